@@ -1,0 +1,480 @@
+//! RFC 8785 canonical JSON, restricted to what a ledger may hold.
+//!
+//! One value has one byte string: members sorted by UTF-16 code units, no white space, the shortest
+//! escapes. Numbers are integers of at most 2^53 − 1 in magnitude; there are no floats. [`parse`]
+//! accepts exactly what [`to_string`] writes, in one pass, without first building a lenient value.
+//!
+//! Not here: any meaning of members. To raise a limit, use [`parse_with_limit`] and say why.
+
+use std::cmp::Ordering;
+
+use serde_json::{Map, Number, Value};
+
+/// Most bytes that [`parse`] reads: an entry's limit, which is the tile format's (c2sp.org/tlog-tiles).
+pub const JSON_BYTES_MAX: usize = 65_535;
+
+/// Most arrays and objects inside one another; ours need six.
+pub const JSON_DEPTH_MAX: usize = 32;
+
+/// Greatest magnitude of an integer, 2^53 − 1 (RFC 8785 §3.2.2.3, RFC 7493).
+pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// Why a value has no canonical form, or a text is not in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CanonicalError {
+    /// More bytes than the limit.
+    #[error("JSON of {bytes} bytes, at most {bytes_max} are read")]
+    TooLong {
+        /// Bytes given.
+        bytes: usize,
+        /// Bytes allowed.
+        bytes_max: usize,
+    },
+    /// More than [`JSON_DEPTH_MAX`] arrays and objects inside one another.
+    #[error("JSON nested deeper than {JSON_DEPTH_MAX}")]
+    TooDeep,
+    /// A float, an exponent, a leading zero, or an integer beyond 2^53 − 1.
+    #[error("byte {at}: a number that is no canonical integer of at most 2^53 - 1")]
+    Number {
+        /// Offset in the text; 0 for a value that was never text.
+        at: usize,
+    },
+    /// The same member twice.
+    #[error("byte {at}: member {name:?} twice")]
+    Duplicate {
+        /// Offset in the text.
+        at: usize,
+        /// The member.
+        name: String,
+    },
+    /// Members not in the order of their UTF-16 code units.
+    #[error("byte {at}: member {name:?} out of order")]
+    Order {
+        /// Offset in the text.
+        at: usize,
+        /// The member.
+        name: String,
+    },
+    /// White space, an unnecessary escape, or no JSON at all.
+    #[error("byte {at}: not canonical JSON")]
+    Syntax {
+        /// Offset in the text.
+        at: usize,
+    },
+}
+
+/// Writes the canonical form of a value.
+pub fn to_string(value: &Value) -> Result<String, CanonicalError> {
+    let mut out = String::with_capacity(256);
+    write_value(value, &mut out, 0)?;
+    Ok(out)
+}
+
+/// Reads a value from its canonical form, of at most [`JSON_BYTES_MAX`] bytes.
+pub fn parse(text: &str) -> Result<Value, CanonicalError> {
+    parse_with_limit(text, JSON_BYTES_MAX)
+}
+
+/// Reads a value from its canonical form, of at most `bytes_max` bytes.
+pub fn parse_with_limit(text: &str, bytes_max: usize) -> Result<Value, CanonicalError> {
+    if text.len() > bytes_max {
+        return Err(CanonicalError::TooLong { bytes: text.len(), bytes_max });
+    }
+    let mut parser = Parser { text, bytes: text.as_bytes(), at: 0 };
+    let value = parser.value(0)?;
+    if parser.at == text.len() { Ok(value) } else { Err(parser.syntax()) }
+}
+
+/// Orders two strings by UTF-16 code units without encoding them.
+///
+/// UTF-8 and UTF-16 order differ only between U+E000–U+FFFF (lead bytes EE, EF) and the
+/// supplementary planes (lead bytes F0–F4), which UTF-16 puts first.
+fn utf16_cmp(left: &str, right: &str) -> Ordering {
+    let rank = |byte: u8| match byte {
+        0xEE | 0xEF => byte + 0x10,
+        other => other,
+    };
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    match left.iter().zip(right).find(|(a, b)| a != b) {
+        Some((a, b)) => rank(*a).cmp(&rank(*b)),
+        None => left.len().cmp(&right.len()),
+    }
+}
+
+fn write_value(value: &Value, out: &mut String, depth: usize) -> Result<(), CanonicalError> {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Number(number) => write_number(number, out)?,
+        Value::String(text) => write_string(text, out),
+        Value::Array(items) => {
+            deeper(depth)?;
+            out.push('[');
+            for (place, item) in items.iter().enumerate() {
+                if place > 0 {
+                    out.push(',');
+                }
+                write_value(item, out, depth + 1)?;
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            deeper(depth)?;
+            write_object(members, out, depth)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_object(members: &Map<String, Value>, out: &mut String, depth: usize) -> Result<(), CanonicalError> {
+    let mut sorted: Vec<(&String, &Value)> = members.iter().collect();
+    sorted.sort_by(|a, b| utf16_cmp(a.0, b.0));
+    out.push('{');
+    for (place, (name, value)) in sorted.into_iter().enumerate() {
+        if place > 0 {
+            out.push(',');
+        }
+        write_string(name, out);
+        out.push(':');
+        write_value(value, out, depth + 1)?;
+    }
+    out.push('}');
+    Ok(())
+}
+
+fn deeper(depth: usize) -> Result<(), CanonicalError> {
+    if depth >= JSON_DEPTH_MAX {
+        return Err(CanonicalError::TooDeep);
+    }
+    Ok(())
+}
+
+fn write_number(number: &Number, out: &mut String) -> Result<(), CanonicalError> {
+    use std::fmt::Write as _;
+    let fits = match (number.as_u64(), number.as_i64()) {
+        (Some(natural), _) => natural <= INTEGER_MAX,
+        (None, Some(integer)) => integer.unsigned_abs() <= INTEGER_MAX,
+        (None, None) => false,
+    };
+    if !fits {
+        return Err(CanonicalError::Number { at: 0 });
+    }
+    write!(out, "{number}").map_err(|_| CanonicalError::Number { at: 0 })
+}
+
+fn write_string(text: &str, out: &mut String) {
+    use std::fmt::Write as _;
+    out.push('"');
+    let mut done = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(&text[done..at]);
+        done = at + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            0x08 => out.push_str("\\b"),
+            0x09 => out.push_str("\\t"),
+            0x0A => out.push_str("\\n"),
+            0x0C => out.push_str("\\f"),
+            0x0D => out.push_str("\\r"),
+            control => write!(out, "\\u{control:04x}").expect("writing to a String cannot fail"),
+        }
+    }
+    out.push_str(&text[done..]);
+    out.push('"');
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    bytes: &'t [u8],
+    at: usize,
+}
+
+impl Parser<'_> {
+    fn syntax(&self) -> CanonicalError {
+        CanonicalError::Syntax { at: self.at }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), CanonicalError> {
+        if self.peek() != Some(byte) {
+            return Err(self.syntax());
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn word(&mut self, word: &str, value: Value) -> Result<Value, CanonicalError> {
+        if !self.bytes[self.at..].starts_with(word.as_bytes()) {
+            return Err(self.syntax());
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Value, CanonicalError> {
+        match self.peek() {
+            Some(b'"') => self.string().map(Value::String),
+            Some(b'{') => {
+                deeper(depth)?;
+                self.object(depth)
+            }
+            Some(b'[') => {
+                deeper(depth)?;
+                self.array(depth)
+            }
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.word("true", Value::Bool(true)),
+            Some(b'f') => self.word("false", Value::Bool(false)),
+            Some(b'n') => self.word("null", Value::Null),
+            _ => Err(self.syntax()),
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Value, CanonicalError> {
+        self.expect(b'[')?;
+        let mut items = Vec::new();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(Value::Array(items));
+        }
+        loop {
+            items.push(self.value(depth + 1)?);
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => break,
+                _ => return Err(self.syntax()),
+            }
+        }
+        self.at += 1;
+        Ok(Value::Array(items))
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Value, CanonicalError> {
+        self.expect(b'{')?;
+        let mut members = Map::new();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(Value::Object(members));
+        }
+        // The member before the current one waits outside the map, so that its name can be compared.
+        let mut last: Option<(String, Value)> = None;
+        loop {
+            let at = self.at;
+            let name = self.string()?;
+            if let Some((before, value)) = last.take() {
+                match utf16_cmp(&before, &name) {
+                    Ordering::Less => {}
+                    Ordering::Equal => return Err(CanonicalError::Duplicate { at, name }),
+                    Ordering::Greater => return Err(CanonicalError::Order { at, name }),
+                }
+                members.insert(before, value);
+            }
+            self.expect(b':')?;
+            last = Some((name, self.value(depth + 1)?));
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => break,
+                _ => return Err(self.syntax()),
+            }
+        }
+        self.at += 1;
+        members.extend(last);
+        Ok(Value::Object(members))
+    }
+
+    fn number(&mut self) -> Result<Value, CanonicalError> {
+        let start = self.at;
+        let refuse = CanonicalError::Number { at: start };
+        let negative = self.peek() == Some(b'-');
+        if negative {
+            self.at += 1;
+        }
+        let digits_at = self.at;
+        let mut magnitude = 0u64;
+        while let Some(digit @ b'0'..=b'9') = self.peek() {
+            // 2^53 - 1 has 16 digits: the product cannot overflow before the limit stops it.
+            magnitude = magnitude * 10 + u64::from(digit - b'0');
+            if magnitude > INTEGER_MAX {
+                return Err(refuse);
+            }
+            self.at += 1;
+        }
+        let digits = self.at - digits_at;
+        let leading_zero = digits > 1 && self.bytes[digits_at] == b'0';
+        let goes_on = matches!(self.peek(), Some(b'.' | b'e' | b'E'));
+        if digits == 0 || leading_zero || goes_on || (negative && magnitude == 0) {
+            return Err(refuse);
+        }
+        let magnitude = i64::try_from(magnitude).map_err(|_| refuse)?;
+        Ok(Value::from(if negative { -magnitude } else { magnitude }))
+    }
+
+    fn string(&mut self) -> Result<String, CanonicalError> {
+        self.expect(b'"')?;
+        let mut done = self.at;
+        let mut out = String::new();
+        loop {
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    out.push_str(&self.text[done..self.at]);
+                    out.push(self.escape()?);
+                    done = self.at;
+                }
+                Some(0x20..) => self.at += 1,
+                _ => return Err(self.syntax()),
+            }
+        }
+        let rest = &self.text[done..self.at];
+        self.at += 1;
+        if out.is_empty() {
+            return Ok(rest.to_owned());
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+
+    /// Reads one escape, only where the canonical form has one.
+    fn escape(&mut self) -> Result<char, CanonicalError> {
+        let refuse = self.syntax();
+        let (taken, char) = match self.bytes.get(self.at + 1) {
+            Some(b'"') => (2, '"'),
+            Some(b'\\') => (2, '\\'),
+            Some(b'b') => (2, '\u{8}'),
+            Some(b't') => (2, '\t'),
+            Some(b'n') => (2, '\n'),
+            Some(b'f') => (2, '\u{c}'),
+            Some(b'r') => (2, '\r'),
+            Some(b'u') => (6, self.control().ok_or(refuse)?),
+            _ => return Err(refuse),
+        };
+        self.at += taken;
+        Ok(char)
+    }
+
+    /// The control character of `\u00xx`, if it has no shorter escape.
+    fn control(&self) -> Option<char> {
+        let digits = self.bytes.get(self.at + 2..self.at + 6)?;
+        let high = match digits {
+            [b'0', b'0', high @ (b'0' | b'1'), _] => high - b'0',
+            _ => return None,
+        };
+        let low = match digits[3] {
+            digit @ b'0'..=b'9' => digit - b'0',
+            digit @ b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        let byte = high << 4 | low;
+        let has_shorter = matches!(byte, 0x08 | 0x09 | 0x0A | 0x0C | 0x0D);
+        (!has_shorter).then_some(char::from(byte))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn members_are_sorted_by_utf16_code_units() {
+        let value = json!({"\u{20ac}": 1, "\r": 2, "\u{fb33}": 3, "1": 4, "\u{1f600}": 5, "\u{80}": 6, "\u{f6}": 7});
+        let text = to_string(&value).unwrap();
+        assert_eq!(text, "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"\u{f6}\":7,\"\u{20ac}\":1,\"\u{1f600}\":5,\"\u{fb33}\":3}");
+        assert_eq!(parse(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let value = json!([null, true, false, 0, -1, 9_007_199_254_740_991i64, -9_007_199_254_740_991i64,
+            "\u{8}\t\n\u{c}\r\"\\/\u{7f}\u{1}é€\u{10ffff}", {}, [], {"": {"a": [1]}}]);
+        assert_eq!(parse(&to_string(&value).unwrap()).unwrap(), value);
+    }
+
+    #[test]
+    fn every_other_spelling_is_refused() {
+        for bad in [
+            "",
+            " 1",
+            "1 ",
+            "{ }",
+            "[1, 2]",
+            "{\"a\" :1}",
+            "[1,]",
+            "{\"a\":1,}",
+            "[",
+            "{\"a\":1",
+            "\"a",
+            "tru",
+            "nul",
+            "'a'",
+            "[1]2",
+            "\"\\/\"",
+            "\"\\u0041\"",
+            "\"\\u001F\"",
+            "\"\\u0008\"",
+            "\"\\u000a\"",
+            "\"\\u00e9\"",
+            "\"\\ud83d\\ude00\"",
+            "\"\\u00\"",
+            "\"\t\"",
+            "NaN",
+            "+1",
+            "{1:2}",
+            "\u{feff}1",
+        ] {
+            assert!(matches!(parse(bad), Err(CanonicalError::Syntax { .. })), "{bad:?}: {:?}", parse(bad));
+        }
+    }
+
+    #[test]
+    fn numbers_are_integers_below_two_to_the_53() {
+        for bad in [
+            "1.0",
+            "1e3",
+            "0.5",
+            "-0",
+            "01",
+            "-01",
+            "00",
+            "-",
+            "9007199254740992",
+            "-9007199254740992",
+            "18446744073709551616",
+            "1E1",
+        ] {
+            assert!(matches!(parse(bad), Err(CanonicalError::Number { .. })), "{bad:?}");
+        }
+        let huge = "9".repeat(60_000);
+        assert_eq!(parse(&huge), Err(CanonicalError::Number { at: 0 }));
+        assert!(to_string(&json!(1.5)).is_err());
+        assert!(to_string(&json!(1u64 << 53)).is_err());
+        assert!(to_string(&json!(i64::MIN)).is_err());
+    }
+
+    #[test]
+    fn duplicates_and_disorder_are_named() {
+        assert_eq!(parse("{\"a\":1,\"a\":1}"), Err(CanonicalError::Duplicate { at: 7, name: "a".to_owned() }));
+        assert_eq!(parse("{\"b\":1,\"a\":1}"), Err(CanonicalError::Order { at: 7, name: "a".to_owned() }));
+    }
+
+    #[test]
+    fn depth_and_length_are_bounded() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let deepest = parse(&nested(JSON_DEPTH_MAX)).unwrap();
+        assert_eq!(to_string(&deepest).unwrap(), nested(JSON_DEPTH_MAX));
+        assert_eq!(parse(&nested(JSON_DEPTH_MAX + 1)), Err(CanonicalError::TooDeep));
+        assert_eq!(parse(&"[".repeat(65_000)), Err(CanonicalError::TooDeep));
+        assert_eq!(to_string(&json!([deepest])), Err(CanonicalError::TooDeep));
+        let long = format!("\"{}\"", "a".repeat(JSON_BYTES_MAX - 1));
+        assert!(matches!(parse(&long), Err(CanonicalError::TooLong { .. })));
+        assert!(parse_with_limit(&long, 1 << 20).is_ok());
+    }
+}

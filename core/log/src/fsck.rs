@@ -1,0 +1,873 @@
+//! Checks a whole log from what it publishes: bytes, not meaning.
+//!
+//! Everything is recomputed: each entry parses strictly, follows the one before it (`index`, `prev`,
+//! `recorded_at`), continues its stream, is allowed by the [`Authority`], and carries exactly the
+//! signatures it must; every hash tile at every level, the root, openings and lists agree. The first
+//! fault in the order of the log is named.
+//!
+//! Work flows through a window of bundles: workers read, parse and hash; the caller's thread takes the
+//! bundles in order for what depends on order; workers then verify signatures. Memory holds the window
+//! and one record a stream. Keys are taken at the entry's index, so a key revoked later still verifies
+//! what it signed before.
+//!
+//! Not here: files and HTTP ([`Fetch`] is handed in), and what statements mean (`Authority`, audit). A
+//! further check belongs into `read_bundle` if it needs one bundle only, else into `Sequence`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+use crate::checkpoint::{self, Checkpoint};
+use crate::continuity::Continuity;
+use crate::entry::{Content, Entry};
+use crate::hash::{Digest, TreeHash};
+use crate::key::{KeyKind, VerifierKey};
+use crate::list::List;
+use crate::merkle::{self, Edge, TileSource};
+use crate::note::Note;
+use crate::policy::Policy;
+use crate::slot::Openings;
+use crate::statement::Statement;
+use crate::tile::{TILE_WIDTH, TilePath, decode_bundle, decode_hashes, level_tiles, lines_path, openings_path};
+
+/// Where a published log is read from: a directory, an address, an archive. Called from many threads.
+pub trait Fetch: Sync {
+    /// Why something could not be read.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// The current checkpoint note.
+    fn checkpoint(&self) -> Result<Vec<u8>, Self::Error>;
+
+    /// A tile or bundle; one that should exist and does not is an error.
+    fn tile(&self, path: &TilePath) -> Result<Vec<u8>, Self::Error>;
+
+    /// `openings/…` or `lines/…`; `None` when there is no such file.
+    fn extra(&self, path: &str) -> Result<Option<Vec<u8>>, Self::Error>;
+}
+
+/// Who may sign what, learned from the log itself.
+pub trait Authority {
+    /// The key of this name, as of the entries observed so far.
+    fn key(&self, name: &str) -> Option<&VerifierKey>;
+
+    /// Judges an entry and learns from it. Called in index order, before the entry's signatures are
+    /// verified; keys are looked up before this call, and after it where they were not yet known
+    /// (a genesis introduces the keys that sign it). Whether an entry may introduce its own signer is
+    /// this function's to refuse. Its error is the reason in the [`Finding`].
+    fn observe(&mut self, entry: &Entry, openings: Option<&Openings>) -> Result<(), String>;
+}
+
+/// The simplest authority: a fixed set of keys that may sign anything.
+#[derive(Clone, Debug, Default)]
+pub struct KeyRing {
+    keys: HashMap<String, VerifierKey>,
+    intake: Option<String>,
+}
+
+impl KeyRing {
+    /// A ring of these keys.
+    pub fn new(keys: impl IntoIterator<Item = VerifierKey>) -> Self {
+        let keys = keys.into_iter().map(|key| (key.name().to_owned(), key));
+        Self { keys: keys.collect(), intake: None }
+    }
+
+    /// Only the key of this name may sign sealed periods.
+    #[must_use]
+    pub fn with_intake(mut self, name: &str) -> Self {
+        self.intake = Some(name.to_owned());
+        self
+    }
+}
+
+impl Authority for KeyRing {
+    fn key(&self, name: &str) -> Option<&VerifierKey> {
+        self.keys.get(name)
+    }
+
+    fn observe(&mut self, entry: &Entry, _: Option<&Openings>) -> Result<(), String> {
+        let (Content::Sealed(period), Some(intake)) = (&entry.content, &self.intake) else {
+            return Ok(());
+        };
+        if period.note.signatures.iter().all(|line| line.name == *intake) {
+            Ok(())
+        } else {
+            Err(format!("a sealed period is signed by {intake} only"))
+        }
+    }
+}
+
+/// How signatures are verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// `verify_strict` for each: what decides.
+    #[default]
+    Strict,
+    /// In batches, more than twice as fast; accepts some malleable signatures that strict refuses.
+    Fast,
+}
+
+/// What to check, and with how many threads.
+#[derive(Clone, Default)]
+pub struct Options<'o> {
+    /// How signatures are verified.
+    pub mode: Mode,
+    /// Worker threads; 0 counts as 1.
+    pub threads: usize,
+    /// A checkpoint seen before, which the log must still contain.
+    pub old_checkpoint: Option<Checkpoint>,
+    /// Witnesses that must have cosigned.
+    pub policy: Option<&'o Policy>,
+    /// Whether openings and lists are read and checked.
+    pub check_openings: bool,
+    /// Told after each bundle: entries done, entries in all.
+    pub progress: Option<&'o (dyn Fn(u64, u64) + Sync)>,
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("mode", &self.mode)
+            .field("threads", &self.threads)
+            .field("old_checkpoint", &self.old_checkpoint)
+            .field("check_openings", &self.check_openings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is wrong with a log, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{field}: {reason}", match index { Some(index) => format!("entry {index}: "), None => String::new() })]
+pub struct Finding {
+    /// Entry, when one is at fault.
+    pub index: Option<u64>,
+    /// What is at fault: `prev`, `leaf`, `signature of alice.example/1`, `tile/0/003`, `checkpoint`.
+    pub field: String,
+    /// In which way.
+    pub reason: String,
+}
+
+/// Why a check did not end well: the log is at fault, or could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum FsckError<E: std::error::Error + Send + Sync + 'static> {
+    /// The log is at fault.
+    #[error(transparent)]
+    Finding(#[from] Finding),
+    /// The log could not be read, which says nothing about it.
+    #[error("reading {path}")]
+    Read {
+        /// Path below the log's prefix.
+        path: String,
+        /// Why.
+        #[source]
+        source: E,
+    },
+}
+
+/// What a log was found to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Entries, all checked.
+    pub size: u64,
+    /// Root of the tree, recomputed.
+    pub root: TreeHash,
+    /// BLAKE3 of the last entry; zero for an empty log.
+    pub head: Digest,
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// Its note, with cosignatures.
+    pub note: Note,
+    /// Witnesses of the policy that cosigned.
+    pub witnesses: Vec<String>,
+    /// Entries that are statements.
+    pub statements: u64,
+    /// Entries that are sealed periods.
+    pub sealed: u64,
+    /// Streams.
+    pub streams: u64,
+    /// Signatures verified.
+    pub signatures: u64,
+    /// Statements whose openings line was checked.
+    pub openings: u64,
+    /// Statements without a line in an openings file: nothing is open, or it is withheld.
+    pub openings_missing: u64,
+    /// Lists whose lines were checked.
+    pub lists: u64,
+    /// Lists without a file.
+    pub lists_missing: u64,
+}
+
+type Outcome<T, F> = Result<T, FsckError<<F as Fetch>::Error>>;
+
+fn finding(index: impl Into<Option<u64>>, field: impl Into<String>, reason: impl Into<String>) -> Finding {
+    Finding { index: index.into(), field: field.into(), reason: reason.into() }
+}
+
+/// An error and its sources in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// Checks a whole log; the first fault in the order of the log is the error.
+pub fn fsck<F: Fetch, A: Authority>(
+    fetch: &F,
+    authority: &mut A,
+    log: &VerifierKey,
+    options: &Options<'_>,
+) -> Outcome<Report, F> {
+    let (checkpoint, note) = open_checkpoint(fetch, log)?;
+    let witnesses = check_policy(&note, options)?;
+    check_old(&checkpoint, options)?;
+    let job = Shared {
+        fetch,
+        checkpoint: &checkpoint,
+        mode: options.mode,
+        check_openings: options.check_openings,
+        stop: AtomicBool::new(false),
+    };
+    let mut sequence = Sequence::new(&job, authority, options);
+    run(&job, &mut sequence, options)?;
+    let mut report = sequence.finish()?;
+    report.note = note;
+    report.witnesses = witnesses;
+    Ok(report)
+}
+
+fn open_checkpoint<F: Fetch>(fetch: &F, log: &VerifierKey) -> Outcome<(Checkpoint, Note), F> {
+    let refuse = |reason: String| finding(None, "checkpoint", reason);
+    let bytes = fetch.checkpoint().map_err(|source| FsckError::Read { path: "checkpoint".to_owned(), source })?;
+    let text = String::from_utf8(bytes).map_err(|_| refuse("not UTF-8".to_owned()))?;
+    let (checkpoint, note) = checkpoint::open(&text, log).map_err(|error| refuse(chain(&error)))?;
+    if checkpoint.text() != note.text {
+        return Err(refuse("has lines beyond origin, size and root".to_owned()).into());
+    }
+    Ok((checkpoint, note))
+}
+
+fn check_policy(note: &Note, options: &Options<'_>) -> Result<Vec<String>, Finding> {
+    let Some(policy) = options.policy else {
+        return Ok(Vec::new());
+    };
+    let (_, witnesses) = policy.check(note).map_err(|error| finding(None, "policy", chain(&error)))?;
+    Ok(witnesses.iter().map(|w| w.name.clone()).collect())
+}
+
+fn check_old(checkpoint: &Checkpoint, options: &Options<'_>) -> Result<(), Finding> {
+    let Some(old) = &options.old_checkpoint else {
+        return Ok(());
+    };
+    let refuse = |reason: String| Err(finding(None, "old checkpoint", reason));
+    if old.origin != checkpoint.origin {
+        return refuse(format!("is of {}", old.origin));
+    }
+    if old.size > checkpoint.size {
+        return refuse(format!("had {} entries, now there are {}", old.size, checkpoint.size));
+    }
+    if old.size == 0 && old.root != merkle::empty_root() {
+        return refuse("has another root than the empty tree".to_owned());
+    }
+    Ok(())
+}
+
+/// What all threads see.
+struct Shared<'s, F: Fetch> {
+    fetch: &'s F,
+    checkpoint: &'s Checkpoint,
+    mode: Mode,
+    check_openings: bool,
+    // Set when a fault is known: reads that were asked for ahead are not worth doing.
+    stop: AtomicBool,
+}
+
+enum Job {
+    Read(u64),
+    Verify(Vec<Entry>, Vec<Check>),
+}
+
+enum Done<E: std::error::Error + Send + Sync + 'static> {
+    Read(u64, Box<Bundle<E>>),
+    Verified(u64, Option<Finding>),
+    // A worker panicked, in `Fetch` for example; the scope passes the panic on.
+    Lost,
+}
+
+/// One signature to verify: which line of which entry of the bundle, under which key.
+struct Check {
+    entry: usize,
+    line: usize,
+    key: VerifierKey,
+}
+
+/// A bundle that was read: the entries up to the first fault that shows within it.
+struct Bundle<E: std::error::Error + Send + Sync + 'static> {
+    entries: Vec<Entry>,
+    leaves: Vec<TreeHash>,
+    subtree: TreeHash,
+    openings: BTreeMap<u64, Openings>,
+    lists: u64,
+    lists_missing: u64,
+    fault: Option<FsckError<E>>,
+}
+
+/// Sends `Lost` when its thread panics, so that nobody waits for an answer that never comes.
+struct Guard<E: std::error::Error + Send + Sync + 'static>(Sender<Done<E>>);
+
+impl<E: std::error::Error + Send + Sync + 'static> Drop for Guard<E> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The receiver is gone only when the check is over.
+            let _ = self.0.send(Done::Lost);
+        }
+    }
+}
+
+fn work<F: Fetch>(shared: &Shared<'_, F>, jobs: &Mutex<Receiver<Job>>, done: &Guard<F::Error>) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let answer = match job {
+            Ok(Job::Read(_)) if shared.stop.load(Ordering::Relaxed) => continue,
+            Ok(Job::Read(number)) => Done::Read(number, Box::new(shared.read_bundle(number))),
+            Ok(Job::Verify(entries, checks)) => {
+                let fault = verify(shared.mode, &entries, &checks);
+                Done::Verified(entries.len() as u64, fault)
+            }
+            Err(_) => return,
+        };
+        if done.0.send(answer).is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads ahead, sequences in order, verifies behind; ends when all is done or the earliest fault is
+/// known.
+fn run<F: Fetch, A: Authority>(
+    shared: &Shared<'_, F>,
+    sequence: &mut Sequence<'_, '_, F, A>,
+    options: &Options<'_>,
+) -> Outcome<(), F> {
+    let threads = options.threads.max(1);
+    let window = threads as u64 * 4 + 4;
+    let size = shared.checkpoint.size;
+    let bundles = size.div_ceil(TILE_WIDTH);
+    let (jobs, queue) = mpsc::channel();
+    let (answers, done) = mpsc::channel();
+    let queue = Mutex::new(queue);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let guard = Guard(answers.clone());
+            let queue = &queue;
+            scope.spawn(move || work(shared, queue, &guard));
+        }
+        drop(answers);
+        let mut ready = BTreeMap::new();
+        let (mut asked, mut verifying, mut verified, mut entries) = (0, 0, 0, 0);
+        let mut fault: Option<FsckError<F::Error>> = None;
+        while verifying > 0 || (fault.is_none() && verified < bundles) {
+            while fault.is_none() && asked < bundles && asked - verified < window {
+                send(&jobs, Job::Read(asked));
+                asked += 1;
+            }
+            match done.recv() {
+                Ok(Done::Read(number, bundle)) => drop(ready.insert(number, bundle)),
+                Ok(Done::Verified(count, found)) => {
+                    verifying -= 1;
+                    verified += 1;
+                    entries += count;
+                    if let Some(found) = found {
+                        fault = Some(earlier(fault.take(), found.into()));
+                    }
+                    options.progress.inspect(|tell| tell(entries, size));
+                }
+                Ok(Done::Lost) | Err(_) => break,
+            }
+            while fault.is_none()
+                && let Some(bundle) = ready.remove(&sequence.bundle)
+            {
+                let (entries, checks, found) = sequence.take(*bundle);
+                fault = found;
+                verifying += 1;
+                send(&jobs, Job::Verify(entries, checks));
+            }
+            shared.stop.store(fault.is_some(), Ordering::Relaxed);
+        }
+        shared.stop.store(true, Ordering::Relaxed);
+        drop(jobs);
+        fault.map_or(Ok(()), Err)
+    })
+}
+
+fn send(jobs: &Sender<Job>, job: Job) {
+    // Fails only when every worker panicked, and then `Lost` is on its way.
+    let _ = jobs.send(job);
+}
+
+/// The fault that comes first in the log; one without an entry comes after those of entries.
+fn earlier<E: std::error::Error + Send + Sync + 'static>(
+    known: Option<FsckError<E>>,
+    found: FsckError<E>,
+) -> FsckError<E> {
+    let place = |fault: &FsckError<E>| match fault {
+        FsckError::Finding(finding) => finding.index.unwrap_or(u64::MAX),
+        FsckError::Read { .. } => u64::MAX,
+    };
+    match known {
+        Some(known) if place(&known) <= place(&found) => known,
+        _ => found,
+    }
+}
+
+struct Source<'f, F>(&'f F);
+
+impl<F: Fetch> TileSource for Source<'_, F> {
+    type Error = F::Error;
+    fn tile(&self, path: &TilePath) -> Result<Vec<u8>, F::Error> {
+        self.0.tile(path)
+    }
+}
+
+impl<F: Fetch> Shared<'_, F> {
+    fn tile(&self, path: TilePath) -> Outcome<Vec<u8>, F> {
+        self.fetch.tile(&path).map_err(|source| FsckError::Read { path: path.to_string(), source })
+    }
+
+    fn extra(&self, path: &str) -> Outcome<Option<Vec<u8>>, F> {
+        self.fetch.extra(path).map_err(|source| FsckError::Read { path: path.to_owned(), source })
+    }
+
+    fn hashes(&self, path: TilePath) -> Outcome<Vec<TreeHash>, F> {
+        let refuse = |reason| finding(None, path.to_string(), reason);
+        let bytes = self.tile(path)?;
+        let hashes = decode_hashes(&bytes).map_err(|error| refuse(error.to_string()))?;
+        if hashes.len() as u64 != path.width() {
+            return Err(refuse(format!("has {} hashes", hashes.len())).into());
+        }
+        Ok(hashes)
+    }
+
+    fn path(&self, number: u64) -> (TilePath, TilePath) {
+        let width = level_tiles(self.checkpoint.size, 0).width(number);
+        let path =
+            TilePath::entries(number, width).expect("only bundles below the size are read, so the width is 1 to 256");
+        let hashes = TilePath::hashes(0, number, width).expect("as above");
+        (path, hashes)
+    }
+
+    fn read_bundle(&self, number: u64) -> Bundle<F::Error> {
+        let mut bundle = Bundle {
+            entries: Vec::with_capacity(256),
+            leaves: Vec::with_capacity(256),
+            subtree: merkle::empty_root(),
+            openings: BTreeMap::new(),
+            lists: 0,
+            lists_missing: 0,
+            fault: None,
+        };
+        bundle.fault = self.fill(number, &mut bundle).err();
+        bundle.subtree = merkle::root_of(&bundle.leaves);
+        bundle
+    }
+
+    fn fill(&self, number: u64, bundle: &mut Bundle<F::Error>) -> Outcome<(), F> {
+        let (path, hashes_path) = self.path(number);
+        let bytes = self.tile(path)?;
+        let refuse = |reason| finding(None, path.to_string(), reason);
+        let entries = decode_bundle(&bytes).map_err(|error| refuse(error.to_string()))?;
+        if entries.len() as u64 != path.width() {
+            return Err(refuse(format!("has {} entries", entries.len())).into());
+        }
+        let hashes = self.hashes(hashes_path)?;
+        // A malformed line of the openings file is no entry's fault: named after the entries.
+        let openings = self.openings(number, path.width());
+        if let Ok(openings) = &openings {
+            bundle.openings.clone_from(openings);
+        }
+        for (place, (bytes, stated)) in entries.iter().zip(&hashes).enumerate() {
+            let index = number * TILE_WIDTH + place as u64;
+            let entry = Entry::parse(bytes.to_vec()).map_err(|error| finding(index, error.field(), chain(&error)))?;
+            let leaf = entry.leaf_hash();
+            if leaf != *stated {
+                return Err(self.blame(index, hashes_path, &leaf, stated)?.into());
+            }
+            if let Some(signed) = entry.content.statement() {
+                signed.signatures().map_err(|error| finding(index, signature_of(error.key()), chain(&error)))?;
+                self.check_opened(index, &signed.statement, bundle)?;
+            } else if bundle.openings.contains_key(&index) {
+                let reason = "a sealed period has no openings";
+                return Err(finding(index, openings_path(number), reason).into());
+            }
+            bundle.leaves.push(leaf);
+            bundle.entries.push(entry);
+        }
+        openings.map(drop)
+    }
+
+    /// Says whether entry or tile is at fault when they differ: the one that the checkpoint binds is
+    /// not.
+    fn blame(&self, index: u64, path: TilePath, leaf: &TreeHash, stated: &TreeHash) -> Outcome<Finding, F> {
+        let Checkpoint { size, root, .. } = self.checkpoint;
+        let proof = match merkle::prove_inclusion(index, *size, &Source(self.fetch)) {
+            Ok(proof) => proof,
+            Err(merkle::ProveError::Read { path, source }) => {
+                let path = path.to_string();
+                return Err(FsckError::Read { path, source });
+            }
+            Err(_) => Vec::new(),
+        };
+        let bound = |leaf| merkle::verify_inclusion(index, *size, leaf, &proof, root).is_ok();
+        Ok(if bound(leaf) {
+            let item = index % TILE_WIDTH;
+            let reason = format!("item {item} is {stated}, entry {index} hashes to {leaf}");
+            finding(index, path.to_string(), reason)
+        } else {
+            let by = if bound(stated) { "checkpoint" } else { "tile" };
+            let reason = format!("the entry hashes to {leaf}, the {by} says {stated}");
+            finding(index, "leaf", reason)
+        })
+    }
+
+    fn openings(&self, number: u64, width: u64) -> Outcome<BTreeMap<u64, Openings>, F> {
+        let mut found = BTreeMap::new();
+        if !self.check_openings {
+            return Ok(found);
+        }
+        let path = openings_path(number);
+        let Some(bytes) = self.extra(&path)? else {
+            return Ok(found);
+        };
+        let refuse = |reason: String| FsckError::Finding(finding(None, path.as_str(), reason));
+        let text = str::from_utf8(&bytes).map_err(|_| refuse("not UTF-8".to_owned()))?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            return Err(refuse("does not end in a newline".to_owned()));
+        }
+        let first = number * TILE_WIDTH;
+        let mut next = first;
+        for (place, line) in text.split_terminator('\n').enumerate() {
+            let openings =
+                Openings::parse_line(line).map_err(|error| refuse(format!("line {}: {}", place + 1, chain(&error))))?;
+            // The file follows the growing bundle, so it may be ahead of the checkpoint, never of
+            // its bundle.
+            let index = openings.index;
+            if index < next || index >= first + TILE_WIDTH {
+                let reason = format!("line {}: index {index} is out of order", place + 1);
+                return Err(refuse(reason));
+            }
+            next = index + 1;
+            if index < first + width {
+                found.insert(index, openings);
+            }
+        }
+        Ok(found)
+    }
+
+    fn check_opened(&self, index: u64, statement: &Statement, bundle: &mut Bundle<F::Error>) -> Outcome<(), F> {
+        if !self.check_openings {
+            return Ok(());
+        }
+        if let Some(openings) = bundle.openings.get(&index) {
+            openings
+                .check(statement)
+                .map_err(|error| finding(index, openings_path(index / TILE_WIDTH), chain(&error)))?;
+        }
+        let body = &statement.body;
+        let lines = body.get("lines").and_then(|lines| lines.as_str());
+        let lines = lines.and_then(|lines| Digest::parse(lines).ok());
+        let count = body.get("count").and_then(serde_json::Value::as_u64);
+        let (Some(lines), Some(count)) = (lines, count) else {
+            return Ok(());
+        };
+        let path = lines_path(&lines);
+        let Some(bytes) = self.extra(&path)? else {
+            bundle.lists_missing += 1;
+            return Ok(());
+        };
+        let refuse = |reason: String| finding(index, path.as_str(), reason);
+        let text = str::from_utf8(&bytes).map_err(|_| refuse("not UTF-8".to_owned()))?;
+        let list = List::parse(text).map_err(|error| refuse(chain(&error)))?;
+        let Statement { origin, stream, revision, .. } = statement;
+        list.check(origin, stream, *revision, &lines, count).map_err(|error| refuse(chain(&error)))?;
+        bundle.lists += 1;
+        Ok(())
+    }
+}
+
+fn signature_of(key: Option<&str>) -> String {
+    match key {
+        Some(key) => format!("signature of {key}"),
+        None => "signatures".to_owned(),
+    }
+}
+
+/// Verifies the signatures of a bundle; names the first that is false.
+fn verify(mode: Mode, entries: &[Entry], checks: &[Check]) -> Option<Finding> {
+    let text = |check: &Check| entries[check.entry].content.note().text.as_bytes();
+    let bytes = |check: &Check| {
+        let lines = &entries[check.entry].content.note().signatures;
+        lines[check.line].ed25519().copied()
+    };
+    if mode == Mode::Fast {
+        let signatures: Option<Vec<_>> = checks.iter().map(bytes).collect();
+        if let Some(signatures) = signatures {
+            let signatures: Vec<_> = signatures.iter().map(ed25519_dalek::Signature::from_bytes).collect();
+            let texts: Vec<_> = checks.iter().map(text).collect();
+            let keys: Vec<_> = checks.iter().map(|check| *check.key.point()).collect();
+            if ed25519_dalek::verify_batch(&texts, &signatures, &keys).is_ok() {
+                return None;
+            }
+        }
+    }
+    // Strict mode, or a batch with a false signature somewhere.
+    let good = |check: &Check| bytes(check).is_some_and(|s| check.key.verify(text(check), &s));
+    let check = checks.iter().find(|check| !good(check))?;
+    let field = signature_of(Some(check.key.name()));
+    Some(finding(entries[check.entry].index, field, "does not verify"))
+}
+
+/// What depends on the order of the entries.
+struct Sequence<'s, 'a, F: Fetch, A> {
+    shared: &'s Shared<'s, F>,
+    authority: &'a mut A,
+    old: Option<&'s Checkpoint>,
+    bundle: u64,
+    head: Digest,
+    recorded_at: Option<DateTime<Utc>>,
+    streams: Continuity,
+    edge: Edge,
+    // Hashes of each level above 0 that do not fill a tile yet.
+    levels: Vec<Vec<TreeHash>>,
+    report: Report,
+}
+
+impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
+    fn new(shared: &'s Shared<'s, F>, authority: &'a mut A, options: &'s Options<'_>) -> Self {
+        let note = Note { text: String::new(), signatures: Vec::new() };
+        Self {
+            shared,
+            authority,
+            old: options.old_checkpoint.as_ref(),
+            bundle: 0,
+            head: Digest::ZERO,
+            recorded_at: None,
+            streams: Continuity::new(),
+            edge: Edge::new(),
+            levels: Vec::new(),
+            report: Report {
+                size: shared.checkpoint.size,
+                root: merkle::empty_root(),
+                head: Digest::ZERO,
+                checkpoint: shared.checkpoint.clone(),
+                note,
+                witnesses: Vec::new(),
+                statements: 0,
+                sealed: 0,
+                streams: 0,
+                signatures: 0,
+                openings: 0,
+                openings_missing: 0,
+                lists: 0,
+                lists_missing: 0,
+            },
+        }
+    }
+
+    /// Takes the next bundle: gives the entries that stand, the signatures to verify, and the fault
+    /// that ends the log.
+    fn take(&mut self, bundle: Bundle<F::Error>) -> (Vec<Entry>, Vec<Check>, Option<FsckError<F::Error>>) {
+        let Bundle { mut entries, leaves, subtree, openings, lists, lists_missing, fault } = bundle;
+        let mut checks = Vec::with_capacity(entries.len() * 2);
+        for place in 0..entries.len() {
+            let entry = &entries[place];
+            let opened = openings.get(&entry.index);
+            if let Err(finding) = self.entry(place, entry, opened, &mut checks) {
+                checks.retain(|check| check.entry < place);
+                entries.truncate(place);
+                return (entries, checks, Some(finding.into()));
+            }
+        }
+        let fault = fault.or_else(|| self.grow(&leaves, subtree).err());
+        self.bundle += 1;
+        self.report.lists += lists;
+        self.report.lists_missing += lists_missing;
+        self.report.signatures += checks.len() as u64;
+        (entries, checks, fault)
+    }
+
+    fn entry(
+        &mut self,
+        place: usize,
+        entry: &Entry,
+        openings: Option<&Openings>,
+        checks: &mut Vec<Check>,
+    ) -> Result<(), Finding> {
+        let index = self.bundle * TILE_WIDTH + place as u64;
+        let refuse = |field: &str, reason: String| Err(finding(index, field, reason));
+        if entry.index != index {
+            return refuse("index", format!("the entry says {}", entry.index));
+        }
+        if entry.prev != self.head {
+            let reason = format!("the entry says {}, the entry before hashes to {}", entry.prev, self.head);
+            return refuse("prev", reason);
+        }
+        if self.recorded_at.is_some_and(|before| entry.recorded_at < before) {
+            return refuse("recorded_at", "is before that of the entry before".to_owned());
+        }
+        if entry.content.origin() != self.shared.checkpoint.origin {
+            let reason = format!("is for {}", entry.content.origin());
+            return refuse("origin", reason);
+        }
+        self.continue_stream(index, entry)?;
+        self.signatures(place, index, entry, openings, checks)?;
+        self.head = entry.hash;
+        self.recorded_at = Some(entry.recorded_at);
+        Ok(())
+    }
+
+    fn continue_stream(&mut self, index: u64, entry: &Entry) -> Result<(), Finding> {
+        let Some(signed) = entry.content.statement() else {
+            self.report.sealed += 1;
+            return Ok(());
+        };
+        self.report.statements += 1;
+        let statement = &signed.statement;
+        let (stream, revision) = (&statement.stream, statement.revision);
+        let before = self.streams.advance(stream, revision, signed.hash);
+        let next = before.map_or(0, |(revision, _)| revision + 1);
+        if revision != next {
+            let reason = format!("{stream} is at revision {next}, the statement says {revision}");
+            return Err(finding(index, "revision", reason));
+        }
+        if statement.parent != before.map(|(_, hash)| hash) {
+            let reason = "is not the statement before it in the stream";
+            return Err(finding(index, "parent", reason));
+        }
+        Ok(())
+    }
+
+    fn signatures(
+        &mut self,
+        place: usize,
+        index: u64,
+        entry: &Entry,
+        openings: Option<&Openings>,
+        checks: &mut Vec<Check>,
+    ) -> Result<(), Finding> {
+        let lines = &entry.content.note().signatures;
+        if entry.content.statement().is_none() && lines.len() != 1 {
+            let reason = "a sealed period has exactly one";
+            return Err(finding(index, "signatures", reason));
+        }
+        let known = |authority: &A| -> Vec<Option<VerifierKey>> {
+            let key = |name: &str| authority.key(name).cloned();
+            lines.iter().map(|line| key(&line.name)).collect()
+        };
+        let before = known(self.authority);
+        self.authority.observe(entry, openings).map_err(|reason| finding(index, "authority", reason))?;
+        for (line, (signature, key)) in lines.iter().zip(before).enumerate() {
+            let key = key.or_else(|| self.authority.key(&signature.name).cloned());
+            let key = key.filter(|key| signature.is_by(key) && key.kind() == KeyKind::Ed25519);
+            let key = key.ok_or_else(|| {
+                let field = signature_of(Some(&signature.name));
+                finding(index, field, "the key is not known at this index")
+            })?;
+            checks.push(Check { entry: place, line, key });
+        }
+        if entry.content.statement().is_some() {
+            match openings {
+                Some(_) => self.report.openings += 1,
+                None => self.report.openings_missing += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends a bundle's leaves to the tree, compares the tiles above that became full, and the root
+    /// of the old checkpoint when its size is passed.
+    fn grow(&mut self, leaves: &[TreeHash], subtree: TreeHash) -> Outcome<(), F> {
+        let size = self.edge.size();
+        let end = size + leaves.len() as u64;
+        if let Some(old) = self.old.filter(|old| old.size > size && old.size <= end) {
+            let mut edge = self.edge.clone();
+            let until = usize::try_from(old.size - size).unwrap_or(leaves.len());
+            append(&mut edge, &leaves[..until])?;
+            if edge.root() != old.root {
+                let reason = format!(
+                    "at {} entries the root is {}, it was {}: history was rewritten",
+                    old.size,
+                    edge.root(),
+                    old.root
+                );
+                return Err(finding(None, "old checkpoint", reason).into());
+            }
+        }
+        if leaves.len() as u64 != TILE_WIDTH {
+            return Ok(append(&mut self.edge, leaves)?);
+        }
+        self.edge.append_subtree(8, subtree).map_err(|error| full(&error))?;
+        let mut hash = subtree;
+        for level in 1u8.. {
+            let place = usize::from(level) - 1;
+            if self.levels.len() == place {
+                self.levels.push(Vec::with_capacity(256));
+            }
+            self.levels[place].push(hash);
+            if (self.levels[place].len() as u64) < TILE_WIDTH {
+                break;
+            }
+            let tile = std::mem::take(&mut self.levels[place]);
+            let number = (self.edge.size() >> (8 * u32::from(level))) / TILE_WIDTH - 1;
+            self.compare(level, number, &tile)?;
+            hash = merkle::root_of(&tile);
+        }
+        Ok(())
+    }
+
+    fn compare(&self, level: u8, number: u64, tile: &[TreeHash]) -> Outcome<(), F> {
+        let path = TilePath::hashes(level, number, tile.len() as u64)
+            .map_err(|error| finding(None, "tile", error.to_string()))?;
+        let stated = self.shared.hashes(path)?;
+        match stated.iter().zip(tile).position(|(stated, hash)| stated != hash) {
+            Some(item) => {
+                let reason = format!("item {item} is {}, the tiles below hash to {}", stated[item], tile[item]);
+                Err(finding(None, path.to_string(), reason).into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// After the last bundle: the partial tiles above level 0, and the root.
+    fn finish(mut self) -> Outcome<Report, F> {
+        for (level, tile) in (1u8..).zip(&self.levels) {
+            if !tile.is_empty() {
+                let count = self.edge.size() >> (8 * u32::from(level));
+                self.compare(level, count / TILE_WIDTH, tile)?;
+            }
+        }
+        let root = self.edge.root();
+        let stated = self.shared.checkpoint.root;
+        if root != stated {
+            let reason = format!("says root {stated}, the entries have {root}");
+            return Err(finding(None, "checkpoint", reason).into());
+        }
+        self.report.root = root;
+        self.report.head = self.head;
+        self.report.streams = self.streams.len() as u64;
+        Ok(self.report)
+    }
+}
+
+fn full(error: &merkle::MerkleError) -> Finding {
+    finding(None, "checkpoint", error.to_string())
+}
+
+fn append(edge: &mut Edge, leaves: &[TreeHash]) -> Result<(), Finding> {
+    leaves.iter().try_for_each(|leaf| edge.append(*leaf)).map_err(|error| full(&error))
+}

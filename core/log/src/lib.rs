@@ -1,0 +1,93 @@
+//! Statements, entries, Merkle tree, checkpoints, proofs, and their checks: everything that a third
+//! party needs to verify a Gongkai ledger, and nothing else.
+//!
+//! # In scope
+//!
+//! Bytes and keys that are handed in. A [`Statement`] is what an author signs, an [`Entry`] what the
+//! log records; entries are a BLAKE3 chain and the leaves of an RFC 6962 tree ([`merkle`], [`tile`]); a
+//! [`Checkpoint`] is what the log signs about the tree, a [`cosignature`] what a witness says about the
+//! checkpoint, a [`Policy`] which witnesses suffice, a [`TlogProof`] all of that for one entry in one
+//! file, a [`witness`] the verdict on a checkpoint that asks for a cosignature. [`slot`], [`list`] and
+//! [`sealed`] bind what is not shown. [`fsck()`] checks a whole log.
+//!
+//! # Out of scope
+//!
+//! What a statement means and who may make it (`gongkai-domain`), clocks, randomness, files, networks,
+//! async, SQL. All parsers are strict (one value has one byte string) and bounded (each limit is a
+//! named constant with its source).
+//!
+//! # Alone
+//!
+//! ```
+//! use gongkai_log::{
+//!     Checkpoint, Digest, Entry, KeyKind, Policy, SealedPeriod, SigningKey, TlogProof, VerifierKey,
+//!     checkpoint, merkle, note, time,
+//! };
+//!
+//! // Somebody hands you an entry, a proof file and the verifier key of a ledger. Here we make them.
+//! let log = SigningKey::from_seed("ledger.example", KeyKind::Ed25519, [1; 32])?;
+//! let intake = SigningKey::from_seed("intake.ledger.example", KeyKind::Ed25519, [2; 32])?;
+//! let text = SealedPeriod::text("ledger.example", &Digest::of(b"a period"))?;
+//! let recorded_at = time::parse_recorded("2026-03-10T01:12:07.000001Z")?;
+//! let bytes = Entry::seal(0, recorded_at, Digest::ZERO, &note::sign(&text, &[&intake])?)?;
+//! let head = Checkpoint {
+//!     origin: "ledger.example".to_owned(),
+//!     size: 1,
+//!     root: merkle::leaf_hash(&bytes),
+//! };
+//! let file = format!("c2sp.org/tlog-proof@v1\nindex 0\n\n{}", checkpoint::sign(&head, &[&log])?);
+//!
+//! // You check them, offline.
+//! let key = VerifierKey::parse(&log.verifier().to_string())?;
+//! let policy = Policy::parse("quorum none\n")?;
+//! let proven = TlogProof::parse(&file)?.verify(&bytes, &key, Some(&policy))?;
+//! assert_eq!(proven, head);
+//! assert!(TlogProof::parse(&file)?.verify(b"something else", &key, None).is_err());
+//!
+//! // And look inside.
+//! let entry = Entry::parse(bytes)?;
+//! assert_eq!(entry.content.note().open(&[intake.verifier()])?, [0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![deny(missing_docs)]
+
+pub mod canonical;
+pub mod checkpoint;
+mod continuity;
+pub mod cosignature;
+pub mod entry;
+pub mod fsck;
+#[cfg(test)]
+mod fsck_tests;
+pub mod hash;
+pub mod key;
+pub mod list;
+pub mod merkle;
+pub mod note;
+pub mod policy;
+pub mod proof;
+pub mod sealed;
+pub mod slot;
+pub mod statement;
+pub mod stream;
+pub mod tile;
+pub mod time;
+mod tree;
+pub mod witness;
+
+pub use checkpoint::Checkpoint;
+pub use entry::{Content, ENTRY_BYTES_MAX, Entry, EntryError};
+pub use fsck::{Authority, Fetch, Finding, FsckError, KeyRing, Mode, Options, Report, fsck};
+pub use hash::{Digest, TreeHash};
+pub use key::{KeyKind, SigningKey, VerifierKey, valid_key_name};
+pub use list::{List, Row};
+pub use merkle::{Edge, TileSource};
+pub use note::{Note, NoteSignature};
+pub use policy::Policy;
+pub use proof::TlogProof;
+pub use sealed::{Promise, SealedPeriod};
+pub use slot::{Opening, Openings, SLOTS, Tier};
+pub use statement::{PROXY_CHANNELS, Proxy, SignedStatement, Signer, Statement, StatementError};
+pub use stream::StreamId;
+pub use tile::TilePath;
+pub use witness::AddCheckpoint;

@@ -1,0 +1,467 @@
+//! Slots: the 16 salted commitments of a statement, and their openings (confidentiality.md §1).
+//!
+//! Every free text and every personal detail of a statement is committed in a slot; what a reader
+//! may see is a question of who holds the opening (value and salt). Publishing, sealing, revealing
+//! and erasing give or withdraw openings and never change the log.
+//!
+//! Not here: which field belongs to which tier, the vault, salts (they are handed in).
+
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value, json};
+
+use crate::canonical::{self, CanonicalError};
+use crate::hash::{Digest, HashError, decode32};
+use crate::statement::{Statement, statement_id};
+use crate::stream::StreamId;
+use crate::tree;
+
+/// Slots of every statement, used or empty.
+pub const SLOTS: usize = 16;
+
+/// Most bytes of one line of an openings file.
+pub const OPENINGS_LINE_BYTES_MAX: usize = 1 << 20;
+
+/// Most bytes of a field's name in an opening.
+pub const FIELD_NAME_BYTES_MAX: usize = 128;
+
+const CONTEXT: &str = "gongkai 2026 slot v1";
+
+// The key of the context, computed once: it costs as much as a commitment.
+static HASHER: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key(CONTEXT));
+
+/// Why openings are refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SlotError {
+    /// A value has no canonical form, or a line is not in it.
+    #[error("the JSON")]
+    Json(#[from] CanonicalError),
+    /// A hash or salt is malformed.
+    #[error("a commitment or salt")]
+    Hash(#[from] HashError),
+    /// A member is missing, unknown, or has no valid value.
+    #[error("member {member:?} {reason}")]
+    Member {
+        /// The member.
+        member: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A slot number beyond 15.
+    #[error("there is no slot {0}")]
+    Range(u8),
+    /// A slot opened twice, or openings not in the order of their slots.
+    #[error("slot {0} is opened twice or out of order")]
+    Order(u8),
+    /// The commitments do not lead to the statement's root.
+    #[error("the commitments do not lead to the root in the statement")]
+    Root,
+    /// An opening does not lead to its commitment.
+    #[error("the opening of slot {slot} ({name}) does not lead to its commitment")]
+    Opening {
+        /// Slot number.
+        slot: u8,
+        /// Field name in the opening.
+        name: String,
+    },
+}
+
+/// To whom a field is disclosed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// 向社会公开.
+    Public,
+    /// 在全党公开.
+    Members,
+    /// 在本地区本部门本单位公开.
+    Unit,
+    /// 对特定对象公开.
+    Named,
+}
+
+impl Tier {
+    /// All tiers, widest first.
+    pub const ALL: [Self; 4] = [Self::Public, Self::Members, Self::Unit, Self::Named];
+
+    /// The word in commitments and files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Members => "members",
+            Self::Unit => "unit",
+            Self::Named => "named",
+        }
+    }
+
+    /// The tier of a word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tier| tier.as_str() == text)
+    }
+}
+
+impl std::fmt::Display for Tier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+fn salt_to_text<S: Serializer>(salt: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Digest::from_bytes(*salt))
+}
+
+fn salt_from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+    let text = String::deserialize(deserializer)?;
+    decode32(&text).map_err(serde::de::Error::custom)
+}
+
+/// What opens one slot. Its `Debug` hides salt and value: both may be confidential.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opening {
+    /// Slot number, 0–15.
+    pub slot: u8,
+    /// 32 random bytes; padded base64 in JSON.
+    #[serde(serialize_with = "salt_to_text", deserialize_with = "salt_from_text")]
+    pub salt: [u8; 32],
+    /// To whom the field is disclosed; bound by the commitment.
+    pub tier: Tier,
+    /// Field name.
+    pub name: String,
+    /// Field value.
+    pub value: Value,
+}
+
+impl std::fmt::Debug for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { slot, tier, name, .. } = self;
+        write!(f, "Opening({slot}, {tier}, {name}, value hidden)")
+    }
+}
+
+pub(crate) fn derive(hasher: &blake3::Hasher, salt: &[u8; 32], content: &[u8]) -> Digest {
+    let mut hasher = hasher.clone();
+    hasher.update(salt).update(content);
+    Digest::from_bytes(*hasher.finalize().as_bytes())
+}
+
+/// The slot hasher, which lists share (design 3.1: lines are committed the same way).
+pub(crate) fn commitment(salt: &[u8; 32], payload: &Value) -> Result<Digest, CanonicalError> {
+    let payload = canonical::to_string(payload)?;
+    Ok(derive(&HASHER, salt, payload.as_bytes()))
+}
+
+/// Commitment of an opening: `derive_key(context, salt ‖ canonical [origin, statement id, slot, tier,
+/// name, value])`.
+pub fn commit(origin: &str, stream: &StreamId, revision: u64, opening: &Opening) -> Result<Digest, SlotError> {
+    if usize::from(opening.slot) >= SLOTS {
+        return Err(SlotError::Range(opening.slot));
+    }
+    if opening.name.is_empty() || opening.name.len() > FIELD_NAME_BYTES_MAX {
+        return Err(refuse("name", "is empty or longer than 128 bytes"));
+    }
+    let payload = json!([
+        origin,
+        statement_id(stream, revision),
+        opening.slot,
+        opening.tier.as_str(),
+        opening.name,
+        opening.value
+    ]);
+    Ok(commitment(&opening.salt, &payload)?)
+}
+
+/// Commitment of an empty slot: the same function over 32 random bytes, so that nobody can tell.
+pub fn empty(salt: &[u8; 32], filler: &[u8; 32]) -> Digest {
+    derive(&HASHER, salt, filler)
+}
+
+fn leaves(commitments: &[Digest; SLOTS]) -> [Digest; SLOTS] {
+    commitments.map(|commitment| tree::commitment_leaf(&commitment))
+}
+
+/// Root of the 16 commitments, `slots` in the statement.
+pub fn root(commitments: &[Digest; SLOTS]) -> Digest {
+    tree::root(&leaves(commitments))
+}
+
+/// The four hashes that lead from one slot to the root; empty for a slot beyond 15.
+pub fn path(commitments: &[Digest; SLOTS], slot: u8) -> Vec<Digest> {
+    tree::path(&leaves(commitments), usize::from(slot))
+}
+
+/// Whether a commitment is slot `slot` under this root.
+pub fn verify_path(root: &Digest, slot: u8, commitment: &Digest, path: &[Digest]) -> bool {
+    let leaf = tree::commitment_leaf(commitment);
+    tree::root_from_path(u64::from(slot), SLOTS as u64, &leaf, path) == Some(*root)
+}
+
+/// One line of an openings file: all commitments of one entry's statement, and what is open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Openings {
+    /// Index of the entry.
+    pub index: u64,
+    /// The 16 commitments.
+    pub commitments: [Digest; SLOTS],
+    /// Openings, each slot once; written in the order of the slots.
+    pub open: Vec<Opening>,
+}
+
+impl Openings {
+    /// The canonical JSON line, without newline.
+    pub fn to_line(&self) -> Result<String, SlotError> {
+        let mut open: Vec<&Opening> = self.open.iter().collect();
+        open.sort_by_key(|opening| opening.slot);
+        check_slots(open.iter().map(|opening| opening.slot))?;
+        let open: Vec<Value> = open
+            .into_iter()
+            .map(|opening| {
+                json!({
+                    "name": opening.name,
+                    "salt": Digest::from_bytes(opening.salt).to_string(),
+                    "slot": opening.slot,
+                    "tier": opening.tier.as_str(),
+                    "value": opening.value,
+                })
+            })
+            .collect();
+        let commitments = self.commitments.map(|commitment| commitment.to_string());
+        let line = canonical::to_string(&json!({
+            "commitments": commitments,
+            "index": self.index,
+            "open": open,
+        }))?;
+        if line.len() > OPENINGS_LINE_BYTES_MAX {
+            return Err(SlotError::Json(CanonicalError::TooLong {
+                bytes: line.len(),
+                bytes_max: OPENINGS_LINE_BYTES_MAX,
+            }));
+        }
+        Ok(line)
+    }
+
+    /// Reads a line without its newline; nothing is checked against a statement yet.
+    pub fn parse_line(line: &str) -> Result<Self, SlotError> {
+        let value = canonical::parse_with_limit(line, OPENINGS_LINE_BYTES_MAX)?;
+        let Value::Object(mut members) = value else {
+            return Err(refuse("index", "is missing: the line is no object"));
+        };
+        let index = take(&mut members, "index")?;
+        let index = index.as_u64().ok_or_else(|| refuse("index", "is no index"))?;
+        let commitments = commitments(take(&mut members, "commitments")?)?;
+        let Value::Array(open) = take(&mut members, "open")? else {
+            return Err(refuse("open", "is no list"));
+        };
+        if open.len() > SLOTS {
+            return Err(refuse("open", "lists more than 16 openings"));
+        }
+        if !members.is_empty() {
+            return Err(refuse("open", "stands beside an unknown member"));
+        }
+        let open: Vec<Opening> = open.into_iter().map(opening).collect::<Result<_, _>>()?;
+        check_slots(open.iter().map(|opening| opening.slot))?;
+        Ok(Self { index, commitments, open })
+    }
+
+    /// Whether the commitments are those of the statement, and each opening that of its slot.
+    pub fn check(&self, statement: &Statement) -> Result<(), SlotError> {
+        if root(&self.commitments) != statement.slots {
+            return Err(SlotError::Root);
+        }
+        let mut seen = [false; SLOTS];
+        for opening in &self.open {
+            let place = usize::from(opening.slot);
+            let Some(seen) = seen.get_mut(place) else {
+                return Err(SlotError::Range(opening.slot));
+            };
+            if std::mem::replace(seen, true) {
+                return Err(SlotError::Order(opening.slot));
+            }
+            let Statement { origin, stream, revision, .. } = statement;
+            if commit(origin, stream, *revision, opening)? != self.commitments[place] {
+                return Err(SlotError::Opening { slot: opening.slot, name: opening.name.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refuse(member: &'static str, reason: &'static str) -> SlotError {
+    SlotError::Member { member, reason }
+}
+
+fn take(members: &mut Map<String, Value>, name: &'static str) -> Result<Value, SlotError> {
+    members.remove(name).ok_or_else(|| refuse(name, "is missing"))
+}
+
+fn check_slots(slots: impl Iterator<Item = u8>) -> Result<(), SlotError> {
+    let mut next = 0;
+    for slot in slots {
+        if usize::from(slot) >= SLOTS {
+            return Err(SlotError::Range(slot));
+        }
+        if slot < next {
+            return Err(SlotError::Order(slot));
+        }
+        next = slot + 1;
+    }
+    Ok(())
+}
+
+fn commitments(value: Value) -> Result<[Digest; SLOTS], SlotError> {
+    let texts = match value {
+        Value::Array(texts) if texts.len() == SLOTS => texts,
+        _ => return Err(refuse("commitments", "is no list of 16")),
+    };
+    let mut commitments = [Digest::ZERO; SLOTS];
+    for (commitment, text) in commitments.iter_mut().zip(&texts) {
+        let text = text.as_str().ok_or(HashError::Base64)?;
+        *commitment = Digest::parse(text)?;
+    }
+    Ok(commitments)
+}
+
+fn opening(value: Value) -> Result<Opening, SlotError> {
+    let Value::Object(mut members) = value else {
+        return Err(refuse("open", "has an item that is no object"));
+    };
+    let slot = take(&mut members, "slot")?.as_u64();
+    let slot = slot.and_then(|slot| u8::try_from(slot).ok());
+    let slot = slot.ok_or_else(|| refuse("slot", "is no slot number"))?;
+    let salt = take(&mut members, "salt")?;
+    let salt = decode32(salt.as_str().ok_or(HashError::Base64)?)?;
+    let tier = take(&mut members, "tier")?;
+    let tier = tier.as_str().and_then(Tier::parse);
+    let tier = tier.ok_or_else(|| refuse("tier", "is no tier"))?;
+    let Value::String(name) = take(&mut members, "name")? else {
+        return Err(refuse("name", "is no string"));
+    };
+    let value = take(&mut members, "value")?;
+    if !members.is_empty() {
+        return Err(refuse("value", "stands beside an unknown member"));
+    }
+    Ok(Opening { slot, salt, tier, name, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statement::Signer;
+    use crate::time::parse_declared;
+    use uuid::Uuid;
+
+    fn sample() -> (Statement, Openings) {
+        let stream = StreamId::new("example", Uuid::from_u128(1)).unwrap();
+        let open = |slot: u8, value: Value| Opening {
+            slot,
+            salt: [slot + 1; 32],
+            tier: Tier::Public,
+            name: "title".to_owned(),
+            value,
+        };
+        let open = vec![open(3, json!("修路")), open(9, json!(["a", {"b": 1}]))];
+        let mut commitments = [Digest::ZERO; SLOTS];
+        for (slot, commitment) in commitments.iter_mut().enumerate() {
+            *commitment = empty(&[u8::try_from(slot).unwrap(); 32], &[0xAA; 32]);
+        }
+        for opening in &open {
+            commitments[usize::from(opening.slot)] = commit("ledger.example", &stream, 0, opening).unwrap();
+        }
+        let statement = Statement {
+            origin: "ledger.example".to_owned(),
+            kind: "example.said.v1".to_owned(),
+            stream,
+            revision: 0,
+            parent: None,
+            org: "1".to_owned(),
+            declared_at: parse_declared("2026-03-10T09:12:00+08:00").unwrap(),
+            signers: vec![Signer { role: "author".to_owned(), key: "alice/1".to_owned() }],
+            proxy: None,
+            body: Map::new(),
+            slots: root(&commitments),
+        };
+        let openings = Openings { index: 4, commitments, open };
+        (statement, openings)
+    }
+
+    #[test]
+    fn openings_survive_their_line_and_lead_to_the_root() {
+        let (statement, openings) = sample();
+        let line = openings.to_line().unwrap();
+        assert_eq!(Openings::parse_line(&line).unwrap(), openings);
+        assert_eq!(openings.check(&statement), Ok(()));
+    }
+
+    #[test]
+    fn a_changed_opening_is_found() {
+        let (statement, openings) = sample();
+        let found = |change: fn(&mut Openings)| {
+            let mut changed = openings.clone();
+            change(&mut changed);
+            changed.check(&statement)
+        };
+        let slot_3 = SlotError::Opening { slot: 3, name: "title".to_owned() };
+        assert_eq!(found(|o| o.open[0].value = json!("修桥")), Err(slot_3.clone()));
+        assert_eq!(found(|o| o.open[0].tier = Tier::Unit), Err(slot_3.clone()));
+        assert_eq!(found(|o| o.open[0].salt[31] ^= 1), Err(slot_3.clone()));
+        assert_eq!(
+            found(|o| {
+                o.open[0].slot = 9;
+                o.open[1].slot = 3;
+            }),
+            Err(SlotError::Opening { slot: 9, name: "title".to_owned() })
+        );
+        assert_eq!(found(|o| o.commitments.swap(0, 1)), Err(SlotError::Root));
+        assert_eq!(found(|o| o.open[1].slot = 16), Err(SlotError::Range(16)));
+        assert_eq!(found(|o| o.open.push(o.open[1].clone())), Err(SlotError::Order(9)));
+        let mut elsewhere = statement.clone();
+        elsewhere.origin = "other.example".to_owned();
+        assert_eq!(openings.check(&elsewhere), Err(slot_3));
+    }
+
+    #[test]
+    fn one_slot_opens_with_four_hashes() {
+        let (statement, openings) = sample();
+        for slot in 0..16u8 {
+            let path = path(&openings.commitments, slot);
+            assert_eq!(path.len(), 4);
+            let commitment = &openings.commitments[usize::from(slot)];
+            assert!(verify_path(&statement.slots, slot, commitment, &path));
+            assert!(!verify_path(&statement.slots, slot ^ 1, commitment, &path));
+            assert!(!verify_path(&statement.slots, slot, commitment, &path[..3]));
+        }
+        assert!(path(&openings.commitments, 16).is_empty());
+    }
+
+    #[test]
+    fn lines_in_another_spelling_are_refused() {
+        let line = sample().1.to_line().unwrap();
+        for (from, to) in [
+            ("\"slot\":3", "\"slot\":10"),
+            ("\"slot\":3", "\"slot\":9"),
+            ("\"slot\":3", "\"slot\":300"),
+            ("\"tier\":\"public\"", "\"tier\":\"Public\""),
+            ("\"index\":4", "\"index\":-4"),
+            ("\"index\":4,", ""),
+            ("\"index\":4,", "\"index\":4,\"more\":1,"),
+            ("\"value\":\"", "\"unit\":1,\"value\":\""),
+            ("\"commitments\":[", "\"commitments\":[\"\","),
+            ("=\",\"slot\"", "\",\"slot\""),
+            ("{\"comm", "{ \"comm"),
+        ] {
+            assert!(line.contains(from), "{from}");
+            let changed = line.replacen(from, to, 1);
+            assert!(Openings::parse_line(&changed).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_neither_value_nor_salt() {
+        let shown = format!("{:?}", sample().1);
+        assert!(!shown.contains("修路") && !shown.contains("4, 4"), "{shown}");
+        let json = serde_json::to_value(&sample().1.open[0]).unwrap();
+        let back: Opening = serde_json::from_value(json).unwrap();
+        assert_eq!(back, sample().1.open[0]);
+    }
+}
