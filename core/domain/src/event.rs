@@ -1,0 +1,136 @@
+//! What is proposed and what was recorded.
+//!
+//! A [`Proposal`] is judged by `decide` and may be refused; a [`Recorded`] statement is folded by
+//! `evolve`, which may not refuse. A recorded event carries no slot values: an opening can be
+//! withdrawn at any time, so no rule may depend on one after the fact.
+
+use std::{any::Any, fmt};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use gongkai_log::{Digest, Opening, Statement};
+use serde_json::{Map, Value};
+
+use crate::{kind::Kind, world::World};
+
+/// A statement with the openings and lines that came with it, before it is recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Proposal<'a> {
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// What was signed.
+    pub statement: &'a Statement,
+    /// The opened slots.
+    pub openings: &'a [Opening],
+    /// The lines of the list, in order.
+    pub lines: &'a [Map<String, Value>],
+}
+
+impl Proposal<'_> {
+    /// The value of a slot that is a text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.openings.iter().find(|o| o.name == name)?.value.as_str()
+    }
+
+    /// The author's date, in the author's zone.
+    pub fn declared_on(&self) -> NaiveDate {
+        self.statement.declared_at.date_naive()
+    }
+
+    /// How many signers act in a role.
+    pub fn signers_as(&self, role: &str) -> u64 {
+        self.statement.signers.iter().filter(|s| s.role == role).count() as u64
+    }
+}
+
+/// A statement that is in the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded<'a> {
+    /// Place in the log.
+    pub index: u64,
+    /// When the log recorded it.
+    pub recorded_at: DateTime<Utc>,
+    /// What was signed.
+    pub statement: &'a Statement,
+    /// Hash of the statement.
+    pub hash: Digest,
+}
+
+impl Recorded<'_> {
+    /// The author's date, in the author's zone.
+    pub fn declared_on(&self) -> NaiveDate {
+        self.statement.declared_at.date_naive()
+    }
+}
+
+/// An entry that a proposal is about, other than its own stream: what a withdrawal withdraws.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Place in the log.
+    pub index: u64,
+    /// The statement there.
+    pub statement: Statement,
+    /// Numbers and names of the slots that are open now.
+    pub open_slots: Vec<(u8, String)>,
+    /// Numbers of the lines that are open now.
+    pub open_lines: Vec<u64>,
+}
+
+/// What `decide` may look at besides the proposal and the stream's state.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The clock's reading.
+    pub now: DateTime<Utc>,
+    /// Registry, calendar, rules and books as of the entry before.
+    pub world: &'a World,
+    /// The entry that the proposal names, if it names one that exists.
+    pub target: Option<&'a Target>,
+}
+
+/// State of a stream, of whichever family.
+pub trait StreamState: Any + Send + Sync + fmt::Debug {
+    /// A copy.
+    fn boxed(&self) -> Box<dyn StreamState>;
+    /// For looking inside.
+    fn as_any(&self) -> &dyn Any;
+    /// For taking out.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+impl<T: Any + Send + Sync + fmt::Debug + Clone> StreamState for T {
+    fn boxed(&self) -> Box<dyn StreamState> {
+        Box::new(self.clone())
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+/// State of one stream; empty before its first statement.
+#[derive(Debug, Default)]
+pub struct State(Option<Box<dyn StreamState>>);
+
+impl Clone for State {
+    fn clone(&self) -> Self {
+        Self(self.0.as_ref().map(|state| state.as_ref().boxed()))
+    }
+}
+
+impl State {
+    /// Wraps a family's state.
+    pub fn new<T: StreamState>(state: T) -> Self {
+        Self(Some(Box::new(state)))
+    }
+
+    /// The family's state; `None` before the first statement.
+    pub fn get<T: 'static>(&self) -> Option<&T> {
+        self.0.as_ref()?.as_ref().as_any().downcast_ref()
+    }
+
+    /// Takes the family's state out; the default before the first statement.
+    pub fn take<T: Default + 'static>(self) -> T {
+        self.0.and_then(|state| state.into_any().downcast().ok()).map_or_else(T::default, |state| *state)
+    }
+}

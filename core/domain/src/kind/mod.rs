@@ -1,0 +1,340 @@
+//! The list of event kinds, from which everything else derives: signing, verifying, the command
+//! line, the JSON API and its description, import and export, redaction, search and the generic page.
+//!
+//! To add a kind: describe it with `payload!` in its family's file, implement [`Payload`] (decide,
+//! evolve, a sample), and add its line to [`KINDS`]. Nothing else needs to change.
+//!
+//! `decide` may refuse and touches nothing; `evolve` may not refuse: a stored fact is never judged
+//! again.
+
+use gongkai_log::Tier;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::{
+    event::{Context, Proposal, Recorded, State},
+    field::{Field, ListRule, Place},
+    refusal::Refusal,
+    world::{Role, World},
+};
+
+pub mod calendar;
+pub mod disclosure;
+pub mod ledger;
+pub mod nomination;
+pub mod notice;
+pub mod pledge;
+pub mod registry;
+pub mod rule;
+pub mod slot;
+pub mod vacancy;
+
+/// Every kind of event, in the order in which they are described.
+pub const KINDS: &[Kind] = &[
+    Kind::of::<ledger::Created>(),
+    Kind::of::<ledger::Halted>(),
+    Kind::of::<ledger::Resumed>(),
+    Kind::of::<registry::OrganizationRegistered>(),
+    Kind::of::<registry::OrganizationRenamed>(),
+    Kind::of::<registry::OrganizationMerged>(),
+    Kind::of::<registry::OrganizationSplit>(),
+    Kind::of::<registry::OrganizationDissolved>(),
+    Kind::of::<registry::PostCreated>(),
+    Kind::of::<registry::PersonRegistered>(),
+    Kind::of::<registry::KeyAuthorized>(),
+    Kind::of::<registry::KeyRevoked>(),
+    Kind::of::<registry::RoleGranted>(),
+    Kind::of::<registry::RoleWithdrawn>(),
+    Kind::of::<calendar::Published>(),
+    Kind::of::<rule::Published>(),
+    Kind::of::<pledge::Made>(),
+    Kind::of::<pledge::Progressed>(),
+    Kind::of::<pledge::Amended>(),
+    Kind::of::<pledge::Fulfilled>(),
+    Kind::of::<pledge::PartlyFulfilled>(),
+    Kind::of::<pledge::NotFulfilled>(),
+    Kind::of::<pledge::Evaluated>(),
+    Kind::of::<pledge::CarriedOver>(),
+    Kind::of::<pledge::Superseded>(),
+    Kind::of::<pledge::Withdrawn>(),
+    Kind::of::<vacancy::Announced>(),
+    Kind::of::<vacancy::Closed>(),
+    Kind::of::<vacancy::Tallied>(),
+    Kind::of::<vacancy::Filled>(),
+    Kind::of::<vacancy::Withdrawn>(),
+    Kind::of::<nomination::Previewed>(),
+    Kind::of::<nomination::Announced>(),
+    Kind::of::<nomination::Extended>(),
+    Kind::of::<nomination::Closed>(),
+    Kind::of::<nomination::Concluded>(),
+    Kind::of::<nomination::Appointed>(),
+    Kind::of::<nomination::Elected>(),
+    Kind::of::<nomination::NotElected>(),
+    Kind::of::<nomination::ProbationEnded>(),
+    Kind::of::<notice::Published>(),
+    Kind::of::<notice::Extended>(),
+    Kind::of::<notice::Corrected>(),
+    Kind::of::<notice::Closed>(),
+    Kind::of::<notice::Withdrawn>(),
+    Kind::of::<disclosure::Published>(),
+    Kind::of::<disclosure::Questioned>(),
+    Kind::of::<disclosure::Interpellated>(),
+    Kind::of::<disclosure::Answered>(),
+    Kind::of::<disclosure::Corrected>(),
+    Kind::of::<disclosure::Withdrawn>(),
+    Kind::of::<slot::Withdrawn>(),
+];
+
+/// Families with their Chinese names, in the order of the site's menu.
+pub const FAMILIES: &[(&str, &str)] = &[
+    ("pledge", "承诺事项"),
+    ("vacancy", "空缺职位"),
+    ("nomination", "干部提名"),
+    ("notice", "公示公告"),
+    ("disclosure", "三务公开"),
+    ("organization", "机构"),
+    ("post", "职务"),
+    ("person", "人员"),
+    ("key", "签名钥匙"),
+    ("role", "职责"),
+    ("calendar", "工作日历"),
+    ("rule", "规则"),
+    ("slot", "撤下"),
+    ("ledger", "账本"),
+];
+
+/// Chinese name of a family; the wire name for one that this version does not know.
+pub fn family_label(family: &str) -> &str {
+    FAMILIES.iter().find(|(wire, _)| *wire == family).map_or(family, |(_, label)| label)
+}
+
+/// What `payload!` derives from a kind's description.
+pub trait Described: DeserializeOwned {
+    /// Wire name with version, `pledge.made.v1`.
+    const KIND: &'static str;
+    /// Chinese name.
+    const LABEL: &'static str;
+    /// Body fields, then slots.
+    const FIELDS: &'static [Field];
+    /// The list of lines, if any.
+    const LIST: ListRule;
+    /// Who may be the first signer.
+    const AUTHORS: &'static [Role];
+}
+
+/// One kind's meaning.
+pub trait Payload: Described + 'static {
+    /// State of the streams of its family.
+    type State: Clone + Default + std::fmt::Debug + Send + Sync + 'static;
+    /// Whether it opens a stream (revision 0) or continues one.
+    const OPENS: bool;
+
+    /// Judges a proposal whose fields are already known to be usable.
+    ///
+    /// # Errors
+    /// The [`Refusal`] that the author gets.
+    fn decide(&self, state: &Self::State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal>;
+
+    /// Folds the recorded event into the stream's state.
+    fn evolve(self, state: Self::State, event: &Recorded<'_>) -> Self::State;
+
+    /// A command with made-up content that is accepted in the sample ledger.
+    fn sample() -> Value;
+
+    /// Whether the kind teaches the world; replay skips those that do not.
+    const TEACHES: bool = false;
+
+    /// Teaches the world what other streams need to know; only called where [`Payload::TEACHES`].
+    fn learn(&self, _world: &mut World, _event: &Recorded<'_>) {}
+
+    /// The organization at which the author must hold the role; `None` is the whole ledger.
+    fn authority_org<'a>(&'a self, statement_org: &'a str) -> Option<&'a str> {
+        Some(statement_org)
+    }
+
+    /// Index of the entry that this is about, other than its own stream.
+    fn target(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// One row of the list of kinds.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// Wire name with version.
+    pub name: &'static str,
+    /// Chinese name.
+    pub label: &'static str,
+    /// Body fields, then slots.
+    pub fields: &'static [Field],
+    /// The list of lines, if any.
+    pub list: ListRule,
+    /// Who may be the first signer.
+    pub authors: &'static [Role],
+    /// Whether it opens a stream.
+    pub opens: bool,
+    /// Whether it teaches the world, so that replay of the registry needs it.
+    pub teaches: bool,
+    /// A command with made-up content.
+    pub sample: fn() -> Value,
+    pub(crate) decide: fn(&State, &Proposal<'_>, &Context<'_>) -> Result<(), Refusal>,
+    pub(crate) evolve: fn(State, &Recorded<'_>) -> State,
+    pub(crate) learn: fn(&mut World, &Recorded<'_>),
+    pub(crate) authority_org: fn(&Map<String, Value>, &str) -> Option<String>,
+    target: fn(&Map<String, Value>) -> Option<u64>,
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Kind {
+    /// The row of a payload type.
+    pub const fn of<T: Payload>() -> Self {
+        Self {
+            name: T::KIND,
+            label: T::LABEL,
+            fields: T::FIELDS,
+            list: T::LIST,
+            authors: T::AUTHORS,
+            opens: T::OPENS,
+            teaches: T::TEACHES,
+            sample: T::sample,
+            decide: decide::<T>,
+            evolve: evolve::<T>,
+            learn: learn::<T>,
+            authority_org: authority_org::<T>,
+            target: target::<T>,
+        }
+    }
+
+    /// Family: the wire name's first part, and the first part of its streams' names.
+    pub fn family(&self) -> &'static str {
+        self.name.split('.').next().unwrap_or(self.name)
+    }
+
+    /// A field by wire name.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The fields of the body.
+    pub fn body_fields(&self) -> impl Iterator<Item = &'static Field> + Clone {
+        self.fields.iter().filter(|field| field.place == Place::Body)
+    }
+
+    /// The slots, with tiers.
+    pub fn slot_fields(&self) -> impl Iterator<Item = (&'static Field, Tier)> + Clone {
+        self.fields.iter().filter_map(|field| match field.place {
+            Place::Slot(tier) => Some((field, tier)),
+            Place::Body => None,
+        })
+    }
+
+    /// Index of the entry that a body is about, other than its own stream.
+    pub fn target(&self, body: &Map<String, Value>) -> Option<u64> {
+        (self.target)(body)
+    }
+}
+
+/// A kind by wire name.
+pub fn find(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// The typed body, for a statement of that kind.
+pub fn body<T: Described>(kind: &str, body: &Map<String, Value>) -> Option<T> {
+    if kind == T::KIND { T::deserialize(body).ok() } else { None }
+}
+
+fn decide<T: Payload>(state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
+    let payload = T::deserialize(&proposal.statement.body)
+        .map_err(|e| Refusal::Malformed { place: "body".into(), reason: e.to_string() })?;
+    match state.get::<T::State>() {
+        Some(state) => payload.decide(state, proposal, context),
+        None => payload.decide(&T::State::default(), proposal, context),
+    }
+}
+
+/// A body that no longer parses leaves the state as it was: it was judged when it was recorded, and
+/// `audit` reports it.
+fn evolve<T: Payload>(state: State, event: &Recorded<'_>) -> State {
+    match T::deserialize(&event.statement.body) {
+        Ok(payload) => State::new(payload.evolve(state.take(), event)),
+        Err(_) => state,
+    }
+}
+
+fn learn<T: Payload>(world: &mut World, event: &Recorded<'_>) {
+    if let Ok(payload) = T::deserialize(&event.statement.body) {
+        payload.learn(world, event);
+    }
+}
+
+fn authority_org<T: Payload>(body: &Map<String, Value>, statement_org: &str) -> Option<String> {
+    match T::deserialize(body) {
+        Ok(payload) => payload.authority_org(statement_org).map(str::to_owned),
+        Err(_) => Some(statement_org.to_owned()),
+    }
+}
+
+fn target<T: Payload>(body: &Map<String, Value>) -> Option<u64> {
+    T::deserialize(body).ok()?.target()
+}
+
+/// A stream reference of a family, for samples.
+pub(crate) fn sample_stream(family: &str, number: u64) -> String {
+    format!("{family}/{}", uuid::Uuid::from_u128(0x018f_0000_0000_7000_8000_0000_0000_0000 | u128::from(number)))
+}
+
+/// Describes a kind once: struct, wire name, labels, tiers, list, authors.
+macro_rules! payload {
+    (
+        $(#[$m:meta])*
+        $name:ident = $kind:literal $label:literal;
+        body { $($f:ident : $t:ty = $fl:literal),* $(,)? }
+        slots { $($s:ident : $tier:ident $shape:ident($max:literal) $need:ident = $sl:literal),* $(,)? }
+        list $list:expr;
+        authors $authors:expr;
+    ) => {
+        $(#[$m])*
+        #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+        pub struct $name { $(#[doc = $fl] pub $f: $t),* }
+
+        impl $crate::kind::Described for $name {
+            const KIND: &'static str = $kind;
+            const LABEL: &'static str = $label;
+            const FIELDS: &'static [$crate::field::Field] = &[
+                $($crate::field::Field {
+                    name: stringify!($f),
+                    label: $fl,
+                    place: $crate::field::Place::Body,
+                    shape: <$t as $crate::field::FieldType>::SHAPE,
+                    required: <$t as $crate::field::FieldType>::REQUIRED,
+                },)*
+                $($crate::field::Field {
+                    name: stringify!($s),
+                    label: $sl,
+                    place: $crate::field::Place::Slot(gongkai_log::Tier::$tier),
+                    shape: $crate::field::Shape::$shape($max),
+                    required: $crate::kind::payload!(@need $need),
+                },)*
+            ];
+            const LIST: $crate::field::ListRule = $list;
+            const AUTHORS: &'static [$crate::world::Role] = $authors;
+        }
+    };
+    (@need required) => { true };
+    (@need optional) => { false };
+}
+pub(crate) use payload;
+
+/// Authors of most public matters.
+pub(crate) const PUBLISHER: &[Role] = &[Role::Publisher];
+/// Authors of registry events.
+pub(crate) const REGISTRAR: &[Role] = &[Role::Registrar];
+
+#[cfg(test)]
+mod tests;

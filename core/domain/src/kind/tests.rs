@@ -1,0 +1,112 @@
+//! Guards over the whole list: forgetting a tier, a label or a sample fails here.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    command::{Command, Setting, prepare},
+    field::Shape,
+    submission::{self, Submission},
+};
+
+/// Deterministic "randomness" for samples.
+pub(crate) fn counter() -> impl FnMut(&mut [u8]) {
+    let mut n = 0_u64;
+    move |buffer: &mut [u8]| {
+        for byte in buffer {
+            n = n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *byte = n.to_be_bytes()[0];
+        }
+    }
+}
+
+fn signed_sample(kind: &Kind) -> Submission {
+    let command = Command::from_value((kind.sample)()).unwrap();
+    let key = gongkai_log::SigningKey::from_seed("alice.example/1", gongkai_log::KeyKind::Ed25519, [3; 32]).unwrap();
+    let stream = command.stream.clone().unwrap_or_else(|| sample_stream(kind.family(), 99).parse().unwrap());
+    let head = (!kind.opens).then_some(crate::command::Head { revision: 0, hash: gongkai_log::Digest::ZERO });
+    let setting = Setting {
+        origin: "ledger.example/vectors",
+        stream,
+        head,
+        signers: vec![gongkai_log::Signer { role: kind.authors[0].wire().into(), key: key.name().into() }],
+        declared_at: chrono::DateTime::parse_from_rfc3339("2027-06-01T09:12:00+08:00").unwrap(),
+    };
+    let prepared = prepare(&command, &setting, &mut counter()).unwrap();
+    let signed = gongkai_log::SignedStatement::sign(&prepared.statement, &[&key]).unwrap();
+    assert_eq!(signed.note.text, prepared.text);
+    Submission { note: signed.note.to_string(), openings: prepared.openings, lines: prepared.lines }
+}
+
+#[test]
+fn every_sample_can_be_prepared_signed_and_checked() {
+    for kind in KINDS {
+        let submission = signed_sample(kind);
+        let json = serde_json::to_vec(&submission).unwrap();
+        let parsed = Submission::parse(&json).unwrap();
+        let checked = submission::check("ledger.example/vectors", parsed);
+        assert!(checked.is_ok(), "{}: {:?}", kind.name, checked.err());
+    }
+}
+
+#[test]
+fn every_kind_has_a_family_a_label_and_a_version() {
+    let mut names = BTreeSet::new();
+    for kind in KINDS {
+        assert!(names.insert(kind.name), "{} twice", kind.name);
+        assert!(FAMILIES.iter().any(|(family, _)| *family == kind.family()), "{}", kind.name);
+        assert!(kind.name.split('.').next_back() == Some("v1"), "{}", kind.name);
+        assert!(!kind.label.is_empty() && !kind.authors.is_empty(), "{}", kind.name);
+    }
+}
+
+#[test]
+fn every_field_of_every_kind_has_a_tier() {
+    for kind in KINDS {
+        let mut names = BTreeSet::new();
+        for field in kind.fields {
+            assert!(names.insert(field.name), "{}.{} twice", kind.name, field.name);
+            assert!(!field.label.is_empty(), "{}.{}", kind.name, field.name);
+            // A text in the body could never be withdrawn.
+            let is_text = matches!(field.shape, Shape::Text(_) | Shape::Texts(_));
+            assert_eq!(is_text, field.place != Place::Body, "{}.{}", kind.name, field.name);
+        }
+        assert!(kind.slot_fields().count() <= gongkai_log::slot::SLOTS, "{}", kind.name);
+    }
+}
+
+#[test]
+fn a_value_of_another_tier_than_public_is_refused_with_its_reason() {
+    let mut command = Command::from_value((find("pledge.made.v1").unwrap().sample)()).unwrap();
+    command.fields.insert("contact".into(), Value::from("青禾县某村(虚构)"));
+    let refusal = refuse(&command);
+    assert_eq!(refusal.code(), "tier_needs_vault");
+    assert!(refusal.to_string().contains("限阅库"), "{refusal}");
+}
+
+#[test]
+fn an_id_number_in_any_free_text_is_refused_and_not_repeated() {
+    let mut command = Command::from_value((find("pledge.made.v1").unwrap().sample)()).unwrap();
+    command.fields.insert("measures".into(), Value::from("联系人证号11010519491231002X"));
+    let refusal = refuse(&command);
+    assert_eq!(refusal.code(), "personal_data");
+    assert!(!refusal.to_string().contains("11010519491231002X"));
+}
+
+fn refuse(command: &Command) -> crate::Refusal {
+    let key = gongkai_log::SigningKey::from_seed("alice.example/1", gongkai_log::KeyKind::Ed25519, [3; 32]).unwrap();
+    let setting = Setting {
+        origin: "ledger.example/vectors",
+        stream: sample_stream("pledge", 99).parse().unwrap(),
+        head: None,
+        signers: vec![gongkai_log::Signer { role: "publisher".into(), key: key.name().into() }],
+        declared_at: chrono::DateTime::parse_from_rfc3339("2026-03-10T09:12:00+08:00").unwrap(),
+    };
+    let prepared = prepare(command, &setting, &mut counter()).unwrap();
+    let signed = gongkai_log::SignedStatement::sign(&prepared.statement, &[&key]).unwrap();
+    let submission =
+        Submission { note: signed.note.to_string(), openings: prepared.openings, lines: prepared.lines };
+    submission::check("ledger.example/vectors", submission).unwrap_err()
+}

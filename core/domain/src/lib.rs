@@ -1,0 +1,33 @@
+//! What is disclosed, by which rules: the meaning of Gongkai's events.
+//!
+//! In scope: the list of event kinds with payloads, states, `decide` and `evolve`; the registry of
+//! organizations, persons, keys and roles over time; working-day calendars and rules; the judgement
+//! on a proposal. Out of scope: bytes and proofs (`gongkai-log`), storage (`gongkai-store`), views.
+//! Nothing here reads a clock, takes randomness, does I/O or is async: what it needs is handed in.
+//!
+//! To add an event kind, see [`kind`].
+
+pub mod audit;
+pub mod calendar;
+pub mod chart;
+pub mod command;
+pub mod event;
+pub mod field;
+pub mod finance;
+pub mod judge;
+pub mod kind;
+pub mod period;
+pub mod personal;
+pub mod refusal;
+pub mod replay;
+pub mod rules;
+pub mod submission;
+pub mod world;
+
+pub use command::{Command, Head, Prepared, Setting, prepare};
+pub use event::{Context, Proposal, Recorded, State, Target};
+pub use kind::{KINDS, Kind};
+pub use refusal::Refusal;
+pub use replay::Replay;
+pub use submission::{Checked, Submission};
+pub use world::{Role, World};

@@ -1,0 +1,133 @@
+//! Rules that provinces and practice set: data, not code.
+//!
+//! The base profile holds what applies everywhere; a `rule.published` event overrides a row for an
+//! organization's subtree from a date on. To add a rule, add a row here and the one place that asks
+//! for it.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+
+use crate::field::choices;
+
+choices! {
+    /// A rule that some check asks for.
+    RuleCode {
+        NominationDaysMin = "nomination_days_min" "任前公示期",
+        MemberDaysMin = "member_days_min" "发展党员公示期",
+        AwardDaysMin = "award_days_min" "评优公示期",
+        LandDaysMin = "land_days_min" "征地预公告期",
+        CompensationDaysMin = "compensation_days_min" "补偿安置公告期",
+        DisclosureSupervisorsMin = "disclosure_supervisors_min" "村务监督签字人数",
+        DisclosureDueDay = "disclosure_due_day" "月度财务公开截止日",
+        QuestionDaysMax = "question_days_max" "询问答复期限",
+        InterpellationDaysMax = "interpellation_days_max" "质询答复期限",
+        OtherFenMax = "other_fen_max" "其他收支须列明的金额",
+        LateDaysMin = "late_days_min" "补报天数",
+    }
+}
+
+choices! {
+    /// What a rule's number counts.
+    Unit {
+        WorkingDays = "working_days" "个工作日",
+        Days = "days" "天",
+        People = "people" "人",
+        DayOfMonth = "day_of_month" "日",
+        Fen = "fen" "分",
+    }
+}
+
+/// One row of a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Which rule.
+    pub code: RuleCode,
+    /// Its number.
+    pub value: u64,
+    /// What the number counts.
+    pub unit: Unit,
+    /// The first day on which it holds.
+    pub from: Option<NaiveDate>,
+    /// Legal basis, in Chinese.
+    pub basis: String,
+}
+
+/// The base profile: rule, number, unit, legal basis.
+pub const BASE: &[(RuleCode, u64, Unit, &str)] = &[
+    (RuleCode::NominationDaysMin, 5, Unit::WorkingDays, "党政领导干部选拔任用工作条例"),
+    (RuleCode::MemberDaysMin, 5, Unit::WorkingDays, "中国共产党发展党员工作细则"),
+    (RuleCode::AwardDaysMin, 5, Unit::WorkingDays, "评选表彰通行做法"),
+    (RuleCode::LandDaysMin, 10, Unit::WorkingDays, "土地管理法实施条例"),
+    (RuleCode::CompensationDaysMin, 30, Unit::Days, "土地管理法实施条例"),
+    (RuleCode::DisclosureSupervisorsMin, 2, Unit::People, "村务监督通行做法"),
+    (RuleCode::DisclosureDueDay, 10, Unit::DayOfMonth, "月度财务公开通行做法"),
+    (RuleCode::QuestionDaysMax, 5, Unit::WorkingDays, "12345 热线条例(潍坊、济南)"),
+    (RuleCode::InterpellationDaysMax, 15, Unit::Days, "浙江省实施《村民委员会组织法》办法第三十六条"),
+    (RuleCode::OtherFenMax, 100_000, Unit::Fen, "农村集体经济组织财务公开规定"),
+    (RuleCode::LateDaysMin, 7, Unit::Days, "补报标示通行做法"),
+];
+
+/// Profiles in force: the base and what organizations published.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    published: BTreeMap<(RuleCode, String), Vec<Rule>>,
+}
+
+impl Rules {
+    /// Records a published row for an organization's subtree.
+    pub fn publish(&mut self, org: &str, rule: Rule) {
+        let rows = self.published.entry((rule.code, org.to_owned())).or_default();
+        rows.push(rule);
+        rows.sort_by_key(|row| row.from);
+    }
+
+    /// The rule at an organization on a date: the nearest organization upwards that published one,
+    /// and of its rows the latest that holds by then; else the base profile.
+    ///
+    /// `chain` is the organization's code and its ancestors', nearest first.
+    pub fn get<'a>(&self, code: RuleCode, chain: impl IntoIterator<Item = &'a str>, on: NaiveDate) -> Rule {
+        for org in chain {
+            let rows = self.published.get(&(code, org.to_owned()));
+            let held = rows.and_then(|rows| rows.iter().rev().find(|row| row.from.is_none_or(|from| from <= on)));
+            if let Some(rule) = held {
+                return rule.clone();
+            }
+        }
+        let (_, value, unit, basis) = BASE[code as usize];
+        Rule { code, value, unit, from: None, basis: basis.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_its_row_in_the_base_profile() {
+        for (place, code) in RuleCode::ALL.iter().enumerate() {
+            assert_eq!(BASE[place].0, *code);
+        }
+    }
+
+    #[test]
+    fn the_nearest_organization_and_the_latest_date_decide() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let rule = |value, from: &str| Rule {
+            code: RuleCode::NominationDaysMin,
+            value,
+            unit: Unit::WorkingDays,
+            from: Some(day(from)),
+            basis: "试行办法".into(),
+        };
+        let mut rules = Rules::default();
+        rules.publish("33", rule(7, "2025-01-01"));
+        rules.publish("33", rule(8, "2026-01-01"));
+        rules.publish("3301", rule(9, "2026-06-01"));
+        let get = |chain: &[&str], on| rules.get(RuleCode::NominationDaysMin, chain.iter().copied(), day(on)).value;
+        assert_eq!(get(&["330101", "3301", "33"], "2026-07-01"), 9);
+        assert_eq!(get(&["330101", "3301", "33"], "2026-05-31"), 8);
+        assert_eq!(get(&["33"], "2025-12-31"), 7);
+        assert_eq!(get(&["34"], "2026-07-01"), 5);
+    }
+}

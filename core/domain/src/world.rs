@@ -1,0 +1,311 @@
+//! What every decision may look at: organizations, persons, keys, roles, calendar, rules, books.
+//!
+//! Folded from the log by replay alone, so anyone can answer "was this signer allowed to say this
+//! for this organization at that index?" offline. It holds no slot values: names are for views.
+//! To let a kind teach the world something, implement `Payload::learn` in its file.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::NaiveDate;
+use gongkai_log::{StreamId, VerifierKey};
+
+use crate::{
+    calendar::Calendar,
+    event::Recorded,
+    field::choices,
+    kind::{self, disclosure::Totals, registry::Level},
+    refusal::Refusal,
+    rules::{Rule, RuleCode, Rules},
+};
+
+/// Deepest chain of organizations that is followed: nation, province, city, county, township,
+/// village, group, and room for branches.
+const DEPTH_MAX: usize = 12;
+
+choices! {
+    /// In which capacity a signer signs (design 3.4).
+    Role {
+        Registrar = "registrar" "登记员",
+        Publisher = "publisher" "发布人",
+        Reviewer = "reviewer" "审核人",
+        Approver = "approver" "审批人",
+        Supervisor = "supervisor" "监督人",
+        Inspector = "inspector" "督查人",
+        Operator = "operator" "运维人",
+        Log = "log" "账本",
+        Intake = "intake" "收件",
+    }
+}
+
+impl Role {
+    /// Roles whose appointment needs a second registrar: one alone must not be able to make all the
+    /// "different" people.
+    pub fn needs_second_registrar(self) -> bool {
+        matches!(self, Self::Registrar | Self::Reviewer | Self::Approver | Self::Supervisor)
+    }
+
+    /// Roles of the ledger itself, which nobody can be granted.
+    pub fn is_ledger(self) -> bool {
+        matches!(self, Self::Log | Self::Intake)
+    }
+}
+
+/// An organization as the registry knows it.
+#[derive(Clone, Debug)]
+pub struct Organization {
+    /// Its stream.
+    pub stream: StreamId,
+    /// Level.
+    pub level: Level,
+    /// Code of the organization above it.
+    pub parent: Option<String>,
+    /// Why it is no more: merged, split or dissolved.
+    pub ended: Option<Ended>,
+}
+
+/// The end of an organization.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Log index of the event.
+    pub index: u64,
+    /// 合并 / 拆分 / 撤销.
+    pub how: &'static str,
+    /// Codes of the successors.
+    pub successors: Vec<String>,
+}
+
+/// A key as the registry knows it.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// For verifying.
+    pub verifier: VerifierKey,
+    /// Whose key it is; `None` for the ledger's own.
+    pub person: Option<StreamId>,
+    /// Log index of the authorization.
+    pub authorized_at: u64,
+    /// Log index of the revocation.
+    pub revoked_at: Option<u64>,
+}
+
+/// A role that a person holds at an organization and its subtree.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The role's stream.
+    pub stream: StreamId,
+    /// The role.
+    pub role: Role,
+    /// The organization; `None` is the whole ledger (first registrars).
+    pub org: Option<String>,
+}
+
+/// The closing balance of one published period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Booked {
+    /// Stream of the sheet.
+    pub stream: StreamId,
+    /// Last day of the period.
+    pub ends_on: NaiveDate,
+    /// Opening balance, fen.
+    pub opening: Option<i64>,
+    /// Closing balance, fen.
+    pub closing: Option<i64>,
+}
+
+/// Registry, calendar, rules and books as of some index.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    origin: Option<String>,
+    ledger_keys: HashMap<Role, String>,
+    organizations: HashMap<String, Organization>,
+    persons: HashMap<StreamId, String>,
+    keys: HashMap<String, Key>,
+    key_streams: HashMap<StreamId, String>,
+    grants: HashMap<StreamId, Vec<Grant>>,
+    grant_holders: HashMap<StreamId, StreamId>,
+    /// Working-day calendar.
+    pub calendar: Calendar,
+    /// Rules in force.
+    pub rules: Rules,
+    books: HashMap<(String, String), BTreeMap<NaiveDate, Booked>>,
+}
+
+impl World {
+    /// Folds one recorded statement in. Statements of unknown kinds change nothing.
+    pub fn evolve(&mut self, event: &Recorded<'_>) {
+        if let Some(kind) = kind::find(&event.statement.kind).filter(|kind| kind.teaches) {
+            (kind.learn)(self, event);
+        }
+    }
+
+    /// The ledger's origin, from the genesis.
+    pub fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
+    pub(crate) fn created(&mut self, origin: String) {
+        self.origin = Some(origin);
+    }
+
+    /// Name of the ledger's own key for a role of its own.
+    pub fn ledger_key(&self, role: Role) -> Option<&str> {
+        self.ledger_keys.get(&role).map(String::as_str)
+    }
+
+    pub(crate) fn set_ledger_key(&mut self, role: Role, name: String) {
+        self.ledger_keys.insert(role, name);
+    }
+
+    /// An organization by code.
+    pub fn organization(&self, code: &str) -> Option<&Organization> {
+        self.organizations.get(code)
+    }
+
+    /// How many organizations there are, ended ones included.
+    pub fn organizations_count(&self) -> usize {
+        self.organizations.len()
+    }
+
+    /// Codes and records of all organizations.
+    pub fn organizations(&self) -> impl Iterator<Item = (&str, &Organization)> {
+        self.organizations.iter().map(|(code, org)| (code.as_str(), org))
+    }
+
+    /// An organization that is not ended.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownOrganization`], [`Refusal::EndedOrganization`].
+    pub fn living(&self, code: &str) -> Result<&Organization, Refusal> {
+        let org = self.organizations.get(code).ok_or_else(|| Refusal::UnknownOrganization(code.into()))?;
+        match &org.ended {
+            None => Ok(org),
+            Some(ended) => Err(Refusal::EndedOrganization {
+                org: code.into(),
+                reason: if ended.successors.is_empty() {
+                    ended.how.into()
+                } else {
+                    format!("{},现为 {}", ended.how, ended.successors.join("、"))
+                },
+            }),
+        }
+    }
+
+    /// The code itself and its ancestors', nearest first; bounded, so a loop cannot hang us.
+    pub fn chain<'a>(&'a self, code: &'a str) -> impl Iterator<Item = &'a str> {
+        std::iter::successors(Some(code), |code| self.organizations.get(*code)?.parent.as_deref()).take(DEPTH_MAX)
+    }
+
+    /// Whether `code` is `above` or lies below it.
+    pub fn is_within(&self, code: &str, above: &str) -> bool {
+        self.chain(code).any(|c| c == above)
+    }
+
+    /// The rule in force at an organization on a date.
+    pub fn rule(&self, code: RuleCode, org: &str, on: NaiveDate) -> Rule {
+        self.rules.get(code, self.chain(org), on)
+    }
+
+    pub(crate) fn organization_mut(&mut self, code: &str) -> Option<&mut Organization> {
+        self.organizations.get_mut(code)
+    }
+
+    pub(crate) fn add_organization(&mut self, code: String, organization: Organization) {
+        self.organizations.insert(code, organization);
+    }
+
+    /// Whether a person is registered.
+    pub fn has_person(&self, person: &StreamId) -> bool {
+        self.persons.contains_key(person)
+    }
+
+    pub(crate) fn add_person(&mut self, person: StreamId, org: String) {
+        self.persons.insert(person, org);
+    }
+
+    /// A key by name, revoked ones included.
+    pub fn key(&self, name: &str) -> Option<&Key> {
+        self.keys.get(name)
+    }
+
+    /// All keys, by name.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, &Key)> {
+        self.keys.iter().map(|(name, key)| (name.as_str(), key))
+    }
+
+    /// Enters a key that was authorized on a stream of its own, so that the stream can revoke it.
+    pub(crate) fn add_key_of_stream(&mut self, key: VerifierKey, person: StreamId, index: u64, stream: StreamId) {
+        self.key_streams.insert(stream, key.name().to_owned());
+        self.add_key(key, Some(person), index);
+    }
+
+    pub(crate) fn add_key(&mut self, verifier: VerifierKey, person: Option<StreamId>, index: u64) {
+        let name = verifier.name().to_owned();
+        let key = Key { verifier, person, authorized_at: index, revoked_at: None };
+        self.keys.insert(name, key);
+    }
+
+    pub(crate) fn revoke_key_of_stream(&mut self, stream: &StreamId, index: u64) {
+        let name = self.key_streams.get(stream);
+        if let Some(key) = name.and_then(|name| self.keys.get_mut(name)) {
+            key.revoked_at.get_or_insert(index);
+        }
+    }
+
+    /// Roles that a person holds now.
+    pub fn grants(&self, person: &StreamId) -> &[Grant] {
+        self.grants.get(person).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn grant(&mut self, person: StreamId, grant: Grant) {
+        self.grant_holders.insert(grant.stream.clone(), person.clone());
+        self.grants.entry(person).or_default().push(grant);
+    }
+
+    pub(crate) fn withdraw_grant(&mut self, stream: &StreamId) {
+        if let Some(person) = self.grant_holders.remove(stream) {
+            self.grants.entry(person).or_default().retain(|grant| grant.stream != *stream);
+        }
+    }
+
+    /// Whether a person holds a role at an organization; `None` asks for the whole ledger.
+    pub fn holds(&self, person: &StreamId, role: Role, org: Option<&str>) -> bool {
+        self.grants(person).iter().filter(|grant| grant.role == role).any(|grant| match (&grant.org, org) {
+            (None, _) => true,
+            (Some(at), Some(org)) => self.is_within(org, at),
+            (Some(_), None) => false,
+        })
+    }
+
+    /// How many people hold the registrar's role.
+    pub fn registrars_count(&self) -> usize {
+        self.grants.values().filter(|grants| grants.iter().any(|g| g.role == Role::Registrar)).count()
+    }
+
+    /// Published periods of an organization's book, by first day.
+    pub fn book(&self, org: &str, book: &str) -> Option<&BTreeMap<NaiveDate, Booked>> {
+        self.books.get(&(org.to_owned(), book.to_owned()))
+    }
+
+    pub(crate) fn book_mut(&mut self, org: &str, book: &str) -> &mut BTreeMap<NaiveDate, Booked> {
+        self.books.entry((org.to_owned(), book.to_owned())).or_default()
+    }
+
+    /// Takes corrected totals into the book that holds the sheet.
+    pub(crate) fn correct_book(&mut self, org: &str, sheet: &StreamId, totals: Option<Totals>) {
+        let Some(totals) = totals else { return };
+        for booked in self.books_of(org).flat_map(BTreeMap::values_mut).filter(|booked| booked.stream == *sheet) {
+            booked.opening = totals.opening;
+            booked.closing = totals.closing;
+        }
+    }
+
+    /// Takes a withdrawn sheet out of the book, so that another can take its place.
+    pub(crate) fn unbook(&mut self, org: &str, sheet: &StreamId) {
+        for book in self.books_of(org) {
+            book.retain(|_, booked| booked.stream != *sheet);
+        }
+    }
+
+    fn books_of(&mut self, org: &str) -> impl Iterator<Item = &mut BTreeMap<NaiveDate, Booked>> {
+        self.books.iter_mut().filter(move |((code, _), _)| code == org).map(|(_, book)| book)
+    }
+}

@@ -1,0 +1,12 @@
+//! Behaviour of the domain, through the same steps as a submission: prepare, sign, check, judge, fold.
+//!
+//! One binary; a file a family. The ledger here is a map in memory.
+
+mod disclosure;
+mod ledger;
+mod nomination;
+mod notice;
+mod pledge;
+mod registry;
+mod slot;
+mod vacancy;

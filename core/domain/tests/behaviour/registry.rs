@@ -1,0 +1,147 @@
+//! Who may say what for whom.
+
+use serde_json::json;
+
+use super::ledger::{COUNTY, Ledger, TOWNSHIP, VILLAGE, refused, sample};
+
+#[test]
+fn a_key_that_was_never_authorized_signs_nothing() {
+    let mut ledger = Ledger::new();
+    ledger.add_key("stranger", 99);
+    let result = ledger.say(&sample("pledge.made.v1", VILLAGE, None), &[("publisher", "stranger")]);
+    assert_eq!(refused(result), "unknown_key");
+}
+
+#[test]
+fn a_revoked_key_signs_nothing_after_its_revocation() {
+    let mut ledger = Ledger::new();
+    let command = json!({"kind": "person.registered.v1", "org": COUNTY, "fields": {"name": "沈溪(虚构)"}});
+    let person = ledger.say(&command, &[("registrar", "reg1")]).unwrap();
+    ledger.add_key("lost", 40);
+    let vkey = ledger.verifier("lost");
+    let command = json!({"kind": "key.authorized.v1", "org": COUNTY, "fields": {"person": person, "key": vkey}});
+    let key_stream = ledger.say(&command, &[("registrar", "reg1")]).unwrap();
+    ledger.role("lost", "publisher", VILLAGE).unwrap();
+    ledger.say(&sample("pledge.made.v1", VILLAGE, None), &[("publisher", "lost")]).unwrap();
+    let revoke = json!({"kind": "key.revoked.v1", "stream": key_stream, "org": COUNTY, "fields": {"reason": "stolen"}});
+    ledger.say(&revoke, &[("registrar", "reg1")]).unwrap();
+    let result = ledger.say(&sample("pledge.made.v1", VILLAGE, None), &[("publisher", "lost")]);
+    assert_eq!(refused(result), "revoked_key");
+    assert_eq!(refused(ledger.say(&revoke, &[("registrar", "reg1")])), "state");
+}
+
+#[test]
+fn a_role_holds_for_the_subtree_and_not_above_or_beside_it() {
+    let mut ledger = Ledger::new();
+    ledger.organization("341599102", "township", Some(COUNTY)).unwrap();
+    ledger.county(&sample("pledge.made.v1", VILLAGE, None)).unwrap();
+    assert_eq!(refused(ledger.village(&sample("pledge.made.v1", TOWNSHIP, None))), "no_role");
+    assert_eq!(refused(ledger.village(&sample("pledge.made.v1", "341599102", None))), "no_role");
+}
+
+#[test]
+fn a_supervisor_cannot_publish() {
+    let mut ledger = Ledger::new();
+    let as_supervisor = ledger.say(&sample("pledge.made.v1", VILLAGE, None), &[("supervisor", "super1")]);
+    assert_eq!(refused(as_supervisor), "wrong_author");
+    let as_publisher = ledger.say(&sample("pledge.made.v1", VILLAGE, None), &[("publisher", "super1")]);
+    assert_eq!(refused(as_publisher), "no_role");
+}
+
+#[test]
+fn nobody_signs_for_an_organization_that_is_not_registered() {
+    let mut ledger = Ledger::new();
+    let result = ledger.county(&sample("pledge.made.v1", "999999", None));
+    assert_eq!(refused(result), "unknown_organization");
+}
+
+#[test]
+fn one_registrar_alone_cannot_appoint_a_supervisor() {
+    let mut ledger = Ledger::new();
+    ledger.person("new", 50);
+    let person = ledger.person_of("new");
+    let grant = |role: &str| {
+        json!({"kind": "role.granted.v1", "org": VILLAGE,
+            "fields": {"person": person, "role": role, "avoidance_declared": true}})
+    };
+    for role in ["registrar", "reviewer", "approver", "supervisor"] {
+        assert_eq!(refused(ledger.say(&grant(role), &[("registrar", "reg1")])), "cosigners_missing", "{role}");
+    }
+    ledger.say(&grant("supervisor"), &[("registrar", "reg1"), ("registrar", "reg2")]).unwrap();
+}
+
+#[test]
+fn two_keys_of_one_person_are_not_two_people() {
+    let mut ledger = Ledger::new();
+    let person = ledger.person_of("reg1");
+    ledger.add_key("reg1b", 60);
+    let vkey = ledger.verifier("reg1b");
+    let command = json!({"kind": "key.authorized.v1", "org": COUNTY, "fields": {"person": person, "key": vkey}});
+    ledger.say(&command, &[("registrar", "reg2")]).unwrap();
+    ledger.person("new", 61);
+    let grant = json!({"kind": "role.granted.v1", "org": VILLAGE,
+        "fields": {"person": ledger.person_of("new"), "role": "approver"}});
+    assert_eq!(refused(ledger.say(&grant, &[("registrar", "reg1"), ("registrar", "reg1b")])), "same_person");
+}
+
+#[test]
+fn one_key_cannot_be_registered_under_two_names() {
+    let mut ledger = Ledger::new();
+    let person = ledger.person_of("reg1");
+    ledger.add_key("clerk-again", 11);
+    let vkey = ledger.verifier("clerk-again");
+    let command = json!({"kind": "key.authorized.v1", "org": COUNTY, "fields": {"person": person, "key": vkey}});
+    assert_eq!(refused(ledger.say(&command, &[("registrar", "reg1")])), "field");
+}
+
+#[test]
+fn a_supervisor_declares_avoidance_and_publishes_nothing_there() {
+    let mut ledger = Ledger::new();
+    ledger.person("new", 70);
+    let fields = json!({"person": ledger.person_of("new"), "role": "supervisor"});
+    let grant = json!({"kind": "role.granted.v1", "org": VILLAGE, "fields": fields});
+    assert_eq!(refused(ledger.say(&grant, &[("registrar", "reg1"), ("registrar", "reg2")])), "field");
+    assert_eq!(refused(ledger.role("clerk", "supervisor", VILLAGE)), "state");
+    assert_eq!(refused(ledger.role("super1", "publisher", TOWNSHIP)), "state");
+}
+
+#[test]
+fn a_withdrawn_role_gives_no_more_authority() {
+    let mut ledger = Ledger::new();
+    ledger.person("temp", 71);
+    let role = ledger.role("temp", "publisher", VILLAGE).unwrap();
+    ledger.say(&sample("pledge.made.v1", VILLAGE, None), &[("publisher", "temp")]).unwrap();
+    let withdraw = json!({"kind": "role.withdrawn.v1", "stream": role, "org": VILLAGE, "fields": {}});
+    ledger.say(&withdraw, &[("registrar", "reg1")]).unwrap();
+    let result = ledger.say(&sample("pledge.made.v1", VILLAGE, None), &[("publisher", "temp")]);
+    assert_eq!(refused(result), "no_role");
+}
+
+#[test]
+fn a_merged_village_publishes_nothing_more_and_names_its_successor() {
+    let mut ledger = Ledger::new();
+    let old = ledger.organization("341599101203", "village", Some(TOWNSHIP)).unwrap();
+    let merge = json!({"kind": "organization.merged.v1", "stream": old, "org": "341599101203",
+        "fields": {"into": VILLAGE, "effective_on": "2026-03-01"}});
+    ledger.say(&merge, &[("registrar", "reg1")]).unwrap();
+    let refusal = ledger.county(&sample("pledge.made.v1", "341599101203", None)).unwrap_err();
+    assert_eq!(refusal.code(), "ended_organization");
+    assert!(refusal.to_string().contains(VILLAGE), "{refusal}");
+}
+
+#[test]
+fn an_organization_cannot_be_merged_into_its_own_subtree() {
+    let mut ledger = Ledger::new();
+    let township = ledger.organization("341599109", "township", Some(COUNTY)).unwrap();
+    ledger.organization("341599109201", "village", Some("341599109")).unwrap();
+    let merge = json!({"kind": "organization.merged.v1", "stream": township, "org": "341599109",
+        "fields": {"into": "341599109201", "effective_on": "2026-03-01"}});
+    assert_eq!(refused(ledger.say(&merge, &[("registrar", "reg1")])), "field");
+}
+
+#[test]
+fn a_code_is_registered_once_and_under_a_parent_that_exists() {
+    let mut ledger = Ledger::new();
+    assert_eq!(refused(ledger.organization(VILLAGE, "village", Some(TOWNSHIP))), "field");
+    assert_eq!(refused(ledger.organization("888001", "village", Some("888"))), "unknown_organization");
+}
