@@ -288,14 +288,24 @@ struct Shared<'s, F: Fetch> {
     stop: AtomicBool,
 }
 
+/// Bundles whose signatures are verified as one batch in fast mode: a larger batch costs less a
+/// signature and delays the answer.
+const BATCH_BUNDLES: usize = 4;
+
 enum Job {
     Read(u64),
-    Verify(Vec<Entry>, Vec<Check>),
+    Verify(Vec<Sequenced>),
+}
+
+/// A bundle in its place, with the signatures that are still to be verified.
+struct Sequenced {
+    entries: Vec<Entry>,
+    checks: Vec<Check>,
 }
 
 enum Done<E: std::error::Error + Send + Sync + 'static> {
     Read(u64, Box<Bundle<E>>),
-    Verified(u64, Option<Finding>),
+    Verified { bundles: u64, entries: u64, fault: Option<Finding> },
     // A worker panicked, in `Fetch` for example; the scope passes the panic on.
     Lost,
 }
@@ -305,6 +315,16 @@ struct Check {
     entry: usize,
     line: usize,
     key: VerifierKey,
+}
+
+impl Check {
+    fn text<'e>(&self, entries: &'e [Entry]) -> &'e [u8] {
+        entries[self.entry].content.note().text.as_bytes()
+    }
+
+    fn signature<'e>(&self, entries: &'e [Entry]) -> Option<&'e [u8; 64]> {
+        entries[self.entry].content.note().signatures[self.line].ed25519()
+    }
 }
 
 /// A bundle that was read: the entries up to the first fault that shows within it.
@@ -336,9 +356,9 @@ fn work<F: Fetch>(shared: &Shared<'_, F>, jobs: &Mutex<Receiver<Job>>, done: &Gu
         let answer = match job {
             Ok(Job::Read(_)) if shared.stop.load(Ordering::Relaxed) => continue,
             Ok(Job::Read(number)) => Done::Read(number, Box::new(shared.read_bundle(number))),
-            Ok(Job::Verify(entries, checks)) => {
-                let fault = verify(shared.mode, &entries, &checks);
-                Done::Verified(entries.len() as u64, fault)
+            Ok(Job::Verify(bundles)) => {
+                let entries = bundles.iter().map(|bundle| bundle.entries.len() as u64).sum();
+                Done::Verified { bundles: bundles.len() as u64, entries, fault: verify(shared.mode, &bundles) }
             }
             Err(_) => return,
         };
@@ -370,6 +390,8 @@ fn run<F: Fetch, A: Authority>(
         }
         drop(answers);
         let mut ready = BTreeMap::new();
+        let mut batch = Vec::new();
+        let batch_bundles = if shared.mode == Mode::Fast { BATCH_BUNDLES } else { 1 };
         let (mut asked, mut verifying, mut verified, mut entries) = (0, 0, 0, 0);
         let mut fault: Option<FsckError<F::Error>> = None;
         while verifying > 0 || (fault.is_none() && verified < bundles) {
@@ -379,9 +401,9 @@ fn run<F: Fetch, A: Authority>(
             }
             match done.recv() {
                 Ok(Done::Read(number, bundle)) => drop(ready.insert(number, bundle)),
-                Ok(Done::Verified(count, found)) => {
-                    verifying -= 1;
-                    verified += 1;
+                Ok(Done::Verified { bundles, entries: count, fault: found }) => {
+                    verifying -= bundles;
+                    verified += bundles;
                     entries += count;
                     if let Some(found) = found {
                         fault = Some(earlier(fault.take(), found.into()));
@@ -396,7 +418,11 @@ fn run<F: Fetch, A: Authority>(
                 let (entries, checks, found) = sequence.take(*bundle);
                 fault = found;
                 verifying += 1;
-                send(&jobs, Job::Verify(entries, checks));
+                batch.push(Sequenced { entries, checks });
+                // What was taken is verified even after a fault: an earlier one may hide in it.
+                if batch.len() >= batch_bundles || fault.is_some() || sequence.bundle == bundles {
+                    send(&jobs, Job::Verify(std::mem::take(&mut batch)));
+                }
             }
             shared.stop.store(fault.is_some(), Ordering::Relaxed);
         }
@@ -607,29 +633,31 @@ fn signature_of(key: Option<&str>) -> String {
     }
 }
 
-/// Verifies the signatures of a bundle; names the first that is false.
-fn verify(mode: Mode, entries: &[Entry], checks: &[Check]) -> Option<Finding> {
-    let text = |check: &Check| entries[check.entry].content.note().text.as_bytes();
-    let bytes = |check: &Check| {
-        let lines = &entries[check.entry].content.note().signatures;
-        lines[check.line].ed25519().copied()
-    };
-    if mode == Mode::Fast {
-        let signatures: Option<Vec<_>> = checks.iter().map(bytes).collect();
-        if let Some(signatures) = signatures {
-            let signatures: Vec<_> = signatures.iter().map(ed25519_dalek::Signature::from_bytes).collect();
-            let texts: Vec<_> = checks.iter().map(text).collect();
-            let keys: Vec<_> = checks.iter().map(|check| *check.key.point()).collect();
-            if ed25519_dalek::verify_batch(&texts, &signatures, &keys).is_ok() {
-                return None;
-            }
-        }
+/// Verifies the signatures of some bundles; names the first that is false.
+fn verify(mode: Mode, bundles: &[Sequenced]) -> Option<Finding> {
+    if mode == Mode::Fast && verify_batch(bundles) {
+        return None;
     }
     // Strict mode, or a batch with a false signature somewhere.
-    let good = |check: &Check| bytes(check).is_some_and(|s| check.key.verify(text(check), &s));
-    let check = checks.iter().find(|check| !good(check))?;
-    let field = signature_of(Some(check.key.name()));
-    Some(finding(entries[check.entry].index, field, "does not verify"))
+    bundles.iter().find_map(|bundle| {
+        let bad = bundle.checks.iter().find(|check| {
+            let signature = check.signature(&bundle.entries);
+            !signature.is_some_and(|bytes| check.key.verify(check.text(&bundle.entries), bytes))
+        })?;
+        let field = signature_of(Some(bad.key.name()));
+        Some(finding(bundle.entries[bad.entry].index, field, "does not verify"))
+    })
+}
+
+/// Whether all signatures pass together; a batch accepts some that strict verification refuses.
+fn verify_batch(bundles: &[Sequenced]) -> bool {
+    let checks = || bundles.iter().flat_map(|bundle| bundle.checks.iter().map(|check| (check, &bundle.entries)));
+    let signatures: Option<Vec<_>> =
+        checks().map(|(check, entries)| check.signature(entries).map(ed25519_dalek::Signature::from_bytes)).collect();
+    let Some(signatures) = signatures else { return false };
+    let texts: Vec<_> = checks().map(|(check, entries)| check.text(entries)).collect();
+    let keys: Vec<_> = checks().map(|(check, _)| *check.key.point()).collect();
+    ed25519_dalek::verify_batch(&texts, &signatures, &keys).is_ok()
 }
 
 /// What depends on the order of the entries.
