@@ -25,8 +25,7 @@ use crate::{
     command::Head,
     event::{Context, Proposal, State, Target},
     field::{self, choices},
-    finance,
-    judge,
+    finance, judge,
     kind::{self, Kind, disclosure, nomination, notice, pledge, registry, slot::Withdrawn},
     refusal::Refusal,
     replay::{Replay, recorded},
@@ -215,8 +214,7 @@ impl<E: Evidence> Auditor<E> {
         let target = opened.kind.target(&statement.body).and_then(|index| self.target(index));
         let stream = self.streams.get(&statement.stream);
         let context = Context { now: entry.recorded_at, world: self.world(), target: target.as_ref() };
-        let proposal =
-            Proposal { kind: opened.kind, statement, openings: opened.open, lines: &opened.rows };
+        let proposal = Proposal { kind: opened.kind, statement, openings: opened.open, lines: &opened.rows };
         let empty = State::default();
         judge::judge(&proposal, stream.map(|s| s.head), stream.map_or(&empty, |s| &s.state), &context).map(drop)
     }
@@ -236,7 +234,12 @@ impl<E: Evidence> Auditor<E> {
         })
     }
 
-    fn statement(&mut self, entry: &Entry, signed: &SignedStatement, openings: Option<&Openings>) -> Result<(), String> {
+    fn statement(
+        &mut self,
+        entry: &Entry,
+        signed: &SignedStatement,
+        openings: Option<&Openings>,
+    ) -> Result<(), String> {
         let statement = &signed.statement;
         let Some(kind) = kind::find(&statement.kind) else {
             return Err(Refusal::UnknownKind(statement.kind.clone()).to_string());
@@ -349,7 +352,8 @@ impl<E: Evidence> Auditor<E> {
 
     /// Lists what a stolen key signed while it was valid.
     fn stolen(&mut self, key_stream: &StreamId) {
-        let name = self.streams.get(key_stream).and_then(|s| s.state.get::<registry::KeyState>()).map(|s| s.name.clone());
+        let name =
+            self.streams.get(key_stream).and_then(|s| s.state.get::<registry::KeyState>()).map(|s| s.name.clone());
         let Some(name) = name else { return };
         for index in self.signed_by.get(&name).cloned().unwrap_or_default() {
             let Some(entry) = self.evidence.entry(index) else { continue };
@@ -416,9 +420,9 @@ impl<E: Evidence> Auditor<E> {
                 None => lines.push(amounts),
             }
         }
-        let sums = lines.iter().try_fold((0_i64, 0_i64), |sum, line| {
-            Some((sum.0.checked_add(line.0)?, sum.1.checked_add(line.1)?))
-        });
+        let sums = lines
+            .iter()
+            .try_fold((0_i64, 0_i64), |sum, line| Some((sum.0.checked_add(line.0)?, sum.1.checked_add(line.1)?)));
         let (Some(sums), Some(income), Some(expense)) = (sums, corrected.income, corrected.expense) else { return };
         if sums != (income.0, expense.0) {
             let sentence = format!(
@@ -488,7 +492,8 @@ impl<E: Evidence> Auditor<E> {
         };
         let Some(end) = end.filter(|end| *end < today) else { return };
         let days = today.signed_duration_since(end).num_days();
-        let missing = if category == Category::OverduePledge { "没有报告完成情况" } else { "没有公布结果" };
+        let missing =
+            if category == Category::OverduePledge { "没有报告完成情况" } else { "没有公布结果" };
         let sentence = format!("{}：{what} {end}，至今 {days} 天{missing}", self.name(&stream.org));
         self.note(category, stream.index, id, &stream.org, sentence);
     }

@@ -1,0 +1,106 @@
+//! `audit`: bytes, then meaning. One pass: the auditor is the checker's authority.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use gongkai_domain::audit::{Auditor, Category, Finding};
+use gongkai_log::{Fetch, Report, VerifierKey};
+use serde_json::{Value, json};
+
+use super::checking::{self, Check, Found, Source};
+use super::reading::Reading;
+use super::{local, terminal, verify};
+use crate::outcome::{Fault, Outcome, Verdict};
+
+/// Findings of one category that are printed for people; a program gets all.
+const SHOWN_MAX: usize = 20;
+
+/// Options of `audit`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "例子：\n  $ gongkai audit --dir ledger\n  $ gongkai audit export.tar --vkey vkey.txt --old-checkpoint checkpoint-june --json\n\n\
+    有违反规则的返回 1；只有提示的返回 0。"
+)]
+pub struct Args {
+    #[command(flatten)]
+    pub check: Check,
+    /// 以哪一天为准判断逾期（默认今天）
+    #[arg(long, value_name = "日期")]
+    as_of: Option<NaiveDate>,
+    /// 每一类全部列出，不只列前 20 条
+    #[arg(long)]
+    all: bool,
+}
+
+/// Checks the bytes, then lists what the log means.
+///
+/// # Errors
+/// As `verify`.
+pub fn run(args: &Args) -> Outcome {
+    let source = verify::source(&args.check)?;
+    let (vkey, vouched) = args.check.vkey(|| source.offered_key())?;
+    let today = args.as_of.unwrap_or_else(|| local::clock().now().with_timezone(&crate::http::zone()).date_naive());
+    let audited = match &source {
+        Source::Dir(_, fetch) => audited(fetch, args, &vkey, today)?,
+        Source::Url(fetch) => audited(fetch, args, &vkey, today)?,
+        Source::Bundle(fetch) if fetch.names("tile/entries/").next().is_none() => {
+            return Err(Fault::usage("归档", "只有部分条目，不能审计").mend("请用整个账本的归档（导出时不加 --org）"));
+        }
+        Source::Bundle(fetch) => audited(fetch, args, &vkey, today)?,
+    };
+    match audited {
+        Err(found) => {
+            let text =
+                if args.check.json { verify::found_json(&found).to_string() } else { verify::found_text(&found) };
+            terminal::say(text)?;
+            Ok(Verdict::No)
+        }
+        Ok((report, findings)) => {
+            let breaches = findings.iter().filter(|finding| finding.category.is_breach()).count();
+            if args.check.json {
+                terminal::say(machine(&report, vouched, breaches, &findings))?;
+            } else {
+                human(&report, args, breaches, &findings)?;
+            }
+            Ok(Verdict::of(breaches == 0))
+        }
+    }
+}
+
+type Audited = Result<(Report, Vec<Finding>), Found>;
+
+fn audited<F: Fetch>(fetch: &F, args: &Args, vkey: &VerifierKey, today: NaiveDate) -> Result<Audited, Fault> {
+    let reading = Reading::new(fetch)?;
+    let mut auditor = Auditor::new(vkey, &reading);
+    let checked = checking::run(fetch, &mut auditor, vkey, &args.check, "审计", "")?;
+    Ok(checked.map(|report| (report, auditor.finish(today))))
+}
+
+fn machine(report: &Report, vouched: bool, breaches: usize, findings: &[Finding]) -> Value {
+    let mut value = verify::report_json(report, vouched);
+    value["ok"] = (breaches == 0).into();
+    value["breaches"] = breaches.into();
+    value["remarks"] = (findings.len() - breaches).into();
+    value["findings"] = json!(findings);
+    value
+}
+
+fn human(report: &Report, args: &Args, breaches: usize, findings: &[Finding]) -> Result<(), Fault> {
+    terminal::say(format_args!("字节核验通过：{}", verify::summary(report)))?;
+    terminal::say(format_args!("违反规则 {breaches} 处，提示 {} 处", findings.len() - breaches))?;
+    let mut by_category: BTreeMap<Category, Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        by_category.entry(finding.category).or_default().push(finding);
+    }
+    for (category, findings) in by_category {
+        terminal::say(format_args!("\n{}（{} 处）", category.label(), findings.len()))?;
+        let shown = if args.all { findings.len() } else { SHOWN_MAX };
+        for finding in findings.iter().take(shown) {
+            terminal::say(format_args!("  第 {} 号  {}  [{}]", finding.index, finding.sentence, finding.stream))?;
+        }
+        if findings.len() > shown {
+            terminal::say(format_args!("  另有 {} 处，加 --all 全部列出", findings.len() - shown))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! What `verify` and `audit` share: where the log is, which key it must be signed with, and running the
+//! checker over a directory with its database, an address, or a bundle.
+
+use std::path::{Path, PathBuf};
+
+use gongkai_log::note::NOTE_BYTES_MAX;
+use gongkai_log::{
+    Authority, Checkpoint, Fetch, Finding, FsckError, Mode, Options, Policy, Report, VerifierKey, checkpoint, fsck,
+};
+use gongkai_store::{DirectoryFetch, Layout};
+
+use super::terminal::Progress;
+use crate::fetch::{HttpFetch, TarFetch};
+use crate::outcome::Fault;
+
+/// Most bytes of a policy file.
+const POLICY_BYTES_MAX: u64 = 1 << 20;
+
+/// Options of every check.
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// 本机的账本目录（连数据库一起核验）
+    #[arg(long, value_name = "目录", conflicts_with_all = ["url", "file"])]
+    pub dir: Option<PathBuf>,
+    /// 账本的网址
+    #[arg(long, value_name = "网址", conflicts_with = "file")]
+    pub url: Option<String>,
+    /// 账本的验证钥匙（或写有它的文件），从可信的地方得来
+    #[arg(long, value_name = "钥匙")]
+    pub vkey: Option<String>,
+    /// 见证规则文件：要求足够多的见证方联署
+    #[arg(long, value_name = "文件")]
+    pub policy: Option<PathBuf>,
+    /// 以前保存的检查点：证明账本只增不改
+    #[arg(long, value_name = "文件")]
+    pub old_checkpoint: Option<PathBuf>,
+    /// 成批验签，快一倍多（有争议时以不加此项的结果为准）
+    #[arg(long)]
+    pub fast: bool,
+    /// 输出 JSON
+    #[arg(long)]
+    pub json: bool,
+    /// 归档（.tar）、证明文件（.tlog-proof）或检查点文件
+    #[arg(value_name = "文件", required_unless_present_any = ["dir", "url"])]
+    pub file: Option<PathBuf>,
+}
+
+/// Something that can be checked as a whole.
+pub enum Source {
+    /// A ledger's directory.
+    Dir(Layout, DirectoryFetch),
+    /// An address.
+    Url(HttpFetch),
+    /// A bundle.
+    Bundle(TarFetch),
+}
+
+/// A finding, and the copy of the log in which it is.
+#[derive(Debug)]
+pub struct Found {
+    /// The finding.
+    pub finding: Finding,
+    /// 数据库, or nothing where there is one copy only.
+    pub copy: &'static str,
+}
+
+/// How a check ended that could read everything.
+pub type Checked = Result<Report, Found>;
+
+impl Check {
+    /// The key that checkpoints must be signed with, and whether somebody vouched for it.
+    ///
+    /// # Errors
+    /// A key that is none, or a source without one.
+    pub fn vkey(&self, offered: impl FnOnce() -> Result<Option<Vec<u8>>, Fault>) -> Result<(VerifierKey, bool), Fault> {
+        let given = self
+            .vkey
+            .as_ref()
+            .map(|text| if Path::new(text).is_file() { read(Path::new(text)) } else { Ok(text.clone()) });
+        let (text, vouched) = match given {
+            Some(text) => (text?, true),
+            None => {
+                let bytes = offered()?.ok_or_else(|| Fault::usage("--vkey", "这里没有附带验证钥匙，必须给出"))?;
+                (String::from_utf8_lossy(&bytes).into_owned(), false)
+            }
+        };
+        let key = VerifierKey::parse(text.trim())
+            .map_err(|error| Fault::usage("--vkey", error.to_string()).mend("验证钥匙是 gongkai init 打印的那一行"))?;
+        Ok((key, vouched))
+    }
+
+    /// The policy, if there is one.
+    ///
+    /// # Errors
+    /// No such file, or a malformed one.
+    pub fn policy(&self) -> Result<Option<Policy>, Fault> {
+        let Some(path) = &self.policy else { return Ok(None) };
+        let size = std::fs::metadata(path).map_or(0, |file| file.len());
+        if size > POLICY_BYTES_MAX {
+            return Err(Fault::usage(path.display().to_string(), "见证规则文件太大"));
+        }
+        let parsed = Policy::parse(&read(path)?);
+        parsed.map(Some).map_err(|error| Fault::usage(path.display().to_string(), error.to_string()))
+    }
+
+    /// The checkpoint that was seen before, under the same key.
+    ///
+    /// # Errors
+    /// No such file, or no checkpoint of this log.
+    pub fn old(&self, vkey: &VerifierKey) -> Result<Option<Checkpoint>, Fault> {
+        let Some(path) = &self.old_checkpoint else { return Ok(None) };
+        let opened = checkpoint::open(&read(path)?, vkey);
+        let opened = opened.map(|(checkpoint, _)| Some(checkpoint));
+        opened.map_err(|error| Fault::usage(path.display().to_string(), crate::outcome::chain(&error)))
+    }
+}
+
+/// Reads a small text file.
+///
+/// # Errors
+/// No such file.
+pub fn read(path: &Path) -> Result<String, Fault> {
+    let place = || path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Fault::usage(place(), "没有这个文件"),
+        _ => Fault::failed(place(), &error),
+    })?;
+    String::from_utf8(bytes).map_err(|_| Fault::usage(place(), "不是文字文件"))
+}
+
+impl Source {
+    /// The published key that comes with the log, which proves nothing about who made it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn offered_key(&self) -> Result<Option<Vec<u8>>, Fault> {
+        match self {
+            Self::Dir(layout, _) => match std::fs::read(layout.vkey()) {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    Err(Fault::usage(layout.root().display().to_string(), "这个目录不是账本（没有 log/vkey）"))
+                }
+                Err(error) => Err(Fault::failed("log/vkey", &error)),
+            },
+            Self::Url(fetch) => fetch.get("vkey", NOTE_BYTES_MAX).map_err(|error| Fault::failed("vkey", &error)),
+            Self::Bundle(fetch) => fetch.get("vkey", NOTE_BYTES_MAX).map_err(|error| Fault::failed("vkey", &error)),
+        }
+    }
+}
+
+/// What a check demands besides the key.
+pub struct Limits<'p> {
+    /// Verify signatures in batches.
+    pub fast: bool,
+    /// A checkpoint that the log must still contain.
+    pub old: Option<Checkpoint>,
+    /// Witnesses that must have cosigned.
+    pub policy: Option<&'p Policy>,
+}
+
+/// Runs the checker with an authority and what the options demand.
+///
+/// # Errors
+/// Something could not be read, which says nothing about the log.
+pub fn run<F: Fetch, A: Authority>(
+    fetch: &F,
+    authority: &mut A,
+    vkey: &VerifierKey,
+    check: &Check,
+    label: &'static str,
+    copy: &'static str,
+) -> Result<Checked, Fault> {
+    let policy = check.policy()?;
+    let limits = Limits { fast: check.fast, old: check.old(vkey)?, policy: policy.as_ref() };
+    run_with(fetch, authority, vkey, limits, label, copy)
+}
+
+/// Runs the checker with an authority.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with<F: Fetch, A: Authority>(
+    fetch: &F,
+    authority: &mut A,
+    vkey: &VerifierKey,
+    limits: Limits<'_>,
+    label: &'static str,
+    copy: &'static str,
+) -> Result<Checked, Fault> {
+    let progress = Progress::new(label);
+    let tell = |done, all| progress.tell(done, all);
+    let options = Options {
+        mode: if limits.fast { Mode::Fast } else { Mode::Strict },
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        old_checkpoint: limits.old,
+        policy: limits.policy,
+        check_openings: true,
+        progress: Some(&tell),
+    };
+    match fsck(fetch, authority, vkey, &options) {
+        Ok(report) => Ok(Ok(report)),
+        Err(FsckError::Finding(finding)) => Ok(Err(Found { finding, copy })),
+        Err(error) => Err(error.into()),
+    }
+}

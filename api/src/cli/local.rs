@@ -1,0 +1,141 @@
+//! What several commands share: where a ledger is, which keys sign, and opening a ledger on this machine.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, FixedOffset, SubsecRound as _, Utc};
+use gongkai_domain::Role;
+use gongkai_log::SigningKey;
+use gongkai_store::{Clock, Layout, Ledger, LedgerKeys, Settings, SystemClock};
+use zeroize::Zeroizing;
+
+use super::terminal;
+use crate::client::{Client, Hand};
+use crate::config::Config;
+use crate::http::zone;
+use crate::keyfile;
+use crate::outcome::Fault;
+
+/// A ledger on this machine or elsewhere.
+#[derive(Debug, Clone, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct Place {
+    /// 本机的账本目录（网站没有在运行时）
+    #[arg(long, value_name = "目录")]
+    pub dir: Option<PathBuf>,
+    /// 账本的网址，例如 http://127.0.0.1:8081
+    #[arg(long, value_name = "网址")]
+    pub url: Option<String>,
+}
+
+impl Place {
+    /// A client of the ledger.
+    ///
+    /// # Errors
+    /// No ledger there, or another process holds it.
+    pub async fn client(&self, clock: Arc<dyn Clock>) -> Result<Client, Fault> {
+        match (&self.dir, &self.url) {
+            (Some(dir), _) => Ok(Client::local(open(&Layout::new(dir), Arc::clone(&clock)).await?, clock)),
+            (None, Some(url)) => Client::remote(url, clock),
+            (None, None) => Err(Fault::usage("--dir、--url", "必须给出其中一个")),
+        }
+    }
+
+    /// Where signed statements wait until they are answered.
+    pub fn outbox(&self) -> PathBuf {
+        if let Some(dir) = &self.dir {
+            return dir.join("outbox");
+        }
+        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+        state.or_else(home).unwrap_or_else(|| PathBuf::from(".")).join("gongkai/outbox")
+    }
+}
+
+/// Who signs.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Signing {
+    /// 提出人的私钥文件
+    #[arg(long, value_name = "文件")]
+    pub key: PathBuf,
+    /// 提出人以什么职责签名（不写则按事项种类自动选）
+    #[arg(long, value_name = "职责", value_parser = role)]
+    pub role: Option<Role>,
+    /// 共同签名的私钥文件，可写多次；可指明职责，例如 supervisor=a.key
+    #[arg(long, value_name = "[职责=]文件")]
+    pub cosign: Vec<String>,
+    /// 私钥有口令时，从文件第一行读取
+    #[arg(long, value_name = "文件")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+impl Signing {
+    /// Reads the keys, author first.
+    ///
+    /// # Errors
+    /// A key file that cannot be used.
+    pub fn hands(&self) -> Result<Vec<Hand>, Fault> {
+        let mut hands = vec![Hand { role: self.role, key: Arc::new(self.read(&self.key)?) }];
+        for text in &self.cosign {
+            let (role, file) = cosigner(text);
+            hands.push(Hand { role, key: Arc::new(self.read(file)?) });
+        }
+        Ok(hands)
+    }
+
+    fn read(&self, path: &Path) -> Result<SigningKey, Fault> {
+        let mut asked = Ok(None);
+        let key = keyfile::read(path, || {
+            asked = terminal::passphrase(self.passphrase_file.as_ref(), path);
+            asked.as_ref().ok().cloned().flatten()
+        });
+        asked?;
+        Ok(key?)
+    }
+}
+
+/// `ROLE=FILE`, or a file alone.
+fn cosigner(text: &str) -> (Option<Role>, &Path) {
+    match text.split_once('=').and_then(|(word, file)| Some((role(word).ok()?, file))) {
+        Some((role, file)) => (Some(role), Path::new(file)),
+        None => (None, Path::new(text)),
+    }
+}
+
+/// A role by its wire name or its Chinese name.
+fn role(text: &str) -> Result<Role, String> {
+    Role::from_wire(text).or_else(|| Role::ALL.iter().copied().find(|role| role.label() == text)).ok_or_else(|| {
+        let known: Vec<_> =
+            Role::ALL.iter().filter(|r| !r.is_ledger()).map(|r| format!("{}（{}）", r.wire(), r.label())).collect();
+        format!("没有这种职责，可用：{}", known.join("、"))
+    })
+}
+
+/// The machine's clock.
+pub fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock::default())
+}
+
+/// A time as authors in China write it, to the second.
+pub fn china_time(now: DateTime<Utc>) -> DateTime<FixedOffset> {
+    now.trunc_subsecs(0).with_timezone(&zone())
+}
+
+/// One of the ledger's own keys.
+///
+/// # Errors
+/// The file is missing, open to others, or no key.
+pub fn ledger_key(layout: &Layout, role: &str) -> Result<SigningKey, Fault> {
+    let none = || None::<Zeroizing<String>>;
+    Ok(keyfile::read(&layout.keys().join(format!("{role}.key")), none)?)
+}
+
+/// Opens the ledger of a directory for writing; this process holds its lock from now on.
+///
+/// # Errors
+/// No ledger, wrong keys, another process holds it, or it is damaged.
+pub async fn open(layout: &Layout, clock: Arc<dyn Clock>) -> Result<Ledger, Fault> {
+    Config::read(layout)?;
+    let keys = LedgerKeys { log: ledger_key(layout, "log")?, intake: ledger_key(layout, "intake")? };
+    Ok(Ledger::open(layout, keys, clock, Settings::default()).await?)
+}

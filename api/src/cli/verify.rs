@@ -1,0 +1,405 @@
+//! `verify`: bytes. A directory with its database, an address, a bundle, a proof file or a checkpoint.
+
+use std::path::{Path, PathBuf};
+
+use gongkai_domain::Replay;
+use gongkai_log::entry::ENTRY_BYTES_MAX;
+use gongkai_log::note::NOTE_BYTES_MAX;
+use gongkai_log::proof::PROOF_FORM;
+use gongkai_log::tile::level_tiles;
+use gongkai_log::{
+    Authority as _, Checkpoint, Edge, Entry, Fetch, Finding, Openings, Report, TilePath, TlogProof, TreeHash,
+    VerifierKey, checkpoint, tile,
+};
+use gongkai_store::{DatabaseFetch, DirectoryFetch, Layout};
+use serde_json::{Value, json};
+
+use super::checking::{self, Check, Checked, Found, Limits, Source};
+use super::terminal;
+use crate::fetch::{HttpFetch, OPENINGS_BYTES_MAX, TarFetch};
+use crate::keyfile;
+use crate::outcome::{Fault, Outcome, Verdict, chain};
+
+/// Options of `verify`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "例子：\n  $ gongkai verify --dir ledger\n  $ gongkai verify --url https://ledger.example --vkey ledger.example+5ad1c9f0+AZ...\n  \
+    $ gongkai verify export.tar --vkey vkey.txt --old-checkpoint checkpoint-june\n  $ gongkai verify entry-17.tlog-proof\n\n\
+    不给 --vkey 时用账本自带的验证钥匙，只说明它前后一致，结果注明“未认证”。"
+)]
+pub struct Args {
+    #[command(flatten)]
+    check: Check,
+    /// 证明文件所证明的条目（默认是证明文件旁边的 .entry）
+    #[arg(long, value_name = "文件", requires = "file")]
+    entry: Option<PathBuf>,
+}
+
+impl std::ops::Deref for Args {
+    type Target = Check;
+    fn deref(&self) -> &Check {
+        &self.check
+    }
+}
+
+/// Checks, and says yes or names the first fault.
+///
+/// # Errors
+/// Something could not be read, or a key, policy or old checkpoint is unusable.
+pub fn run(args: &Args) -> Outcome {
+    match &args.file {
+        Some(file) if !file.is_dir() => match sort_of(file)? {
+            Sort::Proof(text) => proof(args, file, &text),
+            Sort::Checkpoint(text) => lone_checkpoint(args, &text),
+            Sort::Bundle => whole(args, &Source::Bundle(open_bundle(file)?)),
+        },
+        _ => whole(args, &source(args)?),
+    }
+}
+
+/// The source that the options name, other than a file.
+///
+/// # Errors
+/// None of them.
+pub fn source(check: &Check) -> Result<Source, Fault> {
+    match (&check.dir, &check.url, &check.file) {
+        (Some(dir), ..) => Ok(directory(dir)),
+        (None, Some(url), _) => Ok(Source::Url(HttpFetch::new(url))),
+        (None, None, Some(file)) if file.is_dir() => Ok(directory(file)),
+        (None, None, Some(file)) => Ok(Source::Bundle(open_bundle(file)?)),
+        (None, None, None) => Err(Fault::usage("--dir、--url 或文件", "必须给出其中一个")),
+    }
+}
+
+fn directory(dir: &Path) -> Source {
+    let layout = Layout::new(dir);
+    let fetch = DirectoryFetch::new(layout.log());
+    Source::Dir(layout, fetch)
+}
+
+fn open_bundle(file: &Path) -> Result<TarFetch, Fault> {
+    let place = file.display().to_string();
+    let opened = TarFetch::open(file).map_err(|error| Fault::usage(place.clone(), chain(&error)))?;
+    if opened.names("checkpoint").next().is_some() {
+        Ok(opened)
+    } else {
+        Err(Fault::usage(place, "既不是归档，也不是证明文件或检查点"))
+    }
+}
+
+enum Sort {
+    Proof(String),
+    Checkpoint(String),
+    Bundle,
+}
+
+/// What a file is, by its first bytes.
+fn sort_of(file: &Path) -> Result<Sort, Fault> {
+    use std::io::Read as _;
+    let place = || file.display().to_string();
+    let opened = std::fs::File::open(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Fault::usage(place(), "没有这个文件"),
+        _ => Fault::failed(place(), &error),
+    })?;
+    let mut head = Vec::new();
+    opened.take(2 * NOTE_BYTES_MAX as u64).read_to_end(&mut head).map_err(|error| Fault::failed(place(), &error))?;
+    let Ok(text) = String::from_utf8(head) else { return Ok(Sort::Bundle) };
+    if text.starts_with(PROOF_FORM) {
+        return Ok(Sort::Proof(text));
+    }
+    // A tar begins with a file name and zeros, a note with its origin and a line feed.
+    if text.contains('\0') { Ok(Sort::Bundle) } else { Ok(Sort::Checkpoint(text)) }
+}
+
+fn lone_checkpoint(args: &Args, text: &str) -> Outcome {
+    let (vkey, vouched) = args.vkey(|| Ok(None))?;
+    let opened = checkpoint::open(text, &vkey).map_err(|error| chain(&error));
+    let opened = opened.and_then(|(checkpoint, note)| match args.policy() {
+        Ok(Some(policy)) => policy.check(&note).map(|_| checkpoint).map_err(|error| chain(&error)),
+        _ => Ok(checkpoint),
+    });
+    match opened {
+        Ok(checkpoint) => {
+            let text = format!("检查点有效：{} 有 {} 条记录", checkpoint.origin, checkpoint.size);
+            yes(args, &text, checkpoint_json(&checkpoint, vouched))
+        }
+        Err(reason) => no(args, &named(None, "checkpoint", reason)),
+    }
+}
+
+fn checkpoint_json(checkpoint: &Checkpoint, vouched: bool) -> Value {
+    json!({"ok": true, "authenticated": vouched, "origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root})
+}
+
+fn proof(args: &Args, file: &Path, text: &str) -> Outcome {
+    let beside = args.entry.clone().unwrap_or_else(|| file.with_extension("entry"));
+    let entry = std::fs::read(&beside).map_err(|error| {
+        Fault::usage(beside.display().to_string(), error.to_string())
+            .mend("请把条目文件放在证明文件旁边，或用 --entry 指出")
+    })?;
+    let parsed = match TlogProof::parse(text) {
+        Ok(parsed) => parsed,
+        Err(error) => return no(args, &named(None, "proof", chain(&error))),
+    };
+    let (vkey, vouched) = args.vkey(|| Ok(None))?;
+    let policy = args.policy()?;
+    let index = parsed.index;
+    match parsed.verify(&entry, &vkey, policy.as_ref()) {
+        Ok(_) if entry.len() > ENTRY_BYTES_MAX => no(args, &named(Some(index), "length", "条目太长".into())),
+        Ok(checkpoint) => {
+            let text = format!(
+                "证明有效：这是 {} 第 {index} 号条目的原文（共 {} 条记录）",
+                checkpoint.origin, checkpoint.size
+            );
+            let mut value = checkpoint_json(&checkpoint, vouched);
+            value["index"] = index.into();
+            yes(args, &text, value)
+        }
+        Err(error) => no(args, &named(Some(index), "proof", chain(&error))),
+    }
+}
+
+fn named(index: Option<u64>, field: &str, reason: String) -> Found {
+    Found { finding: Finding { index, field: field.to_owned(), reason }, copy: "" }
+}
+
+/// Checks a whole log, and the database beside it where there is one.
+fn whole(args: &Args, source: &Source) -> Outcome {
+    let (vkey, vouched) = args.vkey(|| source.offered_key())?;
+    match checked(args, source, &vkey)? {
+        Ok((report, genesis)) => {
+            let mut value = report_json(&report, vouched);
+            value["genesis"] = json!(genesis);
+            let mut text = format!("核验通过：{}", summary(&report));
+            if let Some(old) = args.old(&vkey)? {
+                text += &format!("\n与以前的检查点（{} 条）一致：只增加，没有改动", old.size);
+            }
+            if !vouched {
+                text += "\n未认证：没有给出 --vkey，只说明这个账本前后一致，不说明它是谁的";
+            }
+            yes(args, &text, value)
+        }
+        Err(found) => no(args, &found),
+    }
+}
+
+type Good = (Report, Option<gongkai_log::Digest>);
+
+fn checked(args: &Args, source: &Source, vkey: &VerifierKey) -> Result<Result<Good, Found>, Fault> {
+    match source {
+        Source::Url(fetch) => one_copy(fetch, vkey, args, "核验", ""),
+        Source::Bundle(fetch) if fetch.names("tile/entries/").next().is_none() => partial(fetch, vkey, args),
+        Source::Bundle(fetch) => one_copy(fetch, vkey, args, "核验", ""),
+        Source::Dir(layout, fetch) => {
+            let published = one_copy(fetch, vkey, args, "核验已发布文件", "已发布文件")?;
+            match &published {
+                Ok((report, _)) if layout.database().exists() => {
+                    Ok(database(layout, vkey, &report.checkpoint, args.fast)?.err().map_or(published, Err))
+                }
+                _ => Ok(published),
+            }
+        }
+    }
+}
+
+fn one_copy<F: Fetch>(
+    fetch: &F,
+    vkey: &VerifierKey,
+    args: &Args,
+    label: &'static str,
+    copy: &'static str,
+) -> Result<Result<Good, Found>, Fault> {
+    let mut replay = Replay::new(vkey);
+    let checked = checking::run(fetch, &mut replay, vkey, args, label, copy)?;
+    Ok(checked.map(|report| (report, replay.genesis())))
+}
+
+/// Checks the database as if it were published, and that it goes on from what is. Its checkpoint is made
+/// here, with a key of this moment; the log's own key must still be that of the genesis.
+fn database(layout: &Layout, vkey: &VerifierKey, published: &Checkpoint, fast: bool) -> Result<Checked, Fault> {
+    let key = keyfile::generate(vkey.name()).map_err(|error| Fault::failed("数据库", &error))?;
+    let fetch = tokio::runtime::Handle::current().block_on(DatabaseFetch::open(layout, &key))?;
+    let old = Some(published.clone());
+    checking::run_with(
+        &fetch,
+        &mut Replay::new(vkey),
+        &key.verifier(),
+        Limits { fast, old, policy: None },
+        "核验数据库",
+        "数据库",
+    )
+}
+
+/// A bundle of some entries: every leaf's hash is there, so the root can be recomputed, and each entry
+/// that is there is bound to it. The chain between entries that are left out cannot be followed.
+fn partial(fetch: &TarFetch, vkey: &VerifierKey, args: &Args) -> Result<Result<Good, Found>, Fault> {
+    let ours = |error: &dyn std::error::Error| Fault::failed("归档", error);
+    let text = String::from_utf8_lossy(&fetch.checkpoint().map_err(|e| ours(&e))?).into_owned();
+    let (checkpoint, note) = match checkpoint::open(&text, vkey) {
+        Ok(opened) => opened,
+        Err(error) => return Ok(Err(named(None, "checkpoint", chain(&error)))),
+    };
+    let leaves = leaves(fetch, checkpoint.size)?;
+    let mut edge = Edge::new();
+    for leaf in &leaves {
+        edge.append(*leaf).map_err(|error| ours(&error))?;
+    }
+    if edge.root() != checkpoint.root {
+        return Ok(Err(named(None, "tile", "各条目的散列值得不出检查点的根".into())));
+    }
+    if let Some(policy) = args.policy()? {
+        if let Err(error) = policy.check(&note) {
+            return Ok(Err(named(None, "policy", chain(&error))));
+        }
+    }
+    let mut replay = Replay::new(vkey);
+    let mut report = empty_report(checkpoint, note);
+    for name in sorted_entries(fetch) {
+        let bytes = fetch.required(&format!("entries/{name}"), ENTRY_BYTES_MAX).map_err(|e| ours(&e))?;
+        let openings = openings_of(fetch, name)?;
+        if let Err(found) = one(&mut replay, name, bytes, &leaves, openings.as_ref(), &mut report) {
+            return Ok(Err(found));
+        }
+    }
+    report.root = edge.root();
+    Ok(Ok((report, replay.genesis())))
+}
+
+fn empty_report(checkpoint: Checkpoint, note: gongkai_log::Note) -> Report {
+    Report {
+        size: checkpoint.size,
+        root: checkpoint.root,
+        head: gongkai_log::Digest::ZERO,
+        checkpoint,
+        note,
+        witnesses: Vec::new(),
+        statements: 0,
+        sealed: 0,
+        streams: 0,
+        signatures: 0,
+        openings: 0,
+        openings_missing: 0,
+        lists: 0,
+        lists_missing: 0,
+    }
+}
+
+fn leaves(fetch: &TarFetch, size: u64) -> Result<Vec<TreeHash>, Fault> {
+    let mut leaves = Vec::new();
+    for number in super::reading::bundles(size) {
+        let width = level_tiles(size, 0).width(number);
+        let path = TilePath::hashes(0, number, width).map_err(|error| Fault::failed("归档", &error))?;
+        let bytes = fetch.tile(&path).map_err(|error| Fault::failed("归档", &error))?;
+        leaves.extend(tile::decode_hashes(&bytes).map_err(|error| Fault::failed(path.to_string(), &error))?);
+    }
+    Ok(leaves)
+}
+
+fn sorted_entries(fetch: &TarFetch) -> Vec<u64> {
+    let mut indexes: Vec<u64> =
+        fetch.names("entries/").filter_map(|name| name["entries/".len()..].parse().ok()).collect();
+    indexes.sort_unstable();
+    indexes
+}
+
+fn openings_of(fetch: &TarFetch, index: u64) -> Result<Option<Openings>, Fault> {
+    let path = tile::openings_path(index / tile::TILE_WIDTH);
+    let bytes = fetch.get(&path, OPENINGS_BYTES_MAX).map_err(|error| Fault::failed(path.clone(), &error))?;
+    let text = String::from_utf8(bytes.unwrap_or_default()).map_err(|error| Fault::failed(path.clone(), &error))?;
+    for line in text.lines() {
+        let openings = Openings::parse_line(line).map_err(|error| Fault::failed(path.clone(), &error))?;
+        if openings.index == index {
+            return Ok(Some(openings));
+        }
+    }
+    Ok(None)
+}
+
+/// One entry of a partial bundle: its bytes, its place in the tree, its signers, its openings.
+fn one(
+    replay: &mut Replay,
+    index: u64,
+    bytes: Vec<u8>,
+    leaves: &[TreeHash],
+    openings: Option<&Openings>,
+    report: &mut Report,
+) -> Result<(), Found> {
+    let refuse = |field: &str, reason: String| named(Some(index), field, reason);
+    let entry = Entry::parse(bytes).map_err(|error| refuse(error.field(), chain(&error)))?;
+    let leaf = usize::try_from(index).ok().and_then(|at| leaves.get(at));
+    if entry.index != index || leaf != Some(&entry.leaf_hash()) {
+        return Err(refuse("leaf", "条目的散列值与树不符".into()));
+    }
+    let Some(signed) = entry.content.statement() else {
+        report.sealed += 1;
+        return replay.observe(&entry, openings).map_err(|reason| refuse("authority", reason));
+    };
+    if let Some(openings) = openings {
+        openings.check(&signed.statement).map_err(|error| refuse("openings", chain(&error)))?;
+        report.openings += 1;
+    }
+    replay.observe(&entry, openings).map_err(|reason| refuse("authority", reason))?;
+    signed.verify(|name| replay.key(name)).map_err(|error| refuse("signature", chain(&error)))?;
+    report.statements += 1;
+    report.signatures += signed.statement.signers.len() as u64;
+    Ok(())
+}
+
+/// The numbers of a check, for people.
+pub fn summary(report: &Report) -> String {
+    let withheld = match report.openings_missing + report.lists_missing {
+        0 => String::new(),
+        missing => format!("，{missing} 处内容没有公开或已撤下"),
+    };
+    let witnesses = match report.witnesses.as_slice() {
+        [] => String::new(),
+        names => format!("，见证方 {}", names.join("、")),
+    };
+    format!(
+        "{} 共 {} 条记录，验签 {} 个，核对启封值 {} 份、明细 {} 份{withheld}{witnesses}",
+        report.checkpoint.origin, report.size, report.signatures, report.openings, report.lists
+    )
+}
+
+/// The numbers of a check, for programs.
+pub fn report_json(report: &Report, vouched: bool) -> Value {
+    json!({
+        "ok": true, "authenticated": vouched, "origin": report.checkpoint.origin, "size": report.size,
+        "root": report.root, "head": report.head, "statements": report.statements, "sealed": report.sealed,
+        "streams": report.streams, "signatures": report.signatures, "openings": report.openings,
+        "openings_missing": report.openings_missing, "lists": report.lists, "lists_missing": report.lists_missing,
+        "witnesses": report.witnesses,
+    })
+}
+
+fn yes(args: &Args, text: &str, value: Value) -> Outcome {
+    if args.json {
+        terminal::say(value)?
+    } else {
+        terminal::say(text)?
+    }
+    Ok(Verdict::Yes)
+}
+
+fn no(args: &Args, found: &Found) -> Outcome {
+    if args.json {
+        terminal::say(found_json(found))?
+    } else {
+        terminal::say(found_text(found))?
+    }
+    Ok(Verdict::No)
+}
+
+/// A fault of the log, for programs.
+pub fn found_json(found: &Found) -> Value {
+    let Finding { index, field, reason } = &found.finding;
+    json!({"ok": false, "index": index, "field": field, "reason": reason, "copy": found.copy})
+}
+
+/// A fault of the log, for people.
+pub fn found_text(found: &Found) -> String {
+    let Finding { index, field, reason } = &found.finding;
+    let place = index.map_or_else(|| "整个账本".to_owned(), |index| format!("第 {index} 号条目"));
+    let copy = if found.copy.is_empty() { String::new() } else { format!("（{}）", found.copy) };
+    format!("核验不通过{copy}：{place}，{field}：{reason}")
+}

@@ -1,0 +1,139 @@
+//! The configuration file of a ledger's directory, `gongkai.toml`.
+//!
+//! Written once by `init`; people may edit it. An unknown member is an error, because a mistyped one
+//! would otherwise do nothing in silence. To add a setting, add a member with its default and its
+//! sentence in [`Config::to_text`]; the option of a command, where there is one, goes before the file.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use gongkai_store::Layout;
+use serde::Deserialize;
+
+use crate::outcome::Fault;
+
+/// Most bytes of a configuration file.
+const CONFIG_BYTES_MAX: u64 = 1 << 16;
+
+/// What a ledger's operator has settled.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Origin of the ledger: the name of its log key.
+    pub origin: String,
+    /// Name of the ledger, as people read it.
+    pub name: String,
+    /// Code of the organization that keeps it.
+    pub org: String,
+    /// Who runs it and how to reach them.
+    #[serde(default)]
+    pub contact: String,
+    /// Scheme and host as readers reach the site, `https://gk.example.gov.cn`.
+    #[serde(default)]
+    pub base_url: Option<String>,
+    /// Where the public site listens.
+    #[serde(default = "listen_default")]
+    pub listen: SocketAddr,
+    /// Where the internal side listens; absent, it is off.
+    #[serde(default)]
+    pub internal_listen: Option<SocketAddr>,
+}
+
+/// Where the public site listens when nothing else is said.
+pub fn listen_default() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))
+}
+
+impl Config {
+    /// The file's text.
+    pub fn to_text(&self) -> String {
+        let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        let internal = match self.internal_listen {
+            Some(listen) => format!("internal_listen = {}", quote(&listen.to_string())),
+            None => "# internal_listen = \"127.0.0.1:8081\"".to_owned(),
+        };
+        let base_url = match &self.base_url {
+            Some(url) => format!("base_url = {}", quote(url)),
+            None => "# base_url = \"https://gk.example.gov.cn\"".to_owned(),
+        };
+        format!(
+            "# 公开账本的配置。账本标识一经创建不能更改。\norigin = {}\n# 账本名称和主管机构代码。\nname = {}\norg = {}\n\
+             # 主办单位和联系方式，显示在每页下方。\ncontact = {}\n# 群众访问的网址，印在二维码里。\n{base_url}\n\
+             # 公众网站监听的地址；对外服务请改为 0.0.0.0:8080。\nlisten = {}\n\
+             # 内部办理页面监听的地址，只应让内部网络到达。\n{internal}\n",
+            quote(&self.origin),
+            quote(&self.name),
+            quote(&self.org),
+            quote(&self.contact),
+            quote(&self.listen.to_string()),
+        )
+    }
+
+    /// Reads the file of a ledger's directory.
+    ///
+    /// # Errors
+    /// A [`Fault`] of wrong use: no ledger here, or a member that is missing, unknown or unusable.
+    pub fn read(layout: &Layout) -> Result<Self, Fault> {
+        let path = layout.configuration();
+        let text = read_text(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                Fault::usage(layout.root().display().to_string(), "这个目录不是账本（没有 gongkai.toml）")
+                    .mend("请用 --dir 指到账本目录，或先运行 gongkai init")
+            }
+            _ => Fault::failed(path.display().to_string(), &error),
+        })?;
+        Self::parse(&text).map_err(|reason| {
+            Fault::usage(path.display().to_string(), reason).mend("请改正这一行，或与 gongkai init 生成的文件对照")
+        })
+    }
+
+    /// Parses the file's text.
+    ///
+    /// # Errors
+    /// What is wrong and in which line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            format!("第 {line} 行：{}", error.message())
+        })
+    }
+}
+
+fn read_text(path: &PathBuf) -> io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(CONFIG_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Config {
+        Config {
+            origin: "ledger.example/qinghe".into(),
+            name: "青禾县\"公开\"账本（虚构）".into(),
+            org: "341599".into(),
+            contact: "青禾县公开办（虚构）".into(),
+            base_url: None,
+            listen: listen_default(),
+            internal_listen: None,
+        }
+    }
+
+    #[test]
+    fn a_configuration_survives_its_file() {
+        assert_eq!(Config::parse(&sample().to_text()), Ok(sample()));
+        let internal = Config { internal_listen: Some("127.0.0.1:9000".parse().unwrap()), ..sample() };
+        assert_eq!(Config::parse(&internal.to_text()), Ok(internal));
+    }
+
+    #[test]
+    fn a_mistyped_member_is_named_with_its_line() {
+        let text = sample().to_text().replace("listen =", "listne =");
+        let reason = Config::parse(&text).unwrap_err();
+        assert!(reason.contains("listne") && reason.starts_with("第 11 行"), "{reason}");
+    }
+}

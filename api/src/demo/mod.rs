@@ -1,0 +1,215 @@
+//! The demo: a fictional county whose whole story is told to a real ledger, through what users have.
+//!
+//! `init` makes the ledger, `keygen` the keys (in `demo-keys`), `import` reads the list of organizations and the
+//! village's sheets, and every step is signed and submitted like any other command. Only the clock is not the
+//! machine's: it shows when each step of the story was recorded. Not here: serving what was built (`cli::demo`), and
+//! any rule; a step that the ledger refuses is a fault.
+//!
+//! The data is in `api/demo`: see [`story`] for its form and [`template`] for its dates. To tell more, add lines there.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use gongkai_log::{Digest, VerifierKey};
+use gongkai_store::{Clock as _, Layout, Ledger, ManualClock};
+
+use crate::{
+    cli::{init, local},
+    client::{Answer, Client, Hand, Item},
+    keyfile,
+    outcome::Fault,
+};
+
+mod books;
+#[cfg(test)]
+mod build_tests;
+pub mod story;
+pub mod template;
+#[cfg(test)]
+mod tests;
+
+use story::{Keys, Placed, REGISTRARS, Step, Story, StoryError};
+
+/// Origin of the demo ledger; `.example` belongs to nobody (RFC 2606).
+pub const ORIGIN: &str = "demo.qinghe.example";
+/// Its name, which says on every page that it is made up.
+pub const NAME: &str = "青禾县公开账本(演示,人物地名均为虚构)";
+/// Code of the county that keeps it.
+pub const ORG: &str = "341599";
+/// Folder with the keys of the story's people, in the ledger's directory.
+pub const KEYS_FOLDER: &str = "demo-keys";
+/// Folder with tables to try `import` on, in the ledger's directory.
+pub const INPUT_FOLDER: &str = "demo-input";
+
+/// What was built.
+#[derive(Debug, Clone)]
+pub struct DemoReport {
+    /// Verifier key of the log.
+    pub vkey: VerifierKey,
+    /// Hash of the genesis entry.
+    pub genesis: Digest,
+    /// How many entries the ledger has.
+    pub entries: u64,
+    /// The keys of the story's people.
+    pub keys: Vec<DemoKey>,
+}
+
+/// A key of somebody in the story.
+#[derive(Debug, Clone)]
+pub struct DemoKey {
+    /// Name of the key.
+    pub name: String,
+    /// Who holds it, in which roles and where.
+    pub holder: String,
+    /// The private key's file.
+    pub file: PathBuf,
+}
+
+impl From<StoryError> for Fault {
+    fn from(error: StoryError) -> Self {
+        Self::failed("演示数据", &error)
+    }
+}
+
+/// Builds the demo ledger as it stands on the morning of `today`, in a directory that is free.
+///
+/// It is made in a folder beside `dir`, which gets its name at the end: after a crash there is no half demo, and the
+/// next run begins anew.
+///
+/// # Errors
+/// The directory has something in it, the disk fails, or a step of the story is refused.
+pub async fn build(dir: &Path, today: NaiveDate) -> Result<DemoReport, Fault> {
+    let story = Story::on(today)?;
+    let disk = |error: std::io::Error| Fault::failed(dir.display().to_string(), &error);
+    if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(
+            Fault::usage(dir.display().to_string(), "目录里已有别的文件,没有改动它").mend("请换一个新的或空的目录")
+        );
+    }
+    let name = dir.file_name().ok_or_else(|| Fault::usage(dir.display().to_string(), "不是可用的目录名"))?;
+    let draft = dir.with_file_name(format!(".{}.demo-draft", name.to_string_lossy()));
+    if draft.exists() {
+        fs::remove_dir_all(&draft).map_err(disk)?;
+    }
+    let mut report = make(&draft, &story, today).await?;
+    fs::rename(&draft, dir).map_err(disk)?;
+    for key in &mut report.keys {
+        key.file = dir.join(KEYS_FOLDER).join(key.file.file_name().unwrap_or_default());
+    }
+    Ok(report)
+}
+
+async fn make(dir: &Path, story: &Story, today: NaiveDate) -> Result<DemoReport, Fault> {
+    let clock = Arc::new(ManualClock::new(story.created_at.to_utc()));
+    let new = init::NewLedger { origin: ORIGIN.into(), name: NAME.into(), org: ORG.into(), registrars: Vec::new() };
+    let made = init::init(dir, &new, clock.clone()).await?;
+    let layout = Layout::new(dir);
+    let mut keys = Keys::default();
+    for name in REGISTRARS {
+        keys.add_as(name, local::ledger_key(&layout, name)?);
+    }
+    let demo_keys = make_keys(dir, story, &mut keys)?;
+    write_input(dir, today)?;
+    let ledger = local::open(&layout, clock.clone()).await?;
+    let mut client = Client::local(ledger, clock.clone());
+    let mut told = BTreeMap::new();
+    for (number, step) in story.steps.iter().enumerate() {
+        set(&clock, step.recorded_at);
+        let placed = tell(&mut client, story, step, number, &told, &keys).await?;
+        if let Some(id) = &step.id {
+            told.insert(id.clone(), placed);
+        }
+    }
+    let entries = story.steps.len() as u64 + 1;
+    // Nothing of the folder may be open when it gets its name.
+    let ledger = client.ledger().cloned();
+    client.close().await;
+    if let Some(ledger) = ledger {
+        ledger.reader().close().await;
+    }
+    Ok(DemoReport { vkey: made.vkey, genesis: made.genesis, entries, keys: demo_keys })
+}
+
+/// Lets both clocks run to a time: the ledger takes a jump of one alone for a fault.
+fn set(clock: &ManualClock, to: DateTime<Utc>) {
+    let wait: TimeDelta = to - clock.now();
+    clock.advance(wait.to_std().unwrap_or_default());
+}
+
+/// Signs and submits one step.
+async fn tell(
+    client: &mut Client,
+    story: &Story,
+    step: &Step,
+    number: usize,
+    told: &BTreeMap<String, Placed>,
+    keys: &Keys,
+) -> Result<Placed, Fault> {
+    let place = step.id.clone().unwrap_or_else(|| format!("第 {number} 步({})", step.command.kind));
+    let command = story.ready(step, told, keys)?;
+    let at = step.command.declared_at.unwrap_or(story.created_at);
+    let hands = step.signers.iter().map(|(role, person)| {
+        let name = story.key_name(person, at)?;
+        let key = keys.get(name).ok_or_else(|| Fault::ours(place.clone(), format!("没有钥匙 {name}")))?;
+        Ok(Hand { role: Some(*role), key: Arc::clone(key) })
+    });
+    let hands = hands.collect::<Result<Vec<_>, Fault>>()?;
+    let command = serde_json::to_value(command).map_err(|error| Fault::failed(place.clone(), &error))?;
+    let item = Item { place: place.clone(), id: format!("demo-{number}"), command };
+    let mut answer = None;
+    client.submit(&[item], &hands, None, &mut |_, given| answer = Some(given.clone())).await?;
+    let index = match answer {
+        Some(Answer::Recorded { receipt, .. }) => receipt.index,
+        Some(Answer::Refused(refused)) => return Err(Fault::no(place, refused.reason)),
+        None => return Err(Fault::ours(place, "没有应答")),
+    };
+    let slots = match client.ledger().filter(|_| step.id.is_some()) {
+        Some(ledger) => slots(ledger, index).await?,
+        None => Vec::new(),
+    };
+    Ok(Placed { index, slots })
+}
+
+/// Names and numbers of an entry's open slots.
+async fn slots(ledger: &Ledger, index: u64) -> Result<Vec<(String, u8)>, Fault> {
+    let entry = ledger.entry(index).await.map_err(|error| Fault::from(&error))?;
+    let open = entry.and_then(|entry| entry.openings).map(|openings| openings.open).unwrap_or_default();
+    Ok(open.into_iter().map(|opening| (opening.name, opening.slot)).collect())
+}
+
+/// Makes the people's keys as `keygen` does, and a list of who holds which.
+fn make_keys(dir: &Path, story: &Story, keys: &mut Keys) -> Result<Vec<DemoKey>, Fault> {
+    let folder = dir.join(KEYS_FOLDER);
+    let disk = |error: std::io::Error| Fault::failed(folder.display().to_string(), &error);
+    fs::create_dir_all(&folder).map_err(disk)?;
+    let mut made = Vec::new();
+    let mut list = String::from("演示用的私钥,人物均为虚构,不要用在别处。\n\n");
+    for (name, holder) in story.key_names() {
+        let file = folder.join(format!("{}.key", name.replace('/', "-")));
+        let key = keyfile::generate(name).map_err(|error| Fault::failed(name, &error))?;
+        keyfile::write(&file, &key, None)?;
+        keys.add(key);
+        let shown = file.file_name().unwrap_or_default().to_string_lossy();
+        writeln!(list, "{shown}  {holder}").map_err(|error| Fault::failed("README.txt", &error))?;
+        made.push(DemoKey { name: name.to_owned(), holder: holder.to_owned(), file });
+    }
+    fs::write(folder.join("README.txt"), list).map_err(disk)?;
+    Ok(made)
+}
+
+/// The tables that the story was imported from, to try `import --dry-run` on.
+fn write_input(dir: &Path, today: NaiveDate) -> Result<(), Fault> {
+    let folder = dir.join(INPUT_FOLDER);
+    let disk = |error: std::io::Error| Fault::failed(folder.display().to_string(), &error);
+    fs::create_dir_all(&folder).map_err(disk)?;
+    for (name, text) in story::inputs(today)? {
+        fs::write(folder.join(name), text).map_err(disk)?;
+    }
+    Ok(())
+}

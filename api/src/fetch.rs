@@ -1,0 +1,231 @@
+//! Reading a published log from elsewhere: over HTTP, or out of a bundle.
+//!
+//! Both implement [`Fetch`], so the same checker runs on a directory (`gongkai_store::DirectoryFetch`), an
+//! address and an archive. Everything read is bounded. Not here: what the bytes mean (`gongkai-log`).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use gongkai_log::list::LIST_BYTES_MAX;
+use gongkai_log::note::NOTE_BYTES_MAX;
+use gongkai_log::tile::{self, BUNDLE_BYTES_MAX, TileKind, TilePath};
+use gongkai_log::{Fetch, TileSource};
+
+/// Most bytes of one openings file: 256 lines, each far below what a line may have.
+pub const OPENINGS_BYTES_MAX: usize = 64 << 20;
+/// Most files of a bundle: the tiles, openings and lists of ten million entries.
+pub const BUNDLE_FILES_MAX: usize = 4_000_000;
+/// How long one answer may take.
+const ANSWER_SECONDS_MAX: u64 = 60;
+const CONNECT_SECONDS_MAX: u64 = 10;
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No answer, or one that breaks off.
+    #[error("{url} 没有正常应答")]
+    Http {
+        /// The address.
+        url: String,
+        /// Why.
+        #[source]
+        source: Box<ureq::Error>,
+    },
+    /// An answer that is no success.
+    #[error("{url} 应答 {status}")]
+    Status {
+        /// The address.
+        url: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// The archive cannot be read.
+    #[error("归档文件读不了")]
+    Io(#[from] io::Error),
+    /// The archive does not have it.
+    #[error("归档里没有 {0}")]
+    Missing(String),
+    /// Larger than it may be.
+    #[error("{0} 太大")]
+    TooLarge(String),
+    /// A bundle that should be full is not.
+    #[error("{0} 的内容不完整")]
+    Short(String),
+}
+
+/// An agent with the time limits that every request of ours has.
+pub fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_connect(Some(Duration::from_secs(CONNECT_SECONDS_MAX)))
+        .timeout_global(Some(Duration::from_secs(ANSWER_SECONDS_MAX)))
+        .http_status_as_error(false)
+        .max_redirects(3)
+        .user_agent(concat!("gongkai/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .new_agent()
+}
+
+/// A log that is served over HTTP.
+#[derive(Debug)]
+pub struct HttpFetch {
+    agent: ureq::Agent,
+    base: String,
+}
+
+impl HttpFetch {
+    /// The log of a ledger at this address, with or without `/log` at its end.
+    pub fn new(url: &str) -> Self {
+        let url = url.trim_end_matches('/');
+        let url = url.strip_suffix("/log").unwrap_or(url);
+        Self { agent: agent(), base: format!("{url}/log") }
+    }
+
+    /// A file below `/log/`; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`FetchError`]: no answer, another status than 200 and 404, or too many bytes.
+    pub fn get(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, FetchError> {
+        let url = format!("{}/{path}", self.base);
+        let failed = |source: ureq::Error| match source {
+            ureq::Error::BodyExceedsLimit(_) => FetchError::TooLarge(url.clone()),
+            source => FetchError::Http { url: url.clone(), source: Box::new(source) },
+        };
+        let mut answer = self.agent.get(&url).call().map_err(failed)?;
+        match answer.status().as_u16() {
+            200 => answer.body_mut().with_config().limit(bytes_max as u64).read_to_vec().map(Some).map_err(failed),
+            404 => Ok(None),
+            status => Err(FetchError::Status { url, status }),
+        }
+    }
+
+    fn required(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
+        let missing = || FetchError::Status { url: format!("{}/{path}", self.base), status: 404 };
+        self.get(path, bytes_max)?.ok_or_else(missing)
+    }
+}
+
+/// The first `width` items of a fuller tile.
+fn cut(path: &TilePath, bytes: &[u8]) -> Result<Vec<u8>, FetchError> {
+    let short = || FetchError::Short(path.to_string());
+    let width = usize::try_from(path.width()).map_err(|_| short())?;
+    match path.kind() {
+        TileKind::Entries => {
+            let entries = tile::decode_bundle(bytes).map_err(|_| short())?;
+            let first = entries.get(..width).ok_or_else(short)?;
+            tile::encode_bundle(first).map_err(|_| short())
+        }
+        TileKind::Hashes(_) => bytes.get(..width * 32).map(<[u8]>::to_vec).ok_or_else(short),
+    }
+}
+
+impl Fetch for HttpFetch {
+    type Error = FetchError;
+
+    fn checkpoint(&self) -> Result<Vec<u8>, FetchError> {
+        self.required("checkpoint", NOTE_BYTES_MAX)
+    }
+
+    fn tile(&self, path: &TilePath) -> Result<Vec<u8>, FetchError> {
+        // A partial tile may be gone once it is full (c2sp.org/tlog-tiles); the full one begins with it.
+        match self.get(&path.to_string(), BUNDLE_BYTES_MAX)? {
+            Some(bytes) => Ok(bytes),
+            None if path.is_full() => self.required(&path.to_string(), BUNDLE_BYTES_MAX),
+            None => cut(path, &self.required(&path.full().to_string(), BUNDLE_BYTES_MAX)?),
+        }
+    }
+
+    fn extra(&self, path: &str) -> Result<Option<Vec<u8>>, FetchError> {
+        self.get(path, if path.starts_with("lines/") { LIST_BYTES_MAX } else { OPENINGS_BYTES_MAX })
+    }
+}
+
+/// A bundle: one uncompressed tar, read in place.
+#[derive(Debug)]
+pub struct TarFetch {
+    file: Mutex<File>,
+    files: BTreeMap<String, (u64, u64)>,
+}
+
+impl TarFetch {
+    /// Reads the archive's table of contents.
+    ///
+    /// # Errors
+    /// [`FetchError`]: not a tar, or too many files.
+    pub fn open(path: &Path) -> Result<Self, FetchError> {
+        let mut archive = tar::Archive::new(File::open(path)?);
+        let mut files = BTreeMap::new();
+        for entry in archive.entries_with_seek()? {
+            let entry = entry?;
+            if entry.header().entry_type() != tar::EntryType::Regular {
+                continue;
+            }
+            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            files.insert(name, (entry.raw_file_position(), entry.size()));
+            if files.len() > BUNDLE_FILES_MAX {
+                return Err(FetchError::TooLarge(path.display().to_string()));
+            }
+        }
+        Ok(Self { file: Mutex::new(archive.into_inner()), files })
+    }
+
+    /// Names of the files that begin with `prefix`.
+    pub fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.files.range(prefix.to_owned()..).map(|(name, _)| name.as_str()).take_while(move |n| n.starts_with(prefix))
+    }
+
+    /// A file of the archive; `None` when it has none of that name.
+    ///
+    /// # Errors
+    /// [`FetchError::Io`], [`FetchError::TooLarge`].
+    pub fn get(&self, name: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, FetchError> {
+        let Some((at, size)) = self.files.get(name).copied() else { return Ok(None) };
+        let Some(size) = usize::try_from(size).ok().filter(|size| *size <= bytes_max) else {
+            return Err(FetchError::TooLarge(name.to_owned()));
+        };
+        let mut bytes = vec![0; size];
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut bytes)?;
+        Ok(Some(bytes))
+    }
+
+    /// A file that must be there.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub fn required(&self, name: &str, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
+        self.get(name, bytes_max)?.ok_or_else(|| FetchError::Missing(name.to_owned()))
+    }
+}
+
+impl Fetch for TarFetch {
+    type Error = FetchError;
+
+    fn checkpoint(&self) -> Result<Vec<u8>, FetchError> {
+        self.required("checkpoint", NOTE_BYTES_MAX)
+    }
+
+    fn tile(&self, path: &TilePath) -> Result<Vec<u8>, FetchError> {
+        self.required(&path.to_string(), BUNDLE_BYTES_MAX)
+    }
+
+    fn extra(&self, path: &str) -> Result<Option<Vec<u8>>, FetchError> {
+        self.get(path, if path.starts_with("lines/") { LIST_BYTES_MAX } else { OPENINGS_BYTES_MAX })
+    }
+}
+
+/// Tiles of hashes, for making proofs, out of anything that can be fetched.
+#[derive(Debug)]
+pub struct Tiles<'f, F>(pub &'f F);
+
+impl<F: Fetch> TileSource for Tiles<'_, F> {
+    type Error = F::Error;
+
+    fn tile(&self, path: &TilePath) -> Result<Vec<u8>, F::Error> {
+        self.0.tile(path)
+    }
+}

@@ -1,0 +1,76 @@
+//! The JSON API: one file per endpoint or family, and the list from which router and OpenAPI are made.
+
+pub mod attachments;
+pub mod boards;
+pub mod body;
+pub mod compliance;
+pub mod description;
+pub mod entries;
+pub mod feeds;
+pub mod health;
+pub mod kinds;
+pub mod organizations;
+pub mod prepare;
+pub mod problems;
+pub mod search;
+pub mod streams;
+pub mod submissions;
+pub mod table;
+
+use axum::Router;
+use axum::routing::any;
+use serde_json::{Map, Value};
+
+use super::App;
+use super::openapi::Endpoint;
+use super::problem::Problem;
+
+/// Largest body of a request with JSON: a statement of 64 KiB with 50,000 lines of 150 bytes.
+pub const BODY_BYTES_MAX: usize = 8 << 20;
+
+/// Every endpoint, in the order of the description.
+pub fn endpoints() -> Vec<Endpoint> {
+    let mut endpoints = boards::endpoints();
+    endpoints.extend(organizations::endpoints());
+    endpoints.push(search::endpoint());
+    endpoints.extend(entries::endpoints());
+    endpoints.push(streams::endpoint());
+    endpoints.push(compliance::endpoint());
+    endpoints.push(kinds::endpoint());
+    endpoints.push(problems::endpoint());
+    endpoints.push(description::endpoint());
+    endpoints.push(prepare::endpoint());
+    endpoints.push(submissions::endpoint());
+    endpoints.push(attachments::endpoint());
+    endpoints
+}
+
+/// The schemas of all answers.
+pub fn schemas() -> Map<String, Value> {
+    let all = [
+        boards::schemas(),
+        organizations::schemas(),
+        search::schemas(),
+        entries::schemas(),
+        streams::schemas(),
+        compliance::schemas(),
+        kinds::schemas(),
+        problems::schemas(),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// The routes of the endpoints that only read, or of those that write.
+pub fn routes(writes: bool) -> Router<App> {
+    let chosen = endpoints().into_iter().filter(|endpoint| endpoint.writes == writes);
+    chosen.fold(Router::new(), |router, endpoint| router.route(endpoint.path, endpoint.handler))
+}
+
+/// On the public listener writing is refused in words, not by silence.
+pub fn refuse_writing() -> Router<App> {
+    let refused = || async {
+        Problem::new("not_here", "这是只读地址。提交声明请用内部监听地址;群众的意见和来信暂不能在这里提交。")
+    };
+    let chosen = endpoints().into_iter().filter(|endpoint| endpoint.writes);
+    chosen.fold(Router::new(), |router, endpoint| router.route(endpoint.path, any(refused)))
+}

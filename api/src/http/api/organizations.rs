@@ -1,0 +1,179 @@
+//! `/api/v1/organizations`: the tree level by level or by name, and one organization.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use gongkai_domain::field::is_org_code;
+use gongkai_projections::read::{Filter, Organization, OrganizationItem, Page};
+use serde_json::{Map, Value, json};
+
+use super::table;
+use crate::http::App;
+use crate::http::log::JSON_LINES;
+use crate::http::openapi::{Answer, Endpoint, JSON, object, path, query};
+use crate::http::pages::nothing;
+use crate::http::problem::Problem;
+use crate::http::query::{Format, LIMIT_DEFAULT, LIMIT_MAX, PAGE_MAX, Params};
+
+/// Matters of each family that come with an organization.
+const SHOWN: u32 = 20;
+
+/// The endpoints.
+pub fn endpoints() -> [Endpoint; 2] {
+    [
+        Endpoint {
+            method: "get",
+            path: "/api/v1/organizations",
+            id: "organizations",
+            summary: "机构:某机构的直接下级,或按名称查找(含曾用名)",
+            params: const {
+                &[
+                    query("org", "OrgCode", "上级机构;没有时给出最上一级"),
+                    query("q", "Text", "名称中的文字"),
+                    query("page", "Page", "页"),
+                    query("limit", "Limit", "每页条数"),
+                    query("format", "Format", "json、csv 或 jsonl"),
+                ]
+            },
+            body: None,
+            answers: &[Answer {
+                status: 200,
+                about: "一页机构",
+                media: &[(JSON, "OrganizationPage"), ("text/csv", ""), ("application/jsonl", "")],
+            }],
+            problems: &["bad_query", "views_behind", "busy", "internal"],
+            writes: false,
+            handler: get(list),
+        },
+        Endpoint {
+            method: "get",
+            path: "/api/v1/organizations/{code}",
+            id: "organization",
+            summary: "机构:一村一档",
+            params: const { &[path("code", "OrgCode", "机构代码")] },
+            body: None,
+            answers: &[Answer { status: 200, about: "机构", media: &[(JSON, "Organization")] }],
+            problems: &["not_found", "views_behind", "internal"],
+            writes: false,
+            handler: get(one),
+        },
+    ]
+}
+
+async fn list(State(app): State<App>, params: Params, headers: HeaderMap) -> Result<Response, Problem> {
+    params.only(&["org", "q", "page", "limit", "format"])?;
+    let format = Format::of(&params, &headers)?;
+    let org = params.text("org");
+    if org.is_some_and(|code| !is_org_code(code)) {
+        return Err(Problem::query("org", "不是机构代码"));
+    }
+    let page = params.number("page", 1, PAGE_MAX)?.unwrap_or(1);
+    let limit = params.number("limit", 1, LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
+    let whole = format != Format::Json;
+    let mut filter = Filter {
+        org: org.map(str::to_owned),
+        offset: if whole { 0 } else { (page - 1) * limit },
+        limit: u32::try_from(if whole { LIMIT_MAX } else { limit }).unwrap_or(u32::MAX),
+        ..Filter::default()
+    };
+    let _permit = if whole { Some(app.download()?) } else { None };
+    let mut reader = app.read().await?;
+    let mut found: Option<Page<OrganizationItem>> = None;
+    loop {
+        let next = match params.text("q") {
+            Some(part) => reader.organizations_named(part, &filter).await?,
+            None => reader.children(org, &filter).await?,
+        };
+        filter.offset += u64::from(filter.limit);
+        let done = !whole || filter.offset >= next.total;
+        match &mut found {
+            Some(found) => found.items.extend(next.items),
+            None => found = Some(next),
+        }
+        if done {
+            break;
+        }
+    }
+    let found = found.ok_or_else(nothing)?;
+    Ok(match format {
+        Format::Json => Json(found).into_response(),
+        Format::Csv => table::download(table::CSV, "organizations.csv", csv(&found.items)),
+        Format::JsonLines => table::download(JSON_LINES, "organizations.jsonl", json_lines(&found.items)),
+    })
+}
+
+fn csv(items: &[OrganizationItem]) -> Vec<u8> {
+    let mut bytes = table::head(["code", "name", "level", "status", "below", "late"]);
+    for item in items {
+        let (below, late) = (item.below.to_string(), item.late.to_string());
+        bytes.extend(table::record([item.code.as_str(), &item.name, &item.level, item.status.wire(), &below, &late]));
+    }
+    bytes
+}
+
+fn json_lines(items: &[OrganizationItem]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for item in items {
+        bytes.extend(serde_json::to_vec(item).unwrap_or_default());
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
+async fn one(State(app): State<App>, Path(code): Path<String>) -> Result<Json<Organization>, Problem> {
+    if !is_org_code(&code) {
+        return Err(nothing());
+    }
+    let found = app.read().await?.organization(&code, SHOWN).await?.ok_or_else(nothing)?;
+    Ok(Json(found))
+}
+
+/// Their schemas.
+pub fn schemas() -> Map<String, Value> {
+    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let item = object(
+        "机构",
+        &[
+            ("code", reference("OrgCode")),
+            ("name", reference("Text")),
+            ("level", reference("Text")),
+            ("level_label", reference("Text")),
+            ("status", reference("Text")),
+            ("below", reference("Count")),
+            ("late", reference("Count")),
+        ],
+    );
+    let page = object(
+        "一页机构",
+        &[
+            ("size", reference("Count")),
+            ("total", reference("Count")),
+            ("offset", reference("Count")),
+            ("limit", reference("Count")),
+            ("items", json!({ "type": "array", "items": reference("OrganizationItem") })),
+        ],
+    );
+    let one = object(
+        "一村一档",
+        &[
+            ("size", reference("Count")),
+            ("code", reference("OrgCode")),
+            ("stream", reference("StreamId")),
+            ("name", reference("Text")),
+            ("level", reference("Text")),
+            ("status", reference("Text")),
+            ("ancestors", json!({ "type": "array" })),
+            ("names", json!({ "type": "array" })),
+            ("relations", json!({ "type": "array" })),
+            ("families", json!({ "type": "object" })),
+            ("months", json!({ "type": "array" })),
+            ("overdue", reference("Count")),
+            ("missing", reference("Count")),
+            ("back_filled", reference("Count")),
+        ],
+    );
+    let named = [("OrganizationItem", item), ("OrganizationPage", page), ("Organization", one)];
+    named.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}

@@ -1,0 +1,113 @@
+//! `POST /api/v1/submissions`: a signed statement in, a receipt out, after it is durable.
+//!
+//! Statements authenticate themselves, so there is no session. The same `Idempotency-Key` with the
+//! same content gives the same receipt, so whoever lost the reply asks again. If we stop between the
+//! commit and the answer, the next start publishes the entry and the repeated request gets its receipt.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use gongkai_domain::Submission;
+use gongkai_store::Receipt;
+
+use super::body::{self, Arrived};
+use crate::http::App;
+use crate::http::openapi::{Answer, Endpoint, JSON, Param};
+use crate::http::problem::Problem;
+
+/// Longest idempotency key: a UUID or a hash with a prefix.
+pub const KEY_BYTES_MAX: usize = 128;
+
+const HEADER: &str = "idempotency-key";
+
+/// The endpoint.
+pub fn endpoint() -> Endpoint {
+    Endpoint {
+        method: "post",
+        path: "/api/v1/submissions",
+        id: "submit",
+        summary: "提交一条已签名的声明,记入账本后返回回执",
+        params: &[Param {
+            name: "Idempotency-Key",
+            place: "header",
+            about: "提交编号;重发时不变",
+            schema: "IdempotencyKey",
+        }],
+        body: Some((JSON, "Submission")),
+        answers: &[
+            Answer { status: 201, about: "已记入账本", media: &[(JSON, "Receipt")] },
+            Answer { status: 200, about: "先前已记入,同一份回执", media: &[(JSON, "Receipt")] },
+        ],
+        problems: &[
+            "bad_json",
+            "bad_idempotency_key",
+            "malformed",
+            "unknown_kind",
+            "wrong_origin",
+            "bad_signature",
+            "unknown_key",
+            "revoked_key",
+            "no_role",
+            "wrong_author",
+            "cosigners_missing",
+            "same_person",
+            "unknown_organization",
+            "ended_organization",
+            "stale_parent",
+            "stream_exists",
+            "stream_missing",
+            "field",
+            "tier_needs_vault",
+            "personal_data",
+            "too_large",
+            "state",
+            "period_too_short",
+            "books",
+            "future",
+            "idempotency_conflict",
+            "missing_attachment",
+            "body_too_large",
+            "unsupported_media_type",
+            "busy",
+            "timeout",
+            "halted",
+            "disk_full",
+            "internal",
+            "not_here",
+        ],
+        writes: true,
+        handler: post(submit),
+    }
+}
+
+async fn submit(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Arrived,
+) -> Result<(StatusCode, Json<Receipt>), Problem> {
+    let key = key(&headers)?;
+    let submission: Submission = body::json(&headers, body)?;
+    let before = *app.ledger.committed().borrow();
+    let receipt = app.ledger.submit(Some(key), submission).await?;
+    // An entry that was committed before this request came is the answer to an earlier one.
+    let status = if receipt.index < before { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(receipt)))
+}
+
+fn key(headers: &HeaderMap) -> Result<String, Problem> {
+    let mut values = headers.get_all(HEADER).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        let detail = "请求头 Idempotency-Key 必须给出一次:重发同一份提交时用同一个编号";
+        return Err(Problem::new("bad_idempotency_key", detail).at("Idempotency-Key"));
+    };
+    match value.to_str() {
+        Ok(key) if (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(key.to_owned())
+        }
+        _ => {
+            let detail = format!("提交编号应是 1–{KEY_BYTES_MAX} 个可见的 ASCII 字符");
+            Err(Problem::new("bad_idempotency_key", detail).at("Idempotency-Key"))
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Whole results as tables: CSV and JSON lines, streamed page by page from one moment of the views.
+//!
+//! A download holds a read transaction, so all its rows are of the same moment. Only a few run at
+//! once, so that slow readers cannot take every connection of the views.
+
+use std::collections::VecDeque;
+
+use axum::body::{Body, Bytes};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_DISPOSITION;
+use axum::response::Response;
+use futures_util::stream;
+use gongkai_projections::read::{Filter, LIMIT_MAX, Matter, Reader};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::http::caching::REVALIDATE;
+use crate::http::log::{JSON_LINES, typed};
+use crate::http::problem::Problem;
+use crate::http::query::Format;
+
+/// Media type of tables.
+pub const CSV: &str = "text/csv; charset=utf-8; header=present";
+
+/// Spreadsheets take a file for UTF-8 only when it says so.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// One record as CSV (RFC 4180).
+pub fn record<'c>(cells: impl IntoIterator<Item = &'c str>) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    // Writing to memory cannot fail, and a record of one line has no length to disagree with.
+    let _ = writer.write_record(cells);
+    writer.into_inner().unwrap_or_default()
+}
+
+/// The first line of a table, with the mark before it.
+pub fn head<'c>(names: impl IntoIterator<Item = &'c str>) -> Vec<u8> {
+    let mut bytes = BYTE_ORDER_MARK.as_bytes().to_vec();
+    bytes.extend(record(names));
+    bytes
+}
+
+/// An answer that browsers save under a name.
+pub fn download(media_type: &'static str, name: &str, body: impl Into<Body>) -> Response {
+    let mut response = typed(media_type, REVALIDATE, body);
+    if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    }
+    response
+}
+
+/// What a download still has to do.
+struct Rest {
+    reader: Reader,
+    family: &'static str,
+    filter: Filter,
+    format: Format,
+    ready: VecDeque<Bytes>,
+    total: Option<u64>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Rest {
+    /// The next piece; `None` at the end.
+    async fn piece(&mut self) -> Result<Option<Bytes>, Problem> {
+        if let Some(bytes) = self.ready.pop_front() {
+            return Ok(Some(bytes));
+        }
+        if self.total.is_some_and(|total| self.filter.offset >= total) {
+            return Ok(None);
+        }
+        let page = self.reader.matters(self.family, &self.filter).await?;
+        self.filter.offset += u64::from(self.filter.limit);
+        self.total = Some(page.total);
+        let mut bytes = Vec::new();
+        for matter in &page.items {
+            bytes.extend(row(matter, self.format));
+        }
+        Ok((!bytes.is_empty()).then(|| bytes.into()))
+    }
+}
+
+fn row(matter: &Matter, format: Format) -> Vec<u8> {
+    if format == Format::Csv {
+        return record(matter.cells().iter().map(String::as_str));
+    }
+    let mut line = serde_json::to_vec(matter).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+/// All matters of a family under a filter.
+pub fn matters(
+    reader: Reader,
+    permit: OwnedSemaphorePermit,
+    family: &'static str,
+    filter: Filter,
+    format: Format,
+) -> Response {
+    let (media_type, suffix) = if format == Format::Csv { (CSV, "csv") } else { (JSON_LINES, "jsonl") };
+    let mut ready = VecDeque::new();
+    if format == Format::Csv {
+        ready.push_back(head(Matter::COLUMNS.iter().map(|(name, _)| *name)).into());
+    }
+    let filter = Filter { offset: 0, limit: LIMIT_MAX, ..filter };
+    let rest = Rest { reader, family, filter, format, ready, total: None, _permit: permit };
+    let pieces = stream::try_unfold(rest, |mut rest| async move {
+        match rest.piece().await {
+            Ok(piece) => Ok(piece.map(|bytes| (bytes, rest))),
+            // The status has left already: cutting the transfer is the only way to say that it is not whole.
+            Err(problem) => Err(std::io::Error::other(problem.detail)),
+        }
+    });
+    download(media_type, &format!("{family}.{suffix}"), Body::from_stream(pieces))
+}

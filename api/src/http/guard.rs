@@ -1,0 +1,92 @@
+//! What every request passes: limits, time, security headers, and one line in the log.
+//!
+//! The log line has method, path template, status and duration, and nothing else: no address, no
+//! query (people search for names), no header, no body. There are no cookies and no sessions.
+//!
+//! Not here: limits of connections (`server`) and of bodies (each endpoint that takes one).
+
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::problem::Problem;
+
+/// Longest path and query of a request. The longest address we make has some 300 bytes.
+pub const URI_BYTES_MAX: usize = 4_096;
+
+/// Nothing from elsewhere, nothing inline, in no frame, and forms only to ourselves.
+pub const CSP: &str =
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// For files that others handed in: the browser must neither run nor show anything in them.
+pub const CSP_FILE: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
+
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
+/// The middleware; its state is the time that one request may take.
+pub async fn guard(State(time_max): State<Duration>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let template = request.extensions().get::<MatchedPath>().cloned();
+    let length = request.uri().path_and_query().map_or(0, |text| text.as_str().len());
+    let mut response = if length > URI_BYTES_MAX {
+        Problem::new("uri_too_long", format!("地址有 {length} 字节,上限 {URI_BYTES_MAX} 字节")).into_response()
+    } else {
+        match tokio::time::timeout(time_max, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::new("timeout", "这次请求没有在限时内处理完,请再试一次").into_response(),
+        }
+    };
+    response = worded(response);
+    protect(response.headers_mut());
+    let path = template.as_ref().map_or("-", MatchedPath::as_str);
+    let status = response.status().as_u16();
+    let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    if status >= 500 {
+        tracing::warn!(%method, path, status, micros, "answered");
+    } else {
+        tracing::info!(%method, path, status, micros, "answered");
+    }
+    response
+}
+
+/// Gives refusals that the framework made by itself, in English or without words, our own form.
+fn worded(response: Response) -> Response {
+    let media = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("text/plain");
+    if !response.status().is_client_error() || !media.starts_with("text/plain") {
+        return response;
+    }
+    let problem = match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new("method_not_allowed", "这个地址不支持这种请求方法"),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new("body_too_large", "提交的内容超过上限"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new("unsupported_media_type", "内容类型不对"),
+        StatusCode::NOT_FOUND => Problem::not_found("没有这个地址"),
+        _ => Problem::new("bad_query", "地址或查询条件读不出来"),
+    };
+    let mut worded = problem.into_response();
+    if let Some(allow) = response.headers().get(ALLOW) {
+        worded.headers_mut().insert(ALLOW, allow.clone());
+    }
+    worded
+}
+
+/// Sets the security headers that an answer does not have yet.
+fn protect(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, CSP),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "same-origin"),
+        (PERMISSIONS_POLICY, "camera=(), geolocation=(), microphone=()"),
+        (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}

@@ -1,0 +1,274 @@
+//! HTTP: the public site, the JSON API, feeds, the log, and on the internal listener the writing.
+//!
+//! A handler extracts, calls, wraps: it holds no SQL, reads no clock and decides nothing about the
+//! domain. What it shows comes from two places only: the views (boards, histories, search) and the
+//! published log (`published`: entries, proofs, tiles). What it writes goes to the [`Ledger`].
+//!
+//! To add an endpoint: a file in `api/` with its [`Endpoint`](openapi::Endpoint) and schemas, and a line in
+//! [`api::endpoints`]; the router and the OpenAPI description are both made from that list. To add a
+//! page: a file in `pages/` and a line in [`pages::routes`].
+
+pub mod api;
+pub mod assets;
+pub mod caching;
+pub mod feeds;
+pub mod guard;
+pub mod log;
+pub mod openapi;
+pub mod pages;
+pub mod problem;
+pub mod published;
+pub mod query;
+pub mod server;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use gongkai_log::{Entry, VerifierKey};
+use gongkai_projections::{Reader, Views};
+use gongkai_store::{Clock, Ledger};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
+
+use problem::Problem;
+use published::Published;
+use server::{Limits, Listener, ServeError};
+
+/// Downloads of whole tables at once: each holds a connection of the views for as long as it lasts.
+const DOWNLOADS_MAX: usize = 4;
+
+/// Seconds by which China Standard Time is ahead of UTC; it has no summer time (since 1991).
+const CHINA_SECONDS_EAST: i32 = 8 * 3_600;
+
+/// The zone in which days begin and times are shown.
+pub const fn zone() -> FixedOffset {
+    ZONE
+}
+
+const ZONE: FixedOffset = match FixedOffset::east_opt(CHINA_SECONDS_EAST) {
+    Some(zone) => zone,
+    None => panic!("eight hours are an offset"),
+};
+
+/// How the ledger presents itself.
+#[derive(Debug, Clone)]
+pub struct SiteOptions {
+    /// Name for people.
+    pub name: String,
+    /// Who runs the ledger and how to reach them.
+    pub contact: String,
+    /// Made-up content, said so on every page.
+    pub is_demo: bool,
+    /// Scheme and host as readers reach it, without a slash at the end; the bound address when absent.
+    pub base_url: Option<String>,
+}
+
+/// What is served, and where.
+pub struct ServeOptions {
+    /// For writing, and for what the frame of a page says.
+    pub ledger: Ledger,
+    /// For reading.
+    pub views: Views,
+    /// For `today`.
+    pub clock: Arc<dyn Clock>,
+    /// Address of the public listener; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Address of the internal listener, which also takes submissions; none without it.
+    pub internal_listen: Option<SocketAddr>,
+    /// The internal listener may be reachable from other machines.
+    pub internal_anywhere: bool,
+    /// How the ledger presents itself.
+    pub site: SiteOptions,
+    /// Limits of connections and requests.
+    pub limits: Limits,
+    /// Is told the bound addresses before the first connection is accepted.
+    pub on_bound: Option<Box<dyn FnOnce(Bound) + Send>>,
+}
+
+/// The addresses that the listeners have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// Public.
+    pub public: SocketAddr,
+    /// Internal.
+    pub internal: Option<SocketAddr>,
+}
+
+/// What every page and feed says about the ledger.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// Name for people.
+    pub name: String,
+    /// Who runs it.
+    pub contact: String,
+    /// Made-up content.
+    pub is_demo: bool,
+    /// Scheme and host, without a slash at the end.
+    pub base_url: String,
+    /// The log's verifier key; its name is the origin.
+    pub vkey: VerifierKey,
+}
+
+impl About {
+    /// Origin of the ledger.
+    pub fn origin(&self) -> &str {
+        self.vkey.name()
+    }
+}
+
+/// What handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+/// The parts of [`App`].
+pub struct Shared {
+    /// For writing.
+    pub ledger: Ledger,
+    /// For reading.
+    pub views: Views,
+    /// Checkpoint, tiles, entries.
+    pub published: Published,
+    /// How the ledger presents itself.
+    pub about: About,
+    clock: Arc<dyn Clock>,
+    downloads: Arc<Semaphore>,
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl App {
+    /// The state of both routers.
+    pub fn new(ledger: Ledger, views: Views, clock: Arc<dyn Clock>, about: About) -> Self {
+        let published = Published::new(&ledger.layout().log());
+        let downloads = Arc::new(Semaphore::new(DOWNLOADS_MAX));
+        Self(Arc::new(Shared { ledger, views, published, about, clock, downloads }))
+    }
+
+    /// The clock's reading.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The day in China.
+    pub fn today(&self) -> NaiveDate {
+        self.now().with_timezone(&zone()).date_naive()
+    }
+
+    /// The views as of now.
+    pub async fn read(&self) -> Result<Reader, Problem> {
+        self.read_at(None).await
+    }
+
+    /// The views once an entry is in them that the caller has seen elsewhere.
+    pub async fn read_at(&self, at_least: Option<u64>) -> Result<Reader, Problem> {
+        Ok(self.views.read(self.today(), at_least).await?)
+    }
+
+    /// An entry: as it was published, or for the moment until then as it was committed.
+    pub async fn entry(&self, index: u64) -> Result<Option<Arc<Entry>>, Problem> {
+        if let Some(entry) = self.published.entry(index).await? {
+            return Ok(Some(entry));
+        }
+        let Some(stored) = self.ledger.entry(index).await? else { return Ok(None) };
+        Ok(Some(Arc::new(Entry::parse(stored.bytes).map_err(|error| Problem::internal(&error))?)))
+    }
+
+    /// Leave to download a whole table.
+    pub fn download(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let permit = Arc::clone(&self.downloads).try_acquire_owned();
+        permit.map_err(|_| Problem::new("busy", "同时下载的人太多,请稍后再试"))
+    }
+}
+
+/// Everything that anyone may read.
+pub fn public_router(app: &App, limits: &Limits) -> Router {
+    finish(readable().merge(api::refuse_writing()), app, limits)
+}
+
+/// What [`public_router`] has, and writing.
+pub fn internal_router(app: &App, limits: &Limits) -> Router {
+    finish(readable().merge(api::routes(true)), app, limits)
+}
+
+fn readable() -> Router<App> {
+    Router::new()
+        .merge(log::routes())
+        .merge(assets::routes())
+        .merge(pages::routes())
+        .merge(api::routes(false))
+        .merge(api::feeds::routes())
+        .route("/entries/{index}", get(api::entries::bytes))
+        .route("/healthz", get(api::health::healthz))
+}
+
+/// What both routers end in: compression inside, limits and headers outside.
+fn finish(router: Router<App>, app: &App, limits: &Limits) -> Router {
+    // Tiles and attachments are hashes or compressed already.
+    let worth_it = DefaultPredicate::new().and(NotForContentType::const_new(log::OCTETS));
+    let compression =
+        CompressionLayer::new().gzip(true).quality(tower_http::CompressionLevel::Fastest).compress_when(worth_it);
+    router
+        .fallback(pages::not_found)
+        .layer(DefaultBodyLimit::max(api::BODY_BYTES_MAX))
+        .layer(compression)
+        .layer(axum::middleware::from_fn_with_state(limits.request_time_max, guard::guard))
+        .with_state(app.clone())
+}
+
+/// The log's verifier key, which the genesis names.
+fn log_key(ledger: &Ledger) -> VerifierKey {
+    let key = ledger.with_world(|world| world.key(ledger.origin()).map(|key| key.verifier.clone()));
+    key.expect("a ledger does not open with another log key than its genesis names")
+}
+
+/// Serves until `shutdown`, then answers what was accepted and returns.
+///
+/// # Errors
+/// [`ServeError`] when an address cannot be had, or connections had to be cut at the end.
+pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    let ServeOptions { ledger, views, clock, listen, internal_listen, internal_anywhere, site, limits, on_bound } =
+        options;
+    if let Some(address) = internal_listen
+        && !internal_anywhere
+        && !address.ip().is_loopback()
+    {
+        return Err(ServeError::NotLoopback(address));
+    }
+    let public = Listener::bind(listen).await?;
+    let internal = match internal_listen {
+        Some(address) => Some(Listener::bind(address).await?),
+        None => None,
+    };
+    let bound = Bound { public: public.address(), internal: internal.as_ref().map(Listener::address) };
+    let about = About {
+        base_url: site.base_url.unwrap_or_else(|| format!("http://{}", bound.public)),
+        vkey: log_key(&ledger),
+        name: site.name,
+        contact: site.contact,
+        is_demo: site.is_demo,
+    };
+    let app = App::new(ledger, views, clock, about);
+    let mut listeners = vec![(public, public_router(&app, &limits))];
+    listeners.extend(internal.map(|listener| (listener, internal_router(&app, &limits))));
+    tracing::info!(public = %bound.public, internal = ?bound.internal, "listening");
+    if let Some(on_bound) = on_bound {
+        on_bound(bound);
+    }
+    server::run(listeners, limits, shutdown).await
+}

@@ -1,0 +1,252 @@
+//! `/disclosures/{id}`: books line by line, other lists, corrections, and what was asked.
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use gongkai_domain::field::{Column as ListColumn, Shape};
+use gongkai_domain::kind::disclosure::{Content, FINANCE, VoucherFlag};
+use gongkai_projections::read::{self, Disclosure, Line};
+use serde_json::{Map, Value};
+
+use super::{Frame, answer, frame, nothing, parts, stream};
+use crate::http::App;
+use crate::http::problem::Problem;
+use crate::site::disclosure::{
+    AccountSum, CheckMark, Column, Correction, DisclosurePage, Finance, FinanceLine, Flag, List, ListRow, Question,
+};
+use crate::site::format::{Count, Day, Fen};
+use crate::site::parts::{Link, Row, Shown};
+
+/// Columns of a finance line that have a place of their own on the page.
+const PLACED: [&str; 10] =
+    ["date", "voucher", "summary", "account", "category", "income", "expense", "balance", "counterparty", "flag"];
+
+/// One sheet.
+pub async fn show(State(app): State<App>, headers: HeaderMap, Path(id): super::Id) -> Response {
+    let page = make(&app, &id).await;
+    answer(&app, &headers, page).await
+}
+
+async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem> {
+    let Frame { site, signed } = frame(app).await?;
+    let mut reader = app.read().await?;
+    let found = reader.disclosure(&stream("disclosure", id)?).await?.ok_or_else(nothing)?;
+    let withdrawn = found.history.last().map_or(0, |event| event.withdrawn_count);
+    let is_finance = found.matter.content.as_deref() == Some(Content::Finance.wire());
+    let csv = format!("/api/v1/disclosures/{id}/lines?format=csv");
+    let matter = found.matter.clone();
+    Ok(DisclosurePage {
+        path: parts::path(&mut reader, &matter.org).await?,
+        check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
+        site,
+        index: matter.first_index,
+        name: parts::shown_or_dash(found.title.clone()),
+        class: matter.category_label.unwrap_or_default(),
+        period: found.period.clone(),
+        status: parts::status(matter.status),
+        late_days: matter.back_filled.then(|| parts::small(matter.late_days)),
+        declared: parts::declared(matter.declared_at),
+        recorded: parts::moment(matter.recorded_at),
+        published_by: found.published_by.clone().unwrap_or_default(),
+        signers: found
+            .history
+            .first()
+            .map(|event| event.signers.clone())
+            .unwrap_or_default()
+            .into_iter()
+            .map(parts::signer)
+            .collect(),
+        rows: rows(&found),
+        text: found.text.clone().map(parts::shown),
+        is_quiet: found.no_movement,
+        finances: if is_finance && !found.no_movement { vec![finance(&found, &csv)] } else { Vec::new() },
+        lists: if is_finance || found.lines.total == 0 { Vec::new() } else { vec![list(&found)] },
+        corrections: found.corrections.into_iter().map(correction).collect(),
+        questions: found.questions.into_iter().rev().map(|asked| question(asked, &found.history)).collect(),
+        previous: found.previous.map(|other| Link::new(parts::href(&other.stream), other.period)),
+        next: found.next.map(|other| Link::new(parts::href(&other.stream), other.period)),
+        csv_href: (found.lines.total > 0).then_some(csv),
+        history: parts::history(found.history.clone()),
+    })
+}
+
+/// Labelled values beside the text.
+fn rows(found: &Disclosure) -> Vec<Row> {
+    let words = [
+        ("公开内容", Some(found.content.clone()).filter(|text| !text.is_empty())),
+        ("公开方式", found.priority.clone()),
+        ("张贴日期", found.posted_on.map(|day| Day(day).to_string())),
+    ];
+    let mut rows: Vec<Row> = words.into_iter().filter_map(|(label, text)| Some(Row::new(label, text?))).collect();
+    let slots =
+        [("目录事项", &found.item), ("议事依据", &found.decision), ("制表", &found.prepared_by), ("备注", &found.note)];
+    rows.extend(
+        slots
+            .into_iter()
+            .filter_map(|(label, value)| Some(Row { label: label.to_owned(), value: parts::shown(value.clone()?) })),
+    );
+    rows
+}
+
+fn finance(found: &Disclosure, csv: &str) -> Finance {
+    let [opening, income, expense, closing] = found.totals.map(|fen| Fen(fen.unwrap_or_default()));
+    let spent = expense.0.max(1);
+    let shown = found.lines.lines.len() as u64;
+    Finance {
+        book: found.book.clone().unwrap_or_else(|| "账目".to_owned()),
+        opening,
+        income,
+        expense,
+        closing,
+        checks: found
+            .checks
+            .iter()
+            .map(|check| CheckMark { label: check.label.clone(), holds: check.holds, detail: check.detail.clone() })
+            .collect(),
+        accounts: found.expense_by_account.iter().map(|(account, fen)| account_sum(account, *fen, spent)).collect(),
+        lines: found.lines.lines.iter().filter_map(finance_line).collect(),
+        line_count: Count(found.lines.total),
+        withdrawn: found.lines.lines.iter().filter_map(withdrawn).collect(),
+        more_href: (found.lines.total > shown).then(|| csv.to_owned()),
+    }
+}
+
+fn account_sum(account: &str, fen: i64, spent: i64) -> AccountSum {
+    let permille = i128::from(fen.max(0)) * 1_000 / i128::from(spent);
+    AccountSum {
+        account: account.to_owned(),
+        amount: Fen(fen),
+        share_permille: u16::try_from(permille.min(1_000)).unwrap_or(1_000),
+    }
+}
+
+/// People count lines from 1.
+fn number(line: u64) -> u32 {
+    parts::small(line + 1)
+}
+
+fn withdrawn(line: &Line) -> Option<(u32, crate::site::parts::Tombstone)> {
+    line.withdrawn.clone().map(|trace| (number(line.line), parts::tombstone(trace)))
+}
+
+fn finance_line(line: &Line) -> Option<FinanceLine> {
+    let row = line.row.as_ref()?;
+    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let fen = |name: &str| row.get(name).and_then(Value::as_i64).map(Fen);
+    let account = text("account");
+    let others = FINANCE.columns.iter().filter(|column| !PLACED.contains(&column.name));
+    Some(FinanceLine {
+        number: number(line.line),
+        date: row.get("date").and_then(Value::as_str).and_then(|day| day.parse().ok()).map(Day),
+        voucher: text("voucher"),
+        summary: Shown::of(text("summary")),
+        account: if account.is_empty() { text("category") } else { account },
+        income: fen("income"),
+        expense: fen("expense"),
+        balance: fen("balance"),
+        counterparty: row.get("counterparty").and_then(Value::as_str).map(Shown::of),
+        flags: flags(row, line.corrected),
+        more: others
+            .filter_map(|column| Some(Row::new(column.label, text_of(column, row.get(column.name)?))))
+            .collect(),
+    })
+}
+
+fn flags(row: &Map<String, Value>, corrected: bool) -> Vec<Flag> {
+    let voucher = row.get("flag").and_then(Value::as_str).and_then(VoucherFlag::from_wire).map(|flag| match flag {
+        VoucherFlag::NoVoucher => Flag::NoVoucher,
+        VoucherFlag::Irregular => Flag::PoorVoucher,
+        VoucherFlag::SelfMade => Flag::SelfMade,
+    });
+    let negative =
+        ["income", "expense"].into_iter().any(|name| row.get(name).and_then(Value::as_i64).is_some_and(|fen| fen < 0));
+    voucher.into_iter().chain(negative.then_some(Flag::Reversal)).chain(corrected.then_some(Flag::Corrected)).collect()
+}
+
+/// A cell as people read it.
+fn text_of(column: &ListColumn, value: &Value) -> String {
+    match (column.shape, value) {
+        (Shape::Fen, value) => value.as_i64().map_or_else(|| value.to_string(), |fen| Fen(fen).to_string()),
+        (Shape::Choice(choices), Value::String(wire)) => {
+            choices.iter().find(|(known, _)| known == wire).map_or(wire.as_str(), |(_, label)| label).to_owned()
+        }
+        (Shape::Flag, Value::Bool(flag)) => {
+            if *flag {
+                "是".to_owned()
+            } else {
+                "否".to_owned()
+            }
+        }
+        (_, Value::String(text)) => text.clone(),
+        (_, other) => other.to_string(),
+    }
+}
+
+fn list(found: &Disclosure) -> List {
+    let shape = list_columns(found);
+    let columns: Vec<&ListColumn> =
+        found.lines.columns.iter().filter_map(|(name, _)| shape.iter().find(|column| column.name == name)).collect();
+    let row = |line: &Line| ListRow {
+        number: number(line.line),
+        cells: match &line.row {
+            Some(row) => columns
+                .iter()
+                .map(|column| Shown::of(row.get(column.name).map(|value| text_of(column, value)).unwrap_or_default()))
+                .collect(),
+            None => Vec::new(),
+        },
+        withdrawn: line.withdrawn.clone().map(parts::tombstone),
+    };
+    List {
+        name: found.content.clone(),
+        line_count: Count(found.lines.total),
+        rows: found.lines.lines.iter().map(row).collect(),
+        columns: columns
+            .iter()
+            .map(|column| Column {
+                label: column.label.to_owned(),
+                is_number: matches!(column.shape, Shape::Fen | Shape::Count | Shape::Percent),
+            })
+            .collect(),
+        totals: Vec::new(),
+    }
+}
+
+/// The columns of the list that the sheet's content names.
+fn list_columns(found: &Disclosure) -> &'static [ListColumn] {
+    let kind = gongkai_domain::kind::find("disclosure.published.v1");
+    let shapes = kind.map(|kind| kind.list.shapes()).unwrap_or_default();
+    let content = found.matter.content.as_deref().unwrap_or_default();
+    shapes.into_iter().find(|shape| shape.name == content).map_or(&[], |shape| shape.columns)
+}
+
+fn correction(found: read::Correction) -> Correction {
+    let side = |text: Option<String>| Shown::of(text.unwrap_or_else(|| "—".to_owned()));
+    Correction {
+        line: found.line.map(number),
+        field: found.field,
+        old: side(found.old),
+        new: side(found.new),
+        reason: parts::shown_or_dash(found.reason),
+        at: parts::moment(found.at),
+        index: found.index,
+    }
+}
+
+fn question(found: read::Question, history: &[read::HistoryEvent]) -> Question {
+    let recorded =
+        |index: u64| history.iter().find(|event| event.index == index).map(|event| parts::moment(event.recorded_at));
+    let asked = recorded(found.index).or_else(|| parts::at(found.asked_on, 0, 0));
+    let due = found.deadline.as_ref().map_or(found.asked_on, |deadline| deadline.end);
+    let answered = found.answer_index.and_then(recorded);
+    Question {
+        line: found.line.map(number),
+        topic: Shown::of(if found.interpellation { format!("质询:{}", found.topic) } else { found.topic }),
+        text: found.text.map(parts::shown),
+        asked: asked.unwrap_or_else(|| parts::moment(chrono::DateTime::UNIX_EPOCH)),
+        due: Day(due),
+        status: parts::status(found.status),
+        answer: found.answer.map(parts::shown).zip(answered),
+        index: found.index,
+    }
+}

@@ -1,0 +1,157 @@
+//! The public site: one file per page, each from the rows of the views to the page's context.
+//!
+//! A page is made by a function that gives `Result<context, Problem>`; [`answer`] renders either the
+//! page or the same problem as a page. Pages carry an entity tag, so a reader who comes back is
+//! answered without a body. To add a page: a file here and a line in [`routes`].
+
+mod about;
+mod board;
+mod compliance;
+mod disclosure;
+mod entry;
+mod home;
+mod nomination;
+mod notice;
+mod organization;
+pub mod parts;
+mod pledge;
+mod search;
+mod stream;
+mod timeline;
+mod vacancy;
+
+use askama::Template as _;
+use axum::Router;
+use axum::extract::{OriginalUri, Path, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use gongkai_log::StreamId;
+
+use super::App;
+use super::caching::{self, REVALIDATE};
+use super::problem::Problem;
+use super::published::Signed;
+use crate::site::format::Count;
+use crate::site::parts::Family;
+use crate::site::problem::ProblemPage;
+use crate::site::{Halt, Page, Site};
+
+/// Media type of a page.
+const HTML: &str = "text/html; charset=utf-8";
+
+/// Matters on one page of a board.
+pub const PAGE_LIMIT: u64 = 30;
+
+/// The routes of all pages.
+pub fn routes() -> Router<App> {
+    let mut router = Router::new()
+        .route("/", get(home::show))
+        .route("/pledges/{id}", get(pledge::show))
+        .route("/vacancies/{id}", get(vacancy::show))
+        .route("/nominations/{id}", get(nomination::show))
+        .route("/notices/{id}", get(notice::show))
+        .route("/disclosures/{id}", get(disclosure::show))
+        .route("/organizations", get(organization::tree))
+        .route("/organizations/{code}", get(organization::show))
+        .route("/compliance", get(compliance::show))
+        .route("/timeline", get(timeline::show))
+        .route("/search", get(search::show))
+        .route("/entries/{index}/view", get(entry::show))
+        .route("/streams/{family}/{id}", get(stream::show))
+        .route("/about", get(about::show));
+    for family in Family::BOARDS {
+        router = router.route(
+            family.href(),
+            get(move |app: State<App>, uri: Uri, headers: HeaderMap| board::show(family, app, uri, headers)),
+        );
+    }
+    router
+}
+
+/// What the frame of a page shows, and the checkpoint behind it.
+pub struct Frame {
+    /// For the context.
+    pub site: Site,
+    /// The current checkpoint.
+    pub signed: Option<Signed>,
+}
+
+/// The frame as of now.
+pub async fn frame(app: &App) -> Result<Frame, Problem> {
+    let signed = app.published.checkpoint().await?;
+    // Nothing was recorded after the checkpoint that a halted ledger published last.
+    let since = signed.as_ref().map_or(chrono::DateTime::UNIX_EPOCH, |signed| signed.written_at);
+    let halt = app.ledger.health().halted.map(|reason| Halt { since: parts::moment(since), reason });
+    let site = Site {
+        name: app.about.name.clone(),
+        origin: app.about.origin().to_owned(),
+        key_fingerprint: format!("{:08x}", app.about.vkey.id()),
+        entries: Count(signed.as_ref().map_or(0, |signed| signed.checkpoint.size)),
+        checkpoint_at: signed.as_ref().map(|signed| parts::moment(signed.written_at)),
+        is_demo: app.about.is_demo,
+        halt,
+    };
+    Ok(Frame { site, signed })
+}
+
+/// Renders the page, or the problem as a page.
+pub async fn answer(app: &App, headers: &HeaderMap, page: Result<impl Page, Problem>) -> Response {
+    match page.map(|page| page.render()) {
+        Ok(Ok(html)) => caching::tagged(headers, HTML, REVALIDATE, html.into_bytes()),
+        Ok(Err(error)) => problem(app, Problem::internal(&error)).await,
+        Err(problem_) => problem(app, problem_).await,
+    }
+}
+
+/// A problem as a page; when even the frame cannot be made, as the API says it.
+async fn problem(app: &App, problem: Problem) -> Response {
+    let Ok(Frame { site, .. }) = frame(app).await else { return problem.into_response() };
+    let page = match problem.row.code {
+        "not_found" => ProblemPage::not_found(site),
+        _ => ProblemPage {
+            site,
+            code: problem.row.status,
+            headline: problem.row.title.to_owned(),
+            detail: problem.detail.clone(),
+            advice: advice(problem.row.status),
+        },
+    };
+    let Ok(html) = page.render() else { return problem.into_response() };
+    let mut response = problem.clone().into_response();
+    *response.body_mut() = html.into();
+    response.headers_mut().insert(axum::http::header::CONTENT_TYPE, axum::http::HeaderValue::from_static(HTML));
+    response
+}
+
+fn advice(status: u16) -> Vec<String> {
+    let steps: &[&str] = match status {
+        400..=499 => &["清除筛选条件,重新选一次。", "用上面的搜索框,搜人名、村名或事情。"],
+        503 => &["过几分钟再打开这一页。", "等不及的话,可以直接下载账本原始文件核对。"],
+        _ => &["过一会儿再试。", "反复出现时,请告诉账本的管理单位。"],
+    };
+    steps.iter().map(|step| (*step).to_owned()).collect()
+}
+
+/// No route has this address.
+pub async fn not_found(State(app): State<App>, OriginalUri(uri): OriginalUri) -> Response {
+    let path = uri.path();
+    if path.starts_with("/api/") || path.starts_with("/log/") || path.starts_with("/feeds/") {
+        return Problem::not_found("没有这个地址").into_response();
+    }
+    problem(&app, Problem::not_found("没有这个地址")).await
+}
+
+/// The stream of a matter's address, in its only spelling.
+pub fn stream(family: &str, id: &str) -> Result<String, Problem> {
+    let text = format!("{family}/{id}");
+    StreamId::parse(&text).map(|_| text).map_err(|_| nothing())
+}
+
+/// There is no such matter.
+pub fn nothing() -> Problem {
+    Problem::not_found("账本里没有这件事")
+}
+
+/// The id of a matter's address.
+pub type Id = Path<String>;

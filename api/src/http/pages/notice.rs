@@ -1,0 +1,46 @@
+//! `/notices/{id}`
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use super::{Frame, answer, frame, nothing, parts, stream};
+use crate::http::App;
+use crate::http::problem::Problem;
+use crate::site::notice::NoticePage;
+use crate::site::parts::Row;
+
+/// One notice with its period and outcome.
+pub async fn show(State(app): State<App>, headers: HeaderMap, Path(id): super::Id) -> Response {
+    let page = make(&app, &id).await;
+    answer(&app, &headers, page).await
+}
+
+async fn make(app: &App, id: &str) -> Result<NoticePage, Problem> {
+    let Frame { site, signed } = frame(app).await?;
+    let mut reader = app.read().await?;
+    let notice = reader.notice(&stream("notice", id)?).await?.ok_or_else(nothing)?;
+    let matter = notice.matter;
+    let withdrawn = notice.history.last().map_or(0, |event| event.withdrawn_count);
+    let rows = [("文号", notice.number), ("发布单位", notice.issuer), ("反映渠道", notice.report_to)];
+    let files = notice.history.iter().flat_map(|event| event.attachments.clone()).collect();
+    Ok(NoticePage {
+        path: parts::path(&mut reader, &matter.org).await?,
+        check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
+        site,
+        index: matter.first_index,
+        name: parts::shown_or_dash(notice.title),
+        kind: matter.category_label.unwrap_or_default(),
+        status: parts::status(matter.status),
+        period: notice.deadline.map(|deadline| parts::period(deadline, matter.days_left)),
+        days_without_outcome: notice.days_without_outcome.map(parts::small),
+        text: parts::shown_or_dash(notice.text),
+        rows: rows
+            .into_iter()
+            .filter_map(|(label, value)| Some(Row { label: label.into(), value: parts::shown(value?) }))
+            .collect(),
+        attachments: parts::attachments(files),
+        outcome: notice.outcome.map(parts::shown),
+        history: parts::history(notice.history),
+    })
+}

@@ -1,0 +1,177 @@
+//! `/organizations` and `/organizations/{code}`: the tree, and one organization with everything about it.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use gongkai_domain::field::is_org_code;
+use gongkai_projections::read::{self, Filter, OrganizationItem};
+
+use super::home::{counted, month};
+use super::{Frame, PAGE_LIMIT, answer, frame, nothing, parts};
+use crate::http::App;
+use crate::http::problem::Problem;
+use crate::http::query::{PAGE_MAX, Params, push};
+use crate::site::format::{Count, Day};
+use crate::site::organization::{
+    ComplianceRow, FamilyItems, FormerName, MonthCell, OrganizationPage, PostRow, Relation, TreeNode, TreePage,
+};
+use crate::site::parts::Link;
+
+/// Matters of each family on the page of an organization.
+const SHOWN: u32 = 5;
+
+/// One organization (一村一档).
+pub async fn show(State(app): State<App>, headers: HeaderMap, Path(code): super::Id) -> Response {
+    let page = make(&app, &code).await;
+    answer(&app, &headers, page).await
+}
+
+async fn make(app: &App, code: &str) -> Result<OrganizationPage, Problem> {
+    if !is_org_code(code) {
+        return Err(nothing());
+    }
+    let Frame { site, .. } = frame(app).await?;
+    let mut reader = app.read().await?;
+    let found = reader.organization(code, SHOWN).await?.ok_or_else(nothing)?;
+    let compliance = compliance(&found);
+    let former = found.names.into_iter().rev().filter_map(|name| {
+        Some(FormerName {
+            name: name.name.unwrap_or_else(|| "(名称已撤下)".into()),
+            from: name.from.map(Day),
+            to: Day(name.to?),
+        })
+    });
+    let mut families = found.families;
+    let boards = ["disclosure", "pledge", "notice", "nomination", "vacancy"].into_iter().filter_map(|wire| {
+        let list = families.remove(wire).filter(|list| list.total > 0)?;
+        let family = parts::family(wire);
+        Some(FamilyItems { family, list: counted(list, format!("{}?org={code}", family.href())) })
+    });
+    Ok(OrganizationPage {
+        site,
+        name: found.name,
+        as_of: Day(reader.today()),
+        code: found.code,
+        level: found.level_label,
+        status: parts::status(found.status),
+        parents: found.ancestors.iter().map(|(code, name)| parts::org_link(code, name)).collect(),
+        former_names: former.collect(),
+        relations: found.relations.iter().filter_map(relation).collect(),
+        child_count: Count(found.children.total),
+        children: found.children.items.iter().map(|child| parts::org_link(&child.code, &child.name)).collect(),
+        posts: found.posts.into_iter().map(post).collect(),
+        families: boards.collect(),
+        months: found.months.iter().filter_map(cell).collect(),
+        compliance,
+    })
+}
+
+fn relation(relation: &read::organizations::Relation) -> Option<Relation> {
+    let label = match relation.how {
+        "merged_into" => "并入",
+        "merged_from" => "由合并而来",
+        "split_into" => "拆分为",
+        _ => "由拆分而来",
+    };
+    Some(Relation {
+        label: label.to_owned(),
+        day: Day(relation.on?),
+        others: relation.others.iter().map(|(code, name)| parts::org_link(code, name)).collect(),
+        index: relation.index,
+    })
+}
+
+fn post(post: read::PostHeld) -> PostRow {
+    PostRow {
+        post: post.title.unwrap_or_else(|| "(名称已撤下)".into()),
+        is_vacant: (post.holders.len() as u64) < post.seats,
+        holder: post.holders.join("、"),
+        seats: parts::small(post.seats),
+    }
+}
+
+fn cell(found: &read::compliance::Month) -> Option<MonthCell> {
+    Some(MonthCell {
+        month: month(&found.period)?,
+        status: parts::status(found.status),
+        href: found.stream.as_deref().map(parts::href),
+        late_days: found.days_late.map(parts::small),
+    })
+}
+
+/// What is asked of the organization and those below it, and what is.
+fn compliance(found: &read::Organization) -> Vec<ComplianceRow> {
+    let code = &found.code;
+    let row = |rule: &str, count: u64, none: &str, some: String, anchor: &str| ComplianceRow {
+        rule: rule.to_owned(),
+        finding: if count == 0 { none.to_owned() } else { some },
+        holds: count == 0,
+        href: (count > 0).then(|| format!("/compliance?org={code}#{anchor}")),
+    };
+    vec![
+        row("财务按月公开", found.missing, "没有缺报", format!("缺 {} 个月", found.missing), "missing"),
+        row("到期承诺按时报告", found.overdue, "没有逾期", format!("{} 项逾期", found.overdue), "overdue"),
+        row("及时公开,不补报", found.back_filled, "没有补报", format!("补报 {} 次", found.back_filled), "back-filled"),
+    ]
+}
+
+/// The tree of organizations.
+pub async fn tree(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
+    let page = make_tree(&app, &uri).await;
+    answer(&app, &headers, page).await
+}
+
+async fn make_tree(app: &App, uri: &Uri) -> Result<TreePage, Problem> {
+    let params = Params::of(uri)?;
+    params.only(&["under", "q", "page"])?;
+    let under = params.text("under").filter(|code| is_org_code(code));
+    let page = params.number("page", 1, PAGE_MAX)?.unwrap_or(1);
+    let query = params.text("q").unwrap_or_default().to_owned();
+    let Frame { site, .. } = frame(app).await?;
+    let mut reader = app.read().await?;
+    let limit = u32::try_from(PAGE_LIMIT).unwrap_or(u32::MAX);
+    let filter = Filter { org: under.map(str::to_owned), offset: (page - 1) * PAGE_LIMIT, limit, ..Filter::default() };
+    let found = match (query.as_str(), under) {
+        ("", under) => reader.children(under, &filter).await?,
+        (part, _) => reader.organizations_named(part, &filter).await?,
+    };
+    let path = match under {
+        Some(code) => parts::path(&mut reader, code).await?,
+        None => Vec::new(),
+    };
+    let more = found.total > page * PAGE_LIMIT;
+    Ok(TreePage {
+        site,
+        path: path.into_iter().map(browse).collect(),
+        total: Count(found.total),
+        nodes: found.items.into_iter().map(node).collect(),
+        next: more.then(|| next(under, &query, page + 1)),
+        query,
+        years: Vec::new(),
+    })
+}
+
+/// In the tree a link leads on in the tree, not to the organization's page.
+fn browse(link: Link) -> Link {
+    Link { href: link.href.replacen("/organizations/", "/organizations?under=", 1), ..link }
+}
+
+fn node(item: OrganizationItem) -> TreeNode {
+    TreeNode {
+        link: parts::org_link(&item.code, &item.name),
+        browse: (item.below > 0).then(|| format!("/organizations?under={}", item.code)),
+        level: item.level_label,
+        below: Count(item.below),
+        late: Count(item.late),
+    }
+}
+
+fn next(under: Option<&str>, query: &str, page: u64) -> String {
+    let mut href = "/organizations".to_owned();
+    for (name, value) in [("under", under.unwrap_or_default()), ("q", query), ("page", &page.to_string())] {
+        if !value.is_empty() {
+            push(&mut href, name, value);
+        }
+    }
+    href
+}

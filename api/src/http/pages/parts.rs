@@ -1,0 +1,375 @@
+//! From the rows of the views to the parts of a page: renaming and wording, no decision.
+//!
+//! A new field of a view gets its place here once, for every page that shows the part.
+
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Utc};
+use gongkai_domain::kind::family_label;
+use gongkai_log::{Content, Digest, Entry, Signer, TreeHash, tile};
+use gongkai_projections::diff;
+use gongkai_projections::read::{
+    self, Deadline, HistoryEvent, Matter, ReadError, Reader, ShownField, SignerName, TimelineItem,
+};
+use gongkai_projections::status::Status as Read;
+
+use crate::http::problem::Problem;
+use crate::http::published::Signed;
+use crate::http::{App, zone};
+use crate::site::format::{Bytes, Count, Day, Moment};
+use crate::site::parts::{
+    self, Attachment, Check, Checkpoint, Diff, Event, Family, HashText, Item, Link, Pager, Period, PeriodDay, Proxy,
+    Row, Segment, Shown, SignatureLine, Status, Tombstone, days_left,
+};
+
+/// What stands where a title was withdrawn; the tombstone is on the matter's page.
+const WITHDRAWN_TITLE: &str = "(标题已撤下)";
+
+/// A time of the log, as people in China read it.
+pub fn moment(at: DateTime<Utc>) -> Moment {
+    Moment(at.with_timezone(&zone()))
+}
+
+/// An author's time, in the author's own offset.
+pub fn declared(at: DateTime<FixedOffset>) -> Moment {
+    Moment(at)
+}
+
+/// A moment of a day in China.
+pub fn at(day: NaiveDate, hour: u32, minute: u32) -> Option<Moment> {
+    let time = NaiveTime::from_hms_opt(hour, minute, 0)?;
+    Some(Moment(day.and_time(time).and_local_timezone(zone()).single()?))
+}
+
+/// Bounded for badges that count in 32 bits.
+pub fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The site's family of a stream's family; everything without a board is the registry's.
+pub fn family(wire: &str) -> Family {
+    match wire {
+        "pledge" => Family::Pledge,
+        "vacancy" => Family::Vacancy,
+        "nomination" => Family::Nomination,
+        "notice" => Family::Notice,
+        "disclosure" => Family::Disclosure,
+        _ => Family::Registry,
+    }
+}
+
+/// The wire name of a family that has a board.
+pub fn wire(family: Family) -> &'static str {
+    match family {
+        Family::Pledge => "pledge",
+        Family::Vacancy => "vacancy",
+        Family::Nomination => "nomination",
+        Family::Notice => "notice",
+        Family::Disclosure => "disclosure",
+        Family::Registry => "organization",
+    }
+}
+
+/// The page of a matter: its board's, or the generic one.
+pub fn href(stream: &str) -> String {
+    let (name, id) = stream.split_once('/').unwrap_or((stream, ""));
+    match family(name) {
+        Family::Registry => format!("/streams/{stream}"),
+        family => format!("{}/{id}", family.href()),
+    }
+}
+
+/// The page of an organization.
+pub fn org_link(code: &str, name: &str) -> Link {
+    Link::new(format!("/organizations/{code}"), name)
+}
+
+/// The badge of a status.
+pub fn status(status: Read) -> Status {
+    match status {
+        Read::NotReported => Status::NotReported,
+        Read::OverdueUnreported => Status::OverdueUnreported,
+        Read::Overdue => Status::Overdue,
+        Read::NoProgress => Status::NoProgress,
+        Read::InProgress => Status::InProgress,
+        Read::Fulfilled => Status::Fulfilled,
+        Read::PartlyFulfilled => Status::PartlyFulfilled,
+        Read::NotFulfilled => Status::NotFulfilled,
+        Read::CarriedOver => Status::CarriedOver,
+        Read::Superseded => Status::Superseded,
+        Read::Withdrawn => Status::Withdrawn,
+        Read::Recommending => Status::Recommending,
+        Read::Closed => Status::Closed,
+        Read::Tallied => Status::Tallied,
+        Read::Filled => Status::Filled,
+        Read::Previewed => Status::Previewed,
+        Read::Upcoming => Status::Upcoming,
+        Read::PeriodRunning => Status::PeriodRunning,
+        Read::NoOutcome => Status::NoOutcome,
+        Read::Extended => Status::Extended,
+        Read::Concluded => Status::Concluded,
+        Read::ToBeAppointed => Status::ToBeAppointed,
+        Read::ToBeElected => Status::ToBeElected,
+        Read::Appointed => Status::Appointed,
+        Read::Elected => Status::Elected,
+        Read::NotElected => Status::NotElected,
+        Read::Deferred => Status::Deferred,
+        Read::NotAppointed => Status::NotAppointed,
+        Read::Disclosed => Status::Disclosed,
+        Read::BackFilled => Status::BackFilled,
+        Read::Missing => Status::Missing,
+        Read::NotYetDue => Status::NotYetDue,
+        Read::NoMovement => Status::NoMovement,
+        Read::Corrected => Status::Corrected,
+        Read::Asked | Read::AnswerOverdue => Status::Asked,
+        Read::Answered => Status::Answered,
+        Read::InForce => Status::InForce,
+        Read::Ended => Status::Ended,
+    }
+}
+
+/// The trace of a withdrawal.
+pub fn tombstone(trace: read::Tombstone) -> Tombstone {
+    let reason = if trace.reason.is_empty() { String::new() } else { format!(":{}", trace.reason) };
+    Tombstone {
+        by: trace.org_name,
+        why: format!("{}{reason}", trace.basis),
+        at: moment(trace.at),
+        index: trace.index,
+        appeal: trace.appeal,
+    }
+}
+
+/// A value, or its trace.
+pub fn shown(value: read::Shown) -> Shown {
+    match value {
+        read::Shown::Given(text) => Shown::Given(text),
+        read::Shown::Withdrawn(trace) => Shown::Withdrawn(tombstone(trace)),
+    }
+}
+
+/// A value that should be there; what is absent reads as a dash.
+pub fn shown_or_dash(value: Option<read::Shown>) -> Shown {
+    value.map_or_else(|| Shown::of("—"), shown)
+}
+
+/// A cell of a line, or the trace of the whole line.
+pub fn cell(
+    row: Option<&serde_json::Map<String, serde_json::Value>>,
+    trace: Option<&read::Tombstone>,
+    name: &str,
+) -> Option<Shown> {
+    match (row.and_then(|row| row.get(name)), trace) {
+        (Some(serde_json::Value::String(text)), _) => Some(Shown::of(text.as_str())),
+        (Some(other), _) => Some(Shown::of(other.to_string())),
+        (None, Some(trace)) if row.is_none() => Some(Shown::Withdrawn(tombstone(trace.clone()))),
+        (None, _) => None,
+    }
+}
+
+/// A title of a list.
+pub fn title(text: Option<String>) -> Shown {
+    Shown::of(text.unwrap_or_else(|| WITHDRAWN_TITLE.to_owned()))
+}
+
+/// A matter in a list.
+pub fn item(matter: Matter) -> Item {
+    Item {
+        family: family(&matter.family),
+        kind: matter.category_label.unwrap_or_default(),
+        title: title(matter.title),
+        href: href(&matter.stream),
+        org: matter.org_name,
+        status: Some(status(matter.status)),
+        remark: days_left(matter.days_left),
+        declared: Some(declared(matter.declared_at)),
+        recorded: Some(moment(matter.recorded_at)),
+        late_days: matter.back_filled.then(|| small(matter.late_days)),
+        index: Some(matter.first_index),
+    }
+}
+
+/// An entry in a list.
+pub fn entry_item(entry: TimelineItem) -> Item {
+    let label = entry.label;
+    Item {
+        family: family(&entry.family),
+        title: Shown::of(entry.title.unwrap_or_else(|| format!("{}登记", family_label(&entry.family)))),
+        kind: label,
+        href: href(&entry.stream),
+        org: entry.org_name,
+        status: None,
+        remark: String::new(),
+        declared: Some(declared(entry.declared_at)),
+        recorded: Some(moment(entry.recorded_at)),
+        late_days: entry.back_filled.then(|| small(entry.late_days)),
+        index: Some(entry.index),
+    }
+}
+
+/// Who signed.
+pub fn signer(signer: SignerName) -> parts::Signer {
+    let holder = signer
+        .name
+        .unwrap_or_else(|| if signer.person.is_some() { "未公开姓名".into() } else { "账本自身".into() });
+    parts::Signer { role: signer.role_label, holder, key: signer.key }
+}
+
+/// A labelled value.
+pub fn row(field: ShownField) -> Row {
+    Row { label: field.label, value: shown(field.value) }
+}
+
+/// Files of an event; they have no names of their own.
+pub fn attachments(files: Vec<read::Attachment>) -> Vec<Attachment> {
+    let file = |(number, file): (usize, read::Attachment)| Attachment {
+        name: Shown::of(format!("附件 {number}({})", file.media_type)),
+        href: Some(format!("/log/attachment/{}", file.hash)),
+        size: Bytes(file.size),
+        hash: file.hash,
+    };
+    (1..).zip(files).map(file).collect()
+}
+
+/// An event of a history.
+pub fn event(event: HistoryEvent) -> Event {
+    let segment = |segment| match segment {
+        diff::Segment::Same(text) => Segment::Same(text),
+        diff::Segment::Deleted(text) => Segment::Deleted(text),
+        diff::Segment::Inserted(text) => Segment::Inserted(text),
+    };
+    Event {
+        index: event.index,
+        kind: event.label,
+        status: None,
+        declared: declared(event.declared_at),
+        recorded: moment(event.recorded_at),
+        late_days: event.back_filled.then(|| small(event.late_days)),
+        org: org_link(&event.org, &event.org_name),
+        signers: event.signers.into_iter().map(signer).collect(),
+        proxy: event.proxy.map(|proxy| Proxy { channel: proxy.channel, original: proxy.original.to_string() }),
+        rows: event.fields.into_iter().map(row).collect(),
+        diffs: event
+            .diffs
+            .into_iter()
+            .map(|diff| Diff { label: diff.label, segments: diff.segments.into_iter().map(segment).collect() })
+            .collect(),
+        attachments: attachments(event.attachments),
+    }
+}
+
+/// A history, newest first.
+pub fn history(events: Vec<HistoryEvent>) -> Vec<Event> {
+    events.into_iter().rev().map(event).collect()
+}
+
+/// A period with how it was computed.
+pub fn period(deadline: Deadline, days_left: Option<i64>) -> Period {
+    let day = |day: read::DeadlineDay| PeriodDay {
+        day: Day(day.day),
+        number: day.number,
+        reason: day.reason.unwrap_or_default().to_owned(),
+    };
+    Period {
+        start: Day(deadline.start),
+        end: Day(deadline.end),
+        rule: format!("{}:{},开始当天算第 1 天({})。", deadline.rule, deadline.length, deadline.basis),
+        provisional: deadline.provisional,
+        days_left,
+        days: deadline.days.into_iter().map(day).collect(),
+    }
+}
+
+/// The organizations from the top down to this one.
+pub async fn path(reader: &mut Reader, code: &str) -> Result<Vec<Link>, ReadError> {
+    let mut codes: Vec<String> = reader.world().chain(code).map(str::to_owned).collect();
+    codes.reverse();
+    let names = reader.org_names(codes.iter().map(String::as_str)).await?;
+    Ok(codes.iter().map(|code| org_link(code, names.get(code).unwrap_or(code))).collect())
+}
+
+/// The place of a page in a list of `total` results.
+pub fn pager(page: u64, limit: u64, total: u64, href: impl Fn(u64) -> String) -> Pager {
+    let pages = total.div_ceil(limit.max(1)).max(1);
+    Pager {
+        page,
+        pages,
+        total: Count(total),
+        prev: (page > 1).then(|| href((page - 1).min(pages))),
+        next: (page < pages).then(|| href(page + 1)),
+    }
+}
+
+fn both(base64: String, hex: String) -> HashText {
+    HashText { base64, hex }
+}
+
+fn blake(digest: &Digest) -> HashText {
+    both(digest.to_string(), digest.to_hex())
+}
+
+fn sha(hash: &TreeHash) -> HashText {
+    both(hash.to_string(), hash.to_hex())
+}
+
+/// The check panel of an entry.
+pub async fn check(
+    app: &App,
+    reader: &Reader,
+    signed: Option<&Signed>,
+    index: u64,
+    withdrawn: u64,
+) -> Result<Check, Problem> {
+    let entry = app.entry(index).await?.ok_or_else(|| Problem::not_found("账本里没有这个序号的条目"))?;
+    Ok(check_of(app, reader, signed, &entry, withdrawn))
+}
+
+/// The check panel of an entry that is at hand.
+pub fn check_of(app: &App, reader: &Reader, signed: Option<&Signed>, entry: &Entry, withdrawn: u64) -> Check {
+    let note = entry.content.note();
+    let (statement, signers): (Digest, &[Signer]) = match &entry.content {
+        Content::Statement(signed) => (signed.hash, &signed.statement.signers),
+        Content::Sealed(_) => (Digest::of(note.text.as_bytes()), &[]),
+    };
+    let line = |(place, line): (usize, &gongkai_log::NoteSignature)| SignatureLine {
+        role: signers.get(place).map_or_else(|| "收件".to_owned(), |signer| role_label(&signer.role)),
+        key: line.name.clone(),
+        public_key: public_key(reader, &line.name),
+        // The entry's head has five lines, the text three, and a blank line follows.
+        line: place + 10,
+    };
+    Check {
+        index: entry.index,
+        recorded: moment(entry.recorded_at),
+        entry_hash: blake(&entry.hash),
+        statement_hash: blake(&statement),
+        previous_hash: blake(&entry.prev),
+        leaf_hash: sha(&entry.leaf_hash()),
+        checkpoint: signed.filter(|signed| signed.checkpoint.size > entry.index).map(checkpoint),
+        withdrawn: small(withdrawn),
+        openings: Some(format!("/log/{}", tile::openings_path(entry.index / tile::TILE_WIDTH))),
+        signatures: note.signatures.iter().enumerate().map(line).collect(),
+        base_url: app.about.base_url.clone(),
+        vkey: app.about.vkey.to_string(),
+        open: false,
+    }
+}
+
+fn checkpoint(signed: &Signed) -> Checkpoint {
+    Checkpoint {
+        size: Count(signed.checkpoint.size),
+        root: signed.checkpoint.root.to_string(),
+        at: moment(signed.written_at),
+        // The first signature is the log's own.
+        witnesses: small(signed.note.signatures.len().saturating_sub(1) as u64),
+    }
+}
+
+fn role_label(wire: &str) -> String {
+    gongkai_domain::Role::from_wire(wire).map_or_else(|| wire.to_owned(), |role| role.label().to_owned())
+}
+
+/// The last part of a verifier key: base64 of type and public key.
+fn public_key(reader: &Reader, name: &str) -> String {
+    let text = reader.world().key(name).map(|key| key.verifier.to_string()).unwrap_or_default();
+    // Base64 may itself hold a `+`.
+    text.splitn(3, '+').nth(2).unwrap_or_default().to_owned()
+}

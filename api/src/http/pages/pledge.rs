@@ -1,0 +1,54 @@
+//! `/pledges/{id}`
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use chrono::Datelike as _;
+
+use super::{Frame, answer, frame, nothing, parts, stream};
+use crate::http::App;
+use crate::http::problem::Problem;
+use crate::site::format::Day;
+use crate::site::pledge::PledgePage;
+
+/// One pledge with its whole history.
+pub async fn show(State(app): State<App>, headers: HeaderMap, Path(id): super::Id) -> Response {
+    let page = make(&app, &id).await;
+    answer(&app, &headers, page).await
+}
+
+async fn make(app: &App, id: &str) -> Result<PledgePage, Problem> {
+    let Frame { site, signed } = frame(app).await?;
+    let mut reader = app.read().await?;
+    let pledge = reader.pledge(&stream("pledge", id)?).await?.ok_or_else(nothing)?;
+    let matter = pledge.matter;
+    let late = match &pledge.failed_to_report {
+        Some(code) => parts::path(&mut reader, code).await?.pop(),
+        None => None,
+    };
+    let withdrawn = pledge.history.last().map_or(0, |event| event.withdrawn_count);
+    let due = pledge.due.unwrap_or_else(|| matter.declared_at.date_naive());
+    Ok(PledgePage {
+        path: parts::path(&mut reader, &matter.org).await?,
+        check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
+        site,
+        index: matter.first_index,
+        item: parts::shown_or_dash(pledge.title),
+        kind: matter.category_label.unwrap_or_default(),
+        year: matter.year.unwrap_or_else(|| due.year()),
+        status: parts::status(matter.status),
+        pledger: parts::shown_or_dash(pledge.pledger),
+        pledger_role: pledge.post.map_or(pledge.pledger_kind, |post| post.given().unwrap_or_default().to_owned()),
+        baseline: pledge.baseline.map(parts::shown),
+        target: pledge.target.map(parts::shown),
+        measures: pledge.measures.map(parts::shown),
+        due: Day(due),
+        days_left: matter.days_left,
+        due_period: None,
+        failed_to_report: late,
+        reported: pledge.reported_at.map(parts::moment),
+        progress_percent: matter.percent,
+        phone: pledge.phone.and_then(|phone| phone.given().map(str::to_owned)),
+        history: parts::history(pledge.history),
+    })
+}

@@ -1,0 +1,53 @@
+//! `/streams/{family}/{id}`: the page of any matter, whatever its family.
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use gongkai_domain::kind::family_label;
+use gongkai_projections::read::{HistoryEvent, ShownField, history};
+
+use super::{Frame, answer, frame, nothing, parts};
+use crate::http::App;
+use crate::http::problem::Problem;
+use crate::site::parts::Shown;
+use crate::site::stream::StreamPage;
+
+/// One stream with its history.
+pub async fn show(State(app): State<App>, headers: HeaderMap, Path((family, id)): Path<(String, String)>) -> Response {
+    let page = make(&app, &family, &id).await;
+    answer(&app, &headers, page).await
+}
+
+async fn make(app: &App, family: &str, id: &str) -> Result<StreamPage, Problem> {
+    let Frame { site, signed } = frame(app).await?;
+    let stream = super::stream(family, id)?;
+    let mut reader = app.read().await?;
+    let events = reader.history(&stream).await?;
+    let (Some(first), Some(last)) = (events.first(), events.last()) else { return Err(nothing()) };
+    let matter = reader.matter(&stream).await?;
+    let name = history::latest(&events, "title").or_else(|| history::latest(&events, "name"));
+    Ok(StreamPage {
+        path: parts::path(&mut reader, &first.org).await?,
+        check: parts::check(app, &reader, signed.as_ref(), last.index, last.withdrawn_count).await?,
+        site,
+        index: first.index,
+        name: name.map_or_else(|| Shown::of(first.label.as_str()), parts::shown),
+        family: parts::family(family),
+        kind: family_label(family).to_owned(),
+        status: matter.map(|matter| parts::status(matter.status)),
+        rows: present(&events).into_iter().map(parts::row).collect(),
+        history: parts::history(events),
+    })
+}
+
+/// The latest value of each field, in the order in which fields first appeared.
+fn present(events: &[HistoryEvent]) -> Vec<ShownField> {
+    let mut present: Vec<ShownField> = Vec::new();
+    for field in events.iter().flat_map(|event| &event.fields) {
+        match present.iter_mut().find(|known| known.name == field.name && !field.name.is_empty()) {
+            Some(known) => known.value = field.value.clone(),
+            None => present.push(field.clone()),
+        }
+    }
+    present
+}

@@ -1,0 +1,253 @@
+//! Listeners and connections: what stands between the network and the router.
+//!
+//! Each connection is HTTP/1.1 with bounded headers, a limit on the time that headers may take, and a
+//! limit on the time that a client may stop reading. There are at most so many connections at once;
+//! those beyond wait in the kernel's queue, where they cost us nothing. On shutdown nothing new is
+//! accepted, what was accepted is answered, and only then does [`run`] return.
+//!
+//! Not here: what is served (`mod.rs`) and the limits of one request (`guard`). TLS ends before us.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, Sleep};
+
+/// What a client may ask of the server, whatever it asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at once, both listeners together. A connection costs some 20 KiB.
+    pub connections_max: usize,
+    /// Request line and headers together. Ours need under 1 KiB; browsers send up to 8 KiB.
+    pub header_bytes_max: usize,
+    /// Headers of one request.
+    pub headers_max: usize,
+    /// From the first byte of a request, or the end of the one before, to the end of its headers.
+    pub header_read_time_max: Duration,
+    /// How long a client may take no byte of an answer.
+    pub write_stall_time_max: Duration,
+    /// One request, its body included.
+    pub request_time_max: Duration,
+    /// How long accepted requests are waited for on shutdown.
+    pub drain_time_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 1_024,
+            header_bytes_max: 16 * 1_024,
+            headers_max: 64,
+            header_read_time_max: Duration::from_secs(15),
+            write_stall_time_max: Duration::from_secs(30),
+            request_time_max: Duration::from_secs(30),
+            drain_time_max: Duration::from_secs(35),
+        }
+    }
+}
+
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The internal listener would be reachable from other machines.
+    #[error("the internal listener {0} is no loopback address; allow other addresses explicitly")]
+    NotLoopback(SocketAddr),
+    /// Requests were still running when the time for draining was over; none of them was acknowledged.
+    #[error("{0} connections were cut on shutdown")]
+    Cut(usize),
+}
+
+/// A socket that listens and whose connections nobody answers yet.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Listens on an address; port 0 takes a free one.
+    pub async fn bind(address: SocketAddr) -> Result<Self, ServeError> {
+        let failed = |source| ServeError::Bind { address, source };
+        let socket = TcpListener::bind(address).await.map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        Ok(Self { socket, address })
+    }
+
+    /// The address that it has.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Serves all listeners until `shutdown`, then answers what was accepted.
+///
+/// # Errors
+/// [`ServeError::Cut`] when connections had to be cut at the end.
+#[expect(clippy::missing_panics_doc, reason = "the tasks that share the handle have been joined")]
+pub async fn run(
+    listeners: Vec<(Listener, Router)>,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let graceful = Arc::new(GracefulShutdown::new());
+    let slots = Arc::new(Semaphore::new(limits.connections_max));
+    let (stop, stopped) = watch::channel(());
+    let mut accepting = tokio::task::JoinSet::new();
+    for (listener, router) in listeners {
+        accepting.spawn(accept(
+            listener.socket,
+            router,
+            limits,
+            Arc::clone(&slots),
+            Arc::clone(&graceful),
+            stopped.clone(),
+        ));
+    }
+    drop(stopped);
+    shutdown.await;
+    // From here on no connection is accepted; a submission whose bytes have arrived still gets its receipt.
+    drop(stop);
+    accepting.join_all().await;
+    let open = limits.connections_max - slots.available_permits();
+    tracing::info!(connections = open, "draining");
+    let graceful = Arc::into_inner(graceful).expect("the tasks that shared it have ended");
+    match tokio::time::timeout(limits.drain_time_max, graceful.shutdown()).await {
+        Ok(()) => Ok(()),
+        Err(_) => Err(ServeError::Cut(limits.connections_max - slots.available_permits())),
+    }
+}
+
+async fn accept(
+    socket: TcpListener,
+    router: Router,
+    limits: Limits,
+    slots: Arc<Semaphore>,
+    graceful: Arc<GracefulShutdown>,
+    mut stopped: watch::Receiver<()>,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.header_read_time_max)
+        .max_headers(limits.headers_max)
+        .max_header_size(limits.header_bytes_max)
+        .half_close(false);
+    loop {
+        // A slot first, a connection then: beyond the limit clients wait in the kernel's queue.
+        let accepted = tokio::select! {
+            biased;
+            _ = stopped.changed() => return,
+            accepted = next(&socket, &slots) => accepted,
+        };
+        let (stream, slot) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, or the client went away: trying at once would only spin.
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let io = TokioIo::new(Stalling::new(stream, limits.write_stall_time_max));
+        let connection = http.serve_connection(io, TowerToHyperService::new(router.clone()));
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(slot);
+        });
+    }
+}
+
+async fn next(
+    socket: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = socket.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, slot))
+}
+
+/// A stream whose client must keep reading: a write that makes no progress for too long fails.
+struct Stalling {
+    stream: TcpStream,
+    time_max: Duration,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Stalling {
+    fn new(stream: TcpStream, time_max: Duration) -> Self {
+        Self { stream, time_max, deadline: None }
+    }
+
+    fn watch<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.deadline = None;
+            return written;
+        }
+        let time_max = self.time_max;
+        let deadline =
+            self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + time_max)));
+        match deadline.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncRead for Stalling {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Stalling {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.watch(written, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.watch(written, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.watch(flushed, cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

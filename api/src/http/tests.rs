@@ -1,0 +1,146 @@
+//! HTTP from outside: a made-up ledger, its views, and both routers; some over a real connection.
+
+mod limits;
+mod log;
+mod pages;
+mod writing;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use gongkai_projections::{Engine, Views};
+use gongkai_store::testing::{COUNTY, Fixture, pledge};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+use super::server::Limits;
+use super::{About, App, internal_router, log_key, public_router};
+
+/// A title that would run if any page forgot to escape it.
+pub const HOSTILE: &str = "<script>alert(1)</script>\"'&(虚构)";
+
+/// A ledger with matters of every family, its views, and both routers.
+pub struct Town {
+    pub fixture: Fixture,
+    pub public: Router,
+    pub internal: Router,
+    engine: Engine,
+    _views: TempDir,
+}
+
+/// An answer, read to its end.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Town {
+    /// The county's registry, a publisher, an approver and two supervisors, and nothing said yet.
+    pub async fn empty() -> Self {
+        let mut fixture = Fixture::new().await;
+        fixture.publisher("文书", COUNTY).await;
+        for (name, role) in [("审批", "approver"), ("监督一", "supervisor"), ("监督二", "supervisor")] {
+            fixture.officer(name, COUNTY, role).await;
+        }
+        Self::over(fixture).await
+    }
+
+    /// The same with one matter of each family, and a pledge with a hostile title.
+    pub async fn with_matters() -> Self {
+        let mut town = Self::empty().await;
+        for kind in
+            ["vacancy.announced.v1", "nomination.announced.v1", "notice.published.v1", "disclosure.published.v1"]
+        {
+            town.say(kind, |_| {}).await;
+        }
+        town.say("pledge.made.v1", |fields| fields["title"] = json!(HOSTILE)).await;
+        town.catch_up().await;
+        town
+    }
+
+    async fn over(fixture: Fixture) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (views, engine) = Views::open(folder.path(), Arc::new(fixture.ledger.clone())).await.unwrap();
+        let about = About {
+            name: "青禾县公开账本(虚构)".into(),
+            contact: "青禾县(虚构)".into(),
+            is_demo: true,
+            base_url: "https://gongkai.example".into(),
+            vkey: log_key(&fixture.ledger),
+        };
+        let app = App::new(fixture.ledger.clone(), views, fixture.clock.clone(), about);
+        let limits = Limits::default();
+        let (public, internal) = (public_router(&app, &limits), internal_router(&app, &limits));
+        let mut town = Self { fixture, public, internal, engine, _views: folder };
+        town.catch_up().await;
+        town
+    }
+
+    /// Everything recorded is published and in the views.
+    pub async fn catch_up(&mut self) {
+        self.fixture.published().await;
+        self.engine.catch_up().await.unwrap();
+    }
+
+    /// Says the sample of a kind at the county, signed by everyone who could have to.
+    pub async fn say(&mut self, kind: &str, change: impl FnOnce(&mut Value)) -> gongkai_store::Receipt {
+        let mut command = (gongkai_domain::kind::find(kind).unwrap().sample)();
+        command["org"] = json!(COUNTY);
+        change(&mut command["fields"]);
+        let cosigners: &[(&str, &str)] = match kind.split('.').next().unwrap() {
+            "disclosure" => &[("publisher", "文书"), ("supervisor", "监督一"), ("supervisor", "监督二")],
+            "pledge" | "vacancy" | "notice" => &[("publisher", "文书")],
+            _ => &[("publisher", "文书"), ("approver", "审批")],
+        };
+        self.fixture.submit(&command, cosigners).await.unwrap_or_else(|error| panic!("{kind}: {error:?}"))
+    }
+
+    /// Asks the public listener.
+    pub async fn get(&self, path: &str) -> Answer {
+        ask(&self.public, Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// Hands a submission in at the internal listener.
+    pub async fn post(&self, path: &str, key: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::post(path).header("idempotency-key", key).header("content-type", "application/json");
+        ask(&self.internal, request.body(body.into()).unwrap()).await
+    }
+
+    /// A pledge that is signed and not handed in.
+    pub fn signed_pledge(&mut self, number: usize) -> Value {
+        let command = pledge(COUNTY, number);
+        serde_json::to_value(self.fixture.opening(&command, &[("publisher", "文书")])).unwrap()
+    }
+
+    /// The stream of an entry.
+    pub async fn stream_of(&self, index: u64) -> String {
+        let entry = self.get(&format!("/api/v1/entries/{index}")).await.json();
+        entry["statement"]["stream"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Asks a router.
+pub async fn ask(router: &Router, request: Request<Body>) -> Answer {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, 64 << 20).await.unwrap();
+    Answer { status: parts.status, headers: parts.headers, body }
+}

@@ -1,0 +1,147 @@
+//! Over real connections: port 0, headers, slow clients, and what shutdown leaves behind.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::{Router, routing};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::Town;
+use crate::http::guard::URI_BYTES_MAX;
+use crate::http::server::{Limits, Listener, ServeError, run};
+
+struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<Result<(), ServeError>>,
+}
+
+async fn serve(router: Router, limits: Limits) -> Running {
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.address();
+    let (stop, stopped) = oneshot::channel();
+    let ended = tokio::spawn(run(vec![(listener, router)], limits, async { drop(stopped.await) }));
+    Running { address, stop, ended }
+}
+
+async fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A server that refuses before it has read everything may reset the connection after its answer.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_free_port_is_taken_and_told() {
+    let town = Town::empty().await;
+    let running = serve(town.public.clone(), Limits::default()).await;
+    assert_ne!(running.address.port(), 0);
+    let answer = exchange(running.address, &get("/healthz")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("\"state\":\"ok\""), "{answer}");
+    assert!(answer.to_lowercase().contains("x-content-type-options: nosniff"), "{answer}");
+    running.stop.send(()).unwrap();
+    running.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_addresses_and_large_headers_are_refused() {
+    let town = Town::empty().await;
+    let long = town.get(&format!("/search?q={}", "a".repeat(URI_BYTES_MAX))).await;
+    assert_eq!((long.status, long.json()["code"].as_str()), (StatusCode::URI_TOO_LONG, Some("uri_too_long")));
+    let running = serve(town.public.clone(), Limits::default()).await;
+    let large = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "a".repeat(64 << 10));
+    let answer = exchange(running.address, &large).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{}", &answer[..answer.len().min(200)]);
+    let many = format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: a\r\n".repeat(200));
+    let answer = exchange(running.address, &many).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{}", &answer[..answer.len().min(200)]);
+    let answer = exchange(running.address, &get("/healthz")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "the server goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_never_finishes_its_headers_is_cut_off_and_gives_its_place_free() {
+    let limits = Limits { connections_max: 1, header_read_time_max: Duration::from_millis(50), ..Limits::default() };
+    let router = Router::new().route("/", routing::get(|| async { "here" }));
+    let running = serve(router, limits).await;
+    let mut slow = TcpStream::connect(running.address).await.unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nhost").await.unwrap();
+    // The only place is taken; this request waits in the queue until the slow client has lost it.
+    let answer = exchange(running.address, &get("/")).await;
+    assert!(answer.ends_with("here"), "{answer}");
+    let mut rest = Vec::new();
+    let _ = slow.read_to_end(&mut rest).await;
+    assert!(!String::from_utf8_lossy(&rest).contains("here"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_stops_reading_is_cut_off() {
+    let limits = Limits { connections_max: 1, write_stall_time_max: Duration::from_millis(50), ..Limits::default() };
+    let router = Router::new()
+        .route("/large", routing::get(|| async { vec![b'a'; 64 << 20] }))
+        .route("/", routing::get(|| async { "here" }));
+    let running = serve(router, limits).await;
+    let mut stalled = TcpStream::connect(running.address).await.unwrap();
+    stalled.write_all(get("/large").as_bytes()).await.unwrap();
+    let answer = exchange(running.address, &get("/")).await;
+    assert!(answer.ends_with("here"), "{answer}");
+    drop(stalled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_takes_too_long_is_answered_that_it_did() {
+    let stuck = Router::new().route("/", routing::get(std::future::pending::<()>));
+    let router =
+        stuck.layer(axum::middleware::from_fn_with_state(Duration::from_millis(20), crate::http::guard::guard));
+    let request = axum::http::Request::get("/").body(axum::body::Body::empty()).unwrap();
+    let answer = super::ask(&router, request).await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (StatusCode::SERVICE_UNAVAILABLE, Some("timeout")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_accepted_before_the_shutdown_is_answered() {
+    let mut town = Town::empty().await;
+    let running = serve(town.internal.clone(), Limits::default()).await;
+    let count = 32;
+    let bodies: Vec<String> = (0..count).map(|number| town.signed_pledge(number).to_string()).collect();
+    let mut streams = Vec::new();
+    for (number, body) in bodies.iter().enumerate() {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        let head = format!(
+            "POST /api/v1/submissions HTTP/1.1\r\nhost: a\r\nconnection: close\r\nidempotency-key: k{number}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body.as_bytes()).await.unwrap();
+        streams.push(stream);
+    }
+    running.stop.send(()).unwrap();
+    let mut receipts = Vec::new();
+    for mut stream in streams {
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8(answer).unwrap();
+        if let Some((head, body)) = answer.split_once("\r\n\r\n") {
+            assert!(head.starts_with("HTTP/1.1 201 "), "{answer}");
+            receipts.push(serde_json::from_str::<gongkai_store::Receipt>(body).unwrap());
+        }
+    }
+    running.ended.await.unwrap().unwrap();
+    let committed = *town.fixture.ledger.committed().borrow();
+    for receipt in &receipts {
+        assert!(receipt.index < committed);
+        let stored = town.fixture.ledger.entry(receipt.index).await.unwrap().unwrap();
+        assert_eq!(gongkai_log::Digest::of(&stored.bytes), receipt.entry_hash);
+    }
+}

@@ -1,0 +1,18 @@
+//! Gongkai for people: the command line, the public site, the JSON API, the log over HTTP.
+//!
+//! One binary, `gongkai`; `cli` holds its commands. In scope: HTTP, HTML, files, terminal,
+//! configuration. Out of scope: SQL, and rules of the domain: a handler extracts, calls, wraps.
+//! A new command is a file in `cli`, a new endpoint a file in `http/api`, a new page a file in
+//! `http/pages` with its context in `site`.
+
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod demo;
+pub mod exchange;
+pub mod fetch;
+pub mod http;
+pub mod keyfile;
+pub mod outbox;
+pub mod outcome;
+pub mod site;

@@ -1,0 +1,103 @@
+//! The board of a family: filter, list, pages, download. One context serves all five families.
+
+use askama::Template;
+
+use super::format::Count;
+use super::parts::{Family, Filters, Item, Pager, Status, sample_items};
+use super::{Page, Section, Site};
+
+/// A status with how many matters have it, under the present filter without its status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusCount {
+    /// The status.
+    pub status: Status,
+    /// How many.
+    pub total: Count,
+    /// The list of them.
+    pub href: String,
+}
+
+/// `/pledges`, `/vacancies`, `/nominations`, `/notices`, `/disclosures`
+#[derive(Debug, Clone, Template)]
+#[template(path = "board.html")]
+pub struct BoardPage {
+    /// Frame.
+    pub site: Site,
+    /// The family.
+    pub family: Family,
+    /// Filter form.
+    pub filters: Filters,
+    /// Counts by status; may be empty.
+    pub counts: Vec<StatusCount>,
+    /// This page's matters.
+    pub items: Vec<Item>,
+    /// Place in the list.
+    pub pager: Pager,
+    /// All results as CSV.
+    pub csv_href: String,
+    /// All results as JSON lines.
+    pub jsonl_href: String,
+}
+
+impl Page for BoardPage {
+    fn title(&self) -> String {
+        self.family.label().into()
+    }
+
+    fn section(&self) -> Section {
+        Section::Family(self.family)
+    }
+}
+
+impl BoardPage {
+    /// The pledges of the demo county.
+    pub fn sample() -> Self {
+        let pledges: Vec<Item> = sample_items().into_iter().filter(|item| item.family == Family::Pledge).collect();
+        let mut items = Vec::new();
+        for (at, status) in [
+            Status::InProgress,
+            Status::OverdueUnreported,
+            Status::Fulfilled,
+            Status::NotReported,
+            Status::NoProgress,
+            Status::Withdrawn,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            items.push(Item { status: Some(status), ..pledges[at % pledges.len()].clone() });
+        }
+        let count = |status, total, value: &str| StatusCount {
+            status,
+            total: Count(total),
+            href: format!("/pledges?status={value}"),
+        };
+        Self {
+            site: Site::sample(),
+            family: Family::Pledge,
+            filters: Filters::sample("/pledges", Some(""), false),
+            counts: vec![
+                count(Status::OverdueUnreported, 5, "overdue-unreported"),
+                count(Status::InProgress, 14, "in-progress"),
+                count(Status::NotReported, 6, "not-reported"),
+                count(Status::Fulfilled, 11, "fulfilled"),
+            ],
+            items,
+            pager: Pager { page: 1, pages: 2, total: Count(38), prev: None, next: Some("/pledges?page=2".into()) },
+            csv_href: "/api/v1/pledges?format=csv".into(),
+            jsonl_href: "/api/v1/pledges?format=jsonl".into(),
+        }
+    }
+
+    /// A filter that matches nothing.
+    pub fn empty_sample() -> Self {
+        Self {
+            family: Family::Vacancy,
+            filters: Filters::sample("/vacancies", Some("水电工"), false),
+            counts: Vec::new(),
+            items: Vec::new(),
+            pager: Pager { page: 1, pages: 1, total: Count(0), prev: None, next: None },
+            ..Self::sample()
+        }
+    }
+}

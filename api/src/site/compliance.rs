@@ -1,0 +1,107 @@
+//! The compliance board (督查看板): who is late with what. Each number opens its list.
+
+use askama::Template;
+
+use super::format::{Count, Day};
+use super::parts::{Counted, Filters, Item, Status, sample_items};
+use super::{Page, Section, Site};
+
+/// One question of the board with its list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Panel {
+    /// Anchor: `overdue`, `missing`, `without-outcome`, `back-filled`, `withdrawn`.
+    pub id: &'static str,
+    /// Title.
+    pub title: &'static str,
+    /// What counts, in a sentence.
+    pub explanation: &'static str,
+    /// The number is bad news when it is not 0.
+    pub is_alarm: bool,
+    /// Number and list.
+    pub list: Counted,
+}
+
+/// `/compliance`
+#[derive(Debug, Clone, Template)]
+#[template(path = "compliance.html")]
+pub struct CompliancePage {
+    /// Frame.
+    pub site: Site,
+    /// Day for which it was computed.
+    pub as_of: Day,
+    /// Name of the subtree.
+    pub scope: String,
+    /// Filter by subtree.
+    pub filters: Filters,
+    /// Panels in order.
+    pub panels: Vec<Panel>,
+}
+
+impl Page for CompliancePage {
+    fn title(&self) -> String {
+        "督查看板".into()
+    }
+
+    fn section(&self) -> Section {
+        Section::Compliance
+    }
+}
+
+impl CompliancePage {
+    /// The demo county.
+    pub fn sample() -> Self {
+        let items = sample_items();
+        let with =
+            |at: usize, status, remark: &str| Item { status: Some(status), remark: remark.into(), ..items[at].clone() };
+        let panel = |id, title, explanation, is_alarm, total, items: Vec<Item>| Panel {
+            id,
+            title,
+            explanation,
+            is_alarm,
+            list: Counted { total: Count(total), items, href: format!("/compliance?list={id}") },
+        };
+        let mut filters = Filters::sample("/compliance", None, false);
+        filters.selects.truncate(2);
+        Self {
+            site: Site::sample(),
+            as_of: Day::of(2026, 3, 12),
+            scope: "清溪县".into(),
+            filters,
+            panels: vec![
+                panel(
+                    "overdue",
+                    "承诺逾期",
+                    "到期了，没有报告结果，也没有说明。",
+                    true,
+                    5,
+                    vec![with(3, Status::OverdueUnreported, "已过 41 天")],
+                ),
+                panel(
+                    "missing",
+                    "三务缺报",
+                    "该公开的月份没有公开。",
+                    true,
+                    3,
+                    vec![with(0, Status::Missing, "已过 2 天")],
+                ),
+                panel(
+                    "without-outcome",
+                    "公示期满·未公布结果",
+                    "公示结束了，结果没有公布。",
+                    true,
+                    1,
+                    vec![with(2, Status::NoOutcome, "已过 12 天")],
+                ),
+                panel(
+                    "back-filled",
+                    "补报",
+                    "公开了，但晚于应当公开的日子。",
+                    false,
+                    7,
+                    vec![with(0, Status::BackFilled, "迟 23 天")],
+                ),
+                panel("withdrawn", "撤回留痕", "内容已撤下，谁撤的、为什么，都在账上。", false, 0, Vec::new()),
+            ],
+        }
+    }
+}

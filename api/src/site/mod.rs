@@ -1,0 +1,180 @@
+//! The public site: one context per page, rendered by the templates in `api/templates`.
+//!
+//! A context is plain data that a handler fills from the views; it reads no clock, no database and
+//! no request. Statuses and days left are computed before they come here. Pages work without
+//! JavaScript, contain no inline script or style (`default-src 'self'`), and need no font from
+//! elsewhere. Every value is escaped by the template engine; no template switches that off.
+//!
+//! To add a page: a struct with `site: Site` and a `sample()`, `impl Page for` it, a template that
+//! extends `base.html`, and one line in [`samples`]. The tests then render and check it.
+
+pub mod about;
+pub mod board;
+pub mod compliance;
+pub mod disclosure;
+pub mod entry;
+pub mod format;
+pub mod home;
+pub mod notice;
+pub mod organization;
+pub mod parts;
+pub mod personnel;
+pub mod pledge;
+pub mod problem;
+pub mod search;
+pub mod stream;
+pub mod timeline;
+
+#[cfg(test)]
+mod tests;
+
+use askama::Template;
+
+use format::{Count, Moment};
+use parts::Family;
+
+/// The style sheet, served at `/assets/site.css`.
+pub const CSS: &str = include_str!("../../assets/site.css");
+
+/// The script, served at `/assets/site.js`.
+pub const JS: &str = include_str!("../../assets/site.js");
+
+/// Where a page stands in the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// Home.
+    Home,
+    /// A family's board and its items.
+    Family(Family),
+    /// Organizations.
+    Organizations,
+    /// Compliance board.
+    Compliance,
+    /// All entries, and one of them.
+    Timeline,
+    /// How to check.
+    About,
+    /// Nowhere.
+    None,
+}
+
+/// A page with what the frame around it asks for.
+pub trait Page: Template {
+    /// Text of `<title>` before the ledger's name.
+    fn title(&self) -> String;
+
+    /// Its place in the navigation.
+    fn section(&self) -> Section;
+
+    /// Whether an entry of the navigation is the present one.
+    fn is_here(&self, section: &Section) -> bool {
+        self.section() == *section
+    }
+}
+
+/// An entry of the navigation.
+#[derive(Debug, Clone, Copy)]
+pub struct NavItem {
+    /// Its place.
+    pub section: Section,
+    /// Text.
+    pub label: &'static str,
+    /// Address.
+    pub href: &'static str,
+}
+
+/// The navigation, in order.
+pub const NAV: [NavItem; 10] = [
+    NavItem { section: Section::Home, label: "首页", href: "/" },
+    NavItem { section: Section::Family(Family::Pledge), label: "承诺事项", href: "/pledges" },
+    NavItem { section: Section::Family(Family::Vacancy), label: "空缺职位", href: "/vacancies" },
+    NavItem { section: Section::Family(Family::Nomination), label: "任前公示", href: "/nominations" },
+    NavItem { section: Section::Family(Family::Notice), label: "公示公告", href: "/notices" },
+    NavItem { section: Section::Family(Family::Disclosure), label: "三务公开", href: "/disclosures" },
+    NavItem { section: Section::Organizations, label: "机构", href: "/organizations" },
+    NavItem { section: Section::Compliance, label: "督查", href: "/compliance" },
+    NavItem { section: Section::Timeline, label: "全部记录", href: "/timeline" },
+    NavItem { section: Section::About, label: "怎么核对", href: "/about" },
+];
+
+/// Why and since when the ledger accepts nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Halt {
+    /// Since when.
+    pub since: Moment,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
+/// What the frame shows on every page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Name for people.
+    pub name: String,
+    /// Origin of the ledger.
+    pub origin: String,
+    /// Key id of the ledger's key, 8 hex digits.
+    pub key_fingerprint: String,
+    /// Entries recorded.
+    pub entries: Count,
+    /// When the newest checkpoint was signed.
+    pub checkpoint_at: Option<Moment>,
+    /// Shown on every page of a demo ledger.
+    pub is_demo: bool,
+    /// The ledger accepts nothing at present.
+    pub halt: Option<Halt>,
+}
+
+impl Site {
+    /// The demo county.
+    pub fn sample() -> Self {
+        Self {
+            name: "清溪县公开账本".into(),
+            origin: "ledger.qingxi.example".into(),
+            key_fingerprint: "fced61e0".into(),
+            entries: Count(1310),
+            checkpoint_at: Some(Moment::of(2026, 3, 10, 9, 20)),
+            is_demo: true,
+            halt: None,
+        }
+    }
+
+    /// The navigation, for the frame.
+    pub fn nav(&self) -> &'static [NavItem] {
+        &NAV
+    }
+}
+
+/// Every page rendered from its sample: `(name, html)`.
+///
+/// # Panics
+///
+/// When a template fails to render, which only a broken template does.
+pub fn samples() -> Vec<(&'static str, String)> {
+    fn html(page: &impl Page) -> String {
+        page.render().expect("a template renders its sample")
+    }
+    vec![
+        ("home", html(&home::HomePage::sample())),
+        ("board", html(&board::BoardPage::sample())),
+        ("board-empty", html(&board::BoardPage::empty_sample())),
+        ("pledge", html(&pledge::PledgePage::sample())),
+        ("vacancy", html(&personnel::VacancyPage::sample())),
+        ("nomination", html(&personnel::NominationPage::sample())),
+        ("notice", html(&notice::NoticePage::sample())),
+        ("disclosure", html(&disclosure::DisclosurePage::sample())),
+        ("disclosure-lists", html(&disclosure::DisclosurePage::lists_sample())),
+        ("disclosure-quiet", html(&disclosure::DisclosurePage::quiet_sample())),
+        ("stream", html(&stream::StreamPage::sample())),
+        ("organization", html(&organization::OrganizationPage::sample())),
+        ("organizations", html(&organization::TreePage::sample())),
+        ("compliance", html(&compliance::CompliancePage::sample())),
+        ("timeline", html(&timeline::TimelinePage::sample())),
+        ("search", html(&search::SearchPage::sample())),
+        ("search-none", html(&search::SearchPage::none_sample())),
+        ("entry", html(&entry::EntryPage::sample())),
+        ("about", html(&about::AboutPage::sample())),
+        ("not-found", html(&problem::ProblemPage::not_found(Site::sample()))),
+        ("problem", html(&problem::ProblemPage::sample())),
+    ]
+}

@@ -1,0 +1,314 @@
+//! An organization (一村一档) and the tree of organizations.
+
+use askama::Template;
+
+use super::format::{Count, Day, Month};
+use super::parts::{Choice, Counted, Family, Link, Status, sample_items};
+use super::{Page, Section, Site};
+
+/// A former name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerName {
+    /// The name.
+    pub name: String,
+    /// First day, if known.
+    pub from: Option<Day>,
+    /// Last day.
+    pub to: Day,
+}
+
+/// How it relates to another organization: merged into, split from, dissolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relation {
+    /// What happened, such as 由两村合并 or 并入.
+    pub label: String,
+    /// On which day.
+    pub day: Day,
+    /// The other organizations.
+    pub others: Vec<Link>,
+    /// Entry that records it.
+    pub index: u64,
+}
+
+/// A post and who holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostRow {
+    /// Post.
+    pub post: String,
+    /// Holder as published; empty for none.
+    pub holder: String,
+    /// Seats.
+    pub seats: u32,
+    /// Whether it is vacant.
+    pub is_vacant: bool,
+}
+
+/// A month of the disclosure grid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonthCell {
+    /// The month.
+    pub month: Month,
+    /// `Disclosed`, `NoMovement`, `BackFilled`, `Missing` or `NotYetDue`.
+    pub status: Status,
+    /// The disclosure.
+    pub href: Option<String>,
+    /// Days late of a back-filled one.
+    pub late_days: Option<u32>,
+}
+
+/// The latest items of a family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FamilyItems {
+    /// The family.
+    pub family: Family,
+    /// How many, the newest, and where the rest is.
+    pub list: Counted,
+}
+
+/// One rule and whether the organization kept it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComplianceRow {
+    /// What is asked.
+    pub rule: String,
+    /// What is.
+    pub finding: String,
+    /// Whether it is kept.
+    pub holds: bool,
+    /// The list behind it.
+    pub href: Option<String>,
+}
+
+/// `/organizations/{code}`
+#[derive(Debug, Clone, Template)]
+#[template(path = "organization.html")]
+pub struct OrganizationPage {
+    /// Frame.
+    pub site: Site,
+    /// Name on the day of `as_of`.
+    pub name: String,
+    /// The day that the name and tree hold for.
+    pub as_of: Day,
+    /// Code.
+    pub code: String,
+    /// Level: 省 市 县 乡 村, or 单位.
+    pub level: String,
+    /// In force or ended.
+    pub status: Status,
+    /// Those above it, top first, without itself.
+    pub parents: Vec<Link>,
+    /// Former names, newest first.
+    pub former_names: Vec<FormerName>,
+    /// Mergers and so on.
+    pub relations: Vec<Relation>,
+    /// Direct children.
+    pub children: Vec<Link>,
+    /// How many children there are, when not all are shown.
+    pub child_count: Count,
+    /// Posts.
+    pub posts: Vec<PostRow>,
+    /// Latest items.
+    pub families: Vec<FamilyItems>,
+    /// At least twelve months, oldest first; empty for an organization that need not disclose.
+    pub months: Vec<MonthCell>,
+    /// Rules.
+    pub compliance: Vec<ComplianceRow>,
+}
+
+impl Page for OrganizationPage {
+    fn title(&self) -> String {
+        format!("{} · 一村一档", self.name)
+    }
+
+    fn section(&self) -> Section {
+        Section::Organizations
+    }
+}
+
+impl OrganizationPage {
+    /// Months that are missing.
+    pub fn missing(&self) -> usize {
+        self.months.iter().filter(|cell| cell.status == Status::Missing).count()
+    }
+
+    /// Months that were back-filled.
+    pub fn back_filled(&self) -> usize {
+        self.months.iter().filter(|cell| cell.status == Status::BackFilled).count()
+    }
+
+    /// A village of the demo county.
+    pub fn sample() -> Self {
+        let items = sample_items();
+        let months = (0..13u32)
+            .map(|at| {
+                let (year, month) = if at < 10 { (2025, at + 3) } else { (2026, at - 9) };
+                let status = match at {
+                    4 => Status::BackFilled,
+                    7 => Status::Missing,
+                    9 => Status::NoMovement,
+                    12 => Status::NotYetDue,
+                    _ => Status::Disclosed,
+                };
+                MonthCell {
+                    month: Month { year, month },
+                    status,
+                    href: (status != Status::Missing && status != Status::NotYetDue)
+                        .then(|| format!("/disclosures/{at}")),
+                    late_days: (status == Status::BackFilled).then_some(23),
+                }
+            })
+            .collect();
+        Self {
+            site: Site::sample(),
+            name: "五里桥村".into(),
+            as_of: Day::of(2026, 3, 12),
+            code: "990101003".into(),
+            level: "村".into(),
+            status: Status::InForce,
+            parents: vec![Link::new("/organizations/9901", "清溪县"), Link::new("/organizations/990101", "河口镇")],
+            former_names: vec![FormerName { name: "五里村".into(), from: None, to: Day::of(2019, 6, 30) }],
+            relations: vec![Relation {
+                label: "由两村合并而来".into(),
+                day: Day::of(2019, 7, 1),
+                others: vec![
+                    Link::new("/organizations/990101901", "五里村"),
+                    Link::new("/organizations/990101902", "桥头村"),
+                ],
+                index: 31,
+            }],
+            children: vec![
+                Link::new("/organizations/990101003-dzb", "五里桥村党支部"),
+                Link::new("/organizations/990101003-hzs", "五里桥村股份经济合作社"),
+            ],
+            child_count: Count(2),
+            posts: vec![
+                PostRow {
+                    post: "党支部书记、村委会主任".into(),
+                    holder: "方志远（虚构）".into(),
+                    seats: 1,
+                    is_vacant: false,
+                },
+                PostRow {
+                    post: "村务监督委员会主任".into(),
+                    holder: "孟长河（虚构）".into(),
+                    seats: 1,
+                    is_vacant: false,
+                },
+                PostRow { post: "文书".into(), holder: String::new(), seats: 1, is_vacant: true },
+            ],
+            families: vec![
+                FamilyItems {
+                    family: Family::Disclosure,
+                    list: Counted {
+                        total: Count(31),
+                        items: vec![items[0].clone()],
+                        href: "/disclosures?org=990101003".into(),
+                    },
+                },
+                FamilyItems {
+                    family: Family::Pledge,
+                    list: Counted {
+                        total: Count(6),
+                        items: vec![items[1].clone(), items[3].clone()],
+                        href: "/pledges?org=990101003".into(),
+                    },
+                },
+            ],
+            months,
+            compliance: vec![
+                ComplianceRow {
+                    rule: "财务每月公开，次月 10 日前".into(),
+                    finding: "近 12 个月缺 1 个月，补报 1 个月".into(),
+                    holds: false,
+                    href: Some("/compliance?org=990101003#missing".into()),
+                },
+                ComplianceRow {
+                    rule: "监督委员会至少 2 人联签".into(),
+                    finding: "11 次都有".into(),
+                    holds: true,
+                    href: None,
+                },
+                ComplianceRow {
+                    rule: "到期承诺按时报告".into(),
+                    finding: "1 项逾期未报告".into(),
+                    holds: false,
+                    href: Some("/pledges?org=990101003&status=overdue".into()),
+                },
+            ],
+        }
+    }
+}
+
+/// An organization of the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeNode {
+    /// Its page.
+    pub link: Link,
+    /// The tree below it; absent for a leaf.
+    pub browse: Option<String>,
+    /// Level.
+    pub level: String,
+    /// How many organizations are below it.
+    pub below: Count,
+    /// Overdue pledges and missing periods at or below it.
+    pub late: Count,
+}
+
+/// `/organizations`
+#[derive(Debug, Clone, Template)]
+#[template(path = "organizations.html")]
+pub struct TreePage {
+    /// Frame.
+    pub site: Site,
+    /// Where we are, top first; the last is the one whose children are shown.
+    pub path: Vec<Link>,
+    /// The children shown.
+    pub nodes: Vec<TreeNode>,
+    /// How many children there are.
+    pub total: Count,
+    /// Name filter.
+    pub query: String,
+    /// The tree on the first day of these years; may be empty.
+    pub years: Vec<Choice>,
+    /// More children.
+    pub next: Option<String>,
+}
+
+impl Page for TreePage {
+    fn title(&self) -> String {
+        "机构".into()
+    }
+
+    fn section(&self) -> Section {
+        Section::Organizations
+    }
+}
+
+impl TreePage {
+    /// The demo county's townships.
+    pub fn sample() -> Self {
+        let node = |name: &str, code: &str, below, late| TreeNode {
+            link: Link::new(format!("/organizations/{code}"), name),
+            browse: (below > 0).then(|| format!("/organizations?under={code}")),
+            level: if below > 0 { "乡镇".into() } else { "县直单位".into() },
+            below: Count(below),
+            late: Count(late),
+        };
+        Self {
+            site: Site::sample(),
+            path: vec![
+                Link::new("/organizations?under=99", "虚构省"),
+                Link::new("/organizations?under=9901", "清溪县"),
+            ],
+            nodes: vec![
+                node("河口镇", "990101", 14, 6),
+                node("石门乡", "990102", 9, 0),
+                node("双河街道", "990103", 7, 2),
+                node("县委组织部", "9901-zzb", 0, 0),
+            ],
+            total: Count(4),
+            query: String::new(),
+            years: Choice::list(&[("", "现在"), ("2025", "2025年初"), ("2024", "2024年初")]),
+            next: None,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The page of any matter that has no page of its own: labelled values and the history.
+
+use askama::Template;
+
+use super::format::Moment;
+use super::parts::{Check, Event, Family, Link, Row, Shown, Status, sample_event};
+use super::{Page, Section, Site};
+
+/// `/streams/{family}/{id}`
+#[derive(Debug, Clone, Template)]
+#[template(path = "stream.html")]
+pub struct StreamPage {
+    /// Frame.
+    pub site: Site,
+    /// Entry number of the first statement.
+    pub index: u64,
+    /// Title: the newest title-like value, or the kind's label.
+    pub name: Shown,
+    /// Its family, for the navigation.
+    pub family: Family,
+    /// Label of the kind or family.
+    pub kind: String,
+    /// State, if the kind has one.
+    pub status: Option<Status>,
+    /// Organization and those above it, top first.
+    pub path: Vec<Link>,
+    /// Present values.
+    pub rows: Vec<Row>,
+    /// All events, newest first.
+    pub history: Vec<Event>,
+    /// Check panel.
+    pub check: Check,
+}
+
+impl Page for StreamPage {
+    fn title(&self) -> String {
+        self.name.plain().into()
+    }
+
+    fn section(&self) -> Section {
+        Section::Family(self.family)
+    }
+}
+
+impl StreamPage {
+    /// A calendar.
+    pub fn sample() -> Self {
+        Self {
+            site: Site::sample(),
+            index: 12,
+            name: Shown::of("2026 年工作日历"),
+            family: Family::Registry,
+            kind: "日历".into(),
+            status: Some(Status::InForce),
+            path: vec![Link::new("/organizations/9901", "清溪县")],
+            rows: vec![
+                Row::new("年度", "2026"),
+                Row::new("放假", "33 天"),
+                Row::new("调休上班", "6 天"),
+                Row::new("依据", "国务院办公厅关于 2026 年部分节假日安排的通知"),
+            ],
+            history: vec![sample_event(12, "发布日历", Moment::of(2025, 11, 5, 9, 0), Moment::of(2025, 11, 5, 9, 1))],
+            check: Check::sample(),
+        }
+    }
+}

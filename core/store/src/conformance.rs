@@ -1,0 +1,139 @@
+//! What every implementation of [`EventStore`] must show.
+//!
+//! Call [`run`] from a test of the implementation with a function that opens a writer on the same fresh
+//! database again and again; each call takes over from the one before. Entries here are plain bytes:
+//! a store judges nothing. To demand more of every database, add a check and call it in [`run`].
+
+use std::future::Future;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use gongkai_log::{Digest, merkle};
+
+use crate::{
+    error::StoreError,
+    event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, Publication},
+};
+
+/// Runs all checks, in an order in which each builds on the one before.
+///
+/// # Panics
+/// When the implementation fails one; the message says which.
+pub async fn run<S: EventStore, F: Future<Output = S>>(open: impl Fn() -> F) {
+    let mut first = open().await;
+    an_empty_store_has_an_empty_head(&mut first).await;
+    let head = a_batch_is_there_as_a_whole(&mut first).await;
+    rows_come_back_as_they_went_in(&mut first).await;
+    a_second_statement_at_a_revision_is_not_stored(&mut first, &head).await;
+    let head = withdrawn_openings_are_replaced(&mut first, &head).await;
+    the_publication_and_the_halt_are_remembered(&mut first).await;
+    a_writer_that_was_overtaken_is_fenced(first, open().await, &head).await;
+}
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(second)
+}
+
+/// An entry with everything beside it.
+fn entry(number: u64, stream: &str, revision: u64) -> NewEntry {
+    NewEntry {
+        bytes: format!("entry {number}").into_bytes(),
+        stream: Some((stream.to_owned(), revision)),
+        openings: Some(format!("openings {number}")),
+        list: Some(format!("list {number}")),
+        attachments: vec![Digest::of(b"attachment")],
+        request: Some((format!("key {number}"), Digest::of(&number.to_be_bytes()))),
+    }
+}
+
+/// A batch from a head, with the head after it.
+fn batch(head: &LogHead, entries: Vec<NewEntry>) -> Batch {
+    let mut after = head.clone();
+    for entry in &entries {
+        after.edge.append(merkle::leaf_hash(&entry.bytes)).expect("the tree is small");
+        after.entry_hash = Digest::of(&entry.bytes);
+        after.size += 1;
+        after.recorded_at = at(after.size.cast_signed());
+    }
+    Batch { from: head.size, entries, changed: Vec::new(), head: after, publication: None, clears_halt: false }
+}
+
+async fn an_empty_store_has_an_empty_head(store: &mut impl EventStore) {
+    assert_eq!(store.load_head().await.expect("the head"), LogHead::empty());
+    assert_eq!(store.load_range(0, 10).await.expect("a range"), []);
+    assert_eq!(store.load_publication().await.expect("the publication"), None);
+    assert_eq!(store.load_halt().await.expect("the halt"), None);
+}
+
+async fn a_batch_is_there_as_a_whole(store: &mut impl EventStore) -> LogHead {
+    let streams = ["pledge/a", "pledge/b", "pledge/a"];
+    let revisions = [0, 0, 1];
+    let entries = (0..3).map(|n| entry(n as u64, streams[n], revisions[n])).collect();
+    let batch = batch(&LogHead::empty(), entries);
+    let head = batch.head.clone();
+    store.append(batch).await.expect("the first batch");
+    assert_eq!(store.load_head().await.expect("the head"), head);
+    head
+}
+
+async fn rows_come_back_as_they_went_in(store: &mut impl EventStore) {
+    let rows = store.load_range(1, 9).await.expect("a range");
+    assert_eq!(rows.iter().map(|row| row.index).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(rows[0].bytes, b"entry 1");
+    assert_eq!(rows[0].openings.as_deref(), Some("openings 1"));
+    assert_eq!(rows[0].list.as_deref(), Some("list 1"));
+    let wanted = vec!["pledge/a".to_owned(), "pledge/none".to_owned()];
+    let stream = store.load_streams(wanted).await.expect("streams");
+    assert_eq!(stream.iter().map(|row| (row.stream.as_str(), row.index)).collect::<Vec<_>>(), [("pledge/a", 0), ("pledge/a", 2)]);
+    let known = store.find_requests(vec!["key 2".to_owned(), "key 9".to_owned()]).await.expect("requests");
+    assert_eq!(known.len(), 1);
+    assert_eq!((known[0].index, known[0].request), (2, Digest::of(&2_u64.to_be_bytes())));
+}
+
+async fn a_second_statement_at_a_revision_is_not_stored(store: &mut impl EventStore, head: &LogHead) {
+    let refused = store.append(batch(head, vec![entry(3, "pledge/c", 0), entry(4, "pledge/a", 1)])).await;
+    assert!(refused.is_err(), "a stream must not fork");
+    assert_eq!(&store.load_head().await.expect("the head"), head, "nothing partial");
+    assert_eq!(store.load_range(3, 9).await.expect("a range"), [], "nothing partial");
+}
+
+async fn withdrawn_openings_are_replaced(store: &mut impl EventStore, head: &LogHead) -> LogHead {
+    let mut batch = batch(head, vec![entry(3, "slot/d", 0)]);
+    batch.changed =
+        vec![Changed { index: 1, openings: Some("less 1".to_owned()), list: Some("fewer 1".to_owned()) }];
+    let after = batch.head.clone();
+    store.append(batch).await.expect("a withdrawal");
+    let rows = store.load_range(1, 2).await.expect("a range");
+    assert_eq!(rows[0].openings.as_deref(), Some("less 1"));
+    assert_eq!(rows[0].list.as_deref(), Some("fewer 1"));
+    assert_eq!(rows[0].bytes, b"entry 1");
+    after
+}
+
+async fn the_publication_and_the_halt_are_remembered(store: &mut impl EventStore) {
+    for durable_size in [256, 512] {
+        let publication = Publication { durable_size, checkpoint: format!("note of {durable_size}") };
+        store.save_publication(publication.clone()).await.expect("saving");
+        assert_eq!(store.load_publication().await.expect("the publication"), Some(publication));
+    }
+    let first = Halt { cause: "clock_back".to_owned(), observed_at: at(5) };
+    let second = Halt { cause: "clock_ahead".to_owned(), observed_at: at(6) };
+    store.save_halt(first.clone()).await.expect("saving");
+    store.save_halt(second).await.expect("saving");
+    assert_eq!(store.load_halt().await.expect("the halt"), Some(first), "the first one is what happened");
+}
+
+async fn a_writer_that_was_overtaken_is_fenced<S: EventStore>(mut stale: S, mut new: S, head: &LogHead) {
+    let late = stale.append(batch(head, vec![entry(4, "pledge/late", 0)])).await;
+    assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
+    let mut next = batch(head, vec![entry(4, "pledge/next", 0)]);
+    next.clears_halt = true;
+    let after = next.head.clone();
+    new.append(next).await.expect("the new writer goes on");
+    let later = stale.append(batch(&after, vec![entry(5, "pledge/late", 0)])).await;
+    assert!(matches!(later, Err(StoreError::Fenced { .. })), "for ever: {later:?}");
+    let rows = new.load_range(4, 9).await.expect("a range");
+    assert_eq!(rows.len(), 1, "exactly one has committed");
+    assert_eq!(new.load_halt().await.expect("the halt"), None, "it is on record");
+    stale.close().await.expect("closing");
+    new.close().await.expect("closing");
+}

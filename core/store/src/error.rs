@@ -1,0 +1,220 @@
+//! Our failures. A lawful no is a [`Refusal`], and is not here.
+//!
+//! A [`StoreError`] is about database or files; [`OpenError`] tells why a ledger does not start, with
+//! the way out; [`SubmitError`] is what a submitter can get instead of a receipt. To add one, say what
+//! was being done and leave the cause to `#[source]`.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use gongkai_domain::Refusal;
+
+/// Reading or writing the ledger failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database or the disk is full; nothing was written.
+    #[error("no space left while {doing}")]
+    Full {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// Another process holds the database longer than the timeout; nothing was written.
+    #[error("the database is locked by another process, {doing} waited in vain")]
+    Locked {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// Reading or writing the device failed, or the database is malformed. Whether the last
+    /// transaction is on disk is unknown until the next start.
+    #[error("the database failed while {doing}")]
+    Device {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// Another writer has taken over, or the head is not the one that this writer left.
+    #[error("another writer has taken over the ledger (this one knew {size} entries, epoch {epoch})")]
+    Fenced {
+        /// Entries as this writer knew them.
+        size: u64,
+        /// This writer's epoch.
+        epoch: u64,
+    },
+    /// A stored row is not what was written.
+    #[error("entry {index}: {field}: {reason}")]
+    Row {
+        /// Index of the entry.
+        index: u64,
+        /// What is at fault: `bytes`, `prev`, `openings`, `list`, `head`.
+        field: &'static str,
+        /// In which way.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error("{doing} {}", path.display())]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// An attachment is larger than the limit.
+    #[error("an attachment of {bytes} bytes, the limit is {bytes_max}")]
+    AttachmentTooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        bytes_max: u64,
+    },
+}
+
+impl StoreError {
+    /// What a driver's error means for us, by the primary result code (sqlite.org/rescode.html).
+    pub(crate) fn sql(doing: &'static str, source: sqlx::Error) -> Self {
+        match code(&source) {
+            Some(13) => Self::Full { doing, source },
+            Some(5 | 6) => Self::Locked { doing, source },
+            _ => Self::Device { doing, source },
+        }
+    }
+
+    pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::File { doing, path: path.into(), source }
+    }
+
+    pub(crate) fn row(index: u64, field: &'static str, reason: impl Into<Reason>) -> Self {
+        Self::Row { index, field, reason: reason.into().0 }
+    }
+
+    /// Whether nothing was written and a later attempt may succeed.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::Locked { .. })
+    }
+}
+
+/// What is wrong with a row: a sentence, or an error with its causes.
+pub(crate) struct Reason(String);
+
+impl From<String> for Reason {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+/// SQLite's primary result code.
+pub(crate) fn code(error: &sqlx::Error) -> Option<i64> {
+    let code: i64 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+/// Why a ledger was not created or does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is a ledger already; it was not touched.
+    #[error("{} already holds a ledger; choose another directory", .0.display())]
+    Exists(PathBuf),
+    /// No ledger here.
+    #[error("{} is not a ledger: {reason}; `gongkai init --dir` makes one", path.display())]
+    NotALedger {
+        /// The directory or file.
+        path: PathBuf,
+        /// What is missing or wrong.
+        reason: String,
+    },
+    /// The database was made by a later version of this program.
+    #[error("the database has version {found}, this program knows versions up to {known}; use the newer program")]
+    Newer {
+        /// Version in the file.
+        found: i64,
+        /// Latest version known here.
+        known: i64,
+    },
+    /// Another process writes this ledger.
+    #[error("another process is using the ledger in {}; stop it first", .0.display())]
+    InUse(PathBuf),
+    /// The keys handed in are not those of the genesis.
+    #[error("the {role} key is {given}, the ledger's is {expected}; put the right key file into keys/")]
+    Key {
+        /// `log` or `intake`.
+        role: &'static str,
+        /// Key handed in.
+        given: String,
+        /// Key that the ledger names.
+        expected: String,
+    },
+    /// The genesis was refused.
+    #[error("the genesis was refused")]
+    Genesis(#[source] Refusal),
+    /// The database has fewer entries than were published: an old backup, or a truncated file.
+    #[error(
+        "the database has {size} entries, but {published} were published; restore a newer backup. Starting from this \
+         one would publish a second history"
+    )]
+    Behind {
+        /// Entries in the database.
+        size: u64,
+        /// Entries in the checkpoint.
+        published: u64,
+    },
+    /// The database does not lead to the root that was published.
+    #[error(
+        "the database does not lead to the root that was published at {published} entries: it was changed. Restore a \
+         backup; `gongkai verify` names the entry"
+    )]
+    Disagrees {
+        /// Entries in the checkpoint.
+        published: u64,
+    },
+    /// An entry, the chain or the head is not what was written.
+    #[error("the database is damaged; restore a backup")]
+    Damaged(#[source] StoreError),
+    /// Reading or writing failed.
+    #[error("opening the ledger")]
+    Store(#[from] StoreError),
+}
+
+/// What a submitter can get instead of a receipt.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// A lawful no.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The ledger does not accept anything now. Whether this submission was recorded is unknown when
+    /// the storage failed at the commit: ask again with the same idempotency key later.
+    #[error("账本暂停收件:{0}")]
+    Halted(String),
+    /// Too many are waiting.
+    #[error("提交太多,请稍后再试")]
+    Busy,
+    /// Storage failed; nothing was recorded.
+    #[error("账本暂时不能写入")]
+    Storage(#[source] Arc<StoreError>),
+}
+
+impl From<Refusal> for SubmitError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for SubmitError {
+    fn from(error: StoreError) -> Self {
+        Self::Storage(Arc::new(error))
+    }
+}

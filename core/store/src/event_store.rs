@@ -1,0 +1,174 @@
+//! What a database must do for a ledger.
+//!
+//! One writer at a time appends batches, each at one commit point, and is fenced as soon as another
+//! takes over. The store judges nothing and computes no hash: bytes come in and go out verbatim.
+//! A further database implements [`EventStore`] and passes [`crate::conformance`].
+
+use std::future::Future;
+
+use chrono::{DateTime, Utc};
+use gongkai_log::{Digest, Edge};
+
+use crate::error::StoreError;
+
+/// The log as of its last entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogHead {
+    /// Entries.
+    pub size: u64,
+    /// BLAKE3 of the last entry; zero while there is none.
+    pub entry_hash: Digest,
+    /// Right edge of the tree.
+    pub edge: Edge,
+    /// When the last entry was recorded; 1970 while there is none.
+    pub recorded_at: DateTime<Utc>,
+}
+
+impl LogHead {
+    /// The head of a log without entries.
+    pub fn empty() -> Self {
+        Self { size: 0, entry_hash: Digest::ZERO, edge: Edge::new(), recorded_at: DateTime::UNIX_EPOCH }
+    }
+}
+
+/// An entry to append, with everything that is committed beside it.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    /// The entry's bytes.
+    pub bytes: Vec<u8>,
+    /// Stream and revision; `None` for a sealed period.
+    pub stream: Option<(String, u64)>,
+    /// Line of the openings file.
+    pub openings: Option<String>,
+    /// Text of the lines file.
+    pub list: Option<String>,
+    /// Attachments that it names.
+    pub attachments: Vec<Digest>,
+    /// Idempotency key and digest of the request.
+    pub request: Option<(String, Digest)>,
+}
+
+/// What a withdrawal leaves of an earlier entry's openings.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The earlier entry.
+    pub index: u64,
+    /// Its new openings line.
+    pub openings: Option<String>,
+    /// Its new list.
+    pub list: Option<String>,
+}
+
+/// One transaction: everything or nothing.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The size from which it goes on.
+    pub from: u64,
+    /// Entries, the first at index `from`.
+    pub entries: Vec<NewEntry>,
+    /// Withdrawn openings of earlier entries. Their old text must be gone from every file of the
+    /// database soon after the commit.
+    pub changed: Vec<Changed>,
+    /// The head after it.
+    pub head: LogHead,
+    /// How far files are durable, if that is news.
+    pub publication: Option<Publication>,
+    /// Whether the pending halt is on record with this batch.
+    pub clears_halt: bool,
+}
+
+/// How far the published files are known to be on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// Entries, a multiple of 256.
+    pub durable_size: u64,
+    /// The checkpoint note at that time.
+    pub checkpoint: String,
+}
+
+/// A halt that is not in the log yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halt {
+    /// `clock_back` or `clock_ahead`.
+    pub cause: String,
+    /// The clock's reading.
+    pub observed_at: DateTime<Utc>,
+}
+
+/// An entry as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawEntry {
+    /// Place in the log.
+    pub index: u64,
+    /// The entry's bytes.
+    pub bytes: Vec<u8>,
+    /// Line of the openings file.
+    pub openings: Option<String>,
+    /// Text of the lines file.
+    pub list: Option<String>,
+}
+
+/// A statement of a stream as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamEntry {
+    /// The stream.
+    pub stream: String,
+    /// Place in the log.
+    pub index: u64,
+    /// The entry's bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A request that was recorded before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRequest {
+    /// Idempotency key.
+    pub key: String,
+    /// Digest of the request.
+    pub request: Digest,
+    /// Index of its entry.
+    pub index: u64,
+}
+
+/// The writer's side of a ledger database.
+pub trait EventStore: Send + 'static {
+    /// The head.
+    fn load_head(&mut self) -> impl Future<Output = Result<LogHead, StoreError>> + Send;
+
+    /// Entries from index `from` to `to`, exclusive, in order.
+    fn load_range(&mut self, from: u64, to: u64) -> impl Future<Output = Result<Vec<RawEntry>, StoreError>> + Send;
+
+    /// All statements of these streams, by stream and revision. One query, however many.
+    fn load_streams(
+        &mut self,
+        streams: Vec<String>,
+    ) -> impl Future<Output = Result<Vec<StreamEntry>, StoreError>> + Send;
+
+    /// Which of these idempotency keys are known. One query, however many.
+    fn find_requests(
+        &mut self,
+        keys: Vec<String>,
+    ) -> impl Future<Output = Result<Vec<KnownRequest>, StoreError>> + Send;
+
+    /// Appends at one commit point. An error for which [`StoreError::is_passing`] means that nothing was
+    /// written; after any other the writer must stop.
+    fn append(&mut self, batch: Batch) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// How far files are durable; `None` before the first time.
+    fn load_publication(&mut self) -> impl Future<Output = Result<Option<Publication>, StoreError>> + Send;
+
+    /// Remembers how far files are durable.
+    fn save_publication(
+        &mut self,
+        publication: Publication,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The halt that is not in the log yet.
+    fn load_halt(&mut self) -> impl Future<Output = Result<Option<Halt>, StoreError>> + Send;
+
+    /// Remembers a halt until it is in the log.
+    fn save_halt(&mut self, halt: Halt) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Ends the connection in good order.
+    fn close(self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}

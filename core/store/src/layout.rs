@@ -1,0 +1,106 @@
+//! Where things lie in a ledger's directory.
+//!
+//! Paths only; nothing here reads or writes. What is below `log/` is public and laid out as it is
+//! served; everything else is the operator's.
+
+use std::path::{Path, PathBuf};
+
+use gongkai_log::{Digest, TilePath, tile};
+
+/// The directory of one ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// A ledger in `root`; nothing is touched.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The ledger database.
+    pub fn database(&self) -> PathBuf {
+        self.root.join("ledger.db")
+    }
+
+    /// The database while the genesis is not committed; a crash leaves it and `create` starts over.
+    pub(crate) fn database_draft(&self) -> PathBuf {
+        self.root.join("ledger.db.draft")
+    }
+
+    /// Held by the one process that writes.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// Configuration.
+    pub fn configuration(&self) -> PathBuf {
+        self.root.join("gongkai.toml")
+    }
+
+    /// The ledger's own private keys.
+    pub fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    /// View databases.
+    pub fn views(&self) -> PathBuf {
+        self.root.join("views")
+    }
+
+    /// The search index.
+    pub fn search(&self) -> PathBuf {
+        self.root.join("search")
+    }
+
+    /// Attachments that were handed in and that no entry names yet, and those that one does.
+    pub fn attachments(&self) -> PathBuf {
+        self.root.join("attachments")
+    }
+
+    /// One attachment as it was handed in.
+    pub fn attachment(&self, hash: &Digest) -> PathBuf {
+        self.attachments().join(hash.to_hex())
+    }
+
+    /// Everything public.
+    pub fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    /// The current checkpoint.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.log().join("checkpoint")
+    }
+
+    /// The verifier key of the log.
+    pub fn vkey(&self) -> PathBuf {
+        self.log().join("vkey")
+    }
+
+    /// A tile or bundle.
+    pub fn tile(&self, path: &TilePath) -> PathBuf {
+        self.log().join(path.to_string())
+    }
+
+    /// The openings of bundle `number`.
+    pub fn openings(&self, number: u64) -> PathBuf {
+        self.log().join(tile::openings_path(number))
+    }
+
+    /// The lines under a root.
+    pub fn lines(&self, root: &Digest) -> PathBuf {
+        self.log().join(tile::lines_path(root))
+    }
+
+    /// A published attachment.
+    pub fn published_attachment(&self, hash: &Digest) -> PathBuf {
+        self.log().join("attachment").join(hash.to_hex())
+    }
+}

@@ -1,0 +1,46 @@
+//! The ledger on disk: who may append, the one commit point, and what is published after it.
+//!
+//! In scope: the ledger database ([`EventStore`] and its SQLite implementation), the sequencer, the
+//! publisher of tiles, openings, lines and checkpoint, recovery, and [`Ledger`], through which
+//! everything else reads and writes. Out of scope: what a statement means (`gongkai-domain`), how its
+//! bytes are checked (`gongkai-log`), views, HTTP, key files and configuration.
+//!
+//! Three words for how far an entry is: **sequenced** (it has an index, in memory), **integrated**
+//! (committed with head and tree edge: a receipt exists), **published** (tiles and checkpoint name it).
+//! Everything after the commit can be redone from the database, and is, by the same code, on start.
+//!
+//! For another database, implement [`EventStore`] and run [`conformance`] against it.
+
+#![deny(missing_docs)]
+
+mod admission;
+pub mod clock;
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+pub mod error;
+pub mod event_store;
+mod growing;
+pub mod layout;
+pub mod ledger;
+pub mod log_fetch;
+mod publisher;
+mod reader;
+mod recover;
+mod sequencer;
+mod sqlite;
+mod streams;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+mod withdrawal;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::{OpenError, StoreError, SubmitError};
+pub use event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, RawEntry};
+pub use layout::Layout;
+pub use ledger::{CreateOptions, Health, Ledger, LedgerKeys, Receipt, Settings};
+pub use log_fetch::{DatabaseFetch, DirectoryFetch};
+pub use reader::{ReadStore, StoredEntry};
+pub use recover::Recovery;
+pub use sqlite::SqliteStore;

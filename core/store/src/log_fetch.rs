@@ -1,0 +1,197 @@
+//! Where `gongkai_log::fsck` reads a ledger from: a directory of published files, or the database.
+//!
+//! The directory is what others see; the database is what they will see. Both give bytes and judge
+//! nothing. For another place (HTTP, an archive) implement [`Fetch`] there.
+
+use std::{
+    fs, io,
+    path::{Component, Path, PathBuf},
+    sync::Mutex,
+};
+
+use gongkai_log::{
+    Checkpoint, Digest, Fetch, SigningKey, TilePath, checkpoint,
+    merkle,
+    tile::{self, TileKind},
+};
+use sqlx::{ConnectOptions as _, SqliteConnection};
+use tokio::runtime::Handle;
+
+use crate::{
+    error::{OpenError, StoreError},
+    layout::Layout,
+    publisher::lines_root,
+    reader::parse_entry,
+    sqlite,
+};
+
+/// Reads published files below a log's prefix.
+#[derive(Clone, Debug)]
+pub struct DirectoryFetch {
+    log: PathBuf,
+}
+
+impl DirectoryFetch {
+    /// `log` holds `checkpoint`, `tile/`, `openings/` and `lines/`.
+    pub fn new(log: impl Into<PathBuf>) -> Self {
+        Self { log: log.into() }
+    }
+
+    /// A path that stays below the prefix.
+    fn path(&self, path: &str) -> Result<PathBuf, StoreError> {
+        let relative = Path::new(path);
+        if relative.components().all(|part| matches!(part, Component::Normal(_))) {
+            return Ok(self.log.join(relative));
+        }
+        Err(StoreError::file("reading", path, io::ErrorKind::InvalidInput.into()))
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, StoreError> {
+        let path = self.path(path)?;
+        fs::read(&path).map_err(|e| StoreError::file("reading", path, e))
+    }
+}
+
+impl Fetch for DirectoryFetch {
+    type Error = StoreError;
+
+    fn checkpoint(&self) -> Result<Vec<u8>, StoreError> {
+        self.read("checkpoint")
+    }
+
+    /// A partial tile whose file is gone is cut from the full one (c2sp.org/tlog-tiles).
+    fn tile(&self, path: &TilePath) -> Result<Vec<u8>, StoreError> {
+        let missing = match self.read(&path.to_string()) {
+            Err(error) if !path.is_full() && is_missing(&error) => error,
+            found => return found,
+        };
+        let Ok(full) = self.read(&path.full().to_string()) else { return Err(missing) };
+        let width = usize::try_from(path.width()).unwrap_or(usize::MAX);
+        let cut = match path.kind() {
+            TileKind::Hashes(_) => full.get(..width * 32).map(<[u8]>::to_vec),
+            TileKind::Entries => tile::decode_bundle(&full)
+                .ok()
+                .and_then(|entries| tile::encode_bundle(entries.get(..width)?).ok()),
+        };
+        cut.ok_or(missing)
+    }
+
+    fn extra(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is_missing(error: &StoreError) -> bool {
+    matches!(error, StoreError::File { source, .. } if source.kind() == io::ErrorKind::NotFound)
+}
+
+/// Reads the ledger database as if it were published, at its head.
+///
+/// Call it from threads outside the runtime (`spawn_blocking`): each read waits for the database. The
+/// checkpoint is made here, over the head's tree, and signed with a key of the caller's choice.
+pub struct DatabaseFetch {
+    runtime: Handle,
+    connection: Mutex<SqliteConnection>,
+    checkpoint: String,
+    size: u64,
+}
+
+impl DatabaseFetch {
+    /// Opens the database of a ledger for reading; `key` signs the checkpoint that is checked, and its
+    /// name must be the ledger's origin.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open(layout: &Layout, key: &SigningKey) -> Result<Self, OpenError> {
+        sqlite::examine(&layout.database()).await?;
+        let options = sqlite::reader_options(&layout.database(), std::time::Duration::from_secs(5));
+        let mut connection = options.connect().await.map_err(|e| StoreError::sql("connecting", e))?;
+        let (head, _) = sqlite::load_head(&mut connection).await.map_err(OpenError::Damaged)?;
+        let checkpoint = Checkpoint { origin: key.name().to_owned(), size: head.size, root: head.edge.root() };
+        let checkpoint = checkpoint::sign(&checkpoint, &[key])
+            .map_err(|e| OpenError::Damaged(StoreError::row(head.size, "head", e.to_string())))?;
+        Ok(Self { runtime: Handle::current(), connection: Mutex::new(connection), checkpoint, size: head.size })
+    }
+
+    fn entries(&self, from: u64, to: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+        let to = to.min(self.size);
+        let rows = {
+            let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            self.runtime.block_on(sqlite::load_bytes(&mut connection, from, to))?
+        };
+        for (place, (index, _)) in (from..to).zip(&rows) {
+            if place != *index {
+                return Err(StoreError::row(place, "index", "the row is missing"));
+            }
+        }
+        if rows.len() as u64 != to.saturating_sub(from) {
+            return Err(StoreError::row(from + rows.len() as u64, "index", "the row is missing"));
+        }
+        Ok(rows.into_iter().map(|(_, bytes)| bytes).collect())
+    }
+
+    /// Hashes of a level, computed from the entries below.
+    fn hashes(&self, level: u8, from: u64, count: u64) -> Result<Vec<gongkai_log::TreeHash>, StoreError> {
+        if level == 0 {
+            let entries = self.entries(from, from + count)?;
+            return Ok(entries.iter().map(|entry| merkle::leaf_hash(entry)).collect());
+        }
+        (from..from + count).map(|item| Ok(merkle::root_of(&self.hashes(level - 1, item * 256, 256)?))).collect()
+    }
+
+    fn openings(&self, bundle: u64) -> Result<Vec<u8>, StoreError> {
+        let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let to = ((bundle + 1) * 256).min(self.size);
+        let lines = self.runtime.block_on(sqlite::load_openings(&mut connection, bundle * 256, to))?;
+        Ok(lines.into_iter().flat_map(|(_, line)| line.into_bytes().into_iter().chain([b'\n'])).collect())
+    }
+
+    fn lines(&self, root: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let connection = &mut *connection;
+        self.runtime.block_on(async {
+            // Lists are few and have no index by root: the statement decides which root is whose.
+            for index in sqlite::load_list_indexes(connection, 0, self.size).await? {
+                let Some((_, bytes)) = sqlite::load_bytes(connection, index, index + 1).await?.into_iter().next() else {
+                    continue;
+                };
+                let entry = parse_entry(index, bytes)?;
+                if entry.content.statement().and_then(|signed| lines_root(&signed.statement)) == Some(*root) {
+                    return Ok(sqlite::load_list(connection, index).await?.map(String::into_bytes));
+                }
+            }
+            Ok(None)
+        })
+    }
+}
+
+impl Fetch for DatabaseFetch {
+    type Error = StoreError;
+
+    fn checkpoint(&self) -> Result<Vec<u8>, StoreError> {
+        Ok(self.checkpoint.clone().into_bytes())
+    }
+
+    fn tile(&self, path: &TilePath) -> Result<Vec<u8>, StoreError> {
+        let from = path.number() * 256;
+        match path.kind() {
+            TileKind::Hashes(level) => Ok(tile::encode_hashes(&self.hashes(level, from, path.width())?)),
+            TileKind::Entries => tile::encode_bundle(&self.entries(from, from + path.width())?)
+                .map_err(|e| StoreError::row(from, "bytes", e.to_string())),
+        }
+    }
+
+    fn extra(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(bundle) = tile::parse_openings_path(path) {
+            return self.openings(bundle).map(Some);
+        }
+        match path.strip_prefix("lines/").and_then(|hex| Digest::from_hex(hex).ok()) {
+            Some(root) => self.lines(&root),
+            None => Ok(None),
+        }
+    }
+}

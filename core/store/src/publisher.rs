@@ -1,0 +1,521 @@
+//! The publisher: one thread that turns what is committed into what is served.
+//!
+//! After a commit it reads the new entries back over another connection and recomputes chain and tree.
+//! If they lead to the head that was committed, it writes bundles, tiles, openings, lines and
+//! attachments, and then, last, signs the checkpoint and puts it in place. If they do not, it stops and
+//! signs nothing: a log that signs an inconsistent head is dead, one that stops can recover.
+//!
+//! Everything here can be redone from the database; `recover` does so on start with the same code.
+//! Files are not flushed one by one. A mark in the database says up to where they are on disk, and
+//! what lies behind it is checked on start.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use gongkai_domain::kind;
+use gongkai_log::{Checkpoint, Content, Digest, Statement, TilePath, checkpoint, tile};
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::runtime::Handle;
+
+use crate::{
+    error::StoreError,
+    event_store::{LogHead, Publication},
+    growing::{Growing, GrowingError},
+    layout::Layout,
+    ledger::{LedgerKeys, Shared},
+    reader::{chain, parse_entry},
+    sqlite,
+};
+
+/// Entries that are read back and checked at a time.
+const SEGMENT: u64 = 4_096;
+
+/// Entries after which files are flushed and the durable mark moves.
+const DURABLE_EVERY: u64 = 4_096;
+
+/// How long partial tiles stay after their tile is full (c2sp.org/tlog-tiles: an hour or more is kind
+/// to readers of older checkpoints).
+const PARTIAL_KEPT: Duration = Duration::from_hours(1);
+
+/// Pause before another attempt when a file could not be written.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// In the bytes of every entry that withdraws something, and hardly anywhere else.
+const WITHDRAWS: &str = "\"kind\":\"slot.withdrawn.v1\"";
+
+/// What the publisher is told.
+pub(crate) enum Signal {
+    /// There are new entries.
+    Committed,
+    /// Publish everything, flush everything, and end. The sender is dropped at the end.
+    Stop(mpsc::Sender<()>),
+}
+
+/// Why nothing was published.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishError {
+    /// A file could not be written, the database not be read: try again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was read back is not what was committed: never sign it.
+    #[error("what was read back is not what was committed: {0}")]
+    Wrong(String),
+}
+
+impl From<GrowingError> for PublishError {
+    fn from(error: GrowingError) -> Self {
+        Self::Wrong(chain(&error))
+    }
+}
+
+/// The end of the chain so far.
+#[derive(Clone, Debug)]
+pub(crate) struct ChainEnd {
+    /// BLAKE3 of the last entry.
+    pub hash: Digest,
+    /// Its `recorded_at`, in the form of fixed width whose order is that of time.
+    pub recorded_at: Vec<u8>,
+}
+
+impl ChainEnd {
+    /// Before the first entry.
+    pub(crate) fn start() -> Self {
+        Self { hash: Digest::ZERO, recorded_at: Vec::new() }
+    }
+
+    /// Whether the head lines of an entry follow; moves on to it if they do.
+    pub(crate) fn follow(&mut self, index: u64, bytes: &[u8]) -> Result<(), String> {
+        let mut lines = bytes.splitn(5, |byte| *byte == b'\n').skip(1);
+        let (number, time, prev) = (lines.next(), lines.next(), lines.next());
+        if number != Some(index.to_string().as_bytes()) {
+            return Err(format!("entry {index}: index: not the number of its place"));
+        }
+        if prev != Some(self.hash.to_string().as_bytes()) {
+            return Err(format!("entry {index}: prev: not the hash of the entry before"));
+        }
+        let time = time.unwrap_or_default();
+        if time < self.recorded_at.as_slice() {
+            return Err(format!("entry {index}: recorded_at: before the entry before"));
+        }
+        self.recorded_at.clear();
+        self.recorded_at.extend_from_slice(time);
+        self.hash = Digest::of(bytes);
+        Ok(())
+    }
+}
+
+/// Entries that were read back.
+struct Segment {
+    head: LogHead,
+    entries: Vec<(u64, Vec<u8>)>,
+    // The entry after the last one, whose `prev` vouches for it; `None` at the head.
+    next: Option<(u64, Vec<u8>)>,
+}
+
+/// See the module.
+pub(crate) struct Publisher {
+    pub connection: SqliteConnection,
+    pub runtime: Handle,
+    pub layout: Layout,
+    pub keys: Arc<LedgerKeys>,
+    pub shared: Arc<Shared>,
+    pub interval: Duration,
+    pub growing: Growing,
+    pub end: ChainEnd,
+    /// Entries in the last checkpoint that was signed.
+    pub published: u64,
+    /// Entries, a multiple of 256, whose files are on disk.
+    pub durable: u64,
+    pub files: Files,
+}
+
+impl Publisher {
+    /// Runs until it is told to stop or cannot go on, and closes its connection.
+    pub(crate) fn run(mut self, signals: &mpsc::Receiver<Signal>) {
+        let stopped = self.serve(signals);
+        if let Err(error) = self.runtime.block_on(self.connection.close()) {
+            tracing::warn!(error = chain(&error), "closing the publisher's connection");
+        }
+        // Whoever waits for the end may now close the database.
+        drop(stopped);
+    }
+
+    /// Gives the sender of the stop signal, if that ended it.
+    fn serve(&mut self, signals: &mpsc::Receiver<Signal>) -> Option<mpsc::Sender<()>> {
+        let mut waiting = false;
+        let mut pause_until: Option<Instant> = None;
+        loop {
+            let signal = match pause_until.filter(|_| waiting) {
+                Some(until) => match signals.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                    Ok(signal) => Some(signal),
+                    Err(mpsc::RecvTimeoutError::Timeout) => None,
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+                },
+                None => match signals.recv() {
+                    Ok(signal) => Some(signal),
+                    Err(mpsc::RecvError) => return None,
+                },
+            };
+            let stop = match signal {
+                Some(Signal::Stop(done)) => Some(done),
+                Some(Signal::Committed) => {
+                    waiting = true;
+                    None
+                }
+                None => None,
+            };
+            let due = waiting && pause_until.is_none_or(|until| Instant::now() >= until);
+            if due || stop.is_some() {
+                let start = Instant::now();
+                match self.publish().and_then(|()| self.flush(stop.is_some())) {
+                    Ok(()) => {
+                        waiting = false;
+                        pause_until = Some(start + self.interval);
+                    }
+                    Err(PublishError::Wrong(reason)) => {
+                        self.stop(&reason);
+                        return stop;
+                    }
+                    Err(PublishError::Store(error)) => {
+                        tracing::error!(error = chain(&error), "publishing failed, will try again");
+                        pause_until = Some(Instant::now() + RETRY);
+                    }
+                }
+            }
+            if stop.is_some() {
+                return stop;
+            }
+        }
+    }
+
+    /// The database does not hold what was committed. Nothing is signed from here on, and nothing more
+    /// is accepted: it could not be trusted to be kept.
+    fn stop(&self, reason: &str) {
+        tracing::error!(reason, "publication stopped");
+        self.shared.halt(format!("数据库读回的内容与写入时不同({reason}),已停止发布;请用备份恢复"));
+    }
+
+    /// Publishes everything that is committed.
+    pub(crate) fn publish(&mut self) -> Result<(), PublishError> {
+        loop {
+            let segment = self.read()?;
+            let last = segment.next.is_none();
+            let head = segment.head.clone();
+            let end = self.check(&segment)?;
+            self.write(segment.entries)?;
+            self.end = end;
+            if last {
+                return self.finish(&head);
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<Segment, StoreError> {
+        let from = self.growing.size();
+        let connection = &mut self.connection;
+        self.runtime.block_on(async {
+            let (head, _) = sqlite::load_head(connection).await?;
+            let mut entries = sqlite::load_bytes(connection, from, head.size.min(from + SEGMENT + 1)).await?;
+            let next = (entries.len() as u64 > SEGMENT).then(|| entries.pop()).flatten();
+            Ok(Segment { head, entries, next })
+        })
+    }
+
+    /// Whether the entries follow the published ones, and the next entry or the head follows them.
+    fn check(&self, segment: &Segment) -> Result<ChainEnd, PublishError> {
+        let mut end = self.end.clone();
+        for (place, (index, bytes)) in (self.growing.size()..).zip(&segment.entries) {
+            if *index != place {
+                return Err(PublishError::Wrong(format!("entry {place} is missing")));
+            }
+            end.follow(*index, bytes).map_err(PublishError::Wrong)?;
+        }
+        match &segment.next {
+            Some((index, bytes)) => end.clone().follow(*index, bytes).map_err(PublishError::Wrong)?,
+            None if end.hash != segment.head.entry_hash => {
+                return Err(PublishError::Wrong("the last entry is not that of the head".into()));
+            }
+            None => {}
+        }
+        Ok(end)
+    }
+
+    /// Writes everything but the unfinished tiles and the checkpoint.
+    fn write(&mut self, entries: Vec<(u64, Vec<u8>)>) -> Result<(), PublishError> {
+        let (Some(from), Some(last)) = (entries.first().map(|e| e.0), entries.last().map(|e| e.0)) else {
+            return Ok(());
+        };
+        let to = last + 1;
+        let mut bundles: BTreeSet<u64> = (from / 256..=last / 256).collect();
+        let mut lists = BTreeSet::new();
+        // Work on a copy: when a file cannot be written, the next attempt begins where this one did.
+        let mut growing = self.growing.clone();
+        for (index, bytes) in entries {
+            if let Some(target) = withdrawn_entry(index, &bytes)? {
+                bundles.insert(target / 256);
+                lists.insert(target);
+            }
+            for (path, bytes) in growing.append(bytes)? {
+                self.files.write(&self.layout.tile(&path), &bytes)?;
+                self.files.supersede(&self.layout, &path);
+            }
+        }
+        for bundle in bundles {
+            self.write_openings(bundle, to)?;
+        }
+        let connection = &mut self.connection;
+        let (found, attachments) = self.runtime.block_on(async {
+            let lists = sqlite::load_list_indexes(connection, from, to).await?;
+            Ok::<_, StoreError>((lists, sqlite::load_attachments(connection, from, to).await?))
+        })?;
+        lists.extend(found);
+        for index in lists {
+            self.write_lines(index)?;
+        }
+        for hash in attachments {
+            self.files.link(&self.layout.attachment(&hash), &self.layout.published_attachment(&hash))?;
+        }
+        self.growing = growing;
+        Ok(())
+    }
+
+    /// The openings of a bundle, as they are now.
+    fn write_openings(&mut self, bundle: u64, to: u64) -> Result<(), PublishError> {
+        let (from, to) = (bundle * 256, to.min((bundle + 1) * 256));
+        let lines = self.runtime.block_on(sqlite::load_openings(&mut self.connection, from, to))?;
+        let mut text = String::with_capacity(lines.iter().map(|(_, line)| line.len() + 1).sum());
+        for (_, line) in lines {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        Ok(self.files.write(&self.layout.openings(bundle), text.as_bytes())?)
+    }
+
+    /// The lines of an entry's list, if it has one, as they are now.
+    fn write_lines(&mut self, index: u64) -> Result<(), PublishError> {
+        let connection = &mut self.connection;
+        let (text, bytes) = self.runtime.block_on(async {
+            let text = sqlite::load_list(connection, index).await?;
+            Ok::<_, StoreError>((text, sqlite::load_bytes(connection, index, index + 1).await?))
+        })?;
+        let (Some(text), Some((_, bytes))) = (text, bytes.into_iter().next()) else { return Ok(()) };
+        let entry = parse_entry(index, bytes).map_err(|e| PublishError::Wrong(chain(&e)))?;
+        let root = entry.content.statement().and_then(|signed| lines_root(&signed.statement));
+        let root = root.ok_or_else(|| PublishError::Wrong(format!("entry {index}: a list and no root of one")))?;
+        Ok(self.files.write(&self.layout.lines(&root), text.as_bytes())?)
+    }
+
+    /// The unfinished tiles, and then the checkpoint: the one file that makes the others count.
+    fn finish(&mut self, head: &LogHead) -> Result<(), PublishError> {
+        if *self.growing.edge() != head.edge {
+            return Err(PublishError::Wrong("the tree is not that of the head".into()));
+        }
+        if head.size < self.published {
+            return Err(PublishError::Wrong(format!("{} entries, {} were published", head.size, self.published)));
+        }
+        for (path, bytes) in self.growing.partial()? {
+            self.files.write_partial(&self.layout.tile(&path), &bytes)?;
+        }
+        let root = head.edge.root();
+        let checkpoint = Checkpoint { origin: self.shared.origin.clone(), size: head.size, root };
+        self.refuse_to_go_back(&checkpoint)?;
+        let note = checkpoint::sign(&checkpoint, &[&self.keys.log]).map_err(|e| PublishError::Wrong(chain(&e)))?;
+        self.files.write(&self.layout.checkpoint(), note.as_bytes())?;
+        self.published = head.size;
+        self.shared.set_checkpoint(note);
+        self.shared.published.send_replace(head.size);
+        self.files.remove_superseded();
+        Ok(())
+    }
+
+    /// A larger checkpoint in place means that somebody else publishes here.
+    fn refuse_to_go_back(&self, checkpoint: &Checkpoint) -> Result<(), PublishError> {
+        let Ok(note) = fs::read_to_string(self.layout.checkpoint()) else { return Ok(()) };
+        match checkpoint::open(&note, &self.keys.log.verifier()) {
+            Ok((there, _)) if there.size > checkpoint.size => Err(PublishError::Wrong(format!(
+                "a checkpoint of {} entries is in place, this one has {}",
+                there.size, checkpoint.size
+            ))),
+            Ok((there, _)) if there.size == checkpoint.size && there.root != checkpoint.root => {
+                Err(PublishError::Wrong("another checkpoint of this size is in place".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Flushes what the mark does not cover yet, when it is much or the end.
+    pub(crate) fn flush(&mut self, all: bool) -> Result<(), PublishError> {
+        let full = self.growing.size() / 256 * 256;
+        if full == self.durable || (!all && full - self.durable < DURABLE_EVERY) {
+            return Ok(());
+        }
+        // A failed flush is not tried again: the kernel may have dropped the pages and said so once.
+        // The mark stays, so the next start checks and rewrites these files.
+        self.files.flush().map_err(|e| PublishError::Wrong(chain(&e)))?;
+        self.durable = full;
+        self.shared.put_publication(Publication { durable_size: full, checkpoint: self.shared.checkpoint() });
+        Ok(())
+    }
+}
+
+/// The entry that this one withdraws openings of.
+pub(crate) fn withdrawn_entry(index: u64, bytes: &[u8]) -> Result<Option<u64>, PublishError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| PublishError::Wrong(format!("entry {index}: not UTF-8")))?;
+    if !text.contains(WITHDRAWS) {
+        return Ok(None);
+    }
+    let entry = parse_entry(index, bytes.to_vec()).map_err(|e| PublishError::Wrong(chain(&e)))?;
+    let Content::Statement(signed) = &entry.content else { return Ok(None) };
+    let kind = kind::find(&signed.statement.kind);
+    Ok(kind.and_then(|kind| kind.target(&signed.statement.body)))
+}
+
+/// The root of a statement's list.
+pub(crate) fn lines_root(statement: &Statement) -> Option<Digest> {
+    Digest::parse(statement.body.get("lines")?.as_str()?).ok()
+}
+
+/// Writes published files: whole or not at all, as readers see it.
+#[derive(Debug)]
+pub(crate) struct Files {
+    draft: PathBuf,
+    // Written since the durable mark; partial tiles are not, they are cut again on start.
+    unflushed: BTreeSet<PathBuf>,
+    // Directories that exist.
+    folders: BTreeSet<PathBuf>,
+    // Partial tiles of the last publication, which need not be written again.
+    partial: BTreeSet<PathBuf>,
+    // Folders of partial tiles whose tile is full, and since when.
+    superseded: VecDeque<(Instant, PathBuf)>,
+    // Set on start: compare before writing, and tell what was not there.
+    repairing: Option<Vec<PathBuf>>,
+}
+
+impl Files {
+    /// Nothing is touched yet.
+    pub(crate) fn new(layout: &Layout) -> Self {
+        Self {
+            draft: layout.log().join(".draft"),
+            unflushed: BTreeSet::new(),
+            folders: BTreeSet::new(),
+            partial: BTreeSet::new(),
+            superseded: VecDeque::new(),
+            repairing: Some(Vec::new()),
+        }
+    }
+
+    /// Ends the repair; gives the files that were missing or torn.
+    pub(crate) fn repaired(&mut self) -> Vec<PathBuf> {
+        self.repairing.take().unwrap_or_default()
+    }
+
+    /// Puts a file in place. Readers see the old bytes or the new ones; after a crash it may be torn,
+    /// and is then repaired on start.
+    pub(crate) fn write(&mut self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        self.unflushed.insert(path.to_owned());
+        if let Some(repaired) = &mut self.repairing {
+            if fs::read(path).is_ok_and(|there| there == bytes) {
+                return Ok(());
+            }
+            repaired.push(path.to_owned());
+        }
+        self.folder_of(path)?;
+        let put = fs::write(&self.draft, bytes).and_then(|()| fs::rename(&self.draft, path));
+        put.map_err(|e| StoreError::file("writing", path, e))
+    }
+
+    fn write_partial(&mut self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        if self.repairing.is_none() && self.partial.contains(path) {
+            return Ok(());
+        }
+        self.write(path, bytes)?;
+        self.unflushed.remove(path);
+        // A wider partial tile of the same place replaces the narrower one in the set.
+        self.partial.retain(|other| other.parent() != path.parent());
+        self.partial.insert(path.to_owned());
+        Ok(())
+    }
+
+    /// Publishes an attachment under its hash, without copying it where the file system can.
+    fn link(&mut self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        self.unflushed.insert(to.to_owned());
+        if to.exists() {
+            return Ok(());
+        }
+        if let Some(repaired) = &mut self.repairing {
+            repaired.push(to.to_owned());
+        }
+        self.folder_of(to)?;
+        let put = fs::hard_link(from, &self.draft)
+            .or_else(|_| fs::copy(from, &self.draft).map(drop))
+            .and_then(|()| fs::rename(&self.draft, to));
+        put.map_err(|e| StoreError::file("publishing attachment", from, e))
+    }
+
+    fn folder_of(&mut self, path: &Path) -> Result<(), StoreError> {
+        let folder = path.parent().unwrap_or(path);
+        if !self.folders.contains(folder) {
+            fs::create_dir_all(folder).map_err(|e| StoreError::file("making folder", folder, e))?;
+            self.folders.insert(folder.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Remembers that the partial tiles of a full one can go, later.
+    pub(crate) fn supersede(&mut self, layout: &Layout, path: &TilePath) {
+        let mut folder = layout.tile(path).into_os_string();
+        folder.push(".p");
+        self.superseded.push_back((Instant::now(), folder.into()));
+    }
+
+    /// Removes partial tiles that nobody needs any more. What cannot be removed only takes space.
+    fn remove_superseded(&mut self) {
+        while self.superseded.front().is_some_and(|(since, _)| since.elapsed() >= PARTIAL_KEPT) {
+            let Some((_, folder)) = self.superseded.pop_front() else { return };
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(folder = %folder.display(), %error, "partial tiles were not removed");
+                }
+                _ => drop(self.folders.remove(&folder)),
+            }
+        }
+    }
+
+    /// Forces everything since the last time to the disk, folders included.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        let folders: BTreeSet<PathBuf> =
+            self.unflushed.iter().flat_map(|path| path.ancestors().skip(1).take(5)).map(Path::to_owned).collect();
+        let root = self.draft.parent().unwrap_or(&self.draft);
+        for path in self.unflushed.iter().chain(folders.iter().filter(|folder| folder.starts_with(root))) {
+            let flushed = fs::File::open(path).and_then(|file| file.sync_all());
+            flushed.map_err(|e| StoreError::file("flushing", path, e))?;
+        }
+        self.unflushed.clear();
+        Ok(())
+    }
+}
+
+/// Folders of partial tiles beside full ones, in the last folders of each level: what an earlier run had
+/// no time to remove.
+pub(crate) fn superseded_before(layout: &Layout, size: u64, files: &mut Files) {
+    let bundles = TilePath::entries(size / 256, 1).into_iter();
+    let hashes = tile::tiles_for(size)
+        .into_iter()
+        .filter_map(|level| TilePath::hashes(level.level, level.full, 1).ok());
+    for path in bundles.chain(hashes) {
+        let full = layout.tile(&path.full());
+        let Some(folder) = full.parent() else { continue };
+        let Ok(entries) = fs::read_dir(folder) else { continue };
+        for entry in entries.flatten() {
+            let partial = entry.path();
+            if partial.extension().is_some_and(|e| e == "p") && partial.with_extension("").is_file() {
+                files.superseded.push_back((Instant::now(), partial));
+            }
+        }
+    }
+}

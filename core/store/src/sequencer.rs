@@ -1,0 +1,576 @@
+//! The sequencer: one thread that gives submissions their place.
+//!
+//! It takes all that wait as one batch, judges each in order against the world and the streams as of
+//! the entry before, builds chain and tree, and commits everything in one transaction. Receipts leave
+//! after that commit and never before. If the commit fails nothing of the batch remains: head, world
+//! and streams are those of the last commit again.
+//!
+//! Not here: expensive checks that need no order (`admission`), files (`publisher`). It stops by itself
+//! when a clock jumps or the database fails, and answers that it did.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, mpsc as std_mpsc},
+    time::Duration,
+};
+
+use chrono::{DateTime, FixedOffset, SubsecRound as _, TimeDelta, Utc};
+use gongkai_domain::{
+    Command, Context, Head, Recorded, Refusal, Setting, Submission, World, judge,
+    kind::{self, slot::Withdrawn},
+    prepare,
+};
+use gongkai_log::{Content, Digest, ENTRY_BYTES_MAX, Entry, SignedStatement, Signer, StreamId, merkle};
+use serde_json::json;
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
+
+use crate::{
+    admission::{self, Admitted, Verified},
+    clock::Clock,
+    error::{StoreError, SubmitError},
+    event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry},
+    ledger::{LedgerKeys, Receipt, Settings, Shared},
+    publisher::Signal,
+    reader::{ReadStore, chain, parse_entry, teaches},
+    streams::Streams,
+    withdrawal::Withdrawable,
+};
+
+/// How far the clock may go back without stopping the ledger (design 4).
+const CLOCK_BACK_MAX: TimeDelta = TimeDelta::seconds(1);
+
+/// Most bytes of notes and lists in one batch.
+const BATCH_BYTES_MAX: usize = 64 << 20;
+
+/// East of Greenwich, for what the ledger itself declares.
+const CHINA_SECONDS_EAST: i32 = 8 * 3_600;
+
+pub(crate) type Answer = Result<Receipt, SubmitError>;
+
+/// A submission with a place to send the answer to.
+pub(crate) struct Item {
+    pub key: Option<String>,
+    pub admitted: Box<Admitted>,
+    pub answer: oneshot::Sender<Answer>,
+}
+
+impl Item {
+    fn bytes(&self) -> usize {
+        self.admitted.note.len() + self.admitted.list.as_ref().map_or(0, String::len)
+    }
+}
+
+/// What the sequencer is told.
+pub(crate) enum Message {
+    Submit(Item),
+    /// Check the clock again and go on.
+    Resume(oneshot::Sender<Result<(), SubmitError>>),
+    /// Take nothing more; finish what is waiting.
+    Close,
+}
+
+/// The time of a batch, or why there is none.
+struct ClockFault {
+    cause: &'static str,
+    observed_at: DateTime<Utc>,
+    message: String,
+}
+
+/// What a batch has come to so far.
+struct Draft {
+    from: u64,
+    now: DateTime<Utc>,
+    head: LogHead,
+    entries: Vec<NewEntry>,
+    // Places of the accepted items, for the world of the readers.
+    accepted: Vec<usize>,
+    changed: BTreeMap<u64, Changed>,
+    requests: HashMap<String, (Digest, Receipt)>,
+}
+
+impl Draft {
+    /// Takes the openings away: from the batch when the entry is in it, else by a change of its row.
+    fn withdraw(&mut self, mut target: Withdrawable, withdrawn: &Withdrawn) -> Result<(), StoreError> {
+        let index = target.index();
+        let changed = target.withdraw(withdrawn.slots(), withdrawn.lines())?;
+        match index.checked_sub(self.from).and_then(|place| usize::try_from(place).ok()) {
+            Some(place) => {
+                if let Some(entry) = self.entries.get_mut(place) {
+                    entry.openings = changed.openings;
+                    entry.list = changed.list;
+                }
+            }
+            None => drop(self.changed.insert(index, changed)),
+        }
+        Ok(())
+    }
+}
+
+/// See the module.
+pub(crate) struct Sequencer<S: EventStore> {
+    pub store: S,
+    pub runtime: Handle,
+    pub shared: Arc<Shared>,
+    /// Absent while the genesis is written, which needs none.
+    pub keys: Option<Arc<LedgerKeys>>,
+    pub clock: Arc<dyn Clock>,
+    pub settings: Settings,
+    pub head: LogHead,
+    /// The world as of the last entry of the batch at hand; readers see the last commit's.
+    pub world: World,
+    pub streams: Streams,
+    /// The clocks' last readings, against which a jump shows.
+    pub reading: (DateTime<Utc>, Duration),
+    pub publisher: std_mpsc::Sender<Signal>,
+    /// Closed at the end, so that the writer is the last one and leaves no WAL behind.
+    pub reader: Option<ReadStore>,
+}
+
+impl<S: EventStore> Sequencer<S> {
+    /// Runs until the queue is closed and empty; everything in it is answered.
+    ///
+    /// A halt that is not on record yet is put there first; `ready` is told when that is over.
+    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Message>, ready: oneshot::Sender<()>) {
+        if let Err(error) = self.resume() {
+            tracing::error!(error = chain(&error), "the ledger is open for reading only");
+        }
+        // Whoever opened the ledger may have gone away.
+        let _ = ready.send(());
+        while let Some(message) = queue.blocking_recv() {
+            let mut control = None;
+            match message {
+                Message::Submit(first) => {
+                    let items = self.collect(first, &mut queue, &mut control);
+                    self.turn(items, false);
+                }
+                other => control = Some(other),
+            }
+            match control {
+                Some(Message::Resume(answer)) => drop(answer.send(self.resume())),
+                Some(Message::Close) => queue.close(),
+                Some(Message::Submit(_)) | None => {}
+            }
+        }
+        self.finish();
+    }
+
+    /// Takes one item, and ends: how a ledger begins.
+    pub(crate) fn run_once(mut self, item: Item) -> Result<(), StoreError> {
+        self.turn(vec![item], false);
+        self.runtime.block_on(self.store.close())
+    }
+
+    /// All that wait, up to a batch.
+    fn collect(
+        &self,
+        first: Item,
+        queue: &mut mpsc::Receiver<Message>,
+        control: &mut Option<Message>,
+    ) -> Vec<Item> {
+        let mut bytes = first.bytes();
+        let mut items = vec![first];
+        while items.len() < self.settings.batch_max && bytes < BATCH_BYTES_MAX {
+            match queue.try_recv() {
+                Ok(Message::Submit(item)) => {
+                    bytes += item.bytes();
+                    items.push(item);
+                }
+                Ok(other) => {
+                    *control = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        items
+    }
+
+    /// Publishes what is committed, remembers how far, and closes the database.
+    fn finish(self) {
+        let Self { mut store, runtime, shared, publisher, reader, .. } = self;
+        let (done, wait) = std_mpsc::channel();
+        if publisher.send(Signal::Stop(done)).is_ok() {
+            // The publisher drops its end when it cannot go on; what is missing is published on start.
+            let _ = wait.recv();
+        }
+        let publication = shared.take_publication();
+        let closed = runtime.block_on(async {
+            if let Some(reader) = reader {
+                reader.close().await;
+            }
+            if let Some(publication) = publication {
+                store.save_publication(publication).await?;
+            }
+            store.close().await
+        });
+        if let Err(error) = closed {
+            tracing::error!(error = chain(&error), "closing the ledger database");
+        }
+    }
+
+    /// One batch: judge, commit, answer.
+    fn turn(&mut self, items: Vec<Item>, clears_halt: bool) {
+        if let Some(reason) = self.shared.halted() {
+            return answer_all(items, &SubmitError::Halted(reason));
+        }
+        let now = match self.read_clock() {
+            Ok(now) => now,
+            Err(fault) => {
+                let error = self.halt_for_clock(fault);
+                return answer_all(items, &error);
+            }
+        };
+        let runtime = self.runtime.clone();
+        let (verdicts, committed) = match runtime.block_on(self.sequence(&items, now, clears_halt)) {
+            Ok(done) => done,
+            Err(error) => {
+                let error = self.fall_back(error);
+                return answer_all(items, &error);
+            }
+        };
+        if committed {
+            // Receipts leave only here: the transaction is on disk.
+            self.shared.committed.send_replace(self.head.size);
+            // The publisher ends only when it cannot go on; then there is nobody to tell.
+            let _ = self.publisher.send(Signal::Committed);
+        }
+        for (item, verdict) in items.into_iter().zip(verdicts) {
+            // A submitter that went away asks again with its key.
+            let _ = item.answer.send(verdict);
+        }
+    }
+
+    /// Judges all items in order and commits what is accepted. An error means that nothing was.
+    async fn sequence(
+        &mut self,
+        items: &[Item],
+        now: DateTime<Utc>,
+        clears_halt: bool,
+    ) -> Result<(Vec<Answer>, bool), StoreError> {
+        let keys: Vec<String> = items.iter().filter_map(|item| item.key.clone()).collect();
+        let mut draft = Draft {
+            from: self.head.size,
+            now,
+            head: self.head.clone(),
+            entries: Vec::with_capacity(items.len()),
+            accepted: Vec::with_capacity(items.len()),
+            changed: BTreeMap::new(),
+            requests: self.known_requests(keys).await?,
+        };
+        let streams = items.iter().map(|item| item.admitted.checked.signed.statement.stream.to_string());
+        self.streams.load(&mut self.store, streams).await?;
+        let mut verdicts = Vec::with_capacity(items.len());
+        for (place, item) in items.iter().enumerate() {
+            let entries = draft.entries.len();
+            verdicts.push(self.verdict(item, &mut draft).await?);
+            if draft.entries.len() > entries {
+                draft.accepted.push(place);
+            }
+        }
+        if draft.entries.is_empty() {
+            return Ok((verdicts, false));
+        }
+        let Draft { from, head, entries, accepted, changed, .. } = draft;
+        let publication = self.shared.take_publication();
+        let changed = changed.into_values().collect();
+        let batch = Batch { from, entries, changed, head: head.clone(), publication, clears_halt };
+        self.store.append(batch).await?;
+        self.head = head;
+        let statements = accepted.into_iter().map(|place| &items[place].admitted.checked.signed);
+        self.shared.learn(from, self.head.recorded_at, statements);
+        Ok((verdicts, true))
+    }
+
+    /// Receipts of requests that were recorded before.
+    async fn known_requests(
+        &mut self,
+        keys: Vec<String>,
+    ) -> Result<HashMap<String, (Digest, Receipt)>, StoreError> {
+        let mut known = HashMap::new();
+        if keys.is_empty() {
+            return Ok(known);
+        }
+        for request in self.store.find_requests(keys).await? {
+            let rows = self.store.load_range(request.index, request.index + 1).await?;
+            let Some(row) = rows.into_iter().next() else {
+                return Err(StoreError::row(request.index, "request", "its entry is missing"));
+            };
+            let receipt = Receipt::of(&parse_entry(row.index, row.bytes)?);
+            known.insert(request.key, (request.request, receipt));
+        }
+        Ok(known)
+    }
+
+    /// The answer to one item, as of the entry before it. The outer error spoils the whole batch.
+    async fn verdict(&mut self, item: &Item, draft: &mut Draft) -> Result<Answer, StoreError> {
+        let admitted = &item.admitted;
+        if let Some((request, receipt)) = item.key.as_ref().and_then(|key| draft.requests.get(key)) {
+            let same = *request == admitted.request;
+            return Ok(if same { Ok(receipt.clone()) } else { Err(Refusal::IdempotencyConflict.into()) });
+        }
+        let statement = &admitted.checked.signed.statement;
+        let target = match admitted.checked.kind.target(&statement.body) {
+            Some(index) => match self.load_target(index, draft).await {
+                Ok(target) => target,
+                Err(error @ StoreError::Row { .. }) => return Ok(Err(error.into())),
+                Err(error) => return Err(error),
+            },
+            None => None,
+        };
+        let accepted = match self.accept(item, draft, target.as_ref()) {
+            Ok(accepted) => accepted,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let (Some(target), Some(withdrawn)) = (target, kind::body::<Withdrawn>(&statement.kind, &statement.body)) {
+            draft.withdraw(target, &withdrawn)?;
+        }
+        Ok(Ok(accepted))
+    }
+
+    /// Judges, seals, and takes the entry into draft, stream and world.
+    fn accept(&mut self, item: &Item, draft: &mut Draft, target: Option<&Withdrawable>) -> Answer {
+        let admitted = &item.admitted;
+        let signed = &admitted.checked.signed;
+        let name = signed.statement.stream.to_string();
+        let stream = self.streams.get_mut(&name).map_err(SubmitError::Storage)?;
+        let target = target.map(Withdrawable::target);
+        let context = Context { now: draft.now, world: &self.world, target: target.as_ref() };
+        let keys = judge::judge(&admitted.checked.proposal(), stream.0, &stream.1, &context)?;
+        match &admitted.verified {
+            Verified::Good(under) if *under == keys => {}
+            Verified::Bad(under, refusal) if *under == keys => return Err(refusal.clone().into()),
+            // The world has changed since admission: these keys were not known then, or are others.
+            _ => admission::verify(signed, &keys)?,
+        }
+        let index = draft.head.size;
+        let bytes = Entry::seal(index, draft.now, draft.head.entry_hash, &admitted.note).map_err(|error| {
+            Refusal::TooLarge { bytes: entry_bytes(&error, admitted), bytes_max: ENTRY_BYTES_MAX }
+        })?;
+        let leaf = merkle::leaf_hash(&bytes);
+        let entry_hash = Digest::of(&bytes);
+        draft.head.edge.append(leaf).map_err(|error| StoreError::row(index, "head", error.to_string()))?;
+        draft.head = LogHead {
+            size: index + 1,
+            entry_hash,
+            edge: std::mem::take(&mut draft.head.edge),
+            recorded_at: draft.now,
+        };
+        let recorded =
+            Recorded { index, recorded_at: draft.now, statement: &signed.statement, hash: signed.hash };
+        let state = judge::evolve(std::mem::take(&mut stream.1), &recorded);
+        *stream = (Some(Head { revision: signed.statement.revision, hash: signed.hash }), state);
+        if teaches(&signed.statement) {
+            self.world.evolve(&recorded);
+        }
+        let receipt = Receipt { index, entry_hash, statement_hash: signed.hash, recorded_at: draft.now };
+        if let Some(key) = &item.key {
+            draft.requests.insert(key.clone(), (admitted.request, receipt.clone()));
+        }
+        draft.entries.push(NewEntry {
+            bytes,
+            stream: Some((name, signed.statement.revision)),
+            openings: Some(format!("{}{index}{}", admitted.openings.0, admitted.openings.1)),
+            list: admitted.list.clone(),
+            attachments: admitted.attachments.clone(),
+            request: item.key.clone().map(|key| (key, admitted.request)),
+        });
+        Ok(receipt)
+    }
+
+    /// The entry that a withdrawal names, as it stands with what this batch has changed already.
+    async fn load_target(&mut self, index: u64, draft: &Draft) -> Result<Option<Withdrawable>, StoreError> {
+        let (bytes, mut openings, mut list) = if let Some(place) = index.checked_sub(draft.from) {
+            let Some(entry) = usize::try_from(place).ok().and_then(|place| draft.entries.get(place)) else {
+                return Ok(None);
+            };
+            (entry.bytes.clone(), entry.openings.clone(), entry.list.clone())
+        } else {
+            let rows = self.store.load_range(index, index + 1).await?;
+            let Some(row) = rows.into_iter().next() else { return Ok(None) };
+            (row.bytes, row.openings, row.list)
+        };
+        if let Some(changed) = draft.changed.get(&index) {
+            openings = changed.openings.clone().or(openings);
+            list = changed.list.clone().or(list);
+        }
+        Withdrawable::parse(index, bytes, openings, list)
+    }
+
+    /// After a batch that was not committed: back to the last commit, and stop unless the fault passes.
+    fn fall_back(&mut self, error: StoreError) -> SubmitError {
+        self.world = self.shared.with_world(World::clone);
+        self.streams.clear();
+        if error.is_passing() || matches!(error, StoreError::Row { .. }) {
+            tracing::error!(error = chain(&error), "a batch was not committed");
+            return error.into();
+        }
+        // After a failed flush nobody knows what is on disk, and asking the kernel again would lie
+        // (the error is reported once). Only a restart, which verifies the tail, can tell.
+        let reason = match &error {
+            StoreError::Fenced { .. } => "另一个进程已接管账本,本进程不再写入".to_owned(),
+            other => format!("存储故障({}),请检查磁盘后重新启动", chain(other)),
+        };
+        tracing::error!(error = chain(&error), "the ledger stopped");
+        self.shared.halt(reason.clone());
+        SubmitError::Halted(reason)
+    }
+
+    /// The time for a batch: never before the last entry's.
+    fn read_clock(&mut self) -> Result<DateTime<Utc>, ClockFault> {
+        let now = self.clock.now().trunc_subsecs(6);
+        let monotonic = self.clock.monotonic();
+        let last = self.head.recorded_at;
+        if now + CLOCK_BACK_MAX < last {
+            let message = format!(
+                "时钟倒退:最后入账时间 {},现在时钟 {}。校正时钟后重新启动即可恢复",
+                last.to_rfc3339(),
+                now.to_rfc3339()
+            );
+            return Err(ClockFault { cause: "clock_back", observed_at: now, message });
+        }
+        let passed = TimeDelta::from_std(monotonic.saturating_sub(self.reading.1)).unwrap_or(TimeDelta::MAX);
+        let jump_max = TimeDelta::from_std(self.settings.clock_jump_max).unwrap_or(TimeDelta::MAX);
+        if now - self.reading.0 > passed.checked_add(&jump_max).unwrap_or(TimeDelta::MAX) {
+            let message = format!(
+                "时钟跳前:上次读数 {},现在时钟 {}。确认或校正时钟后重新启动即可恢复",
+                self.reading.0.to_rfc3339(),
+                now.to_rfc3339()
+            );
+            return Err(ClockFault { cause: "clock_ahead", observed_at: now, message });
+        }
+        self.reading = (now, monotonic);
+        Ok(now.max(last))
+    }
+
+    /// Stops, and remembers why until it can be put on record.
+    fn halt_for_clock(&mut self, fault: ClockFault) -> SubmitError {
+        tracing::error!(cause = fault.cause, observed_at = %fault.observed_at, "the ledger stopped");
+        let halt = Halt { cause: fault.cause.to_owned(), observed_at: fault.observed_at };
+        if let Err(error) = self.runtime.block_on(self.store.save_halt(halt)) {
+            tracing::error!(error = chain(&error), "the halt could not be saved");
+        }
+        self.shared.halt(fault.message.clone());
+        SubmitError::Halted(fault.message)
+    }
+
+    /// Goes on after a halt for the clock, which is put on record first. Also called on start.
+    pub(crate) fn resume(&mut self) -> Result<(), SubmitError> {
+        let runtime = self.runtime.clone();
+        let halt = runtime.block_on(self.store.load_halt())?;
+        let Some(halt) = halt else {
+            // Nothing to put on record. A storage fault is not mended by asking.
+            return match self.shared.halted() {
+                Some(reason) => Err(SubmitError::Halted(reason)),
+                None => match self.read_clock() {
+                    Ok(_) => Ok(()),
+                    Err(fault) => Err(self.halt_for_clock(fault)),
+                },
+            };
+        };
+        // Whoever resumes after a jump ahead says that the clock is right now.
+        self.reading = (self.clock.now().trunc_subsecs(6), self.clock.monotonic());
+        if let Err(fault) = self.read_clock() {
+            self.shared.halt(fault.message.clone());
+            return Err(SubmitError::Halted(fault.message));
+        }
+        self.shared.go_on();
+        if let Err(error) = self.put_on_record(&halt) {
+            let reason = format!("暂停记录没有写入({error})");
+            self.shared.halt(reason.clone());
+            return Err(SubmitError::Halted(reason));
+        }
+        Ok(())
+    }
+
+    /// Appends `ledger.halted` and `ledger.resumed`, signed by the intake key, as one batch.
+    fn put_on_record(&mut self, halt: &Halt) -> Result<(), SubmitError> {
+        let runtime = self.runtime.clone();
+        let genesis = runtime.block_on(self.store.load_range(0, 1))?;
+        let Some(genesis) = genesis.into_iter().next() else { return Ok(()) };
+        let entry = parse_entry(0, genesis.bytes)?;
+        let Content::Statement(genesis) = entry.content else { return Ok(()) };
+        let stream = genesis.statement.stream.clone();
+        runtime.block_on(self.streams.load(&mut self.store, std::iter::once(stream.to_string())))?;
+        let head = self.streams.get_mut(&stream.to_string()).map_err(SubmitError::Storage)?.0;
+        let (last, observed) = (china(self.head.recorded_at), china(halt.observed_at));
+        let halted = json!({"cause": halt.cause, "last_recorded_at": last, "observed_at": observed});
+        let (first, head) = self.say("ledger.halted.v1", &genesis, &stream, head, &halted)?;
+        let (second, _) = self.say("ledger.resumed.v1", &genesis, &stream, head, &json!({"cause": halt.cause}))?;
+        let (items, answers): (Vec<_>, Vec<_>) = [first, second].into_iter().map(item).unzip();
+        self.turn(items, true);
+        for answer in answers {
+            answer.blocking_recv().map_err(|_| SubmitError::Busy)??;
+        }
+        Ok(())
+    }
+
+    /// Prepares and signs something that the ledger itself says.
+    fn say(
+        &self,
+        kind: &str,
+        genesis: &SignedStatement,
+        stream: &StreamId,
+        head: Option<Head>,
+        fields: &serde_json::Value,
+    ) -> Result<(Admitted, Option<Head>), SubmitError> {
+        let Some(keys) = &self.keys else { return Err(SubmitError::Busy) };
+        let key = &keys.intake;
+        let command = json!({"kind": kind, "stream": stream, "org": genesis.statement.org, "fields": fields});
+        let setting = Setting {
+            origin: &self.shared.origin,
+            stream: stream.clone(),
+            head,
+            signers: vec![Signer { role: "intake".into(), key: key.name().into() }],
+            declared_at: china_time(self.clock.now()),
+        };
+        // These kinds have no slots; what fills the empty ones must only be unknown to others.
+        let secret = key.seed();
+        let mut count = 0_u64;
+        let mut entropy = |buffer: &mut [u8]| {
+            for part in buffer.chunks_mut(32) {
+                let seed = [&secret[..], self.head.entry_hash.as_bytes(), &count.to_be_bytes(), kind.as_bytes()];
+                part.copy_from_slice(&Digest::of(&seed.concat()).as_bytes()[..part.len()]);
+                count += 1;
+            }
+        };
+        let prepared = prepare(&Command::from_value(command)?, &setting, &mut entropy)?;
+        let signed = SignedStatement::sign(&prepared.statement, &[key]).map_err(|e| Refusal::Signature(chain(&e)))?;
+        let head = Head { revision: prepared.statement.revision, hash: signed.hash };
+        let note = signed.note.to_string();
+        let submission = Submission { note, openings: prepared.openings, lines: prepared.lines };
+        let admitted = admission::admit(&self.shared.origin, submission, |name| self.shared.key(name))?;
+        Ok((admitted, Some(head)))
+    }
+}
+
+fn item(admitted: Admitted) -> (Item, oneshot::Receiver<Answer>) {
+    let (answer, receive) = oneshot::channel();
+    (Item { key: None, admitted: Box::new(admitted), answer }, receive)
+}
+
+fn answer_all(items: Vec<Item>, error: &SubmitError) {
+    for item in items {
+        // A submitter that went away asks again with its key.
+        let _ = item.answer.send(Err(error.clone()));
+    }
+}
+
+/// Whole seconds at the offset of China.
+pub(crate) fn china_time(time: DateTime<Utc>) -> DateTime<FixedOffset> {
+    let offset = FixedOffset::east_opt(CHINA_SECONDS_EAST).expect("eight hours are an offset");
+    time.trunc_subsecs(0).with_timezone(&offset)
+}
+
+fn china(time: DateTime<Utc>) -> String {
+    china_time(time).to_rfc3339()
+}
+
+fn entry_bytes(error: &gongkai_log::EntryError, admitted: &Admitted) -> usize {
+    match error {
+        gongkai_log::EntryError::TooLong(bytes) => *bytes,
+        _ => admitted.note.len(),
+    }
+}

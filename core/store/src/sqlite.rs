@@ -1,0 +1,528 @@
+//! The ledger in SQLite: WAL, `synchronous=FULL`, one write connection.
+//!
+//! [`SqliteStore`] is the writer's connection; the functions on a plain connection are shared with
+//! readers. Every statement is here. To change the schema, add a file to `migrations/ledger/sqlite`
+//! and a line to `MIGRATIONS`; never edit one that was released.
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use chrono::DateTime;
+use gongkai_log::{Digest, Edge};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqliteConnection,
+    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous},
+};
+
+use crate::{
+    error::{OpenError, StoreError, code},
+    event_store::{
+        Batch, EventStore, Halt, KnownRequest, LogHead, NewEntry, Publication, RawEntry, StreamEntry,
+    },
+};
+
+/// `PRAGMA application_id` of a ledger: "Gong".
+const APPLICATION_ID: i64 = 0x476F_6E67;
+
+/// Steps that make the schema; `PRAGMA user_version` counts them.
+const MIGRATIONS: [&str; 4] = [
+    include_str!("../../../migrations/ledger/sqlite/0001_entries_and_heads.sql"),
+    include_str!("../../../migrations/ledger/sqlite/0002_openings_lists_attachments.sql"),
+    include_str!("../../../migrations/ledger/sqlite/0003_requests.sql"),
+    include_str!("../../../migrations/ledger/sqlite/0004_publication_and_halts.sql"),
+];
+
+/// The schema's version.
+pub(crate) const VERSION: i64 = 4;
+const _: () = assert!(MIGRATIONS.len() == 4, "VERSION counts the migrations");
+
+/// Pages in the WAL before it is copied back, 16 MiB: a batch of 4,096 entries fits.
+const WAL_PAGES: &str = "4000";
+
+/// Bytes to which the WAL file is cut after it was copied back.
+const WAL_BYTES_KEPT: &str = "67108864";
+
+/// Most rows of one INSERT. Smaller remainders use halves of it, so that only nine texts are prepared
+/// per table and stay in the statement cache.
+const ROWS_MAX: usize = 256;
+
+const LOAD_HEAD: &str = "SELECT size, entry_hash, edge, recorded_at, epoch FROM head WHERE id = 1";
+const TAKE_OVER: &str = "UPDATE head SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch";
+const ADVANCE: &str = "UPDATE head SET size = ?, entry_hash = ?, edge = ?, recorded_at = ? \
+                       WHERE id = 1 AND size = ? AND epoch = ?";
+const LOAD_RANGE: &str = "SELECT e.idx, e.bytes, o.line, l.text FROM entries e \
+                          LEFT JOIN openings o ON o.idx = e.idx LEFT JOIN lists l ON l.idx = e.idx \
+                          WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx";
+const LOAD_STREAM: &str = "SELECT e.idx, e.bytes, o.line, l.text FROM entries e \
+                           LEFT JOIN openings o ON o.idx = e.idx LEFT JOIN lists l ON l.idx = e.idx \
+                           WHERE e.stream = ? ORDER BY e.revision";
+const LOAD_STREAM_END: &str = "SELECT idx, bytes FROM entries WHERE stream = ? ORDER BY revision DESC LIMIT 1";
+const LOAD_STREAMS: &str = "SELECT stream, idx, bytes FROM entries \
+                            WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, revision";
+const LOAD_FAMILY: &str = "SELECT idx FROM entries WHERE stream >= ? AND stream < ?";
+const LOAD_SOME: &str = "SELECT idx, bytes FROM entries WHERE idx IN (SELECT value FROM json_each(?)) ORDER BY idx";
+const LOAD_OPENINGS: &str = "SELECT idx, line FROM openings WHERE idx >= ? AND idx < ? ORDER BY idx";
+const LOAD_BYTES: &str = "SELECT idx, bytes FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx";
+const LOAD_LIST_INDEXES: &str = "SELECT idx FROM lists WHERE idx >= ? AND idx < ? ORDER BY idx";
+const LOAD_LIST: &str = "SELECT text FROM lists WHERE idx = ?";
+const LOAD_ATTACHMENTS: &str = "SELECT hash FROM attachments WHERE idx >= ? AND idx < ? ORDER BY idx, hash";
+const LAST_INDEX: &str = "SELECT max(idx) FROM entries";
+const FIND_REQUESTS: &str = "SELECT key, request, idx FROM requests WHERE key IN (SELECT value FROM json_each(?))";
+const CHANGE_OPENINGS: &str = "UPDATE openings SET line = ? WHERE idx = ?";
+const CHANGE_LIST: &str = "UPDATE lists SET text = ? WHERE idx = ?";
+const SAVE_PUBLICATION: &str = "INSERT INTO publication (id, durable_size, checkpoint) VALUES (1, ?, ?) \
+                                ON CONFLICT (id) DO UPDATE SET durable_size = excluded.durable_size, \
+                                checkpoint = excluded.checkpoint";
+const LOAD_PUBLICATION: &str = "SELECT durable_size, checkpoint FROM publication WHERE id = 1";
+const SAVE_HALT: &str = "INSERT INTO halt (id, cause, observed_at) VALUES (1, ?, ?) ON CONFLICT (id) DO NOTHING";
+const LOAD_HALT: &str = "SELECT cause, observed_at FROM halt WHERE id = 1";
+const CLEAR_HALT: &str = "DELETE FROM halt";
+
+/// Texts of a multi-row INSERT for 1, 2, 4, … [`ROWS_MAX`] rows.
+struct Insert([Arc<str>; 9]);
+
+impl Insert {
+    fn new(into: &str, columns: usize) -> Self {
+        let row = format!("({})", vec!["?"; columns].join(", "));
+        Self(std::array::from_fn(|power| {
+            format!("INSERT INTO {into} VALUES {}", vec![row.as_str(); 1 << power].join(", ")).into()
+        }))
+    }
+
+    /// Inserts all rows in as few statements as the prepared sizes allow.
+    async fn run<T>(
+        &self,
+        connection: &mut SqliteConnection,
+        rows: Vec<T>,
+        bind: impl Fn(Query, T) -> Query,
+    ) -> Result<(), StoreError> {
+        let mut left = rows.len();
+        let mut rows = rows.into_iter();
+        while left > 0 {
+            let power = left.min(ROWS_MAX).ilog2() as usize;
+            let mut query = sqlx::query(AssertSqlSafe(self.0[power].clone()));
+            for row in rows.by_ref().take(1 << power) {
+                query = bind(query, row);
+            }
+            left -= 1 << power;
+            query.execute(&mut *connection).await.map_err(|e| StoreError::sql("inserting", e))?;
+        }
+        Ok(())
+    }
+}
+
+type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
+
+static INSERT_ENTRIES: LazyLock<Insert> = LazyLock::new(|| Insert::new("entries (idx, stream, revision, bytes)", 4));
+static INSERT_OPENINGS: LazyLock<Insert> = LazyLock::new(|| Insert::new("openings (idx, line)", 2));
+static INSERT_LISTS: LazyLock<Insert> = LazyLock::new(|| Insert::new("lists (idx, text)", 2));
+static INSERT_ATTACHMENTS: LazyLock<Insert> = LazyLock::new(|| Insert::new("attachments (idx, hash)", 2));
+static INSERT_REQUESTS: LazyLock<Insert> = LazyLock::new(|| Insert::new("requests (key, request, idx)", 3));
+
+fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |source| StoreError::sql(doing, source)
+}
+
+fn digest(bytes: &[u8], index: u64, field: &'static str) -> Result<Digest, StoreError> {
+    let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| StoreError::row(index, field, "not 32 bytes"))?;
+    Ok(Digest::from_bytes(bytes))
+}
+
+/// Options of every connection.
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .foreign_keys(false)
+        .pragma("cell_size_check", "ON")
+        .row_buffer_size(512)
+        .disable_statement_logging()
+}
+
+/// Options of readers, who can be many and never write.
+pub(crate) fn reader_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
+    options(path).read_only(true).busy_timeout(busy_timeout)
+}
+
+/// Refuses a file that is no ledger or of a later version, without writing a byte.
+///
+/// Returns the version.
+pub(crate) async fn examine(path: &Path) -> Result<i64, OpenError> {
+    let refuse = |reason: String| OpenError::NotALedger { path: path.to_owned(), reason };
+    if !path.is_file() {
+        return Err(refuse("there is no database".into()));
+    }
+    let read = |e: sqlx::Error| match code(&e) {
+        Some(26) => refuse("the file is no SQLite database".into()),
+        _ => StoreError::sql("reading the version", e).into(),
+    };
+    let mut connection = reader_options(path, Duration::from_secs(5)).connect().await.map_err(read)?;
+    let application: i64 =
+        sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut connection).await.map_err(read)?;
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await.map_err(read)?;
+    connection.close().await.map_err(read)?;
+    if application != APPLICATION_ID || version < 1 {
+        return Err(refuse("the database is of another program".into()));
+    }
+    if version > VERSION {
+        return Err(OpenError::Newer { found: version, known: VERSION });
+    }
+    Ok(version)
+}
+
+/// The head and the writer's epoch.
+pub(crate) async fn load_head(connection: &mut SqliteConnection) -> Result<(LogHead, u64), StoreError> {
+    let row = sqlx::query(LOAD_HEAD).fetch_one(connection).await.map_err(sql("reading the head"))?;
+    let size = row.get::<i64, _>(0).cast_unsigned();
+    let edge = Edge::from_bytes(row.get(2)).map_err(|e| StoreError::row(size, "head", e.to_string()))?;
+    if edge.size() != size {
+        return Err(StoreError::row(size, "head", format!("the tree edge is of {} entries", edge.size())));
+    }
+    let head = LogHead {
+        size,
+        entry_hash: digest(row.get(1), size, "head")?,
+        edge,
+        recorded_at: DateTime::from_timestamp_micros(row.get(3))
+            .ok_or_else(|| StoreError::row(size, "head", "recorded_at is out of range"))?,
+    };
+    Ok((head, row.get::<i64, _>(4).cast_unsigned()))
+}
+
+/// Entries in the table, by its last index.
+pub(crate) async fn count(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let last: Option<i64> =
+        sqlx::query_scalar(LAST_INDEX).fetch_one(connection).await.map_err(sql("reading the last index"))?;
+    Ok(last.map_or(0, |last| last.cast_unsigned() + 1))
+}
+
+fn raw_entry(row: &SqliteRow) -> RawEntry {
+    RawEntry { index: row.get::<i64, _>(0).cast_unsigned(), bytes: row.get(1), openings: row.get(2), list: row.get(3) }
+}
+
+/// Entries from `from` to `to`, exclusive.
+pub(crate) async fn load_range(
+    connection: &mut SqliteConnection,
+    from: u64,
+    to: u64,
+) -> Result<Vec<RawEntry>, StoreError> {
+    let query = sqlx::query(LOAD_RANGE).bind(from.cast_signed()).bind(to.cast_signed());
+    let rows = query.fetch_all(connection).await.map_err(sql("reading entries"))?;
+    Ok(rows.iter().map(raw_entry).collect())
+}
+
+/// One stream, in order.
+pub(crate) async fn load_stream(connection: &mut SqliteConnection, stream: String) -> Result<Vec<RawEntry>, StoreError> {
+    let rows = sqlx::query(LOAD_STREAM).bind(stream).fetch_all(connection).await.map_err(sql("reading a stream"))?;
+    Ok(rows.iter().map(raw_entry).collect())
+}
+
+/// Index and bytes of a stream's last entry.
+pub(crate) async fn load_stream_end(
+    connection: &mut SqliteConnection,
+    stream: String,
+) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+    let query = sqlx::query(LOAD_STREAM_END).bind(stream);
+    let row = query.fetch_optional(connection).await.map_err(sql("reading a stream's head"))?;
+    Ok(row.map(|row| (row.get::<i64, _>(0).cast_unsigned(), row.get(1))))
+}
+
+/// Indexes of the entries whose streams are of these families, in order.
+pub(crate) async fn load_indexes_of(
+    connection: &mut SqliteConnection,
+    families: &BTreeSet<&'static str>,
+) -> Result<Vec<u64>, StoreError> {
+    let mut indexes = Vec::new();
+    for family in families {
+        // A range of the index; '0' follows '/'.
+        let query = sqlx::query_scalar::<_, i64>(LOAD_FAMILY).bind(format!("{family}/")).bind(format!("{family}0"));
+        let found = query.fetch_all(&mut *connection).await.map_err(sql("finding registry entries"))?;
+        indexes.extend(found.into_iter().map(i64::cast_unsigned));
+    }
+    indexes.sort_unstable();
+    Ok(indexes)
+}
+
+/// Index and bytes of these entries, in order.
+pub(crate) async fn load_some(
+    connection: &mut SqliteConnection,
+    indexes: &[u64],
+) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+    let query = sqlx::query(LOAD_SOME).bind(json_text(indexes));
+    let rows = query.fetch_all(connection).await.map_err(sql("reading entries"))?;
+    Ok(rows.iter().map(|row| (row.get::<i64, _>(0).cast_unsigned(), row.get(1))).collect())
+}
+
+/// Index and bytes of the entries from `from` to `to`, exclusive, in order.
+pub(crate) async fn load_bytes(
+    connection: &mut SqliteConnection,
+    from: u64,
+    to: u64,
+) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+    let query = sqlx::query(LOAD_BYTES).bind(from.cast_signed()).bind(to.cast_signed());
+    let rows = query.fetch_all(connection).await.map_err(sql("reading entries"))?;
+    Ok(rows.iter().map(|row| (row.get::<i64, _>(0).cast_unsigned(), row.get(1))).collect())
+}
+
+/// Openings lines from `from` to `to`, exclusive.
+pub(crate) async fn load_openings(
+    connection: &mut SqliteConnection,
+    from: u64,
+    to: u64,
+) -> Result<Vec<(u64, String)>, StoreError> {
+    let query = sqlx::query(LOAD_OPENINGS).bind(from.cast_signed()).bind(to.cast_signed());
+    let rows = query.fetch_all(connection).await.map_err(sql("reading openings"))?;
+    Ok(rows.iter().map(|row| (row.get::<i64, _>(0).cast_unsigned(), row.get(1))).collect())
+}
+
+/// Which entries from `from` to `to`, exclusive, have lists.
+pub(crate) async fn load_list_indexes(
+    connection: &mut SqliteConnection,
+    from: u64,
+    to: u64,
+) -> Result<Vec<u64>, StoreError> {
+    let query = sqlx::query_scalar::<_, i64>(LOAD_LIST_INDEXES).bind(from.cast_signed()).bind(to.cast_signed());
+    let rows = query.fetch_all(connection).await.map_err(sql("finding lists"))?;
+    Ok(rows.into_iter().map(i64::cast_unsigned).collect())
+}
+
+/// The list of an entry.
+pub(crate) async fn load_list(connection: &mut SqliteConnection, index: u64) -> Result<Option<String>, StoreError> {
+    let query = sqlx::query_scalar(LOAD_LIST).bind(index.cast_signed());
+    query.fetch_optional(connection).await.map_err(sql("reading a list"))
+}
+
+/// Attachments that the entries from `from` to `to`, exclusive, name.
+pub(crate) async fn load_attachments(
+    connection: &mut SqliteConnection,
+    from: u64,
+    to: u64,
+) -> Result<Vec<Digest>, StoreError> {
+    let query = sqlx::query(LOAD_ATTACHMENTS).bind(from.cast_signed()).bind(to.cast_signed());
+    let rows = query.fetch_all(connection).await.map_err(sql("reading attachments"))?;
+    rows.iter().map(|row| digest(row.get(0), from, "attachments")).collect()
+}
+
+/// How far files are durable.
+pub(crate) async fn load_publication(connection: &mut SqliteConnection) -> Result<Option<Publication>, StoreError> {
+    let query = sqlx::query(LOAD_PUBLICATION).fetch_optional(connection);
+    let row = query.await.map_err(sql("reading the publication"))?;
+    Ok(row.map(|row| Publication { durable_size: row.get::<i64, _>(0).cast_unsigned(), checkpoint: row.get(1) }))
+}
+
+fn json_text<T: serde::Serialize>(values: &[T]) -> String {
+    serde_json::to_string(values).expect("numbers and strings have JSON")
+}
+
+/// The write connection.
+pub struct SqliteStore {
+    connection: SqliteConnection,
+    epoch: u64,
+    // A withdrawal was committed and old text may still lie in the WAL.
+    wal_to_empty: bool,
+}
+
+impl SqliteStore {
+    /// Makes a new database with an empty log.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be written.
+    pub async fn create(path: &Path) -> Result<(), StoreError> {
+        let options = options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        let mut connection = options.connect().await.map_err(sql("creating the database"))?;
+        migrate(&mut connection, 0).await?;
+        connection.close().await.map_err(sql("creating the database"))
+    }
+
+    /// Opens the database for writing and takes over from whoever wrote before.
+    ///
+    /// # Errors
+    /// [`OpenError::NotALedger`], [`OpenError::Newer`], [`OpenError::Store`].
+    pub async fn open(path: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
+        let version = examine(path).await?;
+        let options = options(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(busy_timeout)
+            .pragma("secure_delete", "ON")
+            .pragma("wal_autocheckpoint", WAL_PAGES)
+            .pragma("journal_size_limit", WAL_BYTES_KEPT);
+        let mut connection = options.connect().await.map_err(sql("opening the database"))?;
+        if version < VERSION {
+            migrate(&mut connection, version).await?;
+        }
+        let epoch: i64 =
+            sqlx::query_scalar(TAKE_OVER).fetch_one(&mut connection).await.map_err(sql("taking over the head"))?;
+        // A withdrawal may have been committed just before a crash.
+        let mut store = Self { connection, epoch: epoch.cast_unsigned(), wal_to_empty: true };
+        store.empty_wal().await;
+        Ok(store)
+    }
+
+    /// Copies the WAL back and empties it, so that withdrawn text is in no file. Readers can be in the
+    /// way; then the next append tries again.
+    async fn empty_wal(&mut self) {
+        if !self.wal_to_empty {
+            return;
+        }
+        let query = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)");
+        self.wal_to_empty = query.fetch_one(&mut self.connection).await.map_or(true, |busy| busy != 0);
+    }
+
+    async fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let (from, epoch) = (batch.from, self.epoch);
+        let mut transaction =
+            self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql("beginning a transaction"))?;
+        // First of all: a stale writer must not even collide with rows of the one who took over.
+        let advanced = sqlx::query(ADVANCE)
+            .bind(batch.head.size.cast_signed())
+            .bind(batch.head.entry_hash.as_bytes().to_vec())
+            .bind(batch.head.edge.to_bytes())
+            .bind(batch.head.recorded_at.timestamp_micros())
+            .bind(from.cast_signed())
+            .bind(epoch.cast_signed())
+            .execute(&mut *transaction)
+            .await
+            .map_err(sql("advancing the head"))?;
+        if advanced.rows_affected() != 1 {
+            // Dropping the transaction rolls it back.
+            return Err(StoreError::Fenced { size: from, epoch });
+        }
+        insert(&mut transaction, from, batch.entries).await?;
+        for changed in batch.changed {
+            change(&mut transaction, CHANGE_OPENINGS, changed.index, changed.openings).await?;
+            change(&mut transaction, CHANGE_LIST, changed.index, changed.list).await?;
+        }
+        if let Some(publication) = batch.publication {
+            save_publication(&mut transaction, publication).await?;
+        }
+        if batch.clears_halt {
+            sqlx::query(CLEAR_HALT).execute(&mut *transaction).await.map_err(sql("clearing the halt"))?;
+        }
+        // The commit point. Before it nothing happened; after it everything can be redone from here.
+        transaction.commit().await.map_err(sql("committing"))
+    }
+
+    /// Limits the database file, so that a test can fill it.
+    #[cfg(test)]
+    pub(crate) async fn limit_pages(&mut self, pages: u32) {
+        let query = sqlx::query(AssertSqlSafe(format!("PRAGMA max_page_count = {pages}")));
+        query.execute(&mut self.connection).await.expect("the pragma exists");
+    }
+}
+
+async fn migrate(connection: &mut SqliteConnection, version: i64) -> Result<(), StoreError> {
+    let done = usize::try_from(version).unwrap_or(0);
+    for (step, text) in MIGRATIONS.iter().enumerate().skip(done) {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql("migrating"))?;
+        sqlx::raw_sql(*text).execute(&mut *transaction).await.map_err(sql("migrating"))?;
+        let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}", step + 1);
+        sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await.map_err(sql("migrating"))?;
+        transaction.commit().await.map_err(sql("migrating"))?;
+    }
+    Ok(())
+}
+
+async fn insert(connection: &mut SqliteConnection, from: u64, entries: Vec<NewEntry>) -> Result<(), StoreError> {
+    let mut rows = Vec::with_capacity(entries.len());
+    let (mut openings, mut lists, mut attachments, mut requests) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (index, entry) in (from.cast_signed()..).zip(entries) {
+        let (stream, revision) = entry.stream.map(|(s, r)| (s, r.cast_signed())).unzip();
+        rows.push((index, stream, revision, entry.bytes));
+        openings.extend(entry.openings.map(|line| (index, line)));
+        lists.extend(entry.list.map(|text| (index, text)));
+        attachments.extend(entry.attachments.into_iter().map(|hash| (index, hash)));
+        requests.extend(entry.request.map(|(key, request)| (key, request, index)));
+    }
+    // Rows of a table that is sorted by random keys go in faster sorted.
+    requests.sort_unstable();
+    INSERT_ENTRIES.run(connection, rows, |q, (i, s, r, b)| q.bind(i).bind(s).bind(r).bind(b)).await?;
+    INSERT_OPENINGS.run(connection, openings, |q, (i, line)| q.bind(i).bind(line)).await?;
+    INSERT_LISTS.run(connection, lists, |q, (i, text)| q.bind(i).bind(text)).await?;
+    INSERT_ATTACHMENTS.run(connection, attachments, |q, (i, hash)| q.bind(i).bind(hash.as_bytes().to_vec())).await?;
+    INSERT_REQUESTS.run(connection, requests, |q, (k, r, i)| q.bind(k).bind(r.as_bytes().to_vec()).bind(i)).await
+}
+
+async fn change(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    index: u64,
+    text: Option<String>,
+) -> Result<(), StoreError> {
+    let Some(text) = text else { return Ok(()) };
+    let query = sqlx::query(statement).bind(text).bind(index.cast_signed());
+    let changed = query.execute(connection).await.map_err(sql("withdrawing"))?;
+    if changed.rows_affected() == 1 { Ok(()) } else { Err(StoreError::row(index, "openings", "the row is missing")) }
+}
+
+async fn save_publication(connection: &mut SqliteConnection, publication: Publication) -> Result<(), StoreError> {
+    let query = sqlx::query(SAVE_PUBLICATION).bind(publication.durable_size.cast_signed()).bind(publication.checkpoint);
+    query.execute(connection).await.map(drop).map_err(sql("saving the publication"))
+}
+
+impl EventStore for SqliteStore {
+    async fn load_head(&mut self) -> Result<LogHead, StoreError> {
+        Ok(load_head(&mut self.connection).await?.0)
+    }
+
+    async fn load_range(&mut self, from: u64, to: u64) -> Result<Vec<RawEntry>, StoreError> {
+        load_range(&mut self.connection, from, to).await
+    }
+
+    async fn load_streams(&mut self, streams: Vec<String>) -> Result<Vec<StreamEntry>, StoreError> {
+        let query = sqlx::query(LOAD_STREAMS).bind(json_text(&streams));
+        let rows = query.fetch_all(&mut self.connection).await.map_err(sql("reading streams"))?;
+        let entry = |row: &SqliteRow| StreamEntry {
+            stream: row.get(0),
+            index: row.get::<i64, _>(1).cast_unsigned(),
+            bytes: row.get(2),
+        };
+        Ok(rows.iter().map(entry).collect())
+    }
+
+    async fn find_requests(&mut self, keys: Vec<String>) -> Result<Vec<KnownRequest>, StoreError> {
+        let query = sqlx::query(FIND_REQUESTS).bind(json_text(&keys));
+        let rows = query.fetch_all(&mut self.connection).await.map_err(sql("reading requests"))?;
+        let request = |row: &SqliteRow| {
+            let index = row.get::<i64, _>(2).cast_unsigned();
+            Ok(KnownRequest { key: row.get(0), request: digest(row.get(1), index, "request")?, index })
+        };
+        rows.iter().map(request).collect()
+    }
+
+    async fn append(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let withdraws = !batch.changed.is_empty();
+        self.write(batch).await?;
+        self.wal_to_empty |= withdraws;
+        self.empty_wal().await;
+        Ok(())
+    }
+
+    async fn load_publication(&mut self) -> Result<Option<Publication>, StoreError> {
+        load_publication(&mut self.connection).await
+    }
+
+    async fn save_publication(&mut self, publication: Publication) -> Result<(), StoreError> {
+        save_publication(&mut self.connection, publication).await
+    }
+
+    async fn load_halt(&mut self) -> Result<Option<Halt>, StoreError> {
+        let query = sqlx::query(LOAD_HALT).fetch_optional(&mut self.connection);
+        let Some(row) = query.await.map_err(sql("reading the halt"))? else { return Ok(None) };
+        let observed_at = DateTime::from_timestamp_micros(row.get(1))
+            .ok_or_else(|| StoreError::row(0, "halt", "observed_at is out of range"))?;
+        Ok(Some(Halt { cause: row.get(0), observed_at }))
+    }
+
+    async fn save_halt(&mut self, halt: Halt) -> Result<(), StoreError> {
+        let query = sqlx::query(SAVE_HALT).bind(halt.cause).bind(halt.observed_at.timestamp_micros());
+        query.execute(&mut self.connection).await.map(drop).map_err(sql("saving the halt"))
+    }
+
+    async fn close(self) -> Result<(), StoreError> {
+        self.connection.close().await.map_err(sql("closing the database"))
+    }
+}

@@ -1,0 +1,10 @@
+//! The ledger under load, faults and tampering. Numbers are those of the thirty cases.
+
+mod clock;
+mod faults;
+mod helpers;
+mod opening;
+mod publication;
+mod tampering;
+mod withdrawal;
+mod writing;

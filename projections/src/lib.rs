@@ -1,0 +1,38 @@
+//! Views and search over the public log: built from it, thrown away and rebuilt at will.
+//!
+//! In scope: what a projection says about an event ([`projection`], [`boards`]), the follower that
+//! writes it with its cursor, generations of views and their swap ([`views`]), the questions that
+//! pages ask ([`read`]), full-text search ([`search`]). Out of scope: HTTP, HTML, the ledger's own
+//! tables, anything that is not public. To add a board, see [`projection`]; a question, see [`read`].
+
+pub mod boards;
+pub mod diff;
+mod documents;
+pub mod event;
+pub mod follower;
+pub mod projection;
+pub mod read;
+pub mod search;
+pub mod source;
+pub mod status;
+#[cfg(test)]
+mod tests;
+pub mod views;
+
+pub use follower::FollowError;
+pub use read::{ReadError, Reader};
+pub use source::{Source, SourceError, Sourced};
+pub use status::Status;
+pub use views::{Engine, Views};
+
+/// Every statement with its name, so that a test can prepare each on SQLite and on PostgreSQL.
+pub fn statements() -> Vec<(String, String)> {
+    let constants = [follower::STATEMENTS, follower::TOUCHED_STATEMENTS, documents::STATEMENTS].concat();
+    let constants = constants.into_iter().chain(read::statements());
+    let mut all: Vec<(String, String)> = constants.map(|(name, sql)| (name.to_owned(), sql.to_owned())).collect();
+    for table in projection::TABLES {
+        all.push((format!("{}.upsert", table.name), table.upsert(2, projection::Marks::Numbered)));
+        all.push((format!("{}.delete_stream", table.name), table.delete_stream()));
+    }
+    all
+}

@@ -1,0 +1,383 @@
+//! The compliance board: who is late with what, computed for today. Each number has its list.
+//!
+//! Which periods are missing: every village in force owes a finance sheet for each month since it was
+//! registered (or since its earliest published period), due on the day of the next month that the rule
+//! in force sets. A quarterly sheet covers its three months. Months that are not yet due are not missing.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use gongkai_domain::{field::Period, kind::slot::WithdrawalBasis, rules::RuleCode};
+use serde::Serialize;
+
+use super::{Columns, Filter, Matter, Page, Question, ReadError, Reader, TimelineItem, disclosures, int, label_or};
+use crate::{projection::Arg, status::Status};
+
+/// Months that the board and the grid look back.
+pub const MONTHS_MAX: u32 = 12;
+/// Open questions that are read for the board.
+const QUESTIONS_MAX: i64 = 10_000;
+
+macro_rules! within {
+    ($column:literal) => {
+        concat!(
+            "(CAST($1 AS TEXT) IS NULL OR ",
+            $column,
+            " IN (SELECT code FROM organization_ancestors WHERE ancestor = $1))"
+        )
+    };
+}
+
+const VILLAGES: &str = concat!(
+    "SELECT code, registered_on, ended_on FROM organizations WHERE level = 'village' AND ",
+    within!("code"),
+    " ORDER BY code"
+);
+const SHEETS: &str = concat!(
+    "SELECT org, stream, period_start, period_end, recorded_at, declared_at, late_days, back_filled, no_movement FROM matters \
+     WHERE family = 'disclosure' AND state <> 'withdrawn' AND (content = 'finance' OR class = 'finance') AND period_end IS NOT NULL AND ",
+    within!("org"),
+    " ORDER BY org, period_start, first_index"
+);
+const WITHDRAWALS: &str = concat!(
+    "SELECT w.entry_index, w.place, w.number, w.target_index, w.org, w.basis, e.recorded_at, COALESCE(t.kind, '') AS target_kind, COALESCE(t.stream, '') AS target_stream \
+     FROM withdrawals w JOIN events e ON e.entry_index = w.entry_index LEFT JOIN events t ON t.entry_index = w.target_index WHERE ",
+    within!("w.org"),
+    " ORDER BY w.entry_index DESC, w.place, w.number LIMIT $2 OFFSET $3"
+);
+const WITHDRAWALS_COUNT: &str = concat!("SELECT COUNT(*) FROM withdrawals w WHERE ", within!("w.org"));
+
+pub(super) const STATEMENTS: &[(&str, &str)] = &[
+    ("compliance.villages", VILLAGES),
+    ("compliance.sheets", SHEETS),
+    ("compliance.withdrawals", WITHDRAWALS),
+    ("compliance.withdrawals_count", WITHDRAWALS_COUNT),
+    ("compliance.open_questions", disclosures::OPEN_QUESTIONS),
+];
+
+/// The first few of a list, and how many there are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Counted<T> {
+    /// All.
+    pub total: u64,
+    /// The first few.
+    pub items: Vec<T>,
+}
+
+/// A month that a village owes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MissingPeriod {
+    /// Code of the village.
+    pub org: String,
+    /// Its name today.
+    pub org_name: String,
+    /// The month, `2026-02`.
+    pub period: String,
+    /// Day on which it was due.
+    pub due: NaiveDate,
+    /// Days since then.
+    pub days_late: u64,
+}
+
+/// A month of an organization's grid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Month {
+    /// The month, `2026-02`.
+    pub period: String,
+    /// Day on which it is due.
+    pub due: NaiveDate,
+    /// 已公开, 补报, 本月无收支, 缺 or 未到期.
+    pub status: Status,
+    /// The sheet.
+    pub stream: Option<String>,
+    /// Days from the due day to the record, or to today while it is missing.
+    pub days_late: Option<u64>,
+}
+
+/// A question that waits for its answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Unanswered {
+    /// The question; its text is on the sheet's page.
+    pub question: Question,
+    /// Code of the organization that must answer.
+    pub org: String,
+    /// Days since it was asked.
+    pub age_days: u64,
+}
+
+/// A withdrawal in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WithdrawalRow {
+    /// Entry that records it.
+    pub index: u64,
+    /// `slot` or `line`.
+    pub place: String,
+    /// Which slot or line, from 0.
+    pub number: u64,
+    /// Entry whose opening was withdrawn.
+    pub target: u64,
+    /// Stream of that entry.
+    pub target_stream: String,
+    /// Chinese name of that entry's kind.
+    pub target_label: String,
+    /// Code of the organization that withdrew.
+    pub org: String,
+    /// Its name today.
+    pub org_name: String,
+    /// Legal basis, Chinese.
+    pub basis: String,
+    /// When it was recorded.
+    pub at: DateTime<Utc>,
+}
+
+/// The whole board for a subtree.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Compliance {
+    /// Entries of the log that it reflects.
+    pub size: u64,
+    /// Day for which it was computed.
+    pub today: NaiveDate,
+    /// Pledges past their date without an end.
+    pub overdue: Counted<Matter>,
+    /// Months without a finance sheet.
+    pub missing: Counted<MissingPeriod>,
+    /// Notices and nominations whose period ended without an outcome.
+    pub without_outcome: Counted<Matter>,
+    /// Questions past their date without an answer.
+    pub unanswered: Counted<Unanswered>,
+    /// What was recorded late.
+    pub back_filled: Counted<TimelineItem>,
+    /// What was taken down.
+    pub withdrawn: Counted<WithdrawalRow>,
+}
+
+struct Sheet {
+    stream: String,
+    start: NaiveDate,
+    end: NaiveDate,
+    recorded_on: NaiveDate,
+    late_days: u64,
+    back_filled: bool,
+    no_movement: bool,
+}
+
+impl Reader {
+    /// The board, each list with its first `shown` rows.
+    pub async fn compliance(&mut self, org: Option<&str>, shown: u32) -> Result<Compliance, ReadError> {
+        let filter = Filter { org: org.map(str::to_owned), limit: shown.max(1), ..Filter::default() };
+        let overdue = self.overdue(&filter).await?;
+        let without_outcome = self.without_outcome(&filter).await?;
+        let back_filled = self.back_filled(&filter).await?;
+        let withdrawn = self.withdrawals(&filter).await?;
+        let shown = shown as usize;
+        let first = |mut all: Vec<MissingPeriod>| Counted {
+            total: all.len() as u64,
+            items: all.drain(..).take(shown).collect(),
+        };
+        let missing = first(self.missing(org).await?);
+        let unanswered: Vec<_> = self.unanswered(org).await?;
+        let overdue_answers: Vec<_> =
+            unanswered.into_iter().filter(|open| open.question.status == Status::AnswerOverdue).collect();
+        Ok(Compliance {
+            size: self.size(),
+            today: self.today(),
+            overdue: Counted { total: overdue.total, items: overdue.items },
+            missing,
+            without_outcome: Counted { total: without_outcome.total, items: without_outcome.items },
+            unanswered: Counted {
+                total: overdue_answers.len() as u64,
+                items: overdue_answers.into_iter().take(shown).collect(),
+            },
+            back_filled: Counted { total: back_filled.total, items: back_filled.items },
+            withdrawn: Counted { total: withdrawn.total, items: withdrawn.items },
+        })
+    }
+
+    /// Pledges past their date without an end.
+    pub async fn overdue(&mut self, filter: &Filter) -> Result<Page<Matter>, ReadError> {
+        let statuses = vec![Status::OverdueUnreported, Status::Overdue];
+        self.pledges(&Filter { statuses, ..filter.clone() }).await
+    }
+
+    /// Notices and nominations whose period ended without an outcome, longest first.
+    pub async fn without_outcome(&mut self, filter: &Filter) -> Result<Page<Matter>, ReadError> {
+        self.by_end(filter, vec![Status::NoOutcome]).await
+    }
+
+    /// Notices and nominations whose period is running, the first to end first.
+    pub async fn running(&mut self, filter: &Filter) -> Result<Page<Matter>, ReadError> {
+        self.by_end(filter, vec![Status::PeriodRunning, Status::Extended]).await
+    }
+
+    async fn by_end(&mut self, filter: &Filter, statuses: Vec<Status>) -> Result<Page<Matter>, ReadError> {
+        let mut all = Vec::new();
+        for family in ["notice", "nomination"] {
+            let mut offset = 0;
+            loop {
+                let page = Filter { statuses: statuses.clone(), offset, limit: super::LIMIT_MAX, ..filter.clone() };
+                let found = self.matters(family, &page).await?;
+                offset += u64::from(super::LIMIT_MAX);
+                all.extend(found.items);
+                if offset >= found.total {
+                    break;
+                }
+            }
+        }
+        all.sort_by_key(|matter| (matter.ends_on, matter.first_index));
+        let total = all.len() as u64;
+        let skip = usize::try_from(filter.offset).unwrap_or(usize::MAX);
+        let items = all.into_iter().skip(skip).take(filter.limit() as usize).collect();
+        Ok(Page { size: self.size(), total, offset: filter.offset, limit: filter.limit(), items })
+    }
+
+    /// Every month that a village of the subtree owes, latest month first.
+    pub async fn missing(&mut self, org: Option<&str>) -> Result<Vec<MissingPeriod>, ReadError> {
+        let mut missing = Vec::new();
+        for (code, months) in self.months(org).await? {
+            missing.extend(months.into_iter().filter(|month| month.status == Status::Missing).map(|month| {
+                MissingPeriod {
+                    org: code.clone(),
+                    org_name: String::new(),
+                    period: month.period,
+                    due: month.due,
+                    days_late: month.days_late.unwrap_or_default(),
+                }
+            }));
+        }
+        missing.sort_by(|a, b| (&b.period, &a.org).cmp(&(&a.period, &b.org)));
+        let names = self.org_names(missing.iter().map(|m| m.org.as_str())).await?;
+        for period in &mut missing {
+            period.org_name = names.get(&period.org).unwrap_or(&period.org).clone();
+        }
+        Ok(missing)
+    }
+
+    /// The grid of each village of a subtree: the last [`MONTHS_MAX`] ended months that it owes, oldest first.
+    pub async fn months(&mut self, org: Option<&str>) -> Result<BTreeMap<String, Vec<Month>>, ReadError> {
+        let scope = Arg::Text(org.map(str::to_owned));
+        let villages = self.rows(VILLAGES, vec![scope.clone()]).await?;
+        let mut sheets: HashMap<String, Vec<Sheet>> = HashMap::new();
+        for row in self.rows(SHEETS, vec![scope]).await? {
+            let (Some(start), Some(end)) = (row.day("period_start")?, row.day("period_end")?) else { continue };
+            let zone = *row.declared("declared_at")?.offset();
+            sheets.entry(row.text("org")?).or_default().push(Sheet {
+                stream: row.text("stream")?,
+                start,
+                end,
+                recorded_on: row.recorded("recorded_at")?.with_timezone(&zone).date_naive(),
+                late_days: row.count("late_days")?,
+                back_filled: row.flag("back_filled")?,
+                no_movement: row.flag("no_movement")?,
+            });
+        }
+        let mut grids = BTreeMap::new();
+        for village in &villages {
+            let code = village.text("code")?;
+            let sheets = sheets.remove(&code).unwrap_or_default();
+            let registered = village.day("registered_on")?.unwrap_or(self.today());
+            let since = sheets.iter().map(|sheet| sheet.start).min().map_or(registered, |first| first.min(registered));
+            let grid = self.grid(&code, since, village.day("ended_on")?, &sheets);
+            grids.insert(code, grid);
+        }
+        Ok(grids)
+    }
+
+    fn grid(&self, code: &str, since: NaiveDate, ended: Option<NaiveDate>, sheets: &[Sheet]) -> Vec<Month> {
+        let this_month = self.today().with_day(1).unwrap_or(self.today());
+        let months = (1..=MONTHS_MAX).rev().filter_map(|back| this_month.checked_sub_months(Months::new(back)));
+        let owed = months.filter(|first| {
+            let after = first.checked_add_months(Months::new(1)).unwrap_or(*first);
+            after > since && ended.is_none_or(|ended| ended >= after)
+        });
+        owed.filter_map(|first| self.month(code, first, sheets)).collect()
+    }
+
+    fn month(&self, code: &str, first: NaiveDate, sheets: &[Sheet]) -> Option<Month> {
+        let next = first.checked_add_months(Months::new(1))?;
+        let rule = self.world().rule(RuleCode::DisclosureDueDay, code, first);
+        // A due day that a short month does not have is its last day.
+        let last = next.checked_add_months(Months::new(1))?.pred_opt()?.day();
+        let due = next.with_day(u32::try_from(rule.value).unwrap_or(last).clamp(1, last))?;
+        let days_after = |day: NaiveDate| (day > due).then(|| (day - due).num_days().unsigned_abs());
+        let sheet = sheets.iter().find(|sheet| sheet.start <= first && sheet.end >= next.pred_opt().unwrap_or(next));
+        let (status, days_late) = match sheet {
+            Some(sheet) if sheet.back_filled || sheet.recorded_on > due => {
+                (Status::BackFilled, days_after(sheet.recorded_on).or(Some(sheet.late_days)))
+            }
+            Some(sheet) if sheet.no_movement => (Status::NoMovement, None),
+            Some(_) => (Status::Disclosed, None),
+            None if self.today() > due => (Status::Missing, days_after(self.today())),
+            None => (Status::NotYetDue, None),
+        };
+        let stream = sheet.map(|sheet| sheet.stream.clone());
+        Some(Month { period: Period::month_of(first).0, due, status, stream, days_late })
+    }
+
+    /// Questions without an answer, oldest first; those past their date have the status 逾期未答复.
+    pub async fn unanswered(&mut self, org: Option<&str>) -> Result<Vec<Unanswered>, ReadError> {
+        let rows = self.rows(disclosures::OPEN_QUESTIONS, disclosures::open_questions_args(org, QUESTIONS_MAX)).await?;
+        rows.iter()
+            .map(|row| {
+                let question = self.question(row)?;
+                let age_days = (self.today() - question.asked_on).num_days().max(0).unsigned_abs();
+                Ok(Unanswered { org: row.maybe("org")?.unwrap_or_default(), age_days, question })
+            })
+            .collect()
+    }
+
+    /// A page of withdrawals, newest first.
+    pub async fn withdrawals(&mut self, filter: &Filter) -> Result<Page<WithdrawalRow>, ReadError> {
+        let scope = Arg::Text(filter.org.clone());
+        let total = self.count(WITHDRAWALS_COUNT, vec![scope.clone()]).await?;
+        let rows = self.rows(WITHDRAWALS, vec![scope, int(filter.limit()), int(filter.offset)]).await?;
+        let codes: Vec<String> = rows.iter().map(|row| row.text("org")).collect::<Result<_, _>>()?;
+        let names = self.org_names(codes.iter().map(String::as_str)).await?;
+        let mut items = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (org, kind, basis) = (row.text("org")?, row.text("target_kind")?, row.text("basis")?);
+            items.push(WithdrawalRow {
+                index: row.count("entry_index")?,
+                place: row.text("place")?,
+                number: row.count("number")?,
+                target: row.count("target_index")?,
+                target_stream: row.text("target_stream")?,
+                target_label: label_or(gongkai_domain::kind::find(&kind).map(|kind| kind.label), &kind).to_owned(),
+                org_name: names.get(&org).unwrap_or(&org).clone(),
+                org,
+                basis: label_or(WithdrawalBasis::from_wire(&basis).map(WithdrawalBasis::label), &basis).to_owned(),
+                at: row.recorded("recorded_at")?,
+            });
+        }
+        Ok(Page { size: self.size(), total, offset: filter.offset, limit: filter.limit(), items })
+    }
+
+    /// Of the villages in a subtree: how many owe the month, and how many of them have not disclosed it.
+    pub async fn month_owed(&mut self, org: Option<&str>, period: &str) -> Result<(u64, u64), ReadError> {
+        let grids = self.months(org).await?;
+        let owed: Vec<_> = grids.values().flatten().filter(|month| month.period == period).collect();
+        let missing = owed.iter().filter(|month| month.status == Status::Missing).count();
+        Ok((owed.len() as u64, missing as u64))
+    }
+
+    /// Overdue pledges and missing months at or below each of some organizations.
+    pub(crate) async fn late_below(
+        &mut self,
+        codes: &[String],
+        above: Option<&str>,
+    ) -> Result<HashMap<String, u64>, ReadError> {
+        let mut late: HashMap<String, u64> = HashMap::new();
+        let missing = self.missing(above).await?;
+        let world = self.world_handle();
+        let wanted: HashSet<&str> = codes.iter().map(String::as_str).collect();
+        for period in missing {
+            for code in world.chain(&period.org).filter(|code| wanted.contains(code)) {
+                *late.entry(code.to_owned()).or_default() += 1;
+            }
+        }
+        for code in codes {
+            let filter = Filter { org: Some(code.clone()), limit: 1, ..Filter::default() };
+            *late.entry(code.clone()).or_default() += self.overdue(&filter).await?.total;
+        }
+        Ok(late)
+    }
+}

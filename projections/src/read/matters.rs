@@ -1,0 +1,538 @@
+//! Lists of matters: filters, pages, counts by status. One shape serves the boards of all five families.
+//!
+//! Where today and a stored date decide a status, SQL filters by it. Where the working-day calendar
+//! decides (notices, nominations), the rows of the other filters are read and their periods computed:
+//! a calendar that is published later moves them without a row being written.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use gongkai_domain::{
+    World,
+    calendar::Computed,
+    kind::{disclosure, nomination, notice, pledge, vacancy},
+    period::Stated,
+    rules::{Rule, RuleCode},
+};
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Columns, Deadline, LIMIT_MAX, ReadError, Reader, int, label_or, text};
+use crate::{
+    projection::Arg,
+    status::{self, Status, statuses_of},
+};
+
+/// Most rows whose periods are computed for one list: forty years of a province's notices.
+const COMPUTED_ROWS_MAX: i64 = 200_000;
+
+/// What a list is narrowed to. Everything absent means any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Code of an organization: it, all below it, and what went up in it.
+    pub org: Option<String>,
+    /// Year that the matter belongs to.
+    pub year: Option<i32>,
+    /// Any of these statuses.
+    pub statuses: Vec<Status>,
+    /// Type within the family, wire value.
+    pub category: Option<String>,
+    /// A part of the title or of a name, literally.
+    pub text: Option<String>,
+    /// Rows before the page.
+    pub offset: u64,
+    /// Rows of the page; 0 means 20, at most [`LIMIT_MAX`] are given.
+    pub limit: u32,
+}
+
+impl Filter {
+    pub(crate) fn limit(&self) -> u32 {
+        if self.limit == 0 { 20 } else { self.limit.min(LIMIT_MAX) }
+    }
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Page<T> {
+    /// Entries of the log that it reflects.
+    pub size: u64,
+    /// All rows, not only this page.
+    pub total: u64,
+    /// Rows before this page.
+    pub offset: u64,
+    /// Rows of a full page.
+    pub limit: u32,
+    /// The rows.
+    pub items: Vec<T>,
+}
+
+/// A status with how many matters have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StatusCount {
+    /// The status.
+    pub status: Status,
+    /// How many.
+    pub total: u64,
+}
+
+/// A matter as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Matter {
+    /// `<family>/<uuid>`.
+    pub stream: String,
+    /// Family.
+    pub family: String,
+    /// Code of the organization.
+    pub org: String,
+    /// Its name today; its code when no name is open.
+    pub org_name: String,
+    /// Type, wire value.
+    pub category: Option<String>,
+    /// Type, Chinese.
+    pub category_label: Option<String>,
+    /// Year.
+    pub year: Option<i32>,
+    /// Latest title; absent when it was withdrawn.
+    pub title: Option<String>,
+    /// Names of the people in it.
+    pub names: Vec<String>,
+    /// Status today.
+    pub status: Status,
+    /// First day of its period or window.
+    pub starts_on: Option<NaiveDate>,
+    /// Last day: due date, end of the period or of the window.
+    pub ends_on: Option<NaiveDate>,
+    /// Whether that day may move with a calendar that is not published yet.
+    pub provisional: bool,
+    /// Days to that day, negative after it; absent when it does not matter any more.
+    pub days_left: Option<i64>,
+    /// Latest reported percentage of a pledge.
+    pub percent: Option<u8>,
+    /// Period of a sheet, as written.
+    pub period: Option<String>,
+    /// Class of a disclosure, wire value.
+    pub class: Option<String>,
+    /// What a sheet lists, wire value.
+    pub content: Option<String>,
+    /// Author's time of the first event.
+    pub declared_at: DateTime<FixedOffset>,
+    /// Log's time of the first event.
+    pub recorded_at: DateTime<Utc>,
+    /// Days from the declared to the recorded day.
+    pub late_days: u64,
+    /// Whether the rule calls that 补报.
+    pub back_filled: bool,
+    /// Entry that opened it.
+    pub first_index: u64,
+    /// Latest entry.
+    pub last_index: u64,
+    /// Log's time of the latest entry.
+    pub last_recorded_at: DateTime<Utc>,
+    /// How many events it has.
+    pub revisions: u64,
+}
+
+impl Matter {
+    /// Columns of a table of matters: wire name and Chinese label.
+    pub const COLUMNS: &'static [(&'static str, &'static str)] = &[
+        ("stream", "事项编号"),
+        ("family", "栏目"),
+        ("org", "机构代码"),
+        ("org_name", "机构"),
+        ("category", "类型"),
+        ("year", "年度"),
+        ("title", "标题"),
+        ("names", "人员"),
+        ("status", "状态"),
+        ("starts_on", "开始日期"),
+        ("ends_on", "截止日期"),
+        ("percent", "完成比例"),
+        ("period", "所属期间"),
+        ("declared_at", "申报时间"),
+        ("recorded_at", "入账时间"),
+        ("late_days", "迟报天数"),
+        ("first_index", "首条序号"),
+        ("last_index", "末条序号"),
+        ("revisions", "记录数"),
+    ];
+
+    /// One row of that table.
+    pub fn cells(&self) -> Vec<String> {
+        let day = |day: Option<NaiveDate>| day.map(|day| day.to_string()).unwrap_or_default();
+        vec![
+            self.stream.clone(),
+            self.family.clone(),
+            self.org.clone(),
+            self.org_name.clone(),
+            self.category.clone().unwrap_or_default(),
+            self.year.map(|year| year.to_string()).unwrap_or_default(),
+            self.title.clone().unwrap_or_default(),
+            self.names.join(";"),
+            self.status.wire().to_owned(),
+            day(self.starts_on),
+            day(self.ends_on),
+            self.percent.map(|percent| percent.to_string()).unwrap_or_default(),
+            self.period.clone().unwrap_or_default(),
+            self.declared_at.to_rfc3339(),
+            self.recorded_at.to_rfc3339(),
+            self.late_days.to_string(),
+            self.first_index.to_string(),
+            self.last_index.to_string(),
+            self.revisions.to_string(),
+        ]
+    }
+}
+
+/// `$5` is today; see `status::of_key` for the marks.
+macro_rules! key {
+    () => {
+        "m.state || CASE WHEN m.family = 'pledge' AND m.due_on < $5 THEN '!' \
+         WHEN m.family = 'vacancy' AND m.state = 'tallied' AND NOT EXISTS (SELECT 1 FROM vacant_posts v WHERE v.stream = m.stream AND v.filled_on IS NULL) THEN '+' \
+         WHEN m.family = 'vacancy' AND m.starts_on > $5 THEN '?' \
+         WHEN m.family = 'vacancy' AND m.ends_on < $5 THEN '!' \
+         WHEN m.family = 'disclosure' AND m.back_filled = 1 THEN '*' \
+         WHEN m.family = 'disclosure' AND m.no_movement = 1 THEN '0' ELSE '' END"
+    };
+}
+
+macro_rules! columns {
+    () => {
+        concat!(
+            "SELECT m.stream, m.family, m.org, m.category, m.year, m.title, m.names, m.starts_on, m.days, m.ends_on, m.due_on, \
+             m.extended, m.percent, m.period, m.class, m.content, m.declared_at, m.recorded_at, m.late_days, m.back_filled, \
+             m.first_index, m.last_index, m.last_recorded_at, m.revisions, \
+             (SELECT COUNT(*) FROM people p WHERE p.stream = m.stream AND p.announced = 1 AND p.outcome IS NULL) AS open_people, ",
+            key!(),
+            " AS status_key"
+        )
+    };
+}
+
+/// Conditions on `m`: `$1` family, `$2` year, `$3` type, `$4` list of keys, `$5` today, `$6` text.
+macro_rules! conditions {
+    () => {
+        concat!(
+            " m.family = $1 AND (CAST($2 AS BIGINT) IS NULL OR m.year = $2) AND (CAST($3 AS TEXT) IS NULL OR m.category = $3) \
+             AND (CAST($4 AS TEXT) IS NULL OR $4 LIKE '%,' || ",
+            key!(),
+            " || ',%') AND (CAST($6 AS TEXT) IS NULL OR m.title LIKE $6 ESCAPE '!' OR m.names LIKE $6 ESCAPE '!')"
+        )
+    };
+}
+
+macro_rules! everywhere {
+    () => {
+        concat!(" FROM matters m WHERE CAST($5 AS TEXT) IS NOT NULL AND", conditions!())
+    };
+}
+
+/// Walks the organizations of the subtree and looks up the matters of each.
+macro_rules! within {
+    () => {
+        concat!(
+            " FROM organization_ancestors a JOIN matters m ON m.org = a.code WHERE a.ancestor = $7 AND CAST($5 AS TEXT) IS NOT NULL AND",
+            conditions!()
+        )
+    };
+}
+
+const LIST: &str = concat!(columns!(), everywhere!(), " ORDER BY m.last_index DESC LIMIT $7 OFFSET $8");
+const LIST_WITHIN: &str = concat!(columns!(), within!(), " ORDER BY m.last_index DESC LIMIT $8 OFFSET $9");
+const COUNT: &str = concat!("SELECT COUNT(*)", everywhere!());
+const COUNT_WITHIN: &str = concat!("SELECT COUNT(*)", within!());
+const BY_KEY: &str = concat!("SELECT ", key!(), " AS status_key, COUNT(*) AS total", everywhere!(), " GROUP BY 1");
+const BY_KEY_WITHIN: &str = concat!("SELECT ", key!(), " AS status_key, COUNT(*) AS total", within!(), " GROUP BY 1");
+const ONE: &str = concat!(
+    columns!(),
+    " FROM matters m WHERE m.stream = $1 AND CAST($5 AS TEXT) IS NOT NULL AND CAST($2 AS TEXT) IS NULL AND CAST($3 AS TEXT) IS NULL AND CAST($4 AS TEXT) IS NULL"
+);
+const YEARS: &str = "SELECT DISTINCT year FROM matters WHERE family = $1 AND year IS NOT NULL ORDER BY year DESC";
+
+pub(super) const STATEMENTS: &[(&str, &str)] = &[
+    ("matters.list", LIST),
+    ("matters.list_within", LIST_WITHIN),
+    ("matters.count", COUNT),
+    ("matters.count_within", COUNT_WITHIN),
+    ("matters.by_key", BY_KEY),
+    ("matters.by_key_within", BY_KEY_WITHIN),
+    ("matters.one", ONE),
+    ("matters.years", YEARS),
+];
+
+/// A row before its status is known.
+pub(crate) struct Raw {
+    matter: Matter,
+    key: String,
+    days: Option<u64>,
+    printed_end: Option<NaiveDate>,
+    extended: bool,
+    open_people: u64,
+}
+
+impl Raw {
+    fn read(row: &SqliteRow) -> Result<Self, ReadError> {
+        let (family, category) = (row.text("family")?, row.maybe::<String>("category")?);
+        let ends_on = row.day("ends_on")?;
+        let matter = Matter {
+            stream: row.text("stream")?,
+            org: row.text("org")?,
+            org_name: String::new(),
+            category_label: category.as_deref().map(|wire| category_label(&family, wire).to_owned()),
+            family,
+            category,
+            year: row.maybe::<i64>("year")?.and_then(|year| i32::try_from(year).ok()),
+            title: row.maybe("title")?,
+            names: names(row.maybe("names")?),
+            status: Status::InForce,
+            starts_on: row.day("starts_on")?,
+            ends_on: row.day("due_on")?.or(ends_on),
+            provisional: false,
+            days_left: None,
+            percent: row.maybe::<i64>("percent")?.and_then(|percent| u8::try_from(percent).ok()),
+            period: row.maybe("period")?,
+            class: row.maybe("class")?,
+            content: row.maybe("content")?,
+            declared_at: row.declared("declared_at")?,
+            recorded_at: row.recorded("recorded_at")?,
+            late_days: row.count("late_days")?,
+            back_filled: row.flag("back_filled")?,
+            first_index: row.count("first_index")?,
+            last_index: row.count("last_index")?,
+            last_recorded_at: row.recorded("last_recorded_at")?,
+            revisions: row.count("revisions")?,
+        };
+        Ok(Self {
+            key: row.text("status_key")?,
+            days: row.maybe::<i64>("days")?.map(i64::unsigned_abs),
+            printed_end: ends_on,
+            extended: row.flag("extended")?,
+            open_people: row.count("open_people")?,
+            matter,
+        })
+    }
+
+    fn stated(&self) -> Option<Stated> {
+        Some(Stated { starts_on: self.matter.starts_on?, days: self.days, ends_on: self.printed_end })
+    }
+
+    /// The rule that sets the period, and the period as computed now.
+    fn period(&self, world: &World, periods: &mut Periods) -> Option<(Rule, Computed)> {
+        let stated = self.stated()?;
+        let rule = match (self.matter.family.as_str(), self.matter.category.as_deref()) {
+            ("nomination", Some("announced")) => {
+                world.rule(RuleCode::NominationDaysMin, &self.matter.org, stated.starts_on)
+            }
+            ("notice", Some(category)) => {
+                notice::period_rule(notice::Type::from_wire(category)?, &stated, &self.matter.org, world)?
+            }
+            _ => return None,
+        };
+        Some((rule.clone(), periods.compute(stated, &rule, world)?))
+    }
+
+    /// The matter with its status and days for today.
+    fn finish(mut self, world: &World, periods: &mut Periods, today: NaiveDate) -> Matter {
+        let computed = self.period(world, periods).map(|(_, computed)| computed);
+        if let Some(computed) = &computed {
+            self.matter.ends_on = Some(computed.end);
+            self.matter.provisional = computed.provisional;
+        }
+        self.matter.status = status::of_key(&self.matter.family, &self.key).unwrap_or_else(|| self.by_period(today));
+        let runs = matches!(
+            self.matter.status,
+            Status::NotReported
+                | Status::OverdueUnreported
+                | Status::Overdue
+                | Status::NoProgress
+                | Status::InProgress
+                | Status::Recommending
+                | Status::Upcoming
+                | Status::PeriodRunning
+                | Status::Extended
+                | Status::NoOutcome
+                | Status::Previewed
+        );
+        self.matter.days_left = self.matter.ends_on.filter(|_| runs).map(|end| (end - today).num_days());
+        self.matter
+    }
+
+    fn by_period(&self, today: NaiveDate) -> Status {
+        let matter = &self.matter;
+        match (matter.family.as_str(), self.key.as_str()) {
+            ("nomination", "previewed") => return Status::Previewed,
+            ("nomination", _) if self.open_people == 0 => return Status::Concluded,
+            (_, "concluded") => return Status::Concluded,
+            ("notice", _) if matter.ends_on.is_none() => return Status::InForce,
+            _ => {}
+        }
+        match (matter.starts_on, matter.ends_on) {
+            (Some(start), _) if today < start => Status::Upcoming,
+            (_, Some(end)) if today > end => Status::NoOutcome,
+            _ if self.extended => Status::Extended,
+            _ => Status::PeriodRunning,
+        }
+    }
+}
+
+fn names(text: Option<String>) -> Vec<String> {
+    text.unwrap_or_default().lines().filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// Chinese label of a family's type.
+pub fn category_label<'a>(family: &str, wire: &'a str) -> &'a str {
+    let label = match family {
+        "pledge" => pledge::Category::from_wire(wire).map(pledge::Category::label),
+        "vacancy" => vacancy::Scope::from_wire(wire).map(vacancy::Scope::label),
+        "notice" => notice::Type::from_wire(wire).map(notice::Type::label),
+        "disclosure" => disclosure::Class::from_wire(wire).map(disclosure::Class::label),
+        "nomination" if wire == "previewed" => Some("考察预告"),
+        "nomination" => Some("任前公示"),
+        _ => None,
+    };
+    label.unwrap_or(wire)
+}
+
+/// Label of a person's conclusion.
+pub(crate) fn outcome_label(wire: &str) -> &str {
+    label_or(nomination::Outcome::from_wire(wire).map(nomination::Outcome::label), wire)
+}
+
+/// Periods that start on the same day and have the same length are computed once.
+#[derive(Default)]
+pub(crate) struct Periods(HashMap<(Stated2, u64, gongkai_domain::rules::Unit), Option<Computed>>);
+
+type Stated2 = (NaiveDate, Option<u64>, Option<NaiveDate>);
+
+impl Periods {
+    fn compute(&mut self, stated: Stated, rule: &Rule, world: &World) -> Option<Computed> {
+        let key = ((stated.starts_on, stated.days, stated.ends_on), rule.value, rule.unit);
+        self.0.entry(key).or_insert_with(|| stated.computed(rule.value, rule.unit, world).ok()).clone()
+    }
+}
+
+impl Reader {
+    /// A page of a family's matters, newest change first.
+    pub async fn matters(&mut self, family: &str, filter: &Filter) -> Result<Page<Matter>, ReadError> {
+        let by_period = matches!(family, "notice" | "nomination") && !filter.statuses.is_empty();
+        let (items, total) = if by_period {
+            let all = self.finished(family, filter, None).await?;
+            let kept: Vec<Matter> = all.into_iter().filter(|m| filter.statuses.contains(&m.status)).collect();
+            let total = kept.len() as u64;
+            let skip = usize::try_from(filter.offset).unwrap_or(usize::MAX);
+            (kept.into_iter().skip(skip).take(filter.limit() as usize).collect(), total)
+        } else {
+            let total = match &filter.org {
+                Some(org) => {
+                    let args = [self.conditions(family, filter), vec![text(org)]].concat();
+                    self.count(COUNT_WITHIN, args).await?
+                }
+                None => self.count(COUNT, self.conditions(family, filter)).await?,
+            };
+            (self.finished(family, filter, Some(())).await?, total)
+        };
+        let items = self.with_org_names(items).await?;
+        Ok(Page { size: self.size(), total, offset: filter.offset, limit: filter.limit(), items })
+    }
+
+    /// How many matters have each status under a filter, whose own statuses and page are left out.
+    pub async fn status_counts(&mut self, family: &str, filter: &Filter) -> Result<Vec<StatusCount>, ReadError> {
+        let filter = Filter { statuses: Vec::new(), ..filter.clone() };
+        let mut totals: BTreeMap<Status, u64> = BTreeMap::new();
+        if matches!(family, "notice" | "nomination") {
+            for matter in self.finished(family, &filter, None).await? {
+                *totals.entry(matter.status).or_default() += 1;
+            }
+        } else {
+            let args = self.conditions(family, &filter);
+            let rows = match &filter.org {
+                Some(org) => self.rows(BY_KEY_WITHIN, [args, vec![text(org)]].concat()).await?,
+                None => self.rows(BY_KEY, args).await?,
+            };
+            for row in rows {
+                if let Some(status) = status::of_key(family, &row.text("status_key")?) {
+                    *totals.entry(status).or_default() += row.count("total")?;
+                }
+            }
+        }
+        let count = |status: &Status| StatusCount { status: *status, total: totals.get(status).copied().unwrap_or(0) };
+        Ok(statuses_of(family).iter().map(count).filter(|count| count.total > 0).collect())
+    }
+
+    /// Years in which a family has matters, newest first.
+    pub async fn years(&mut self, family: &str) -> Result<Vec<i32>, ReadError> {
+        let rows = self.rows(YEARS, vec![text(family)]).await?;
+        rows.iter().map(|row| Ok(i32::try_from(row.number("year")?).unwrap_or_default())).collect()
+    }
+
+    /// One matter by stream.
+    pub async fn matter(&mut self, stream: &str) -> Result<Option<Matter>, ReadError> {
+        Ok(self.matter_with_deadline(stream).await?.map(|(matter, _)| matter))
+    }
+
+    /// One matter, and its period with how it was computed, if it has one.
+    pub(crate) async fn matter_with_deadline(
+        &mut self,
+        stream: &str,
+    ) -> Result<Option<(Matter, Option<Deadline>)>, ReadError> {
+        let today = self.today();
+        let absent = || Arg::Text(None);
+        let args = vec![text(stream), absent(), absent(), absent(), text(today.to_string())];
+        let Some(row) = self.row(ONE, args).await? else { return Ok(None) };
+        let raw = Raw::read(&row)?;
+        let world = self.world_handle();
+        let mut periods = Periods::default();
+        let deadline = raw.period(&world, &mut periods).map(|(rule, computed)| {
+            // A period that nobody's rule sets counts by the days that its author gave.
+            let name = if rule.basis == "发布单位自定" { "发布单位自定期限" } else { rule.code.label() };
+            Deadline::new(&computed, &rule, name, today)
+        });
+        let matter = raw.finish(&world, &mut periods, today);
+        let mut named = self.with_org_names(vec![matter]).await?;
+        Ok(named.pop().map(|matter| (matter, deadline)))
+    }
+
+    /// Rows with their statuses: one page, or all that the filter's SQL part leaves.
+    async fn finished(&mut self, family: &str, filter: &Filter, page: Option<()>) -> Result<Vec<Matter>, ReadError> {
+        let (limit, offset) = match page {
+            Some(()) => (i64::from(filter.limit()), i64::try_from(filter.offset).unwrap_or(i64::MAX)),
+            None => (COMPUTED_ROWS_MAX, 0),
+        };
+        let mut args = self.conditions(family, filter);
+        if page.is_none() {
+            args[3] = Arg::Text(None);
+        }
+        let rows = match &filter.org {
+            Some(org) => self.rows(LIST_WITHIN, [args, vec![text(org), int(limit), int(offset)]].concat()).await?,
+            None => self.rows(LIST, [args, vec![int(limit), int(offset)]].concat()).await?,
+        };
+        let (world, today) = (self.world_handle(), self.today());
+        let mut periods = Periods::default();
+        rows.iter().map(|row| Ok(Raw::read(row)?.finish(&world, &mut periods, today))).collect()
+    }
+
+    fn conditions(&self, family: &str, filter: &Filter) -> Vec<Arg> {
+        let keys = (!filter.statuses.is_empty()).then(|| status::keys_of(family, &filter.statuses));
+        vec![
+            text(family),
+            Arg::Int(filter.year.map(i64::from)),
+            Arg::Text(filter.category.clone()),
+            Arg::Text(keys),
+            text(self.today().to_string()),
+            Arg::Text(filter.text.as_deref().map(like)),
+        ]
+    }
+
+    pub(crate) async fn with_org_names(&mut self, mut matters: Vec<Matter>) -> Result<Vec<Matter>, ReadError> {
+        let names = self.org_names(matters.iter().map(|matter| matter.org.as_str())).await?;
+        for matter in &mut matters {
+            matter.org_name = names.get(&matter.org).unwrap_or(&matter.org).clone();
+        }
+        Ok(matters)
+    }
+}
+
+/// A pattern that matches the text literally, anywhere.
+pub(crate) fn like(part: &str) -> String {
+    let literal = part.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    format!("%{literal}%")
+}

@@ -1,0 +1,470 @@
+//! Questions that pages and the JSON API ask of the views, one file per subject.
+//!
+//! A [`Reader`] is one moment: a read transaction, the registry and calendar as of it, and the day for
+//! which statuses are computed. What depends on today is computed here and stored nowhere. Everything
+//! that it gives has been public at [`Reader::size`] entries. To add a question: a method on `Reader`
+//! in the file of its subject, its SQL as a constant beside it and in [`statements`].
+
+pub mod compliance;
+pub mod disclosures;
+pub mod history;
+pub mod home;
+pub mod matters;
+pub mod nominations;
+pub mod notices;
+pub mod organizations;
+pub mod pledges;
+pub mod search;
+pub mod timeline;
+pub mod vacancies;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use gongkai_domain::{World, calendar::Computed, field::Shape};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
+
+pub use compliance::{Compliance, Counted, MissingPeriod, Unanswered, WithdrawalRow};
+pub use disclosures::{Correction, Disclosure, Line, LinePage, Question};
+pub use history::{Attachment, FieldDiff, HistoryEvent, ShownField, SignerName};
+pub use home::Home;
+pub use matters::{Filter, Matter, Page, StatusCount, category_label};
+pub use nominations::{Nomination, Nominee};
+pub use notices::Notice;
+pub use organizations::{Organization, OrganizationItem, PostHeld};
+pub use pledges::{FulfilmentRate, Pledge};
+pub use search::{Found, SearchFilter, SearchPage};
+pub use timeline::TimelineItem;
+pub use vacancies::{Vacancy, VacantPost};
+
+use crate::{projection::Arg, search::SearchIndex};
+
+/// Most rows of one page.
+pub const LIMIT_MAX: u32 = 100;
+/// How many codes or streams one statement looks up.
+pub(crate) const CHUNK: usize = 32;
+
+/// A read that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The views have not reached the entry that was asked for.
+    #[error("the views reflect {size} entries, entry {wanted} is not in them yet")]
+    Behind {
+        /// Entries reflected.
+        size: u64,
+        /// Entry that the caller has seen.
+        wanted: u64,
+    },
+    /// No views exist yet.
+    #[error("the views are being built")]
+    NotReady,
+    /// The database.
+    #[error("the views could not be read")]
+    Database(#[from] sqlx::Error),
+    /// A row whose JSON cannot be read.
+    #[error("a row of the views cannot be read; rebuild them")]
+    Row(#[from] serde_json::Error),
+    /// The search index.
+    #[error("the search could not be run")]
+    Search(#[from] crate::search::SearchError),
+    /// A search that is not run.
+    #[error("the search is not run")]
+    Refused(#[from] crate::search::QueryRefused),
+}
+
+/// How far a projection is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cursor {
+    /// Its rows reflect all entries before this one.
+    pub next_index: u64,
+    /// Why it stopped there.
+    pub halted: Option<String>,
+}
+
+/// One moment of the views.
+pub struct Reader {
+    transaction: Transaction<'static, Sqlite>,
+    world: Arc<World>,
+    search: SearchIndex,
+    cursors: BTreeMap<String, Cursor>,
+    today: NaiveDate,
+}
+
+const CURSORS: &str = "SELECT projection, next_index, halted FROM cursors ORDER BY projection";
+const ORG_NAMES: &str = "SELECT code, name, from_on, entry_index FROM organization_names WHERE code IN ($1, $2, $3, $4, $5, $6, $7, \
+     $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32) \
+     ORDER BY code, entry_index";
+const PERSON_NAMES: &str = "SELECT stream, name FROM persons WHERE stream IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+     $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)";
+
+/// Every statement of this room with its name, for the test that prepares them on both databases.
+pub fn statements() -> Vec<(&'static str, &'static str)> {
+    let mut all = vec![("cursors", CURSORS), ("org_names", ORG_NAMES), ("person_names", PERSON_NAMES)];
+    for module in [
+        matters::STATEMENTS,
+        history::STATEMENTS,
+        vacancies::STATEMENTS,
+        nominations::STATEMENTS,
+        disclosures::STATEMENTS,
+        organizations::STATEMENTS,
+        compliance::STATEMENTS,
+        home::STATEMENTS,
+        timeline::STATEMENTS,
+    ] {
+        all.extend_from_slice(module);
+    }
+    all
+}
+
+impl Reader {
+    pub(crate) async fn new(
+        pool: &sqlx::SqlitePool,
+        world: Arc<World>,
+        search: SearchIndex,
+        today: NaiveDate,
+    ) -> Result<Self, ReadError> {
+        let mut reader = Self { transaction: pool.begin().await?, world, search, cursors: BTreeMap::new(), today };
+        for row in reader.rows(CURSORS, Vec::new()).await? {
+            let cursor = Cursor { next_index: row.count("next_index")?, halted: row.maybe("halted")? };
+            reader.cursors.insert(row.text("projection")?, cursor);
+        }
+        Ok(reader)
+    }
+
+    /// Ends the moment at once; dropping a reader ends it a little later.
+    ///
+    /// # Errors
+    /// [`ReadError::Database`].
+    pub async fn close(self) -> Result<(), ReadError> {
+        Ok(self.transaction.rollback().await?)
+    }
+
+    /// How many entries everything here reflects, but for what a halted projection writes.
+    pub fn size(&self) -> u64 {
+        self.cursors.get("events").map_or(0, |cursor| cursor.next_index)
+    }
+
+    /// How far each projection is, and which one stopped and why.
+    pub fn cursors(&self) -> &BTreeMap<String, Cursor> {
+        &self.cursors
+    }
+
+    /// The day for which statuses are computed.
+    pub fn today(&self) -> NaiveDate {
+        self.today
+    }
+
+    /// Registry, calendar and rules as of this moment or a little later.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    pub(crate) fn world_handle(&self) -> Arc<World> {
+        Arc::clone(&self.world)
+    }
+
+    pub(crate) fn search_index(&self) -> &SearchIndex {
+        &self.search
+    }
+
+    pub(crate) async fn rows(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<Vec<SqliteRow>, ReadError> {
+        let mut query = sqlx::query(sql);
+        for arg in args {
+            query = match arg {
+                Arg::Text(value) => query.bind(value),
+                Arg::Int(value) => query.bind(value),
+            };
+        }
+        Ok(query.fetch_all(&mut *self.transaction).await?)
+    }
+
+    pub(crate) async fn row(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<Option<SqliteRow>, ReadError> {
+        Ok(self.rows(sql, args).await?.into_iter().next())
+    }
+
+    pub(crate) async fn count(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<u64, ReadError> {
+        match self.row(sql, args).await? {
+            Some(row) => Ok(row.try_get::<i64, _>(0)?.unsigned_abs()),
+            None => Ok(0),
+        }
+    }
+
+    /// Names of organizations today, by code; one without an open name is absent.
+    pub async fn org_names<'c>(
+        &mut self,
+        codes: impl IntoIterator<Item = &'c str>,
+    ) -> Result<HashMap<String, String>, ReadError> {
+        let mut codes: Vec<&str> = codes.into_iter().collect();
+        codes.sort_unstable();
+        codes.dedup();
+        let today = self.today.to_string();
+        let mut names = HashMap::new();
+        for chunk in codes.chunks(CHUNK) {
+            for row in self.rows(ORG_NAMES, in_chunk(chunk)).await? {
+                let from: Option<String> = row.maybe("from_on")?;
+                if from.is_some_and(|from| from > today) {
+                    continue;
+                }
+                match row.maybe::<String>("name")? {
+                    Some(name) => names.insert(row.text("code")?, name),
+                    None => names.remove(&row.text("code")?),
+                };
+            }
+        }
+        Ok(names)
+    }
+
+    /// Open names of persons, by stream.
+    pub(crate) async fn person_names(&mut self, persons: &[String]) -> Result<HashMap<String, String>, ReadError> {
+        let mut names = HashMap::new();
+        for chunk in persons.chunks(CHUNK) {
+            let chunk: Vec<&str> = chunk.iter().map(String::as_str).collect();
+            for row in self.rows(PERSON_NAMES, in_chunk(&chunk)).await? {
+                if let Some(name) = row.maybe::<String>("name")? {
+                    names.insert(row.text("stream")?, name);
+                }
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// A label, or the wire value that has none in this version.
+pub(crate) fn label_or<'w>(label: Option<&'static str>, wire: &'w str) -> &'w str {
+    label.unwrap_or(wire)
+}
+
+/// Exactly [`CHUNK`] arguments, the last one repeated.
+pub(crate) fn in_chunk(values: &[&str]) -> Vec<Arg> {
+    let last = values.last().copied().unwrap_or_default();
+    (0..CHUNK).map(|place| text(values.get(place).copied().unwrap_or(last))).collect()
+}
+
+pub(crate) fn text(value: impl Into<String>) -> Arg {
+    Arg::Text(Some(value.into()))
+}
+
+pub(crate) fn int(value: impl TryInto<i64>) -> Arg {
+    Arg::Int(Some(value.try_into().unwrap_or(i64::MAX)))
+}
+
+/// Reading columns by name.
+pub(crate) trait Columns {
+    fn text(&self, column: &str) -> Result<String, sqlx::Error>;
+    fn number(&self, column: &str) -> Result<i64, sqlx::Error>;
+    fn count(&self, column: &str) -> Result<u64, sqlx::Error>;
+    fn maybe<'r, T>(&'r self, column: &str) -> Result<Option<T>, sqlx::Error>
+    where
+        T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>;
+
+    fn flag(&self, column: &str) -> Result<bool, sqlx::Error>;
+
+    /// A date; one that cannot be read is absent, as in a row that somebody changed by hand.
+    fn day(&self, column: &str) -> Result<Option<NaiveDate>, sqlx::Error>;
+
+    fn declared(&self, column: &str) -> Result<DateTime<FixedOffset>, sqlx::Error>;
+
+    fn recorded(&self, column: &str) -> Result<DateTime<Utc>, sqlx::Error>;
+}
+
+impl Columns for SqliteRow {
+    fn text(&self, column: &str) -> Result<String, sqlx::Error> {
+        self.try_get(column)
+    }
+
+    fn number(&self, column: &str) -> Result<i64, sqlx::Error> {
+        self.try_get(column)
+    }
+
+    fn count(&self, column: &str) -> Result<u64, sqlx::Error> {
+        Ok(self.number(column)?.unsigned_abs())
+    }
+
+    fn maybe<'r, T>(&'r self, column: &str) -> Result<Option<T>, sqlx::Error>
+    where
+        T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
+    {
+        self.try_get(column)
+    }
+
+    fn flag(&self, column: &str) -> Result<bool, sqlx::Error> {
+        Ok(self.maybe::<i64>(column)? == Some(1))
+    }
+
+    fn day(&self, column: &str) -> Result<Option<NaiveDate>, sqlx::Error> {
+        Ok(self.maybe::<String>(column)?.and_then(|text| text.parse().ok()))
+    }
+
+    fn declared(&self, column: &str) -> Result<DateTime<FixedOffset>, sqlx::Error> {
+        let text = self.text(column)?;
+        DateTime::parse_from_rfc3339(&text)
+            .map_err(|e| sqlx::Error::ColumnDecode { index: column.into(), source: e.into() })
+    }
+
+    fn recorded(&self, column: &str) -> Result<DateTime<Utc>, sqlx::Error> {
+        Ok(self.declared(column)?.to_utc())
+    }
+}
+
+/// The trace of an opening that was withdrawn (撤回留痕).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tombstone {
+    /// Entry that records the withdrawal.
+    pub index: u64,
+    /// Code of the organization that withdrew.
+    pub org: String,
+    /// Its name.
+    pub org_name: String,
+    /// Who signed.
+    pub signers: Vec<SignerName>,
+    /// Legal basis, Chinese label.
+    pub basis: String,
+    /// Reason.
+    pub reason: String,
+    /// How to appeal.
+    pub appeal: String,
+    /// When it was recorded.
+    pub at: DateTime<Utc>,
+}
+
+/// A free text or personal detail: there, or withdrawn with its trace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// The published value, as people read it.
+    Given(String),
+    /// The value was withdrawn.
+    Withdrawn(Tombstone),
+}
+
+impl Shown {
+    /// The value, if it is there.
+    pub fn given(&self) -> Option<&str> {
+        match self {
+            Self::Given(text) => Some(text),
+            Self::Withdrawn(_) => None,
+        }
+    }
+}
+
+/// A day of a period: counted or skipped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeadlineDay {
+    /// The day.
+    pub day: NaiveDate,
+    /// Its number among the counted days, from 1; absent when it was skipped.
+    pub number: Option<u32>,
+    /// 周末, 放假 or 调休上班; absent for an ordinary counted day.
+    pub reason: Option<&'static str>,
+}
+
+/// A deadline and how it was computed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Deadline {
+    /// First day.
+    pub start: NaiveDate,
+    /// Last day.
+    pub end: NaiveDate,
+    /// The rule's name.
+    pub rule: String,
+    /// Its number and unit, such as 5 个工作日.
+    pub length: String,
+    /// Its legal basis.
+    pub basis: String,
+    /// A calendar that is not published yet could move the end.
+    pub provisional: bool,
+    /// Days from today to the end, negative after it.
+    pub days_left: i64,
+    /// One plain sentence a line.
+    pub explanation: Vec<String>,
+    /// Every day from the first to the last.
+    pub days: Vec<DeadlineDay>,
+}
+
+impl Deadline {
+    pub(crate) fn new(
+        computed: &Computed,
+        rule: &gongkai_domain::rules::Rule,
+        rule_name: &str,
+        today: NaiveDate,
+    ) -> Self {
+        let skipped: HashMap<NaiveDate, &'static str> =
+            computed.skipped.iter().map(|(day, reason)| (*day, reason.label())).collect();
+        let mut days: Vec<DeadlineDay> = computed
+            .skipped
+            .iter()
+            .map(|(day, _)| DeadlineDay { day: *day, number: None, reason: skipped.get(day).copied() })
+            .collect();
+        days.extend((1_u32..).zip(&computed.counted).map(|(number, day)| DeadlineDay {
+            day: *day,
+            number: Some(number),
+            reason: computed.makeup.contains(day).then_some("调休上班"),
+        }));
+        days.sort_by_key(|day| day.day);
+        Self {
+            start: computed.start,
+            end: computed.end,
+            rule: rule_name.to_owned(),
+            length: format!("{} {}", rule.value, rule.unit.label()),
+            basis: rule.basis.clone(),
+            provisional: computed.provisional,
+            days_left: (computed.end - today).num_days(),
+            explanation: computed.explain(),
+            days,
+        }
+    }
+}
+
+/// A value as people read it; `orgs` and `persons` are names by code and stream.
+pub(crate) fn display(
+    shape: Option<&Shape>,
+    value: &Value,
+    orgs: &HashMap<String, String>,
+    persons: &HashMap<String, String>,
+) -> String {
+    let plain = || match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let org = |code: &str| orgs.get(code).cloned().unwrap_or_else(|| code.to_owned());
+    let list = |item: &dyn Fn(&Value) -> String| {
+        value.as_array().map_or_else(plain, |items| items.iter().map(item).collect::<Vec<_>>().join("、"))
+    };
+    let as_text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match shape {
+        Some(Shape::Choice(choices)) => choices
+            .iter()
+            .find(|(wire, _)| Some(*wire) == value.as_str())
+            .map_or_else(plain, |(_, label)| (*label).to_owned()),
+        Some(Shape::Fen) => value.as_i64().map_or_else(plain, gongkai_domain::finance::fen_text),
+        Some(Shape::Flag) => {
+            if value.as_bool() == Some(true) {
+                "是".into()
+            } else {
+                "否".into()
+            }
+        }
+        Some(Shape::Percent) => format!("{value}%"),
+        Some(Shape::Period) => value.as_str().map_or_else(plain, |p| gongkai_domain::field::Period(p.into()).label()),
+        Some(Shape::Org) => org(&plain()),
+        Some(Shape::Orgs) => list(&|code| org(&as_text(code))),
+        Some(Shape::Link("person")) => persons.get(&plain()).cloned().unwrap_or_else(plain),
+        Some(Shape::Texts(_) | Shape::Dates) => list(&as_text),
+        // People count lines and posts from 1.
+        Some(Shape::Counts) => list(&|n| n.as_u64().map_or_else(|| n.to_string(), |n| (n + 1).to_string())),
+        Some(Shape::Records(fields)) => list(&|record| {
+            let parts = fields.iter().filter_map(|field| {
+                let value = record.get(field.name)?;
+                Some(format!("{} {}", field.label, display(Some(&field.shape), value, orgs, persons)))
+            });
+            parts.collect::<Vec<_>>().join(" ")
+        }),
+        Some(Shape::Attachments) => format!("{} 个文件", value.as_array().map_or(0, Vec::len)),
+        _ => plain(),
+    }
+}

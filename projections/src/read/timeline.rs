@@ -1,0 +1,146 @@
+//! Every statement of the log, newest first.
+
+use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use gongkai_domain::kind;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Columns, Filter, Page, ReadError, Reader, int, label_or, text};
+use crate::projection::Arg;
+
+macro_rules! item {
+    ($tail:literal) => {
+        concat!(
+            "SELECT e.entry_index, e.stream, e.revision, e.family, e.kind, e.org, e.recorded_at, e.declared_at, e.late_days, e.back_filled, \
+             e.fields, COALESCE(m.title, '') AS matter_title FROM events e LEFT JOIN matters m ON m.stream = e.stream ",
+            $tail
+        )
+    };
+}
+
+const LATEST: &str =
+    item!("WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1) ORDER BY e.entry_index DESC LIMIT $2 OFFSET $3");
+const LATEST_WITHIN: &str = item!(
+    "WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1) AND e.org IN (SELECT code FROM organization_ancestors WHERE ancestor = $4) \
+     ORDER BY e.entry_index DESC LIMIT $2 OFFSET $3"
+);
+const COUNT: &str = "SELECT COUNT(*) FROM events e WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1)";
+const COUNT_WITHIN: &str = "SELECT COUNT(*) FROM events e WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1) AND e.org IN \
+     (SELECT code FROM organization_ancestors WHERE ancestor = $2)";
+const BACK_FILLED: &str = item!(
+    "WHERE e.back_filled = 1 AND (CAST($1 AS TEXT) IS NULL OR e.org IN (SELECT code FROM organization_ancestors WHERE ancestor = $1)) \
+     ORDER BY e.entry_index DESC LIMIT $2 OFFSET $3"
+);
+const BACK_FILLED_COUNT: &str = "SELECT COUNT(*) FROM events e WHERE e.back_filled = 1 AND (CAST($1 AS TEXT) IS NULL OR e.org IN \
+     (SELECT code FROM organization_ancestors WHERE ancestor = $1))";
+
+pub(super) const STATEMENTS: &[(&str, &str)] = &[
+    ("timeline.latest", LATEST),
+    ("timeline.latest_within", LATEST_WITHIN),
+    ("timeline.count", COUNT),
+    ("timeline.count_within", COUNT_WITHIN),
+    ("timeline.back_filled", BACK_FILLED),
+    ("timeline.back_filled_count", BACK_FILLED_COUNT),
+];
+
+/// One statement in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TimelineItem {
+    /// Place in the log.
+    pub index: u64,
+    /// Stream.
+    pub stream: String,
+    /// Place in the stream.
+    pub revision: u64,
+    /// Family.
+    pub family: String,
+    /// Wire name of the kind.
+    pub kind: String,
+    /// Chinese name of the kind.
+    pub label: String,
+    /// Code of the organization.
+    pub org: String,
+    /// Its name today.
+    pub org_name: String,
+    /// Its own title or name, or the matter's; absent when none is open.
+    pub title: Option<String>,
+    /// The author's time.
+    pub declared_at: DateTime<FixedOffset>,
+    /// The log's time.
+    pub recorded_at: DateTime<Utc>,
+    /// Days from the declared to the recorded day.
+    pub late_days: u64,
+    /// Whether the rule calls that 补报.
+    pub back_filled: bool,
+}
+
+impl TimelineItem {
+    /// The author's day.
+    pub fn declared_on(&self) -> NaiveDate {
+        self.declared_at.date_naive()
+    }
+}
+
+impl Reader {
+    /// A page of all statements, or of one family, or of a subtree; of the filter `org` and the page count.
+    pub async fn timeline(&mut self, family: Option<&str>, filter: &Filter) -> Result<Page<TimelineItem>, ReadError> {
+        let wanted = Arg::Text(family.map(str::to_owned));
+        let page = [wanted.clone(), int(filter.limit()), int(filter.offset)];
+        let (rows, total) = match &filter.org {
+            Some(org) => (
+                self.rows(LATEST_WITHIN, [page.to_vec(), vec![text(org)]].concat()).await?,
+                self.count(COUNT_WITHIN, vec![wanted, text(org)]).await?,
+            ),
+            None => (self.rows(LATEST, page.to_vec()).await?, self.count(COUNT, vec![wanted]).await?),
+        };
+        self.timeline_page(rows, total, filter).await
+    }
+
+    /// A page of what was recorded late (补报).
+    pub async fn back_filled(&mut self, filter: &Filter) -> Result<Page<TimelineItem>, ReadError> {
+        let org = Arg::Text(filter.org.clone());
+        let total = self.count(BACK_FILLED_COUNT, vec![org.clone()]).await?;
+        let rows = self.rows(BACK_FILLED, vec![org, int(filter.limit()), int(filter.offset)]).await?;
+        self.timeline_page(rows, total, filter).await
+    }
+
+    async fn timeline_page(
+        &mut self,
+        rows: Vec<SqliteRow>,
+        total: u64,
+        filter: &Filter,
+    ) -> Result<Page<TimelineItem>, ReadError> {
+        let mut items = rows.iter().map(item).collect::<Result<Vec<_>, _>>()?;
+        let names = self.org_names(items.iter().map(|item| item.org.as_str())).await?;
+        for item in &mut items {
+            item.org_name = names.get(&item.org).unwrap_or(&item.org).clone();
+        }
+        Ok(Page { size: self.size(), total, offset: filter.offset, limit: filter.limit(), items })
+    }
+}
+
+fn item(row: &SqliteRow) -> Result<TimelineItem, ReadError> {
+    let fields: Vec<Value> = serde_json::from_str(&row.text("fields")?)?;
+    let open = |name: &str| {
+        let field = fields.iter().find(|field| field["name"] == name)?;
+        field["value"].as_str().map(str::to_owned)
+    };
+    let matter = Some(row.text("matter_title")?).filter(|title| !title.is_empty());
+    let kind = row.text("kind")?;
+    Ok(TimelineItem {
+        index: row.count("entry_index")?,
+        stream: row.text("stream")?,
+        revision: row.count("revision")?,
+        family: row.text("family")?,
+        label: label_or(kind::find(&kind).map(|kind| kind.label), &kind).to_owned(),
+        kind,
+        org: row.text("org")?,
+        org_name: String::new(),
+        title: open("title").or_else(|| open("name")).or(matter),
+        declared_at: row.declared("declared_at")?,
+        recorded_at: row.recorded("recorded_at")?,
+        late_days: row.count("late_days")?,
+        back_filled: row.flag("back_filled")?,
+    })
+}

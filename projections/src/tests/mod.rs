@@ -1,0 +1,624 @@
+//! What people may expect of the views. All people, places and sums are made up (虚构).
+
+mod fixture;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use gongkai_log::{Opening, Openings, Tier};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, sqlite::SqliteConnectOptions};
+
+use crate::{
+    Engine, ReadError, Status,
+    event::PublicEvent,
+    follower::Follower,
+    projection::{TABLES, Type},
+    read::{Filter, SearchFilter, Shown},
+    source::Source as _,
+    statements,
+    views::{SCHEMA_POSTGRES, SCHEMA_SQLITE, Views},
+};
+use fixture::{COUNTY, Log, TOWN, VILLAGE, day, stream, views};
+
+const TODAY: &str = "2026-03-20";
+
+async fn titles(views: &Views, org: &str) -> Vec<String> {
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    let filter = Filter { org: Some(org.into()), ..Filter::default() };
+    let page = reader.pledges(&filter).await.unwrap();
+    assert_eq!(page.total, page.items.len() as u64);
+    page.items.into_iter().filter_map(|matter| matter.title).collect()
+}
+
+async fn status_on(views: &Views, number: u64, on: &str) -> Status {
+    let mut reader = views.read(day(on), None).await.unwrap();
+    reader.matter(&stream("pledge", number)).await.unwrap().unwrap().status
+}
+
+async fn found(views: &Views, text: &str) -> Vec<String> {
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    let page = reader.search(&SearchFilter { text: text.into(), ..SearchFilter::default() }).await.unwrap();
+    page.hits.into_iter().map(|hit| hit.stream).collect()
+}
+
+fn rows_file(dir: &Path, views: &Views) -> std::path::PathBuf {
+    dir.join("views").join(format!("{}.db", views.status().generation))
+}
+
+/// Every file under a directory that holds these bytes.
+fn files_with(dir: &Path, needle: &[u8]) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(&path, needle));
+        } else if std::fs::read(&path).unwrap().windows(needle.len()).any(|window| window == needle) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a test writes the value in place")]
+fn report(number: u64, verb: &str, fields: serde_json::Value) -> serde_json::Value {
+    json!({"kind": format!("pledge.{verb}.v1"), "stream": stream("pledge", number), "org": VILLAGE, "fields": fields})
+}
+
+#[tokio::test]
+async fn silence_no_progress_and_overdue_are_three_statuses_and_the_day_decides() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    for number in 1..=4 {
+        log.pledge(number, "2026-03-10", "完成五里桥路灯改造");
+    }
+    log.say("2026-02-01", report(2, "progressed", json!({"stage": "stalled", "report": "受阻"})));
+    log.say("2026-02-01", report(3, "progressed", json!({"percent": 60, "report": "过半"})));
+    log.say("2026-02-01", report(4, "fulfilled", json!({"report": "全部亮灯"})));
+    let (views, _engine) = views(&log, dir.path()).await;
+    let mut on_time = Vec::new();
+    let mut late = Vec::new();
+    for number in 1..=4 {
+        on_time.push(status_on(&views, number, "2026-03-10").await);
+        late.push(status_on(&views, number, "2026-03-11").await);
+    }
+    assert_eq!(on_time, [Status::NotReported, Status::NoProgress, Status::InProgress, Status::Fulfilled]);
+    assert_eq!(late, [Status::OverdueUnreported, Status::Overdue, Status::Overdue, Status::Fulfilled]);
+
+    let mut reader = views.read(day("2026-03-11"), None).await.unwrap();
+    let overdue = Filter { statuses: vec![Status::OverdueUnreported], ..Filter::default() };
+    let page = reader.pledges(&overdue).await.unwrap();
+    assert_eq!((page.total, page.items[0].days_left), (1, Some(-1)));
+    let pledge = reader.pledge(&stream("pledge", 1)).await.unwrap().unwrap();
+    assert_eq!(pledge.failed_to_report.as_deref(), Some(VILLAGE));
+    let rate = reader.fulfilment_rate(&Filter::default()).await.unwrap();
+    assert_eq!((rate.fulfilled, rate.overdue, rate.permille), (1, 3, Some(250)));
+}
+
+#[tokio::test]
+async fn the_history_shows_what_an_amendment_changed() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    log.pledge(1, "2026-12-31", "完成五里桥路灯改造");
+    log.say(
+        "2026-02-01",
+        report(1, "amended", json!({"due": "2027-03-31", "target": "路灯 36 盏", "reason": "灯位冲突"})),
+    );
+    let (views, _engine) = views(&log, dir.path()).await;
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    let pledge = reader.pledge(&stream("pledge", 1)).await.unwrap().unwrap();
+    assert_eq!(pledge.target, Some(Shown::Given("路灯 36 盏".into())));
+    assert_eq!(pledge.due, Some(day("2027-03-31")));
+    let changed: Vec<_> = pledge.history[1].diffs.iter().map(|diff| diff.name.as_str()).collect();
+    assert_eq!(changed, ["target", "due"]);
+    assert_eq!(pledge.history[0].text("target"), Some("路灯 40 盏"));
+}
+
+fn notice(number: u64, start: &str) -> serde_json::Value {
+    json!({"kind": "notice.published.v1", "stream": stream("notice", number), "org": VILLAGE, "fields": {
+        "category": "membership", "starts_on": start, "days": 5, "title": "拟接收预备党员公示(虚构)", "text": "现予公示。"}})
+}
+
+#[tokio::test]
+async fn a_calendar_that_is_published_later_moves_a_running_period() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    log.say("2026-02-10", notice(1, "2026-02-12"));
+    let (views, mut engine) = views(&log, dir.path()).await;
+    let status = async |on| {
+        let mut reader = views.read(day(on), None).await.unwrap();
+        let notice = reader.notice(&stream("notice", 1)).await.unwrap().unwrap();
+        let deadline = notice.deadline.unwrap();
+        (notice.matter.status, deadline.end, deadline.provisional)
+    };
+    assert_eq!(status("2026-02-11").await, (Status::Upcoming, day("2026-02-18"), true));
+    assert_eq!(status("2026-02-19").await, (Status::NoOutcome, day("2026-02-18"), true));
+    let off: Vec<String> = (15..=23).map(|d| format!("2026-02-{d}")).collect();
+    log.say(
+        "2026-02-11",
+        json!({"kind": "calendar.published.v1", "stream": stream("calendar", 1), "org": COUNTY, "fields": {
+        "year": 2026, "off_days": off, "work_days": ["2026-02-14", "2026-02-28"]}}),
+    );
+    engine.catch_up().await.unwrap();
+    assert_eq!(status("2026-02-19").await, (Status::PeriodRunning, day("2026-02-25"), false));
+    assert_eq!(status("2026-02-26").await, (Status::NoOutcome, day("2026-02-25"), false));
+    let mut reader = views.read(day("2026-02-26"), None).await.unwrap();
+    let without = Filter { statuses: vec![Status::NoOutcome], ..Filter::default() };
+    assert_eq!(reader.notices(&without).await.unwrap().total, 1);
+    assert_eq!(reader.compliance(Some(TOWN), 5).await.unwrap().without_outcome.total, 1);
+}
+
+#[tokio::test]
+async fn a_subtree_keeps_its_matters_through_merger_split_and_rename() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    log.organization(4, "341599102", "township", Some(COUNTY), "石门乡(虚构)");
+    log.organization(5, "341599102201", "village", Some("341599102"), "石门村(虚构)");
+    log.organization(6, "341599102202", "village", Some("341599102"), "双河村(虚构)");
+    log.pledge(1, "2026-12-31", "修路");
+    let (views, mut engine) = views(&log, dir.path()).await;
+    assert_eq!(titles(&views, TOWN).await, ["修路"]);
+    assert!(titles(&views, "341599102").await.is_empty());
+    log.say(
+        "2026-02-01",
+        json!({"kind": "organization.renamed.v1", "stream": stream("organization", 3), "org": VILLAGE,
+        "fields": {"effective_on": "2026-02-01", "name": "五里桥社区(虚构)"}}),
+    );
+    log.say(
+        "2026-02-02",
+        json!({"kind": "organization.merged.v1", "stream": stream("organization", 3), "org": VILLAGE,
+        "fields": {"into": "341599102201", "effective_on": "2026-02-02"}}),
+    );
+    log.say(
+        "2026-02-03",
+        json!({"kind": "organization.split.v1", "stream": stream("organization", 5), "org": "341599102201",
+        "fields": {"into": ["341599102202", "341599102"], "effective_on": "2026-02-03"}}),
+    );
+    engine.catch_up().await.unwrap();
+    for org in [COUNTY, TOWN, VILLAGE, "341599102", "341599102201"] {
+        assert_eq!(titles(&views, org).await, ["修路"], "{org}");
+    }
+    assert!(titles(&views, "341599102202").await.is_empty(), "a part of a split does not inherit");
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    let search = SearchFilter { text: "修路".into(), org: Some("341599102".into()), ..SearchFilter::default() };
+    assert_eq!(reader.search(&search).await.unwrap().total, 1);
+    let village = reader.organization(VILLAGE, 5).await.unwrap().unwrap();
+    assert_eq!(village.name, "五里桥社区(虚构)");
+    assert_eq!((village.status, village.relations[0].how), (Status::Ended, "merged_into"));
+    assert_eq!(village.names[0].to, Some(day("2026-01-31")));
+}
+
+fn sheet(number: u64, period: &str) -> serde_json::Value {
+    json!({"kind": "disclosure.published.v1", "stream": stream("disclosure", number), "org": VILLAGE, "fields": {
+        "class": "finance", "content": "finance", "period": period, "book": "committee", "opening": 100_000, "income": 0,
+        "expense": 66_060, "closing": 33_940, "title": "收支公开表(虚构)", "lines": [
+            {"date": format!("{period}-03"), "voucher": "记-12", "summary": "公厕电费", "expense": 33_030},
+            {"date": format!("{period}-03"), "voucher": "记-12", "summary": "公厕电费", "expense": 33_030}]}})
+}
+
+#[tokio::test]
+async fn equal_finance_lines_are_two_payments_and_a_correction_keeps_the_old_line() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    let id = stream("disclosure", 1);
+    let about = |verb: &str, fields| json!({"kind": format!("disclosure.{verb}.v1"), "stream": id, "org": VILLAGE, "fields": fields});
+    log.say("2026-03-05", sheet(1, "2026-02"));
+    log.say(
+        "2026-03-06",
+        about(
+            "questioned",
+            json!({"line": 1, "topic": "amount", "asked_on": "2026-03-06", "text_masked": "为什么有两笔?"}),
+        ),
+    );
+    let (views, mut engine) = views(&log, dir.path()).await;
+    let mut reader = views.read(day("2026-03-14"), None).await.unwrap();
+    let shown = reader.disclosure(&id).await.unwrap().unwrap();
+    assert_eq!(shown.lines.lines.len(), 2);
+    assert_eq!(shown.lines.lines[0].row, shown.lines.lines[1].row);
+    assert_eq!(shown.checks[2].holds, Some(true));
+    assert_eq!(shown.questions[0].status, Status::AnswerOverdue);
+    drop(reader);
+    log.say("2026-03-15", about("answered", json!({"question": 1, "answered_on": "2026-03-15", "text": "已查明"})));
+    log.say("2026-03-16", about("corrected", json!({"content": "finance", "corrects": [1], "opening": 100_000, "income": 0,
+        "expense": 67_336, "closing": 32_664, "reason": "补写", "lines": [{"date": "2026-02-03", "voucher": "记-19", "summary": "公厕电费(村北)", "expense": 34_306}]})));
+    engine.catch_up().await.unwrap();
+    let mut reader = views.read(day("2026-03-16"), None).await.unwrap();
+    let shown = reader.disclosure(&id).await.unwrap().unwrap();
+    assert_eq!(shown.matter.status, Status::Corrected);
+    assert_eq!(shown.totals[1..], [Some(0), Some(67_336), Some(32_664)]);
+    assert_eq!(shown.lines.lines[1].row.as_ref().unwrap()["expense"], 34_306);
+    assert!(!shown.lines.lines[0].corrected && shown.lines.lines[1].corrected);
+    assert_eq!(shown.checks[2].holds, Some(true));
+    let amount = shown.corrections.iter().find(|correction| correction.field == "支出").unwrap();
+    assert_eq!((amount.old.as_deref(), amount.new.as_deref()), (Some("330.30元"), Some("343.06元")));
+    assert_eq!(
+        (shown.questions[0].status, &shown.questions[0].answer),
+        (Status::Answered, &Some(Shown::Given("已查明".into())))
+    );
+    let old = reader.lines_of_entry(shown.matter.first_index).await.unwrap();
+    assert_eq!(old[1].row.as_ref().unwrap()["expense"], 33_030);
+}
+
+#[tokio::test]
+async fn a_month_is_missing_only_after_its_due_day_and_a_late_one_is_back_filled() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    log.say("2026-02-05", sheet(1, "2026-01"));
+    log.say_late("2025-03-01", "2025-03-20", sheet(2, "2025-02"));
+    let (views, _engine) = views(&log, dir.path()).await;
+    let month = async |on: &str, period: &str| {
+        let mut reader = views.read(day(on), None).await.unwrap();
+        let grid = reader.months(Some(VILLAGE)).await.unwrap().remove(VILLAGE).unwrap();
+        grid.into_iter().find(|month| month.period == period).map(|month| (month.status, month.days_late))
+    };
+    assert_eq!(month("2026-03-10", "2026-02").await, Some((Status::NotYetDue, None)));
+    assert_eq!(month("2026-03-12", "2026-02").await, Some((Status::Missing, Some(2))));
+    assert_eq!(month("2026-03-12", "2026-01").await, Some((Status::Disclosed, None)));
+    assert_eq!(month("2026-02-12", "2025-02").await, Some((Status::BackFilled, Some(10))));
+    let mut reader = views.read(day("2026-03-12"), None).await.unwrap();
+    assert_eq!(reader.back_filled(&Filter::default()).await.unwrap().total, 1);
+    assert_eq!(reader.month_owed(Some(COUNTY), "2026-02").await.unwrap(), (1, 1));
+}
+
+fn announced(number: u64) -> serde_json::Value {
+    json!({"kind": "nomination.announced.v1", "stream": stream("nomination", number), "org": COUNTY, "fields": {
+        "starts_on": "2026-03-02", "days": 5, "title": "拟任干部公示(虚构)", "lines": [
+            {"name": "叶青田(虚构)", "intended_post": "副镇长"}, {"name": "马万里(虚构)", "intended_post": "副局长"}]}})
+}
+
+#[tokio::test]
+async fn a_nomination_stays_without_outcome_until_the_last_person_has_one() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    let about = |verb: &str, fields| json!({"kind": format!("nomination.{verb}.v1"), "stream": stream("nomination", 1), "org": COUNTY, "fields": fields});
+    log.say("2026-03-01", announced(1));
+    log.say(
+        "2026-03-12",
+        about("concluded", json!({"concluded_on": "2026-03-12", "outcomes": [{"person": 0, "outcome": "appoint"}]})),
+    );
+    let (views, mut engine) = views(&log, dir.path()).await;
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    let shown = reader.nomination(&stream("nomination", 1)).await.unwrap().unwrap();
+    assert_eq!((shown.matter.status, shown.days_without_outcome), (Status::NoOutcome, Some(14)));
+    let people: Vec<_> = shown.people.iter().map(|person| person.status).collect();
+    assert_eq!(people, [Status::ToBeAppointed, Status::NoOutcome]);
+    drop(reader);
+    log.say(
+        "2026-03-19",
+        about("concluded", json!({"concluded_on": "2026-03-19", "outcomes": [{"person": 1, "outcome": "defer"}]})),
+    );
+    engine.catch_up().await.unwrap();
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    assert_eq!(reader.nomination(&stream("nomination", 1)).await.unwrap().unwrap().matter.status, Status::Concluded);
+}
+
+#[tokio::test]
+async fn two_characters_traditional_ones_and_pinyin_find_the_same_pledge() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    log.pledge(1, "2026-03-10", "完成老街电网改造");
+    let (views, _engine) = views(&log, dir.path()).await;
+    let wanted = [stream("pledge", 1)];
+    for query in ["电网", "電網", "方禾生", "fanghesheng", "fhs", "wuliqiao 电网"] {
+        assert_eq!(found(&views, query).await, wanted, "{query}");
+    }
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    let overdue =
+        SearchFilter { text: "电网".into(), statuses: vec![Status::OverdueUnreported], ..SearchFilter::default() };
+    assert_eq!(reader.search(&overdue).await.unwrap().total, 1);
+    let running = SearchFilter { statuses: vec![Status::NotReported], ..overdue };
+    assert_eq!(reader.search(&running).await.unwrap().total, 0);
+}
+
+#[tokio::test]
+async fn a_withdrawn_value_is_in_no_row_and_no_file_and_its_trace_stays() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    let made = log.pledge(1, "2026-12-31", "替槐荫巷修缮旧屋");
+    let notice = log.say("2026-03-01", announced(1));
+    let (views, mut engine) = views(&log, dir.path()).await;
+    assert!(!files_with(dir.path(), "槐荫巷".as_bytes()).is_empty());
+    log.withdraw_slot(1, made, "title");
+    log.withdraw_line(2, notice, 1);
+    engine.catch_up().await.unwrap();
+    assert!(found(&views, "槐荫").await.is_empty() && found(&views, "马万里").await.is_empty());
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    let pledge = reader.pledge(&stream("pledge", 1)).await.unwrap().unwrap();
+    assert_eq!(pledge.matter.title, None);
+    let Some(Shown::Withdrawn(trace)) = pledge.title else { panic!("no trace") };
+    assert_eq!((trace.index, trace.reason.as_str()), (5, "当事人要求隐去(虚构)"));
+    let nomination = reader.nomination(&stream("nomination", 1)).await.unwrap().unwrap();
+    assert_eq!(nomination.matter.names, ["叶青田(虚构)"]);
+    assert!(nomination.people[1].row.is_none() && nomination.people[1].withdrawn.is_some());
+    assert_eq!(reader.compliance(None, 5).await.unwrap().withdrawn.total, 2);
+    drop(reader);
+    assert_eq!(engine.check().await.unwrap(), Vec::<String>::new(), "live and rebuilt rows differ");
+    drop((views, engine));
+    for gone in ["槐荫巷", "马万里"] {
+        assert_eq!(files_with(dir.path(), gone.as_bytes()), Vec::<std::path::PathBuf>::new(), "{gone}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_kind_halts_only_the_projection_that_owns_its_family() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    log.pledge(1, "2026-12-31", "修路");
+    let unknown = log.say_unknown("pledge.celebrated.v1", &stream("pledge", 1));
+    log.pledge(2, "2026-12-31", "架桥");
+    log.say("2026-03-02", notice(1, "2026-03-02"));
+    let (views, mut engine) = views(&log, dir.path()).await;
+    let halted = views.status().halted;
+    assert_eq!(halted.len(), 1);
+    assert_eq!((halted[0].0.as_str(), halted[0].1), ("pledges", unknown));
+    assert!(halted[0].2.contains("pledge.celebrated.v1"));
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    assert_eq!(reader.pledges(&Filter::default()).await.unwrap().total, 1, "nothing after the unknown event");
+    assert_eq!(reader.notices(&Filter::default()).await.unwrap().total, 1);
+    assert_eq!(reader.timeline(None, &Filter::default()).await.unwrap().total, log.len());
+    assert_eq!(reader.cursors()["notices"].next_index, log.len());
+    drop(reader);
+    log.say("2026-03-03", notice(2, "2026-03-03"));
+    engine.catch_up().await.unwrap();
+    assert_eq!(views.status().halted[0].1, unknown);
+}
+
+async fn follower(dir: &Path, log: &Arc<Log>) -> Follower {
+    // A process that stops loses nothing that the machine goes on holding, so no flush is waited for.
+    let synchronous = sqlx::sqlite::SqliteSynchronous::Off;
+    let options =
+        SqliteConnectOptions::new().filename(dir.join("rows.db")).create_if_missing(true).synchronous(synchronous);
+    let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    if sqlx::query("SELECT 1 FROM sqlite_schema WHERE name = 'cursors'").fetch_optional(&pool).await.unwrap().is_none()
+    {
+        sqlx::raw_sql(SCHEMA_SQLITE).execute(&pool).await.unwrap();
+    }
+    Follower::open(pool, log.clone()).await.unwrap()
+}
+
+async fn table(dir: &Path, name: &str) -> Vec<String> {
+    let mut connection = SqliteConnectOptions::new().filename(dir.join("rows.db")).connect().await.unwrap();
+    let table = TABLES.iter().find(|table| table.name == name).unwrap();
+    let columns: Vec<_> =
+        table.columns.iter().map(|(name, _)| format!("COALESCE(CAST({name} AS TEXT), '-')")).collect();
+    let sql = format!("SELECT {} FROM {name} ORDER BY 1", columns.join(" || '|' || "));
+    let rows = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    rows
+}
+
+#[tokio::test]
+async fn a_crash_before_any_statement_leaves_no_half_batch_and_no_double_effect() {
+    let log = Log::new();
+    let made = log.pledge(1, "2026-03-10", "修路");
+    log.say("2026-02-01", report(1, "progressed", json!({"percent": 60, "report": "过半"})));
+    log.say("2026-03-05", sheet(1, "2026-02"));
+    log.say("2026-03-01", announced(1));
+    log.withdraw_slot(1, made, "title");
+    let whole = tempfile::tempdir().unwrap();
+    follower(whole.path(), &log).await.step(u64::MAX).await.unwrap();
+    let mut statements = 0;
+    loop {
+        let dir = tempfile::tempdir().unwrap();
+        let mut crashing = follower(dir.path(), &log).await;
+        crashing.statements_left = Some(statements);
+        let crashed = crashing.step(u64::MAX).await.is_err();
+        drop(crashing);
+        if crashed {
+            let mut again = follower(dir.path(), &log).await;
+            assert_eq!(again.size(), 0, "statement {statements}");
+            again.step(u64::MAX).await.unwrap();
+        }
+        for wanted in TABLES {
+            assert_eq!(table(dir.path(), wanted.name).await, table(whole.path(), wanted.name).await, "{}", wanted.name);
+        }
+        if !crashed {
+            break;
+        }
+        statements += 1;
+    }
+    assert!(statements > TABLES.len(), "the fold again and every cursor were among the {statements}");
+}
+
+#[tokio::test]
+async fn views_are_rebuilt_while_the_log_grows_and_swapped_without_a_gap() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    for number in 1..=5 {
+        log.pledge(number, "2026-12-31", "修路");
+    }
+    let (views, mut engine) = views(&log, dir.path()).await;
+    let before = views.status().generation;
+    engine.rebuild().await.unwrap();
+    let mut number = 5;
+    while views.status().generation == before {
+        number += 1;
+        log.pledge(number, "2026-12-31", "修路");
+        engine.advance().await.unwrap();
+        let mut reader = views.read(day(TODAY), Some(log.len() - 1)).await.unwrap();
+        assert_eq!(reader.size(), log.len());
+        assert_eq!(reader.pledges(&Filter::default()).await.unwrap().total, number);
+        assert_eq!(
+            reader.search(&SearchFilter { text: "修路".into(), ..SearchFilter::default() }).await.unwrap().total,
+            number
+        );
+    }
+    assert_eq!(engine.check().await.unwrap(), Vec::<String>::new());
+    let left: Vec<_> = std::fs::read_dir(dir.path().join("views"))
+        .unwrap()
+        .filter_map(|e| e.unwrap().file_name().into_string().ok())
+        .collect();
+    assert!(left.iter().all(|name| !name.starts_with(&before)), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_row_changed_by_hand_is_found_and_a_rebuild_mends_it() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    log.pledge(1, "2026-12-31", "修路");
+    let (views, mut engine) = views(&log, dir.path()).await;
+    assert_eq!(engine.check().await.unwrap(), Vec::<String>::new());
+    let mut hand = SqliteConnectOptions::new().filename(rows_file(dir.path(), &views)).connect().await.unwrap();
+    sqlx::query("UPDATE matters SET state = 'fulfilled'").execute(&mut hand).await.unwrap();
+    sqlx::query("DELETE FROM organization_names WHERE code = '341599'").execute(&mut hand).await.unwrap();
+    hand.close().await.unwrap();
+    let found = engine.check().await.unwrap();
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(views.status().alarm, found);
+    engine.rebuild().await.unwrap();
+    engine.catch_up().await.unwrap();
+    assert_eq!(engine.check().await.unwrap(), Vec::<String>::new());
+    assert!(views.status().alarm.is_empty());
+    assert_eq!(status_on(&views, 1, TODAY).await, Status::NotReported);
+}
+
+#[tokio::test]
+async fn views_go_on_where_they_stood_and_know_the_calendar_again() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    log.say(
+        "2025-11-05",
+        json!({"kind": "calendar.published.v1", "stream": stream("calendar", 1), "org": COUNTY, "fields": {
+        "year": 2026, "off_days": ["2026-01-01"], "work_days": ["2026-01-04"]}}),
+    );
+    drop(views(&log, dir.path()).await);
+    log.pledge(1, "2026-12-31", "修路");
+    let (views, _engine) = views(&log, dir.path()).await;
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    assert!(reader.world().calendar.knows(2026));
+    assert_eq!(reader.world().chain(VILLAGE).count(), 3);
+    assert_eq!(reader.ancestors(VILLAGE).await.unwrap()[0].1, "青禾县(虚构)");
+    drop(reader);
+    assert_eq!(found(&views, "修路").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_reader_never_gets_less_than_the_entry_that_it_has_seen() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    let (views, _engine) = views(&log, dir.path()).await;
+    assert!(views.read(day(TODAY), Some(log.len() - 1)).await.is_ok());
+    tokio::time::pause();
+    let behind = views.read(day(TODAY), Some(log.len())).await;
+    assert!(matches!(behind, Err(ReadError::Behind { wanted: 3, size: 3 })));
+}
+
+/// What a pledge's row should say, folded without any table.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Model {
+    state: &'static str,
+    due: Option<String>,
+    revisions: u64,
+}
+
+#[tokio::test]
+async fn every_pledge_row_is_the_fold_of_its_events() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    let mut models: BTreeMap<u64, Model> = BTreeMap::new();
+    let mut random = 7_u64;
+    let mut draw = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    for step in 0..400 {
+        let number = draw(60);
+        let Some(model) = models.get_mut(&number) else {
+            log.pledge(number, "2026-06-30", "修路");
+            models.insert(number, Model { state: "made", due: Some("2026-06-30".into()), revisions: 1 });
+            continue;
+        };
+        if matches!(model.state, "withdrawn" | "superseded" | "carried_over") {
+            continue;
+        }
+        let due = format!("2026-{:02}-15", 7 + draw(6));
+        let (verb, state, fields) = match draw(9) {
+            0 => ("withdrawn", "withdrawn", json!({"reason": "重复"})),
+            1 => ("superseded", "superseded", json!({"reason": "调任"})),
+            2 => ("fulfilled", "fulfilled", json!({"report": "完成"})),
+            3 => ("not_fulfilled", "not_fulfilled", json!({"report": "没有完成"})),
+            4 => ("progressed", "no_progress", json!({"percent": 0, "report": "未动"})),
+            5 | 6 => ("progressed", "in_progress", json!({"percent": 40, "report": "过半"})),
+            _ => ("amended", model.state, json!({"due": due, "reason": "顺延"})),
+        };
+        log.say("2026-02-01", report(number, verb, fields));
+        let new_due = (verb == "amended").then_some(due).or(model.due.take());
+        *model = Model { state, due: new_due, revisions: model.revisions + 1 };
+        if step % 37 == 0 {
+            // Batches of every size must come to the same.
+            drop(views(&log, dir.path()).await);
+        }
+    }
+    let (views, mut engine) = views(&log, dir.path()).await;
+    let mut reader = views.read(day("2026-02-01"), None).await.unwrap();
+    for (number, model) in &models {
+        let matter = reader.matter(&stream("pledge", *number)).await.unwrap().unwrap();
+        let expected = match model.state {
+            "made" => Status::NotReported,
+            other => Status::from_wire(other).unwrap(),
+        };
+        assert_eq!((matter.status, matter.revisions), (expected, model.revisions), "{number}");
+        assert_eq!(matter.ends_on.map(|due| due.to_string()), model.due, "{number}");
+    }
+    drop(reader);
+    assert_eq!(engine.check().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_public_event_cannot_hold_what_is_not_public() {
+    let log = Log::new();
+    log.pledge(1, "2026-12-31", "修路");
+    let entry = log.entries(3, 1).await.unwrap().pop().unwrap();
+    let mut openings: Openings = entry.openings.unwrap();
+    for tier in [Tier::Members, Tier::Unit, Tier::Named] {
+        openings.open.push(Opening {
+            slot: 0,
+            salt: [1; 32],
+            tier,
+            name: "contact".into(),
+            value: "某处(虚构)".into(),
+        });
+    }
+    let event = PublicEvent::from_parts(3, entry.bytes, Some(openings), None).unwrap().unwrap();
+    assert!(event.fields().iter().all(|field| field.name != "contact"));
+    assert_eq!(event.text("title"), Some("修路"));
+}
+
+#[tokio::test]
+async fn every_statement_can_be_prepared_on_the_embedded_database() {
+    let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+    sqlx::raw_sql(SCHEMA_SQLITE).execute(&mut connection).await.unwrap();
+    let all = statements();
+    assert!(all.len() > 60);
+    for (name, sql) in all {
+        let prepared = connection.prepare(sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(sql))).await;
+        assert!(prepared.is_ok(), "{name}: {:?}", prepared.err());
+    }
+}
+
+/// Tables of a migration: name, then column and type.
+fn columns(schema: &str) -> BTreeMap<String, Vec<(String, String)>> {
+    let mut tables = BTreeMap::new();
+    for part in schema.split("CREATE TABLE ").skip(1) {
+        let (name, rest) = part.split_once(" (\n").unwrap();
+        let lines = rest.lines().take_while(|line| !line.starts_with(')'));
+        let columns = lines.filter(|line| !line.trim_start().starts_with("PRIMARY KEY (")).map(|line| {
+            assert!(line.contains("-- "), "{name}: a column without a comment: {line}");
+            let mut words = line.split_whitespace();
+            let (column, kind) = (words.next().unwrap(), words.next().unwrap());
+            (column.to_owned(), kind.trim_end_matches(',').replace("INTEGER", "BIGINT"))
+        });
+        tables.insert(name.to_owned(), columns.collect());
+    }
+    tables
+}
+
+#[test]
+fn both_migrations_have_the_columns_that_the_projections_write_each_with_a_comment() {
+    let (sqlite, postgres) = (columns(SCHEMA_SQLITE), columns(SCHEMA_POSTGRES));
+    assert_eq!(sqlite, postgres);
+    for table in TABLES {
+        let named = table
+            .columns
+            .iter()
+            .map(|(name, kind)| ((*name).to_owned(), if *kind == Type::Text { "TEXT" } else { "BIGINT" }.to_owned()));
+        let named: Vec<_> = named.collect();
+        let (mut wanted, mut written) = (sqlite[table.name].clone(), named);
+        wanted.sort();
+        written.sort();
+        assert_eq!(wanted, written, "{}", table.name);
+        assert!(table.columns.iter().any(|(name, _)| *name == "stream"), "{}: cannot be folded again", table.name);
+    }
+    assert_eq!(sqlite.len(), TABLES.len() + 1, "cursors is the follower's own");
+}
+
+#[test]
+fn no_engine_is_shared_between_threads_by_accident() {
+    fn movable<T: Send + 'static>() {}
+    movable::<Engine>();
+    movable::<Views>();
+}

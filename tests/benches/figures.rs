@@ -1,0 +1,222 @@
+//! The benchmark: every figure beside the bare limit that was measured in the same run.
+//!
+//! `cargo bench -p gongkai-tests --bench figures [-- FIGURE]` prints one table; with the name of a figure
+//! (see [`FIGURES`]) only that one and what it needs. It is no timed test: a target that is missed is
+//! reported at the end and does not fail the run; a ledger that answers wrongly does.
+//!
+//! - `GONGKAI_BENCH_ENTRIES`: entries of the large ledger, 1,000,000 unless set.
+//! - `GONGKAI_BENCH_DIR`: where its files go, below the target folder unless set; a folder of its own is
+//!   made there and removed at the end. It should be on the kind of disk that a ledger would be on.
+//! - `GONGKAI_SHARED`: the shared input, as for the tests.
+//!
+//! The program runs itself again with a library that counts flushes, and plays other parts for what must
+//! be a process of its own: `gongkai`, a verifier, a bare HTTP server. To add a figure, measure it in the
+//! module of its kind, give it a [`table::Figure`] with its limit and target, and name it here.
+
+#[path = "figures/bare.rs"]
+mod bare;
+#[path = "figures/cpu.rs"]
+mod cpu;
+#[path = "figures/fixture.rs"]
+mod fixture;
+#[path = "figures/flushes.rs"]
+mod flushes;
+#[path = "figures/http.rs"]
+mod http;
+#[path = "figures/importing.rs"]
+mod importing;
+#[path = "figures/limits.rs"]
+mod limits;
+#[path = "figures/process.rs"]
+mod process;
+#[path = "figures/reading.rs"]
+mod reading;
+#[path = "figures/serving.rs"]
+mod serving;
+#[path = "figures/table.rs"]
+mod table;
+#[path = "figures/writing.rs"]
+mod writing;
+
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+use fixture::Press;
+use flushes::Counter;
+use limits::Signatures;
+use serving::Serving;
+use table::{Table, whole};
+use writing::Writing;
+
+/// Anything that ends the run.
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a step of the benchmark gives.
+pub(crate) type Outcome<T> = Result<T, Error>;
+
+/// Origin of the ledgers of the benchmark.
+pub(crate) const ORIGIN: &str = "ledger.example/benchmark";
+
+/// Entries of the large ledger unless the environment says otherwise.
+const ENTRIES: u64 = 1_000_000;
+
+/// What can be asked for, in the order of the run.
+const FIGURES: [&str; 11] =
+    ["limits", "bulk", "one", "many", "verify", "rebuild", "start", "search", "pages", "http", "import"];
+
+/// Set for the run that counts flushes: the library that does it.
+const LIBRARY: &str = "GONGKAI_BENCH_LIBRARY";
+
+/// The folder of this run.
+const FOLDER: &str = "GONGKAI_BENCH_FOLDER";
+
+/// What every step needs.
+pub(crate) struct Setup {
+    /// Where files go.
+    pub(crate) dir: PathBuf,
+    /// The library that counts flushes.
+    pub(crate) library: PathBuf,
+    /// Flushes of this process.
+    pub(crate) flushes: Counter,
+}
+
+impl Setup {
+    fn of_environment() -> Outcome<Self> {
+        let path = |name| env::var_os(name).map(PathBuf::from).ok_or_else(|| format!("{name} is not set"));
+        Ok(Self { dir: path(FOLDER)?, library: path(LIBRARY)?, flushes: Counter::open(path(flushes::COUNTER)?)? })
+    }
+
+    /// A new folder.
+    pub(crate) fn folder(&self, name: &str) -> Outcome<PathBuf> {
+        let path = self.dir.join(name);
+        std::fs::create_dir_all(&path)?;
+        Ok(path)
+    }
+
+    /// A path that is not taken.
+    pub(crate) fn unused(&self, name: &str) -> PathBuf {
+        let paths = (0_u32..).map(|number| self.dir.join(format!("{name}-{number}")));
+        paths.into_iter().find(|path| !path.exists()).unwrap_or_else(|| self.dir.join(name))
+    }
+}
+
+/// Cores of this machine that we may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("figures: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Outcome<ExitCode> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match env::var(process::PART).ok().as_deref() {
+        Some(process::GONGKAI) => {
+            let command = std::iter::once("gongkai".into()).chain(env::args_os().skip(1));
+            return Ok(runtime()?.block_on(gongkai_api::cli::run(command)));
+        }
+        Some(reading::VERIFY) => reading::verify_part(&arguments)?,
+        Some(reading::VIEWS) => runtime()?.block_on(reading::views_part(&arguments))?,
+        Some(serving::BARE) => runtime()?.block_on(serving::bare_part(&arguments))?,
+        Some(other) => return Err(format!("there is no part {other}").into()),
+        None if env::var_os(LIBRARY).is_some() => runtime()?.block_on(measure(&arguments))?,
+        None => return counted(&arguments),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs this program again under the library that counts flushes, in a folder that is removed at the end.
+fn counted(arguments: &[String]) -> Outcome<ExitCode> {
+    let place =
+        env::var_os("GONGKAI_BENCH_DIR").map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
+    std::fs::create_dir_all(&place)?;
+    let folder = tempfile::Builder::new().prefix("figures-").tempdir_in(place)?;
+    let library = flushes::compile(folder.path())?;
+    let counter = Counter::create(folder.path().join("counter"))?;
+    let mut command = Command::new(env::current_exe()?);
+    command.args(arguments).env(FOLDER, folder.path()).env(LIBRARY, &library);
+    counter.attach(&library, &mut command);
+    let status = command.status()?;
+    folder.close()?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn measure(arguments: &[String]) -> Outcome<()> {
+    // Cargo adds `--bench`.
+    let asked: Vec<&str> = arguments.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
+    if let Some(unknown) = asked.iter().find(|word| !FIGURES.contains(word)) {
+        return Err(format!("there is no figure {unknown}; there are {}", FIGURES.join(", ")).into());
+    }
+    let entries: u64 = env::var("GONGKAI_BENCH_ENTRIES").map_or(Ok(ENTRIES), |text| text.parse())?;
+    let wants = |figure: &str| asked.is_empty() || asked.contains(&figure);
+    let (setup, press, start) = (Setup::of_environment()?, Press::new(ORIGIN)?, Instant::now());
+    let signatures = Signatures::new(&press)?;
+    let mut table = Table::default();
+    if wants("limits") {
+        limits::measure(&setup, &signatures, &mut table).await?;
+    }
+    if FIGURES[1..10].iter().any(|figure| wants(figure)) {
+        on_a_large_ledger(&setup, &press, &signatures, entries, wants, &mut table).await?;
+    }
+    if wants("import") {
+        importing::organizations(&setup, &mut table).await?;
+    }
+    table.note(format!(
+        "{} cores, {} entries, {:.0} s. Flushes are calls of fsync and fdatasync of the measured process, publication included.",
+        cores(),
+        whole(entries),
+        start.elapsed().as_secs_f64(),
+    ));
+    println!("\n{table}");
+    Ok(())
+}
+
+/// Everything that is measured on one ledger, which the bulk append makes.
+async fn on_a_large_ledger(
+    setup: &Setup,
+    press: &Press,
+    signatures: &Signatures,
+    entries: u64,
+    wants: impl Fn(&str) -> bool,
+    table: &mut Table,
+) -> Outcome<()> {
+    let mut writing = Writing::begin(setup, press).await?;
+    writing.bulk(entries, wants("bulk").then_some(&mut *table)).await?;
+    if wants("one") {
+        writing.one(table).await?;
+    }
+    if wants("many") {
+        writing.many(table).await?;
+    }
+    let mut written = writing.end().await?;
+    if wants("verify") {
+        reading::verify(setup, &written, signatures, table)?;
+    }
+    if !["rebuild", "start", "search", "pages", "http"].into_iter().any(&wants) {
+        return Ok(());
+    }
+    reading::rebuild(setup, &written, table)?;
+    let serving = Serving::start(setup, &written, wants("start").then_some(&mut *table)).await?;
+    if wants("search") {
+        serving.searches(&written, table).await?;
+    }
+    if wants("pages") {
+        serving.pages(press, &written, table).await?;
+    }
+    if wants("http") {
+        serving.submissions(press, &mut written, table).await?;
+    }
+    Ok(())
+}

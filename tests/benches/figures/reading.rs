@@ -1,0 +1,104 @@
+//! Reading a whole ledger: verification in a process of its own, and the rebuild of all views.
+
+use std::{sync::Arc, time::Instant};
+
+use gongkai_domain::Replay;
+use gongkai_log::{Mode, Options, VerifierKey, fsck};
+use gongkai_projections::Views;
+use gongkai_store::{DirectoryFetch, Layout, SystemClock};
+
+use crate::{
+    Outcome, Setup,
+    limits::Signatures,
+    process::{self, Process, argument},
+    table::{Figure, Table, as_f64, whole},
+    writing::{Written, median},
+};
+
+/// The part of a process that verifies.
+pub(crate) const VERIFY: &str = "verify";
+
+/// The part of a process that builds views.
+pub(crate) const VIEWS: &str = "views";
+
+/// Entries up to which a verification is repeated.
+const SHORT_ENTRIES: u64 = 200_000;
+
+/// Verifies a ledger's published files, as `gongkai verify` does for each copy of the log, and prints
+/// entries, seconds and the peak of memory.
+pub(crate) fn verify_part(arguments: &[String]) -> Outcome<()> {
+    let [dir, mode] = arguments else { return Err("a directory and a mode".into()) };
+    let layout = Layout::new(dir);
+    let vkey = VerifierKey::parse(std::fs::read_to_string(layout.vkey())?.trim())?;
+    let mode = if mode == "fast" { Mode::Fast } else { Mode::Strict };
+    let options = Options { mode, threads: crate::cores(), check_openings: true, ..Options::default() };
+    let start = Instant::now();
+    let report = fsck(&DirectoryFetch::new(layout.log()), &mut Replay::new(&vkey), &vkey, &options)?;
+    println!("{} {} {}", report.size, start.elapsed().as_secs_f64(), process::peak_mb()?);
+    Ok(())
+}
+
+/// Strict and fast verification between two measurements of the bare rate each.
+pub(crate) fn verify(setup: &Setup, written: &Written, signatures: &Signatures, table: &mut Table) -> Outcome<()> {
+    let dir = argument(written.layout.root())?;
+    for (mode, ratio) in [("strict", 0.8), ("fast", 0.6)] {
+        let bare = || if mode == "fast" { signatures.batch_rate() } else { signatures.strict_rate() };
+        let (mut rates, mut bare_rates, mut peak, mut size) = (Vec::new(), vec![bare()], 0.0_f64, 0);
+        loop {
+            let (said, _) = Process::start(setup, VERIFY, &[dir, mode])?.finish()?;
+            let (entries, seconds, peak_mb) = numbers(&said)?;
+            (size, peak) = (entries, peak.max(peak_mb));
+            rates.push(as_f64(entries) / seconds);
+            bare_rates.push(bare());
+            if size > SHORT_ENTRIES || rates.len() == 3 {
+                break;
+            }
+        }
+        let limit = if mode == "fast" { "batches, all cores" } else { "verify_strict, all cores" };
+        let name = format!("verify, {mode}, of {} entries", whole(size));
+        table.add(
+            Figure::new(name, median(rates), "entries/s").beside(limit, median(bare_rates)).at_least_of_limit(ratio),
+        );
+        table.add(Figure::new(format!("verify, {mode}: peak memory"), peak, "MB").at_most(200.0));
+    }
+    Ok(())
+}
+
+/// Builds all views and the search index of a ledger that has none, and prints entries, seconds and the
+/// peak of memory.
+pub(crate) async fn views_part(arguments: &[String]) -> Outcome<()> {
+    let [dir] = arguments else { return Err("a directory".into()) };
+    let layout = Layout::new(dir);
+    let clock = Arc::new(SystemClock::default());
+    let ledger = gongkai_api::cli::local::open(&layout, clock).await.map_err(|fault| fault.to_string())?;
+    let start = Instant::now();
+    let (views, mut engine) = Views::open(layout.root(), Arc::new(ledger.clone())).await?;
+    engine.catch_up().await?;
+    let seconds = start.elapsed().as_secs_f64();
+    let status = views.status();
+    if let Some((projection, index, reason)) = status.halted.first() {
+        return Err(format!("{projection} halted at {index}: {reason}").into());
+    }
+    ledger.shutdown().await;
+    println!("{} {seconds} {}", status.size, process::peak_mb()?);
+    Ok(())
+}
+
+/// Builds all views and the search index from the log, in a process of its own.
+pub(crate) fn rebuild(setup: &Setup, written: &Written, table: &mut Table) -> Outcome<()> {
+    let (said, flushes) = Process::start(setup, VIEWS, &[argument(written.layout.root())?])?.finish()?;
+    let (size, seconds, peak_mb) = numbers(&said)?;
+    let name = format!("rebuild of all views with search, {} entries", whole(size));
+    let figure = Figure::new(name, as_f64(size) / seconds, "events/s").at_least(10_000.0);
+    table.add(figure.flushed(flushes, size));
+    table.add(Figure::new("rebuild: peak memory", peak_mb, "MB"));
+    Ok(())
+}
+
+/// Entries, seconds and megabytes, as a part prints them in its last line.
+fn numbers(said: &[String]) -> Outcome<(u64, f64, f64)> {
+    let malformed = || said.join("\n");
+    let mut words = said.last().ok_or_else(malformed)?.split(' ');
+    let mut next = || words.next().ok_or_else(malformed);
+    Ok((next()?.parse()?, next()?.parse()?, next()?.parse()?))
+}

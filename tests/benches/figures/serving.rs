@@ -1,0 +1,173 @@
+//! The figures of a running server, in a process of its own, over real sockets.
+//!
+//! Beside each stands a bare server, also in a process of its own, that answers the same bytes to the same
+//! requests.
+
+use std::{net::SocketAddr, time::Instant};
+
+use gongkai_log::StreamId;
+
+use crate::{
+    Outcome, Setup,
+    fixture::{self, Keyed, Press, Random},
+    http::{self, Answer, Client, Load, closed_loop, get, post, steady},
+    process::{GONGKAI, Process, argument},
+    table::{Figure, Table, whole},
+    writing::{Written, median},
+};
+
+/// The part of a process that answers the same bytes to everything: a content type and a file.
+pub(crate) const BARE: &str = "bare";
+
+const ROUNDS: u64 = 3;
+const CLIENTS: usize = 32;
+/// Pledges of each client in a round; each is followed by its report.
+const PLEDGES: u64 = 100;
+/// Pages of each client in a round at most load.
+const PAGES: usize = 150;
+const STEADY_PER_SECOND: u32 = 200;
+const STEADY_REQUESTS: usize = 1_000;
+const SEARCHES: usize = 600;
+
+/// Serves a file of bytes and nothing else.
+pub(crate) async fn bare_part(arguments: &[String]) -> Outcome<()> {
+    let [content_type, file] = arguments else { return Err("a content type and a file".into()) };
+    http::serve_bare(Answer { content_type: content_type.clone(), body: std::fs::read(file)? }).await
+}
+
+/// A running server and where it listens.
+pub(crate) struct Serving<'s> {
+    setup: &'s Setup,
+    process: Process,
+    public: SocketAddr,
+    internal: SocketAddr,
+}
+
+impl<'s> Serving<'s> {
+    /// Starts the server and waits for its first good answer.
+    pub(crate) async fn start(setup: &'s Setup, written: &Written, table: Option<&mut Table>) -> Outcome<Self> {
+        let start = Instant::now();
+        let dir = argument(written.layout.root())?;
+        let arguments = ["serve", "--dir", dir, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"];
+        let mut process = Process::start(setup, GONGKAI, &arguments)?;
+        let addresses = process.addresses(2)?;
+        let serving = Self { setup, process, public: addresses[0], internal: addresses[1] };
+        Client::connect(serving.public).await?.send(&get("/healthz")).await?;
+        let started = start.elapsed().as_secs_f64();
+        let resident = serving.process.resident_mb()?;
+        if let Some(table) = table {
+            table.add(Figure::new("server started, until its first answer", started, "s").at_most(1.0));
+            table.add(Figure::new("server idle, resident memory", resident, "MB").at_most(80.0));
+        }
+        Ok(serving)
+    }
+
+    /// A bare server that answers what this server answers to `request`.
+    async fn bare(&self, address: SocketAddr, request: &[u8]) -> Outcome<(Process, SocketAddr)> {
+        let answer = Client::connect(address).await?.ask(request).await?;
+        let file = self.setup.unused("answer");
+        std::fs::write(&file, answer.body)?;
+        let mut process = Process::start(self.setup, BARE, &[&answer.content_type, argument(&file)?])?;
+        let addresses = process.addresses(1)?;
+        Ok((process, addresses[0]))
+    }
+
+    /// Clients that hand in signed statements and wait for each receipt.
+    pub(crate) async fn submissions(&self, press: &Press, written: &mut Written, table: &mut Table) -> Outcome<()> {
+        let mut first = press.pledges(written.pledges, written.pledges + 1)?.into_iter().map(submission);
+        written.pledges += 1;
+        let first = first.next().ok_or("one pledge was made")??;
+        let (_bare, bare) = self.bare(self.internal, &first).await?;
+        let (mut rates, mut loads, mut bare_rates, mut bare_loads) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut flushes = 0;
+        for _ in 0..ROUNDS {
+            let mut requests = Vec::new();
+            for _ in 0..CLIENTS {
+                let keyed = press.pledges_and_reports(written.pledges, written.pledges + PLEDGES)?;
+                written.pledges += PLEDGES;
+                requests.push(keyed.into_iter().map(submission).collect::<Outcome<Vec<_>>>()?);
+            }
+            let flushed = self.process.flushes()?;
+            let load = closed_loop(self.internal, requests.clone()).await?;
+            flushes += self.process.flushes()? - flushed;
+            rates.push(load.rate());
+            loads.push(load);
+            let load = closed_loop(bare, requests).await?;
+            bare_rates.push(load.rate());
+            bare_loads.push(load);
+        }
+        let (load, limit) = (Load::merge(loads), Load::merge(bare_loads));
+        let receipts = ROUNDS * CLIENTS as u64 * PLEDGES * 2;
+        let figure = Figure::new(format!("{CLIENTS} HTTP clients"), median(rates), "receipts/s");
+        let figure = figure.beside("bare HTTP, same bytes", median(bare_rates)).at_least(4_000.0);
+        table.add(figure.flushed(flushes, receipts));
+        let p99 = Figure::new(format!("{CLIENTS} HTTP clients, p99"), load.percentile_ms(99), "ms");
+        table.add(p99.beside("bare HTTP", limit.percentile_ms(99)).at_most(25.0));
+        let longest = Figure::new(format!("{CLIENTS} HTTP clients, longest wait"), load.max_ms(), "ms");
+        table.add(longest.beside("bare HTTP", limit.max_ms()).at_most(250.0));
+        Ok(())
+    }
+
+    /// Pages of pledges, at a steady rate and at most load.
+    pub(crate) async fn pages(&self, press: &Press, written: &Written, table: &mut Table) -> Outcome<()> {
+        let mut random = Random::new(1);
+        let mut page =
+            || Ok::<_, crate::Error>(get(&format!("/pledges/{}", id(&press.pledge(random.below(written.pledges))?))));
+        let (_bare, bare) = self.bare(self.public, &page()?).await?;
+        let (mut steady_loads, mut bare_steady) = (Vec::new(), Vec::new());
+        let (mut rates, mut bare_rates) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let requests: Vec<_> = (0..STEADY_REQUESTS).map(|_| page()).collect::<Outcome<_>>()?;
+            steady_loads.push(steady(self.public, requests.clone(), STEADY_PER_SECOND, CLIENTS).await?);
+            bare_steady.push(steady(bare, requests, STEADY_PER_SECOND, CLIENTS).await?);
+            let mut requests = Vec::new();
+            for _ in 0..CLIENTS {
+                requests.push((0..PAGES).map(|_| page()).collect::<Outcome<Vec<_>>>()?);
+            }
+            rates.push(closed_loop(self.public, requests.clone()).await?.rate());
+            bare_rates.push(closed_loop(bare, requests).await?.rate());
+        }
+        let (steady_load, bare_steady) = (Load::merge(steady_loads), Load::merge(bare_steady));
+        let p99 = Figure::new(
+            format!("pledge page at {STEADY_PER_SECOND} a second, p99"),
+            steady_load.percentile_ms(99),
+            "ms",
+        );
+        table.add(p99.beside("bare HTTP, same bytes", bare_steady.percentile_ms(99)).at_most(25.0));
+        let most = Figure::new("pledge page at most load", median(rates), "pages/s");
+        table.add(most.beside("bare HTTP, same bytes", median(bare_rates)).at_least(2_000.0));
+        Ok(())
+    }
+
+    /// Searches, one after the other.
+    pub(crate) async fn searches(&self, written: &Written, table: &mut Table) -> Outcome<()> {
+        let request = |words: String| {
+            let escaped: String = words.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            get(&format!("/api/v1/search?q={escaped}"))
+        };
+        let requests: Vec<_> = fixture::searches(SEARCHES).into_iter().map(request).collect();
+        let (_bare, bare) = self.bare(self.public, &requests[0]).await?;
+        let load = closed_loop(self.public, vec![requests.clone()]).await?;
+        let limit = closed_loop(bare, vec![requests]).await?;
+        let name = format!("search over {} documents, p95", whole(written.pledges));
+        table.add(
+            Figure::new(name, load.percentile_ms(95), "ms").beside("bare HTTP", limit.percentile_ms(95)).at_most(10.0),
+        );
+        table.note(format!(
+            "search: median {:.1} ms, p99 {:.1} ms, longest {:.1} ms, {SEARCHES} searches over HTTP",
+            load.percentile_ms(50),
+            load.percentile_ms(99),
+            load.max_ms(),
+        ));
+        Ok(())
+    }
+}
+
+fn id(stream: &StreamId) -> String {
+    stream.id.to_string()
+}
+
+fn submission((key, submission): Keyed) -> Outcome<Vec<u8>> {
+    let json = serde_json::to_string(&submission)?;
+    Ok(post("/api/v1/submissions", &format!("Idempotency-Key: {key}\r\n"), &json))
+}

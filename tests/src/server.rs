@@ -1,0 +1,218 @@
+//! A running `gongkai serve`, and a plain HTTP client.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::process;
+
+/// How long a server may take to say its addresses or to catch up with its log; a debug build with 45,000 entries to
+/// index needs the most.
+const START_TIME_MAX: Duration = Duration::from_mins(5);
+/// Longest answer that a test reads.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
+
+/// A server process; killed when it goes out of scope.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// `http://host:port` of the public listener.
+    pub url: String,
+    /// `http://host:port` of the internal listener.
+    pub internal: String,
+    said: Receiver<String>,
+}
+
+impl Server {
+    /// Serves a ledger on free ports, public and internal.
+    pub fn start(dir: &std::path::Path) -> Self {
+        Self::start_with(dir, |_| {})
+    }
+
+    /// Serves in an environment of the caller's.
+    pub fn start_with(dir: &std::path::Path, change: impl FnOnce(&mut Command)) -> Self {
+        Self::try_start(dir, change).unwrap_or_else(|said| panic!("the server did not start: {said}"))
+    }
+
+    /// Serves, or tells what the process said before it ended.
+    ///
+    /// # Errors
+    /// Everything that it said, with the exit status.
+    pub fn try_start(dir: &std::path::Path, change: impl FnOnce(&mut Command)) -> Result<Self, String> {
+        let mut command = process::command();
+        command.arg("serve").arg("--dir").arg(dir);
+        command.args(["--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"]);
+        change(&mut command);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, said) = channel();
+        forward(child.stdout.take().unwrap(), sender.clone());
+        forward(child.stderr.take().unwrap(), sender);
+        let (mut urls, mut all) = (Vec::new(), String::new());
+        let started = Instant::now();
+        while urls.len() < 2 {
+            let left = START_TIME_MAX.saturating_sub(started.elapsed());
+            let Ok(line) = said.recv_timeout(left) else {
+                let _ = child.kill();
+                return Err(format!("{all}{:?}", child.wait().unwrap()));
+            };
+            urls.extend(addresses(&line));
+            all.push_str(&line);
+            all.push('\n');
+        }
+        let internal = urls.pop().unwrap();
+        Ok(Self { child, url: urls.pop().unwrap(), internal, said })
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to stop, and waits.
+    pub fn stop(mut self) -> ExitStatus {
+        process::signal(self.pid(), "TERM");
+        self.child.wait().unwrap()
+    }
+
+    /// Kills it at once, as power does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// What it said since the start.
+    pub fn said(&self) -> String {
+        self.said.try_iter().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Reads a path of the public listener.
+    pub fn get(&self, path: &str) -> Answer {
+        get(&format!("{}{path}", self.url))
+    }
+
+    /// Reads JSON of the public listener.
+    pub fn json(&self, path: &str) -> Value {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()
+    }
+
+    /// Hands in a submission on the internal listener.
+    pub fn submit(&self, key: &str, submission: &Value) -> Answer {
+        post(&format!("{}/api/v1/submissions", self.internal), &[("Idempotency-Key", key)], submission.to_string())
+    }
+
+    /// Entries that the served checkpoint names.
+    pub fn size(&self) -> u64 {
+        self.get("/log/checkpoint").text().lines().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Reads a path until the views have caught up with the log and the answer fits; the server does this by itself
+    /// within a moment of each commit.
+    pub fn eventually(&self, path: &str, fits: impl Fn(&Answer) -> bool) -> Answer {
+        let started = Instant::now();
+        loop {
+            let answer = self.get(path);
+            if fits(&answer) {
+                return answer;
+            }
+            assert!(started.elapsed() < START_TIME_MAX, "{path} stayed {}: {}", answer.status, answer.text());
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Ended already, or ends now; a test that cares about the status has waited.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Passes on what a process says, line by line, so that its pipe never fills.
+fn forward(pipe: impl Read + Send + 'static, sender: Sender<String>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Addresses of this machine with a port in a line.
+fn addresses(line: &str) -> Vec<String> {
+    line.match_indices("http://127.0.0.1:")
+        .map(|(at, start)| {
+            let port: String = line[at + start.len()..].chars().take_while(char::is_ascii_digit).collect();
+            format!("{start}{port}")
+        })
+        .collect()
+}
+
+/// An HTTP answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Status.
+    pub status: u16,
+    /// Media type.
+    pub media_type: String,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
+    }
+}
+
+fn agent() -> ureq::Agent {
+    let timeout = Some(Duration::from_mins(1));
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(timeout).build().into()
+}
+
+fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Answer, ureq::Error> {
+    let mut response = response?;
+    let media_type =
+        response.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+    let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
+    Ok(Answer { status: response.status().as_u16(), media_type, body })
+}
+
+/// Reads an address.
+pub fn get(url: &str) -> Answer {
+    answer(agent().get(url).call()).unwrap_or_else(|e| panic!("{url}: {e}"))
+}
+
+/// Posts JSON.
+pub fn post(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+    try_post(url, headers, body).unwrap_or_else(|e| panic!("{url}: {e}"))
+}
+
+/// Posts JSON to a server that may be gone.
+///
+/// # Errors
+/// The connection's.
+pub fn try_post(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Result<Answer, ureq::Error> {
+    let mut request = agent().post(url).header("Content-Type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    answer(request.send(&body.into()[..]))
+}

@@ -1,0 +1,12 @@
+//! The real binary from the outside: the main way through it, every bad input, tables as offices have them, real data.
+//!
+//! Each test has a ledger of its own, made by `gongkai init` and `gongkai submit`. Not here: faults of disks and
+//! processes (`faults.rs`), pages as people see them (`browser/`). To add a bad input over HTTP, add a case to
+//! [`wrong::cases`]; what every refusal has to leave unchanged is checked for all of them at once.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where the program does")]
+
+mod commands;
+mod imports;
+mod real_data;
+mod wrong;

@@ -1,0 +1,437 @@
+//! Faults that a ledger survives (`reliability.md`), done to the real process: killed, cut from power, disks that fail
+//! or are full, paused, stormed, upgraded.
+//!
+//! Not here: what needs no process (torn tails, flipped bits, clocks, fencing): the store's own tests. Numbers of rounds
+//! are bounded for every-day runs; `GONGKAI_ROUNDS=1000` does the full count, `GONGKAI_SEED` repeats a run.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where a process does")]
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use gongkai_log::Digest;
+use gongkai_tests::ledger::{TestLedger, key, pledge};
+use gongkai_tests::process::signal;
+use gongkai_tests::server::try_post;
+use gongkai_tests::shim::{ALL, DATABASE, EIO, ENOSPC, FLUSH, LEDGER, REST, TRUNCATE, WRITE};
+use gongkai_tests::statement::Draft;
+use gongkai_tests::{Answer, Server, Shim, copy, get, gongkai, power, root};
+
+/// Submitters at once.
+const WRITERS: usize = 4;
+
+/// Rounds of a test that repeats: its everyday number, or what the environment says.
+fn rounds(everyday: u64) -> u64 {
+    std::env::var("GONGKAI_ROUNDS").map_or(everyday, |text| text.parse().unwrap())
+}
+
+/// Random numbers that a failed run tells, so that it can be repeated (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn new() -> Self {
+        let seed = std::env::var("GONGKAI_SEED").map_or(20_260_310, |text| text.parse().unwrap());
+        println!("GONGKAI_SEED={seed}");
+        Self(seed)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+}
+
+fn submission() -> String {
+    let signers = vec![("publisher", key("publisher.example/1"))];
+    Draft::new(pledge("修好村北机耕路"), signers).submission().to_string()
+}
+
+/// Hands in one submission; `None` when the server is gone.
+fn hand_in(server_url: &str, id: &str, body: &str) -> Option<Answer> {
+    try_post(&format!("{server_url}/api/v1/submissions"), &[("Idempotency-Key", id)], body).ok()
+}
+
+/// Receipts by index: hash of the entry.
+type Receipts = BTreeMap<u64, String>;
+
+fn keep(receipts: &Mutex<Receipts>, answer: &Answer) {
+    let receipt = answer.json();
+    let (index, hash) = (receipt["index"].as_u64().unwrap(), receipt["entry_hash"].as_str().unwrap().to_owned());
+    let known = receipts.lock().unwrap().insert(index, hash);
+    assert_eq!(known, None, "two receipts for entry {index}");
+}
+
+/// Submits from several threads until the server is gone or `enough` says so, while `meanwhile` runs.
+fn under_load(server: &Server, receipts: &Mutex<Receipts>, meanwhile: impl FnOnce(&AtomicU64) + Send) {
+    static IDS: AtomicU64 = AtomicU64::new(0);
+    let (stop, count, url) = (AtomicBool::new(false), AtomicU64::new(0), server.internal.clone());
+    std::thread::scope(|scope| {
+        for _ in 0..WRITERS {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let id = format!("load-{}", IDS.fetch_add(1, Ordering::Relaxed));
+                    match hand_in(&url, &id, &submission()) {
+                        Some(answer) if answer.status < 300 => {
+                            keep(receipts, &answer);
+                            count.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Some(answer) => assert!(answer.status == 503, "{} {}", answer.status, answer.text()),
+                        None => return,
+                    }
+                }
+            });
+        }
+        meanwhile(&count);
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+/// Every receipt is kept by what is served now.
+fn all_present(server: &Server, receipts: &Receipts) {
+    for (index, hash) in receipts {
+        let entry = get(&format!("{}/entries/{index}", server.url));
+        assert_eq!(entry.status, 200, "entry {index} has a receipt and is lost");
+        assert_eq!(Digest::of(&entry.body).to_string(), *hash, "entry {index} is another one");
+    }
+}
+
+/// Waits a random moment without looking at anything.
+fn moment(random: &mut Random, micros_max: u64) {
+    let (_open, never) = mpsc::channel::<()>();
+    let _ = never.recv_timeout(Duration::from_micros(random.below(micros_max)));
+}
+
+/// Case 1.
+#[test]
+fn killed_at_any_moment_it_keeps_every_receipt() {
+    let ledger = TestLedger::new();
+    let (mut random, receipts) = (Random::new(), Mutex::new(Receipts::new()));
+    let mut checked = 0;
+    for _ in 0..rounds(40) {
+        let server = Server::start(&ledger.dir());
+        let known = receipts.lock().unwrap().split_off(&checked);
+        all_present(&server, &known);
+        checked = known.keys().next_back().map_or(checked, |last| last + 1);
+        receipts.lock().unwrap().extend(known);
+        let pid = server.pid();
+        under_load(&server, &receipts, |count| {
+            // Some rounds die before the first receipt, most in the middle of some commit or publication.
+            if random.below(4) > 0 {
+                while count.load(Ordering::Relaxed) == 0 {
+                    std::thread::yield_now();
+                }
+            }
+            moment(&mut random, 60_000);
+            signal(pid, "KILL");
+        });
+        assert!(!server.wait().success());
+    }
+    let receipts = receipts.into_inner().unwrap();
+    assert!(receipts.len() as u64 >= rounds(40), "only {} receipts", receipts.len());
+    let server = Server::start(&ledger.dir());
+    all_present(&server, &receipts);
+    assert!(server.stop().success());
+    ledger.check();
+}
+
+/// Case 2.
+#[test]
+fn after_a_power_loss_every_receipt_is_there() {
+    let ledger = TestLedger::new();
+    let (mut random, receipts) = (Random::new(), Mutex::new(Receipts::new()));
+    for round in 0..rounds(12).min(200) {
+        let shadow = ledger.path(&format!("shadow-{round}"));
+        power::base(&ledger.dir().canonicalize().unwrap(), &shadow);
+        let shim = Shim::new(&ledger.dir()).with_shadow(&shadow);
+        let server = Server::start_with(&ledger.dir(), |command| shim.load(command));
+        let pid = server.pid();
+        under_load(&server, &receipts, |count| {
+            while count.load(Ordering::Relaxed) < 1 + random.below(20) {
+                std::thread::yield_now();
+            }
+            moment(&mut random, 20_000);
+            signal(pid, "KILL");
+        });
+        server.wait();
+        // Even rounds lose all that was not flushed; in odd ones the disk had written some files out by itself.
+        let left = ledger.path(&format!("left-{round}"));
+        power::lose(&ledger.dir().canonicalize().unwrap(), &shadow, &left, &mut |_| {
+            round % 2 == 1 && random.below(2) == 0
+        });
+        std::fs::rename(ledger.dir(), ledger.path(&format!("before-{round}"))).unwrap();
+        std::fs::rename(left, ledger.dir()).unwrap();
+        let server = Server::start(&ledger.dir());
+        all_present(&server, &receipts.lock().unwrap());
+        assert!(server.stop().success());
+        ledger.check();
+    }
+}
+
+/// Case 2, the count.
+#[test]
+fn each_commit_is_flushed_before_its_receipt() {
+    let ledger = TestLedger::new();
+    let shim = Shim::new(&ledger.dir());
+    let server = Server::start_with(&ledger.dir(), |command| shim.load(command));
+    shim.arm(FLUSH | DATABASE, 0, 0, 0);
+    for number in 0..20 {
+        let before = shim.calls();
+        let answer = hand_in(&server.internal, &format!("flush-{number}"), &submission()).unwrap();
+        assert!(answer.status < 300, "{}", answer.text());
+        assert!(shim.calls() > before, "receipt {number} was given without a flush");
+    }
+    assert!(server.stop().success());
+    assert!(shim.flushes() >= 20);
+}
+
+/// Case 3.
+#[test]
+fn a_disk_that_fails_to_flush_ends_all_receipts_and_is_never_asked_twice() {
+    let ledger = TestLedger::new();
+    let shim = Shim::new(&ledger.dir());
+    let server = Server::start_with(&ledger.dir(), |command| shim.load(command));
+    let good = hand_in(&server.internal, "good", &submission()).unwrap().json();
+    shim.arm(FLUSH | DATABASE, 1, u64::MAX, EIO);
+    let failed = submission();
+    for id in ["failed", "later-1", "later-2"] {
+        let body = if id == "failed" { failed.clone() } else { submission() };
+        let answer = hand_in(&server.internal, id, &body).unwrap();
+        assert!((500..=599).contains(&answer.status), "{id}: {} {}", answer.status, answer.text());
+    }
+    assert_eq!(shim.failed(), 1, "the flush was retried");
+    shim.disarm();
+    let answer = hand_in(&server.internal, "later-3", &submission()).unwrap();
+    assert!((500..=599).contains(&answer.status), "it went on without looking at what is on the disk");
+    // Reading goes on.
+    assert_eq!(server.get(&format!("/entries/{}", good["index"])).status, 200);
+    assert_eq!(server.get("/log/checkpoint").status, 200);
+    server.kill();
+
+    let server = Server::start(&ledger.dir());
+    all_present(
+        &server,
+        &Receipts::from([(good["index"].as_u64().unwrap(), good["entry_hash"].as_str().unwrap().into())]),
+    );
+    // Whoever got no answer asks again with the same key: one event, whichever way the flush went.
+    let once = hand_in(&server.internal, "failed", &failed).unwrap();
+    assert!(once.status < 300, "{}", once.text());
+    assert_eq!(hand_in(&server.internal, "failed", &failed).unwrap().json(), once.json());
+    assert!(server.stop().success());
+    ledger.check();
+}
+
+/// Case 5.
+#[test]
+fn a_full_disk_refuses_and_recovers_when_there_is_room() {
+    let ledger = TestLedger::new();
+    let shim = Shim::new(&ledger.dir());
+    let server = Server::start_with(&ledger.dir(), |command| shim.load(command));
+    let size = server.size();
+    for kinds in [WRITE | TRUNCATE | DATABASE, ALL | DATABASE] {
+        shim.arm(kinds, 1, u64::MAX, ENOSPC);
+        let answer = hand_in(&server.internal, &format!("full-{kinds}"), &submission()).unwrap();
+        assert!([503, 507].contains(&answer.status), "{} {}", answer.status, answer.text());
+        assert!(shim.failed() > 0);
+        assert_eq!(server.get("/log/checkpoint").text().lines().nth(1).unwrap(), size.to_string());
+        shim.disarm();
+    }
+    let body = submission();
+    let answer = hand_in(&server.internal, "room", &body).unwrap();
+    assert!(answer.status < 300, "there is room again: {} {}", answer.status, answer.text());
+    assert_eq!(answer.json()["index"].as_u64(), Some(size));
+
+    // No room for what is published: the commit stands, and is published when there is room.
+    shim.arm(ALL | REST, 1, u64::MAX, ENOSPC);
+    let receipt = hand_in(&server.internal, "unpublished", &submission()).unwrap();
+    shim.disarm();
+    if receipt.status >= 300 {
+        assert!([503, 507].contains(&receipt.status), "{} {}", receipt.status, receipt.text());
+    }
+    server.kill();
+    let server = Server::start(&ledger.dir());
+    if receipt.status < 300 {
+        all_present(
+            &server,
+            &Receipts::from([(
+                receipt.json()["index"].as_u64().unwrap(),
+                receipt.json()["entry_hash"].as_str().unwrap().into(),
+            )]),
+        );
+    }
+    assert!(server.stop().success());
+    ledger.check();
+}
+
+/// Every file-system call of an append fails once, with each error.
+#[test]
+fn whichever_call_fails_once_nothing_acknowledged_is_lost() {
+    let ledger = TestLedger::new();
+    let shim = Shim::new(&ledger.dir());
+    let mut server = Server::start_with(&ledger.dir(), |command| shim.load(command));
+    let published = |server: &Server, size: u64| {
+        server.eventually("/log/checkpoint", |answer| {
+            answer.text().lines().nth(1).is_some_and(|line| line.parse::<u64>().unwrap() >= size)
+        });
+    };
+    shim.arm(ALL | LEDGER, 0, 0, 0);
+    let first = hand_in(&server.internal, "count", &submission()).unwrap().json();
+    published(&server, first["index"].as_u64().unwrap() + 1);
+    let calls = shim.calls();
+    assert!(calls >= 4, "an append that makes only {calls} calls is not durable");
+    println!("{calls} calls an append");
+    let receipts = Mutex::new(Receipts::new());
+    for error in [EIO, ENOSPC] {
+        for call in 1..=calls {
+            shim.arm(ALL | LEDGER, call, call, error);
+            let id = format!("call-{error}-{call}");
+            let body = submission();
+            let answer = hand_in(&server.internal, &id, &body).unwrap();
+            // The next one shows whether the ledger goes on; if not, a restart must mend it.
+            let next = hand_in(&server.internal, &format!("{id}-next"), &submission()).unwrap();
+            shim.disarm();
+            for answer in [&answer, &next] {
+                if answer.status < 300 {
+                    keep(&receipts, answer);
+                } else {
+                    assert!([500, 503, 507].contains(&answer.status), "{id}: {} {}", answer.status, answer.text());
+                }
+            }
+            let goes_on = next.status < 300 && {
+                let size = server.json("/healthz")["published"].as_u64();
+                size.is_some()
+            };
+            if !goes_on || call == calls {
+                server.kill();
+                let _ = ledger.run("verify", &[]);
+                server = Server::start_with(&ledger.dir(), |command| shim.load(command));
+                all_present(&server, &receipts.lock().unwrap());
+                if answer.status >= 300 {
+                    let again = hand_in(&server.internal, &id, &body).unwrap();
+                    assert!(again.status < 300, "{id} after the restart: {} {}", again.status, again.text());
+                    receipts.lock().unwrap().insert(
+                        again.json()["index"].as_u64().unwrap(),
+                        again.json()["entry_hash"].as_str().unwrap().into(),
+                    );
+                }
+            }
+        }
+    }
+    assert!(server.stop().success());
+    ledger.check();
+}
+
+/// Case 9, on one machine: the paused server still holds the directory.
+#[test]
+fn a_paused_server_is_not_replaced_behind_its_back() {
+    let ledger = TestLedger::new();
+    let server = Server::start(&ledger.dir());
+    let size = server.size();
+    signal(server.pid(), "STOP");
+    let said = Server::try_start(&ledger.dir(), |_| {}).unwrap_err();
+    signal(server.pid(), "CONT");
+    assert!(said.contains(ledger.dir().to_str().unwrap()), "{said}");
+    let receipt = hand_in(&server.internal, "continued", &submission()).unwrap();
+    assert_eq!(receipt.json()["index"].as_u64(), Some(size), "{}", receipt.text());
+    assert!(server.stop().success());
+    ledger.check();
+}
+
+/// Case 29: SIGTERM.
+#[test]
+fn asked_to_stop_under_load_it_answers_what_it_took_and_loses_nothing() {
+    let ledger = TestLedger::new();
+    let receipts = Mutex::new(Receipts::new());
+    for _ in 0..rounds(4).min(50) {
+        let server = Server::start(&ledger.dir());
+        let pid = server.pid();
+        under_load(&server, &receipts, |count| {
+            while count.load(Ordering::Relaxed) < 10 {
+                std::thread::yield_now();
+            }
+            signal(pid, "TERM");
+        });
+        assert!(server.wait().success());
+    }
+    let server = Server::start(&ledger.dir());
+    all_present(&server, &receipts.into_inner().unwrap());
+    assert!(server.stop().success());
+    ledger.check();
+}
+
+/// Case 29: slow clients and a storm.
+#[test]
+fn two_hundred_connections_that_say_nothing_do_not_keep_the_others_waiting() {
+    let ledger = TestLedger::new();
+    let server = Server::start(&ledger.dir());
+    let address = server.url.trim_start_matches("http://");
+    let mut idle: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for (number, stream) in idle.iter_mut().enumerate() {
+        // A third says nothing, a third a half request line, a third asks and never reads the answer.
+        match number % 3 {
+            0 => {}
+            1 => stream.write_all(b"GET /pledges HTT").unwrap(),
+            _ => stream.write_all(b"GET /assets/site.css HTTP/1.1\r\nHost: x\r\n\r\n").unwrap(),
+        }
+    }
+    assert_eq!(server.get("/healthz").status, 200);
+    assert_eq!(server.get("/pledges").status, 200);
+    assert!(hand_in(&server.internal, "in-the-storm", &submission()).unwrap().status < 300);
+    drop(idle);
+    assert!(server.stop().success());
+    ledger.check();
+}
+
+/// Case 30.
+#[test]
+fn ledgers_of_every_release_verify_and_replay() {
+    let mut releases = 0;
+    for entry in std::fs::read_dir(root().join("tests/fixtures")).unwrap() {
+        let fixture = entry.unwrap().path();
+        let name = fixture.file_name().unwrap().to_str().unwrap().to_owned();
+        if !name.starts_with("ledger-") {
+            continue;
+        }
+        releases += 1;
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("ledger");
+        copy(&fixture, &dir);
+        private(&dir.join("keys"));
+        let text = dir.to_str().unwrap();
+        for command in ["verify", "audit", "rebuild"] {
+            let _ = gongkai([command, "--dir", text]).ok();
+        }
+        let server = Server::start(&dir);
+        let size = server.size();
+        server.eventually("/api/v1/pledges", |answer| answer.text().contains("路灯"));
+        server.eventually("/api/v1/disclosures", |answer| answer.text().contains("2026-02"));
+        // It goes on from where the old release stopped.
+        let receipt = hand_in(&server.internal, "first-of-the-new", &submission()).unwrap();
+        assert_eq!(receipt.json()["index"].as_u64(), Some(size), "{name}: {}", receipt.text());
+        assert!(server.stop().success());
+        let _ = gongkai(["verify", "--dir", text]).ok();
+        assert_eq!(server_size(&dir), size + 1);
+    }
+    assert!(releases > 0, "no ledger of a release in tests/fixtures");
+}
+
+/// A version control system does not keep 0600, which key files need.
+fn private(keys: &Path) {
+    for entry in std::fs::read_dir(keys).unwrap() {
+        std::fs::set_permissions(entry.unwrap().path(), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+fn server_size(dir: &Path) -> u64 {
+    let checkpoint = std::fs::read_to_string(dir.join("log/checkpoint")).unwrap();
+    checkpoint.lines().nth(1).unwrap().parse().unwrap()
+}
