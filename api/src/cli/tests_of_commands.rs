@@ -121,7 +121,7 @@ fn text(path: &Path) -> &str {
 
 fn pledge(title: &str) -> Value {
     json!({"kind": "pledge.made.v1", "stream_key": title, "org": "341599", "fields": {"year": 2026, "title": title,
-        "pledger_kind": "official", "category": "practical", "pledger": "方禾生（虚构）", "due": "2026-05-31"}})
+        "pledger_kind": "official", "category": "practical", "pledger": "方禾生（虚构）", "shown_on": "2026-01-10", "due": "2026-05-31"}})
 }
 
 fn sheet(month: &str, stream_key: &str) -> Value {

@@ -766,6 +766,9 @@ pub struct SignatureLine {
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "part_check.html")]
 pub struct Check {
+    /// Whether the entry was just now proven to lie under the signed checkpoint; `None` before there is
+    /// a checkpoint over it.
+    pub proven: Option<bool>,
     /// Entry number.
     pub index: u64,
     /// When it was recorded.
@@ -798,6 +801,7 @@ impl Check {
     /// Entry 0 of the byte-level vectors.
     pub(crate) fn sample() -> Self {
         Self {
+            proven: Some(true),
             index: 0,
             recorded: Moment::of(2026, 3, 10, 9, 12),
             entry_hash: HashText::new(

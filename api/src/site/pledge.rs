@@ -38,7 +38,7 @@ pub struct PledgePage {
     /// Measures.
     pub measures: Option<Shown>,
     /// Due date.
-    pub due: Day,
+    pub due: Option<Day>,
     /// Days to it, negative after it; absent when the pledge is over.
     pub days_left: Option<i64>,
     /// How the due date was computed, when working days matter.
@@ -93,7 +93,7 @@ impl PledgePage {
             baseline: Some(Shown::of("户均停电 9 次/年")),
             target: Some(Shown::of("户均停电 2 次/年以下")),
             measures: Some(Shown::of("更换两台 200 千伏安变压器，改造低压线路 3.2 公里；每月底在村务栏贴一次进度。")),
-            due: Day::of(2026, 2, 28),
+            due: Some(Day::of(2026, 2, 28)),
             days_left: Some(-10),
             due_period: None,
             failed_to_report: Some(Link::new("/organizations/990101003", "五里桥村党支部")),

@@ -100,12 +100,12 @@ pub fn outdated_on(name: &str, date: NaiveDate) -> Option<String> {
         {
             Some(end) => {
                 format!(
-                    "科目「{name}」属于《{is}》,自{}起已停用,请改用《{}》的科目",
+                    "科目「{name}」属于《{is}》，自{}起已停用，请改用《{}》的科目",
                     text(end),
                     current.name
                 )
             }
-            None => format!("科目「{name}」属于《{is}》,{}起才启用", text(chart.from)),
+            None => format!("科目「{name}」属于《{is}》，{}起才启用", text(chart.from)),
         },
     )
 }

@@ -351,14 +351,14 @@ pub fn check_value(shape: &Shape, value: &Value) -> Result<(), String> {
         Shape::Date => check_date(text()?),
         Shape::Time => DateTime::parse_from_rfc3339(text()?)
             .map(drop)
-            .map_err(|_| "应是带时区的时间,例如 2026-03-10T09:12:00+08:00".into()),
-        Shape::Year => in_range(value, 1900, 2999).map_err(|()| "应是四位年份,例如 2026".into()),
+            .map_err(|_| "应是带时区的时间，例如 2026-03-10T09:12:00+08:00".into()),
+        Shape::Year => in_range(value, 1900, 2999).map_err(|()| "应是四位年份，例如 2026".into()),
         Shape::Period => Period(text()?.to_owned())
             .days()
             .map(drop)
             .ok_or_else(|| "应是 2026、2026-H1、2026-Q1 或 2026-02".into()),
         Shape::Fen => in_range(value, -INTEGER_MAX, INTEGER_MAX)
-            .map_err(|()| "金额以分为单位,应是整数".into()),
+            .map_err(|()| "金额以分为单位，应是整数".into()),
         Shape::Count => in_range(value, 0, INTEGER_MAX).map_err(|()| "应是不小于零的整数".into()),
         Shape::Percent => in_range(value, 0, 100).map_err(|()| "应是 0 到 100 的整数".into()),
         Shape::Flag => value.as_bool().map(drop).ok_or_else(|| "应是 true 或 false".into()),
@@ -375,7 +375,7 @@ pub fn check_value(shape: &Shape, value: &Value) -> Result<(), String> {
                 Ok(())
             } else {
                 let known: Vec<_> = choices.iter().map(|(w, l)| format!("{w}({l})")).collect();
-                Err(format!("没有「{given}」这一项,可用:{}", known.join("、")))
+                Err(format!("没有「{given}」这一项，可用：{}", known.join("、")))
             }
         }
         Shape::Attachments => items(value, ATTACHMENTS_MAX)?.iter().try_for_each(check_attachment),
@@ -454,7 +454,7 @@ fn check_text(text: &str, chars_max: usize) -> Result<(), String> {
     }
     let chars = text.chars().count();
     if chars > chars_max {
-        return Err(format!("太长:{chars} 字,上限 {chars_max} 字"));
+        return Err(format!("太长：{chars} 字，上限 {chars_max} 字"));
     }
     Ok(())
 }
@@ -462,7 +462,7 @@ fn check_text(text: &str, chars_max: usize) -> Result<(), String> {
 fn check_date(text: &str) -> Result<(), String> {
     match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         Ok(date) if date.to_string() == text && (1900..=2999).contains(&date.year()) => Ok(()),
-        _ => Err("应是日期,例如 2026-03-10".into()),
+        _ => Err("应是日期，例如 2026-03-10".into()),
     }
 }
 
@@ -507,7 +507,7 @@ fn check_attachment(value: &Value) -> Result<(), String> {
 fn items(value: &Value, max: usize) -> Result<&Vec<Value>, String> {
     let items = value.as_array().ok_or("应是一组值")?;
     if items.len() > max {
-        return Err(format!("太多:{} 项,上限 {max} 项", items.len()));
+        return Err(format!("太多：{} 项，上限 {max} 项", items.len()));
     }
     Ok(items)
 }

@@ -105,7 +105,7 @@ fn genesis_authority(statement: &Statement, kind: &Kind) -> Result<Vec<VerifierK
         [signer] if signer.role == Role::Log.wire() && signer.key == key.name() && key.name() == statement.origin => {
             Ok(vec![key])
         }
-        _ => Err(Refusal::Signature("创世条目只由账本钥匙签名,钥匙名就是账本名".into())),
+        _ => Err(Refusal::Signature("创世条目只由账本钥匙签名，钥匙名就是账本名".into())),
     }
 }
 

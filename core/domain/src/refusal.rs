@@ -12,7 +12,7 @@ use gongkai_log::{Digest, Tier};
 #[non_exhaustive]
 pub enum Refusal {
     /// The bytes are not a well-formed submission, command or statement.
-    #[error("格式不正确:{place}:{reason}")]
+    #[error("格式不正确：{place}:{reason}")]
     Malformed {
         /// Where in the submission.
         place: String,
@@ -20,10 +20,10 @@ pub enum Refusal {
         reason: String,
     },
     /// No such event kind in this version.
-    #[error("没有这种事项:「{0}」")]
+    #[error("没有这种事项：「{0}」")]
     UnknownKind(String),
     /// The statement is bound to another ledger.
-    #[error("声明属于账本「{got}」,本账本是「{expected}」")]
+    #[error("声明属于账本「{got}」，本账本是「{expected}」")]
     WrongOrigin {
         /// This ledger.
         expected: String,
@@ -31,7 +31,7 @@ pub enum Refusal {
         got: String,
     },
     /// A signature line is missing, surplus, out of order or does not verify.
-    #[error("签名不符:{0}")]
+    #[error("签名不符：{0}")]
     Signature(String),
     /// The key was never authorized here.
     #[error("签名钥匙「{0}」没有登记")]
@@ -63,7 +63,7 @@ pub enum Refusal {
         role: String,
     },
     /// More people must sign.
-    #[error("还缺签名:需要至少 {needed} 名「{role}」共同签名,现有 {got} 名({rule})")]
+    #[error("还缺签名：需要至少 {needed} 名「{role}」共同签名，现有 {got} 名（{rule}）")]
     Cosigners {
         /// Chinese name of the role.
         role: String,
@@ -75,13 +75,13 @@ pub enum Refusal {
         rule: String,
     },
     /// Two signatures of one person where two people must act.
-    #[error("同一个人不能以两把钥匙或两种职责共同签名({0})")]
+    #[error("同一个人不能以两把钥匙或两种职责共同签名（{0}）")]
     SamePerson(String),
     /// The organization is not in the registry.
     #[error("机构代码「{0}」没有登记")]
     UnknownOrganization(String),
     /// The organization was merged, split or dissolved.
-    #[error("机构「{org}」已不存在({reason})")]
+    #[error("机构「{org}」已不存在（{reason}）")]
     EndedOrganization {
         /// Organization code.
         org: String,
@@ -89,7 +89,7 @@ pub enum Refusal {
         reason: String,
     },
     /// The author did not see the stream's latest statement.
-    #[error("事项已有更新:现为第 {revision} 次修订,请看过最新内容再提交")]
+    #[error("事项已有更新：现为第 {revision} 次修订，请看过最新内容再提交")]
     StaleParent {
         /// The head's revision.
         revision: u64,
@@ -113,7 +113,7 @@ pub enum Refusal {
         reason: String,
     },
     /// The value's audience needs the vault, which is not in use.
-    #[error("「{label}」({name})属于「{tier}」范围,限阅库没有启用,不能提交", tier = tier_label(*tier))]
+    #[error("「{label}」({name})属于「{tier}」范围，限阅库没有启用，不能提交", tier = tier_label(*tier))]
     Tier {
         /// Wire name of the field.
         name: String,
@@ -123,7 +123,7 @@ pub enum Refusal {
         tier: Tier,
     },
     /// Personal data in a text.
-    #[error("「{label}」{place}含有个人信息:{what},请删去或遮蔽后再提交")]
+    #[error("「{label}」{place}含有个人信息：{what}，请删去或遮蔽后再提交")]
     PersonalData {
         /// Chinese label of the field.
         label: String,
@@ -133,7 +133,7 @@ pub enum Refusal {
         what: String,
     },
     /// The entry would be too long for the log.
-    #[error("内容过长:{bytes} 字节,上限 {bytes_max} 字节")]
+    #[error("内容过长：{bytes} 字节，上限 {bytes_max} 字节")]
     TooLarge {
         /// Size of the entry.
         bytes: usize,
@@ -144,7 +144,7 @@ pub enum Refusal {
     #[error("{0}")]
     State(String),
     /// A period is shorter than the rule.
-    #[error("期限太短:{given} {unit},「{rule}」规定不少于 {needed} {unit}({basis})")]
+    #[error("期限太短：{given} {unit}，「{rule}」规定不少于 {needed} {unit}（{basis}）")]
     PeriodTooShort {
         /// Label of the rule.
         rule: String,
@@ -158,7 +158,7 @@ pub enum Refusal {
         unit: String,
     },
     /// The books do not balance.
-    #[error("账目核对不通过:{}", .0.join(";"))]
+    #[error("账目核对不通过：{}", .0.join("；"))]
     Books(Vec<String>),
     /// The declared time lies in the future.
     #[error("申报时间 {declared} 晚于当前时间 {now}")]

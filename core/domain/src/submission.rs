@@ -195,12 +195,12 @@ fn lines(signed: &SignedStatement, kind: &Kind, lines: Vec<Line>) -> Result<Line
         return match (declared, shape) {
             ((None, None), Some((shape, true))) => Err(Refusal::field("lines", shape.label, "至少一行")),
             ((None, None), _) => Ok((None, Vec::new())),
-            _ => Err(malformed("lines", &"声明有明细,提交里没有")),
+            _ => Err(malformed("lines", &"声明有明细，提交里没有")),
         };
     }
     let Some((shape, _)) = shape else { return Err(Refusal::field("lines", "明细", "这种事项没有明细")) };
     if lines.len() > LINES_MAX {
-        return Err(malformed("lines", &format!("{} 行,上限 {LINES_MAX} 行", lines.len())));
+        return Err(malformed("lines", &format!("{} 行，上限 {LINES_MAX} 行", lines.len())));
     }
     let (Some(root), Some(count)) = (declared.0.and_then(Value::as_str), declared.1.and_then(Value::as_u64)) else {
         return Err(malformed("lines", &"声明没有写明 count 和 lines"));

@@ -183,7 +183,7 @@ impl World {
                 reason: if ended.successors.is_empty() {
                     ended.how.into()
                 } else {
-                    format!("{},现为 {}", ended.how, ended.successors.join("、"))
+                    format!("{}，现为 {}", ended.how, ended.successors.join("、"))
                 },
             }),
         }

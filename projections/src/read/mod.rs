@@ -23,7 +23,7 @@ use std::{
     sync::Arc,
 };
 
-use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, Utc};
 use gongkai_domain::{World, calendar::Computed, field::Shape};
 use serde::Serialize;
 use serde_json::Value;
@@ -450,11 +450,13 @@ pub(crate) fn display(
             }
         }
         Some(Shape::Percent) => format!("{value}%"),
+        Some(Shape::Date) => plain().parse().map_or_else(|_| plain(), day),
         Some(Shape::Period) => value.as_str().map_or_else(plain, |p| gongkai_domain::field::Period(p.into()).label()),
         Some(Shape::Org) => org(&plain()),
         Some(Shape::Orgs) => list(&|code| org(&as_text(code))),
         Some(Shape::Link("person")) => persons.get(&plain()).cloned().unwrap_or_else(plain),
-        Some(Shape::Texts(_) | Shape::Dates) => list(&as_text),
+        Some(Shape::Texts(_)) => list(&as_text),
+        Some(Shape::Dates) => list(&|date| as_text(date).parse().map_or_else(|_| as_text(date), day)),
         // People count lines and posts from 1.
         Some(Shape::Counts) => list(&|n| n.as_u64().map_or_else(|| n.to_string(), |n| (n + 1).to_string())),
         Some(Shape::Records(fields)) => list(&|record| {
@@ -467,4 +469,9 @@ pub(crate) fn display(
         Some(Shape::Attachments) => format!("{} 个文件", value.as_array().map_or(0, Vec::len)),
         _ => plain(),
     }
+}
+
+/// A date as people write it.
+fn day(date: NaiveDate) -> String {
+    format!("{}年{}月{}日", date.year(), date.month(), date.day())
 }

@@ -43,17 +43,17 @@ pub(crate) fn verify(setup: &Setup, written: &Written, signatures: &Signatures, 
     let dir = argument(written.layout.root())?;
     for (mode, ratio) in [("strict", 0.8), ("fast", 0.6)] {
         let bare = || if mode == "fast" { signatures.batch_rate() } else { signatures.strict_rate() };
-        let (mut rates, mut bare_rates, mut peak, mut size) = (Vec::new(), vec![bare()], 0.0_f64, 0);
-        loop {
+        let (mut rates, mut bare_rates, mut peak) = (Vec::new(), vec![bare()], 0.0_f64);
+        let size = loop {
             let (said, _) = Process::start(setup, VERIFY, &[dir, mode])?.finish()?;
             let (entries, seconds, peak_mb) = numbers(&said)?;
-            (size, peak) = (entries, peak.max(peak_mb));
+            peak = peak.max(peak_mb);
             rates.push(as_f64(entries) / seconds);
             bare_rates.push(bare());
-            if size > SHORT_ENTRIES || rates.len() == 3 {
-                break;
+            if entries > SHORT_ENTRIES || rates.len() == 3 {
+                break entries;
             }
-        }
+        };
         let limit = if mode == "fast" { "batches, all cores" } else { "verify_strict, all cores" };
         let name = format!("verify, {mode}, of {} entries", whole(size));
         table.add(

@@ -27,7 +27,7 @@ fn import(ledger: &TestLedger, file: &str, content: impl AsRef<[u8]>, more: &[&s
     let supervisors = ledger.supervisors();
     let mut args: Vec<&str> = supervisors.iter().flat_map(|s| ["--cosign", s.as_str()]).collect();
     args.extend(more);
-    ledger.import("disclosure", &file, &mapping("finance-village.toml"), &args)
+    ledger.import("disclosures", &file, &mapping("finance-village.toml"), &args)
 }
 
 /// Imports a sheet that must be refused; says what it said and checks that nothing changed.
@@ -132,7 +132,7 @@ fn a_mapping_that_cannot_be_used_says_where() {
     let size = ledger.size();
     let input = ledger.file("二月.csv", SHEET);
     let broken = ledger.file("broken.toml", "[[command]]\nkind = 1.5\n");
-    let ran = ledger.import("disclosure", &input, &broken, &[]);
+    let ran = ledger.import("disclosures", &input, &broken, &[]);
     assert!([1, 2].contains(&ran.code), "{ran}");
     assert!(ran.err.contains("映射") || ran.out.contains("映射"), "{ran}");
     assert_eq!(ledger.size(), size);

@@ -64,12 +64,12 @@ fn the_countrys_organizations_and_twenty_years_of_calendars() {
         ("organizations-villages.toml", "villages-partial-chifeng.csv", 674),
     ] {
         let input = shared("data/cn-admin-divisions").join(file);
-        let made = load_as(&ledger, &registrar, "organization", mapping_name, &input);
+        let made = load_as(&ledger, &registrar, "organizations", mapping_name, &input);
         assert_eq!(made, count, "{file}");
         organizations += made;
     }
     assert_eq!(organizations, 44_703 + 674);
-    let made = load_as(&ledger, &registrar, "calendar", "calendars.toml", &shared("data/cn-holiday"));
+    let made = load_as(&ledger, &registrar, "calendars", "calendars.toml", &shared("data/cn-holiday"));
     assert_eq!(made, 20, "2007 to 2026; 2027 is not announced yet");
     ledger.check();
 
@@ -91,7 +91,7 @@ fn a_promise_trackers_history_with_its_removals() {
     let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let begun = events.iter().filter(|e| e["type"] == "added" && e["status"] != "Not started").count() as u64;
     let removed = events.iter().filter(|e| e["type"] == "removed").count() as u64;
-    let made = load(&ledger, "pledge", "pledges-tracker.toml", &input);
+    let made = load(&ledger, "pledges", "pledges-tracker.toml", &input);
     assert_eq!((events.len(), made), (379, 379 + begun));
     ledger.check();
 
@@ -150,7 +150,7 @@ fn two_months_of_a_councils_payments_and_the_lines_that_look_alike() {
     let mut lines = 0;
     for (month, count) in [("2022-01", 1_345), ("2022-02", 1_544)] {
         let input = folder.join(format!("salford-{month}.orgs-only.csv"));
-        assert_eq!(load(&ledger, "disclosure", "disclosures-month.toml", &input), 1, "{month}");
+        assert_eq!(load(&ledger, "disclosures", "disclosures-month.toml", &input), 1, "{month}");
         lines += count;
     }
     // Made-up rows (虚构): a trailing comma, and two equal rows, which are two payments.
@@ -160,7 +160,7 @@ fn two_months_of_a_councils_payments_and_the_lines_that_look_alike() {
         Salford City Council,2022-03-02,3,24.00,4.00,20.00,Made Up Ltd,Place,Food\n\
         Salford City Council,2022-03-02,3,24.00,4.00,20.00,Made Up Ltd,Place,Food\n";
     let input = ledger.file("2022-03.csv", made_up);
-    assert_eq!(load(&ledger, "disclosure", "disclosures-month.toml", &input), 1);
+    assert_eq!(load(&ledger, "disclosures", "disclosures-month.toml", &input), 1);
     ledger.check();
 
     let published: Vec<Value> = gongkai_tests::walk(&ledger.dir().join("log/lines"))
@@ -196,7 +196,7 @@ fn nets(path: &Path) -> Vec<i64> {
 #[test]
 fn twenty_one_official_notices() {
     let ledger = ledger_for(&[("mca", "department", "民政部")]);
-    assert_eq!(load(&ledger, "notice", "notices.toml", &shared("data/cn-mca-division-notices")), 21);
+    assert_eq!(load(&ledger, "notices", "notices.toml", &shared("data/cn-mca-division-notices")), 21);
     ledger.check();
     let server = Server::start(&ledger.dir());
     // Two characters in the middle of a text; Traditional finds Simplified.

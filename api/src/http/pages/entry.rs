@@ -32,7 +32,7 @@ async fn make(app: &App, text: &str) -> Result<EntryPage, Problem> {
         None => None,
     };
     let withdrawn = event.as_ref().map_or(0, |event| event.withdrawn_count);
-    let check = parts::check_of(app, &reader, signed.as_ref(), &entry, withdrawn);
+    let check = parts::check_of(app, &reader, signed.as_ref(), &entry, withdrawn).await?;
     let label = event.as_ref().map(|event| event.label.clone());
     Ok(EntryPage {
         openings: openings(app, &mut reader, &entry).await?,

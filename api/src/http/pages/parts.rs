@@ -319,11 +319,20 @@ pub async fn check(
     withdrawn: u64,
 ) -> Result<Check, Problem> {
     let entry = app.entry(index).await?.ok_or_else(|| Problem::not_found("账本里没有这个序号的条目"))?;
-    Ok(check_of(app, reader, signed, &entry, withdrawn))
+    check_of(app, reader, signed, &entry, withdrawn).await
 }
 
 /// The check panel of an entry that is at hand.
-pub fn check_of(app: &App, reader: &Reader, signed: Option<&Signed>, entry: &Entry, withdrawn: u64) -> Check {
+pub async fn check_of(
+    app: &App,
+    reader: &Reader,
+    signed: Option<&Signed>,
+    entry: &Entry,
+    withdrawn: u64,
+) -> Result<Check, Problem> {
+    // The page says that nothing was changed only after it has checked that just now.
+    let proof = app.published.proof(entry.index).await?;
+    let proven = proof.map(|proof| proof.verify(&entry.bytes, &app.about.vkey, None).is_ok());
     let note = entry.content.note();
     let (statement, signers): (Digest, &[Signer]) = match &entry.content {
         Content::Statement(signed) => (signed.hash, &signed.statement.signers),
@@ -336,7 +345,8 @@ pub fn check_of(app: &App, reader: &Reader, signed: Option<&Signed>, entry: &Ent
         // The entry's head has five lines, the text three, and a blank line follows.
         line: place + 10,
     };
-    Check {
+    Ok(Check {
+        proven,
         index: entry.index,
         recorded: moment(entry.recorded_at),
         entry_hash: blake(&entry.hash),
@@ -350,7 +360,7 @@ pub fn check_of(app: &App, reader: &Reader, signed: Option<&Signed>, entry: &Ent
         base_url: app.about.base_url.clone(),
         vkey: app.about.vkey.to_string(),
         open: false,
-    }
+    })
 }
 
 fn checkpoint(signed: &Signed) -> Checkpoint {

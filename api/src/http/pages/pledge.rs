@@ -27,7 +27,6 @@ async fn make(app: &App, id: &str) -> Result<PledgePage, Problem> {
         None => None,
     };
     let withdrawn = pledge.history.last().map_or(0, |event| event.withdrawn_count);
-    let due = pledge.due.unwrap_or_else(|| matter.declared_at.date_naive());
     Ok(PledgePage {
         path: parts::path(&mut reader, &matter.org).await?,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
@@ -35,19 +34,20 @@ async fn make(app: &App, id: &str) -> Result<PledgePage, Problem> {
         index: matter.first_index,
         item: parts::shown_or_dash(pledge.title),
         kind: matter.category_label.unwrap_or_default(),
-        year: matter.year.unwrap_or_else(|| due.year()),
+        year: matter.year.unwrap_or_else(|| matter.declared_at.year()),
         status: parts::status(matter.status),
         pledger: parts::shown_or_dash(pledge.pledger),
         pledger_role: pledge.post.map_or(pledge.pledger_kind, |post| post.given().unwrap_or_default().to_owned()),
         baseline: pledge.baseline.map(parts::shown),
         target: pledge.target.map(parts::shown),
         measures: pledge.measures.map(parts::shown),
-        due: Day(due),
+        due: pledge.due.map(Day),
         days_left: matter.days_left,
         due_period: None,
         failed_to_report: late,
         reported: pledge.reported_at.map(parts::moment),
-        progress_percent: matter.percent,
+        // What the pledger claimed last outweighs an earlier percentage.
+        progress_percent: if matter.status == gongkai_projections::Status::Fulfilled { None } else { matter.percent },
         phone: pledge.phone.and_then(|phone| phone.given().map(str::to_owned)),
         history: parts::history(pledge.history),
     })

@@ -351,7 +351,7 @@ impl State {
     fn has_line(&self, line: Option<u64>) -> Result<(), Refusal> {
         match line {
             Some(line) if line >= self.lines_count => {
-                Err(Refusal::field("line", "行号", format!("共 {} 行,行号从 0 起", self.lines_count)))
+                Err(Refusal::field("line", "行号", format!("共 {} 行，行号从 0 起", self.lines_count)))
             }
             _ => Ok(()),
         }
@@ -474,10 +474,10 @@ impl Payload for Published {
         }
         let without_movement = self.no_movement == Some(true);
         if without_movement && !proposal.lines.is_empty() {
-            return Err(Refusal::field("no_movement", "本期无收支", "有明细行,不能写无收支"));
+            return Err(Refusal::field("no_movement", "本期无收支", "有明细行，不能写无收支"));
         }
         if !without_movement && proposal.lines.is_empty() {
-            return Err(Refusal::field("lines", "明细", "至少一行;没有收支请写明本期无收支"));
+            return Err(Refusal::field("lines", "明细", "至少一行；没有收支请写明本期无收支"));
         }
         if self.content != Content::Finance {
             return Ok(());
@@ -544,7 +544,7 @@ impl Payload for Questioned {
     fn sample() -> Value {
         json!({"kind": "disclosure.questioned.v1", "stream": sample_stream("disclosure", 1), "org": "341599",
             "fields": {"line": 0, "topic": "amount", "asked_on": "2026-03-12",
-                "text_masked": "公厕这个月为什么有两笔电费?"}})
+                "text_masked": "公厕这个月为什么有两笔电费？"}})
     }
 }
 
@@ -561,7 +561,7 @@ impl Payload for Interpellated {
         state.has_line(self.line)?;
         // The supervisors may ask on their own; others need numbers (浙江办法).
         if proposal.signers_as(Role::Supervisor.wire()) == 0 && self.people < 5 {
-            return Err(Refusal::field("people", "联名人数", "质询须村务监督机构提出,或五名以上村民代表联名"));
+            return Err(Refusal::field("people", "联名人数", "质询须村务监督机构提出，或五名以上村民代表联名"));
         }
         asked(self.asked_on, proposal)
     }
@@ -599,7 +599,7 @@ impl Payload for Answered {
 
     fn sample() -> Value {
         json!({"kind": "disclosure.answered.v1", "stream": sample_stream("disclosure", 1), "org": "341599",
-            "fields": {"question": 1, "answered_on": "2026-03-16", "text": "经查有人私接公厕电源,已拆除并追缴电费"}})
+            "fields": {"question": 1, "answered_on": "2026-03-16", "text": "经查有人私接公厕电源，已拆除并追缴电费"}})
     }
 }
 
@@ -622,7 +622,7 @@ impl Payload for Corrected {
             match *line {
                 line if line < lines_count => {}
                 line if line == lines_count => lines_count += 1,
-                _ => return Err(Refusal::field("corrects", "更正的行号", format!("共 {lines_count} 行,行号从 0 起"))),
+                _ => return Err(Refusal::field("corrects", "更正的行号", format!("共 {lines_count} 行，行号从 0 起"))),
             }
         }
         if corrects.is_empty() && proposal.text("title").is_none() && proposal.text("text").is_none() {

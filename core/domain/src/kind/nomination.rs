@@ -197,7 +197,7 @@ impl State {
         if person < self.people_count {
             return Ok(());
         }
-        Err(Refusal::field(name, "人员行号", format!("公示共 {} 人,行号从 0 起", self.people_count)))
+        Err(Refusal::field(name, "人员行号", format!("公示共 {} 人，行号从 0 起", self.people_count)))
     }
 
     /// Every listed person was concluded on with one of the outcomes, and is not in office yet.
@@ -304,7 +304,7 @@ impl Payload for Extended {
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         if state.closed || !state.outcomes.is_empty() {
-            return Err(Refusal::state("公示已经结束,不能延长"));
+            return Err(Refusal::state("公示已经结束，不能延长"));
         }
         let end = end_of(state, &proposal.statement.org, context)?;
         if self.ends_on <= end {

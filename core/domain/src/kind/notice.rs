@@ -119,7 +119,7 @@ pub struct State {
 impl State {
     fn open(&self) -> Result<(), Refusal> {
         match self.ended {
-            Some(how) => Err(Refusal::state(format!("公告{how},不能再变更"))),
+            Some(how) => Err(Refusal::state(format!("公告{how}，不能再变更"))),
             None => Ok(()),
         }
     }
@@ -170,7 +170,7 @@ impl Payload for Published {
     fn sample() -> Value {
         json!({"kind": "notice.published.v1", "org": "341599101201", "fields": {
             "category": "membership", "starts_on": "2026-06-01", "days": 5, "title": "拟接收预备党员公示(虚构)",
-            "text": "经支部委员会研究,拟接收林晓禾(虚构)同志为预备党员,现予公示。", "report_to": "柳溪镇党委组织办"}})
+            "text": "经支部委员会研究，拟接收林晓禾(虚构)同志为预备党员，现予公示。", "report_to": "柳溪镇党委组织办"}})
     }
 }
 
@@ -184,7 +184,7 @@ impl Payload for Extended {
             return Err(Refusal::state("公告没有期限"));
         };
         let Some(rule) = period_rule(kind, &stated, &proposal.statement.org, context.world) else {
-            return Err(Refusal::state("公告没有期限,不必延长"));
+            return Err(Refusal::state("公告没有期限，不必延长"));
         };
         let end = stated.computed(rule.value, rule.unit, context.world)?.end;
         if self.ends_on <= end {
@@ -222,7 +222,7 @@ impl Payload for Corrected {
 
     fn sample() -> Value {
         json!({"kind": "notice.corrected.v1", "stream": sample_stream("notice", 1), "org": "341599101201",
-            "fields": {"text": "经支部委员会研究,拟接收林晓禾(虚构)、苏见山(虚构)两名同志为预备党员,现予公示。",
+            "fields": {"text": "经支部委员会研究，拟接收林晓禾(虚构)、苏见山(虚构)两名同志为预备党员，现予公示。",
                 "reason": "漏列一人"}})
     }
 }
@@ -248,7 +248,7 @@ impl Payload for Closed {
 
     fn sample() -> Value {
         json!({"kind": "notice.closed.v1", "stream": sample_stream("notice", 1), "org": "341599101201",
-            "fields": {"closed_on": "2026-06-08", "outcome": "公示期满,按程序办理"}})
+            "fields": {"closed_on": "2026-06-08", "outcome": "公示期满，按程序办理"}})
     }
 }
 

@@ -216,7 +216,7 @@ impl State {
     /// Whether anything can still be said about it.
     fn open(&self) -> Result<(), Refusal> {
         match self.ended {
-            Some(how) => Err(Refusal::state(format!("承诺{how},不能再变更"))),
+            Some(how) => Err(Refusal::state(format!("承诺{how}，不能再变更"))),
             None => Ok(()),
         }
     }
@@ -271,7 +271,7 @@ impl Payload for Made {
         json!({"kind": "pledge.made.v1", "org": "341599101201", "fields": {
             "year": 2026, "pledger_kind": "official", "category": "practical", "due": "2026-12-31",
             "pledger": "方禾生(虚构)", "post": "村党支部书记", "title": "完成五里桥自然村路灯改造",
-            "baseline": "路灯 12 盏", "target": "路灯 40 盏", "measures": "争取镇级补助,分两批安装",
+            "baseline": "路灯 12 盏", "target": "路灯 40 盏", "measures": "争取镇级补助，分两批安装",
             "phone": "0564-0000000"}})
     }
 }
@@ -294,7 +294,7 @@ impl Payload for Progressed {
 
     fn sample() -> Value {
         json!({"kind": "pledge.progressed.v1", "stream": sample_stream("pledge", 1), "org": "341599101201",
-            "fields": {"percent": 60, "on": "2026-06-30", "report": "已安装 24 盏,余下待电力部门接线"}})
+            "fields": {"percent": 60, "on": "2026-06-30", "report": "已安装 24 盏，余下待电力部门接线"}})
     }
 }
 
@@ -348,7 +348,7 @@ macro_rules! claim {
 claim!(
     Fulfilled,
     json!({"kind": "pledge.fulfilled.v1", "stream": sample_stream("pledge", 1), "org": "341599101201",
-        "fields": {"on": "2026-11-20", "report": "40 盏路灯全部亮灯,村民代表已验收"}})
+        "fields": {"on": "2026-11-20", "report": "40 盏路灯全部亮灯，村民代表已验收"}})
 );
 claim!(
     PartlyFulfilled,
@@ -358,7 +358,7 @@ claim!(
 claim!(
     NotFulfilled,
     json!({"kind": "pledge.not_fulfilled.v1", "stream": sample_stream("pledge", 1), "org": "341599101201",
-        "fields": {"objective_cause": false, "report": "资金没有落实,向村民致歉"}})
+        "fields": {"objective_cause": false, "report": "资金没有落实，向村民致歉"}})
 );
 
 impl Payload for Evaluated {
@@ -381,10 +381,10 @@ impl Payload for Evaluated {
             return Err(Refusal::field("present", "实到人数", "群众评须填应到和实到人数"));
         };
         if present > eligible || votes > present {
-            return Err(Refusal::field("present", "实到人数", "票数不能多于实到,实到不能多于应到"));
+            return Err(Refusal::field("present", "实到人数", "票数不能多于实到，实到不能多于应到"));
         }
         if present * 2 <= eligible {
-            return Err(Refusal::state(format!("到会人数不足:应到 {eligible} 人,实到 {present} 人,须过半数")));
+            return Err(Refusal::state(format!("到会人数不足：应到 {eligible} 人，实到 {present} 人，须过半数")));
         }
         if proposal.signers_as(Role::Supervisor.wire()) < 1 {
             return Err(Refusal::Cosigners {
@@ -439,7 +439,7 @@ ending!(
     Superseded,
     "已由他人接续",
     json!({"kind": "pledge.superseded.v1", "stream": sample_stream("pledge", 1), "org": "341599101201",
-        "fields": {"reason": "承诺人调任,由继任者接续"}})
+        "fields": {"reason": "承诺人调任，由继任者接续"}})
 );
 ending!(
     Withdrawn,

@@ -142,7 +142,7 @@ impl State {
         if post < self.posts_count {
             Ok(())
         } else {
-            Err(Refusal::field(name, "职位行号", format!("这批共 {} 个职位,行号从 0 起", self.posts_count)))
+            Err(Refusal::field(name, "职位行号", format!("这批共 {} 个职位，行号从 0 起", self.posts_count)))
         }
     }
 }
@@ -172,7 +172,7 @@ impl Payload for Announced {
             "scope": "everyone", "opens_on": "2026-03-02", "closes_on": "2026-03-13",
             "title": "2026 年第一批空缺职位(虚构)", "text": "面向全县公开推荐",
             "lines": [{"post": "副镇长", "unit": "柳溪镇", "level": "乡科级副职", "seats": 1,
-                "conditions": "大学本科以上,五年以上工龄", "abilities": "熟悉农业农村工作"}]}})
+                "conditions": "大学本科以上，五年以上工龄", "abilities": "熟悉农业农村工作"}]}})
     }
 }
 
@@ -211,12 +211,12 @@ impl Payload for Tallied {
     fn decide(&self, state: &State, _: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
         state.standing()?;
         if !state.closed {
-            return Err(Refusal::state("推荐还没有截止,不能公布统计"));
+            return Err(Refusal::state("推荐还没有截止，不能公布统计"));
         }
         for total in &self.totals {
             state.has_post(total.post, "totals")?;
             if total.valid > total.received || total.recommended > total.valid {
-                return Err(Refusal::field("totals", "各职位统计", "有效不能多于收到,被推荐人数不能多于有效推荐"));
+                return Err(Refusal::field("totals", "各职位统计", "有效不能多于收到，被推荐人数不能多于有效推荐"));
             }
         }
         Ok(())
@@ -276,6 +276,6 @@ impl Payload for Withdrawn {
 
     fn sample() -> Value {
         json!({"kind": "vacancy.withdrawn.v1", "stream": sample_stream("vacancy", 1), "org": "341599",
-            "fields": {"reason": "机构改革,职位取消(虚构)"}})
+            "fields": {"reason": "机构改革，职位取消(虚构)"}})
     }
 }
