@@ -183,12 +183,12 @@ impl Client {
                     let signed = signed.as_ref().ok().filter(|signed| signed.is_new)?;
                     Some((item.id.as_str(), &signed.submission))
                 });
-                outbox.keep(new).map_err(outbox_fault)?;
+                outbox.keep(new).map_err(|error| outbox_fault(&error))?;
             }
             let answers = self.send(batch, signed).await?;
             for (item, answer) in batch.iter().zip(&answers) {
                 if let (Answer::Refused(_), Some(outbox)) = (answer, outbox.as_deref_mut()) {
-                    outbox.forget(&item.id).map_err(outbox_fault)?;
+                    outbox.forget(&item.id).map_err(|error| outbox_fault(&error))?;
                 }
                 tell(item, answer);
             }
@@ -351,8 +351,8 @@ impl Target {
     }
 }
 
-fn outbox_fault(error: OutboxError) -> Fault {
-    Fault::failed("待发箱", &error).mend("没有发出的内容不会丢失，请腾出磁盘空间后用同样的命令再运行一次")
+fn outbox_fault(error: &OutboxError) -> Fault {
+    Fault::failed("待发箱", error).mend("没有发出的内容不会丢失，请腾出磁盘空间后用同样的命令再运行一次")
 }
 
 /// Takes `stream_key` out of a command: it is a name within one file, and never signed.

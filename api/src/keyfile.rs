@@ -208,7 +208,8 @@ fn check_mode(path: &Path, file: &File) -> Result<(), KeyFileError> {
     use std::os::unix::fs::PermissionsExt as _;
     let metadata = file.metadata().map_err(|source| KeyFileError::Io { path: path.to_owned(), source })?;
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyFileError::Open { path: path.to_owned(), mode }) }
+    // The six bits of group and others.
+    if mode.trailing_zeros() >= 6 { Ok(()) } else { Err(KeyFileError::Open { path: path.to_owned(), mode }) }
 }
 
 #[cfg(not(unix))]
@@ -224,8 +225,8 @@ mod tests {
         SigningKey::from_seed("chen.example/1", KeyKind::Ed25519, [7; 32]).unwrap()
     }
 
-    fn pass(text: &str) -> Option<Zeroizing<String>> {
-        Some(Zeroizing::new(text.to_owned()))
+    fn pass(text: &str) -> Zeroizing<String> {
+        Zeroizing::new(text.to_owned())
     }
 
     #[test]
@@ -237,7 +238,7 @@ mod tests {
         write(&closed, &key(), Some("柳暗花明又一村。")).unwrap();
         let read_open = read(&open, || None).unwrap();
         assert_eq!(read_open.verifier(), key().verifier());
-        let read_closed = read(&closed, || pass("柳暗花明又一村。")).unwrap();
+        let read_closed = read(&closed, || Some(pass("柳暗花明又一村。"))).unwrap();
         assert_eq!(read_closed.verifier(), key().verifier());
         assert!(!std::fs::read_to_string(&closed).unwrap().contains("BwcHBwcH"));
     }
@@ -248,7 +249,7 @@ mod tests {
         let path = dir.path().join("closed.key");
         write(&path, &key(), Some("long enough")).unwrap();
         assert!(matches!(read(&path, || None), Err(KeyFileError::PassphraseMissing(_))));
-        assert!(matches!(read(&path, || pass("long enougH")), Err(KeyFileError::Passphrase(_))));
+        assert!(matches!(read(&path, || Some(pass("long enougH"))), Err(KeyFileError::Passphrase(_))));
     }
 
     #[test]

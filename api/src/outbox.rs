@@ -86,12 +86,13 @@ impl Outbox {
         Ok(Self { path, file, signed })
     }
 
-    /// What was signed under an id and not refused.
+    /// What an earlier run signed under an id and did not see refused.
     pub fn signed(&self, id: &str) -> Option<&Submission> {
         self.signed.get(id)
     }
 
-    /// Writes signed submissions and waits until they are on the disk.
+    /// Writes signed submissions and waits until they are on the disk. They are not kept in memory: only
+    /// the next run looks for them.
     ///
     /// # Errors
     /// [`OutboxError::Io`]; nothing may be sent then.
@@ -99,7 +100,6 @@ impl Outbox {
         let mut text = String::new();
         for (id, submission) in signed {
             text.push_str(&line(&Record { id: id.to_owned(), submission: Some(submission.clone()) }));
-            self.signed.insert(id.to_owned(), submission.clone());
         }
         if text.is_empty() {
             return Ok(());

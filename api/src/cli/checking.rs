@@ -77,12 +77,11 @@ impl Check {
             .vkey
             .as_ref()
             .map(|text| if Path::new(text).is_file() { read(Path::new(text)) } else { Ok(text.clone()) });
-        let (text, vouched) = match given {
-            Some(text) => (text?, true),
-            None => {
-                let bytes = offered()?.ok_or_else(|| Fault::usage("--vkey", "这里没有附带验证钥匙，必须给出"))?;
-                (String::from_utf8_lossy(&bytes).into_owned(), false)
-            }
+        let (text, vouched) = if let Some(text) = given {
+            (text?, true)
+        } else {
+            let bytes = offered()?.ok_or_else(|| Fault::usage("--vkey", "这里没有附带验证钥匙，必须给出"))?;
+            (String::from_utf8_lossy(&bytes).into_owned(), false)
         };
         let key = VerifierKey::parse(text.trim())
             .map_err(|error| Fault::usage("--vkey", error.to_string()).mend("验证钥匙是 gongkai init 打印的那一行"))?;

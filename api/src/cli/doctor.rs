@@ -171,13 +171,13 @@ impl Doctor {
                 self.clock(&head);
             }
             Err(error) => {
-                self.wrong("database", chain(&error), "请运行 gongkai verify --dir，它会指出是哪一条；然后恢复备份")
+                self.wrong("database", chain(&error), "请运行 gongkai verify --dir，它会指出是哪一条；然后恢复备份");
             }
         }
         match store.world().await {
             Ok(world) => self.registry(&world),
             Err(error) => {
-                self.wrong("database", chain(&error), "请运行 gongkai verify --dir，它会指出是哪一条；然后恢复备份")
+                self.wrong("database", chain(&error), "请运行 gongkai verify --dir，它会指出是哪一条；然后恢复备份");
             }
         }
     }

@@ -143,7 +143,8 @@ impl Bundle {
         header.set_size(bytes.len() as u64);
         let added = self.tar.append_data(&mut header, name, bytes);
         added.map_err(|error| Fault::failed(name.to_owned(), &error))?;
-        self.manifest += &format!("{}  {}  {name}\n", Digest::of(bytes).to_hex(), bytes.len());
+        let line = format!("{}  {}  {name}\n", Digest::of(bytes).to_hex(), bytes.len());
+        self.manifest.push_str(&line);
         self.files += 1;
         Ok(())
     }

@@ -161,7 +161,8 @@ fn identity(inputs: &[PathBuf], mapping: &str, commands: &[PlannedCommand]) -> R
     let mut text = format!("{}\n", Digest::of(mapping.as_bytes()));
     for input in inputs.iter().filter(|input| input.is_file()) {
         let bytes = std::fs::read(input).map_err(|error| Fault::failed(input.display().to_string(), &error))?;
-        text += &format!("{}\n", Digest::of(&bytes));
+        text.push_str(&Digest::of(&bytes).to_hex());
+        text.push('\n');
     }
     // A folder's files show in what they became.
     for command in commands {

@@ -164,10 +164,10 @@ fn must_be_free(dir: &Path) -> Result<(), Fault> {
 /// A folder beside the wanted one, on the same disk, that nobody else makes at the same time.
 fn draft_of(dir: &Path) -> Result<PathBuf, Fault> {
     let name = dir.file_name().ok_or_else(|| Fault::usage(dir.display().to_string(), "不是可用的目录名"))?;
-    let mut tag = [0; 6];
+    let mut tag = [0; 8];
     keyfile::random(&mut tag);
-    let tag: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(dir.with_file_name(format!(".{}.init-{tag}", name.to_string_lossy())))
+    let tag = u64::from_be_bytes(tag);
+    Ok(dir.with_file_name(format!(".{}.init-{tag:016x}", name.to_string_lossy())))
 }
 
 async fn make(layout: &Layout, dir: &Path, new: &NewLedger, clock: Arc<dyn Clock>) -> Result<Made, Fault> {

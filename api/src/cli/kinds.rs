@@ -73,7 +73,8 @@ fn sheet(kind: &Kind) -> String {
         text += &row(field.required, field.name, field.label, &place(field), &shape(&field.shape));
     }
     for list in kind.list.shapes() {
-        text += &format!("\n{}（{}）：fields.lines 是一组记录，每条有：\n", list.label, list.name);
+        let heading = format!("\n{}（{}）：fields.lines 是一组记录，每条有：\n", list.label, list.name);
+        text += &heading;
         for column in list.columns {
             text += &row(column.required, column.name, column.label, tier_label(column.tier), &shape(&column.shape));
         }

@@ -23,7 +23,7 @@ pub struct Place {
     /// 本机的账本目录（网站没有在运行时）
     #[arg(long, value_name = "目录")]
     pub dir: Option<PathBuf>,
-    /// 账本的网址，例如 http://127.0.0.1:8081
+    /// 账本的网址，例如 <http://127.0.0.1:8081>
     #[arg(long, value_name = "网址")]
     pub url: Option<String>,
 }

@@ -137,7 +137,7 @@ pub async fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exi
     match Cli::from_arg_matches(&matches) {
         Ok(cli) => {
             let json = cli.command.json();
-            outcome::report(&cli.command.run().await, json)
+            outcome::report(&Box::pin(cli.command.run()).await, json)
         }
         Err(error) => outcome::report(&Err(usage(&error)), false),
     }

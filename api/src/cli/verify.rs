@@ -113,10 +113,14 @@ fn sort_of(file: &Path) -> Result<Sort, Fault> {
 
 fn lone_checkpoint(args: &Args, text: &str) -> Outcome {
     let (vkey, vouched) = args.vkey(|| Ok(None))?;
+    if args.old_checkpoint.is_some() {
+        return Err(Fault::usage("--old-checkpoint", "单个检查点证明不了只增不改").mend("请核验账本目录、网址或归档"));
+    }
+    let policy = args.policy()?;
     let opened = checkpoint::open(text, &vkey).map_err(|error| chain(&error));
-    let opened = opened.and_then(|(checkpoint, note)| match args.policy() {
-        Ok(Some(policy)) => policy.check(&note).map(|_| checkpoint).map_err(|error| chain(&error)),
-        _ => Ok(checkpoint),
+    let opened = opened.and_then(|(checkpoint, note)| match &policy {
+        Some(policy) => policy.check(&note).map(|_| checkpoint).map_err(|error| chain(&error)),
+        None => Ok(checkpoint),
     });
     match opened {
         Ok(checkpoint) => {
@@ -172,7 +176,8 @@ fn whole(args: &Args, source: &Source) -> Outcome {
             value["genesis"] = json!(genesis);
             let mut text = format!("核验通过：{}", summary(&report));
             if let Some(old) = args.old(&vkey)? {
-                text += &format!("\n与以前的检查点（{} 条）一致：只增加，没有改动", old.size);
+                let line = format!("\n与以前的检查点（{} 条）一致：只增加，没有改动", old.size);
+                text += &line;
             }
             if !vouched {
                 text += "\n未认证：没有给出 --vkey，只说明这个账本前后一致，不说明它是谁的";
@@ -247,10 +252,15 @@ fn partial(fetch: &TarFetch, vkey: &VerifierKey, args: &Args) -> Result<Result<G
     if edge.root() != checkpoint.root {
         return Ok(Err(named(None, "tile", "各条目的散列值得不出检查点的根".into())));
     }
-    if let Some(policy) = args.policy()? {
-        if let Err(error) = policy.check(&note) {
-            return Ok(Err(named(None, "policy", chain(&error))));
-        }
+    if let Some(policy) = args.policy()?
+        && let Err(error) = policy.check(&note)
+    {
+        return Ok(Err(named(None, "policy", chain(&error))));
+    }
+    if let Some(old) = args.old(vkey)?
+        && !begins_with(&leaves, &old)
+    {
+        return Ok(Err(named(None, "old checkpoint", "不是以前那个账本的延续".into())));
     }
     let mut replay = Replay::new(vkey);
     let mut report = empty_report(checkpoint, note);
@@ -263,6 +273,12 @@ fn partial(fetch: &TarFetch, vkey: &VerifierKey, args: &Args) -> Result<Result<G
     }
     report.root = edge.root();
     Ok(Ok((report, replay.genesis())))
+}
+
+/// Whether the first leaves have the root that was seen before.
+fn begins_with(leaves: &[TreeHash], old: &Checkpoint) -> bool {
+    let first = usize::try_from(old.size).ok().and_then(|size| leaves.get(..size));
+    first.is_some_and(|first| gongkai_log::merkle::root_of(first) == old.root)
 }
 
 fn empty_report(checkpoint: Checkpoint, note: gongkai_log::Note) -> Report {
@@ -374,18 +390,18 @@ pub fn report_json(report: &Report, vouched: bool) -> Value {
 
 fn yes(args: &Args, text: &str, value: Value) -> Outcome {
     if args.json {
-        terminal::say(value)?
+        terminal::say(value)?;
     } else {
-        terminal::say(text)?
+        terminal::say(text)?;
     }
     Ok(Verdict::Yes)
 }
 
 fn no(args: &Args, found: &Found) -> Outcome {
     if args.json {
-        terminal::say(found_json(found))?
+        terminal::say(found_json(found))?;
     } else {
-        terminal::say(found_text(found))?
+        terminal::say(found_text(found))?;
     }
     Ok(Verdict::No)
 }

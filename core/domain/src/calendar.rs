@@ -41,12 +41,7 @@ impl Calendar {
         let mut days: BTreeMap<_, _> = work_days.iter().map(|date| (*date, false)).collect();
         days.extend(off_days.iter().map(|date| (*date, true)));
         self.years.insert(year, days);
-        self.days = self
-            .years
-            .values()
-            .flatten()
-            .map(|(date, off)| (*date, *off))
-            .collect();
+        self.days = self.years.values().flatten().map(|(date, off)| (*date, *off)).collect();
     }
 
     /// Whether `date` is worked: as published, else Monday to Friday.
@@ -59,9 +54,7 @@ impl Calendar {
 
     /// Whether the holidays of `year` are published.
     pub fn knows(&self, year: i32) -> bool {
-        self.years
-            .get(&year)
-            .is_some_and(|days| days.values().any(|off| *off))
+        self.years.get(&year).is_some_and(|days| days.values().any(|off| *off))
     }
 
     /// The day on which `days` working days after `date` are over; `date` itself is not counted.
@@ -111,11 +104,7 @@ impl Period {
     ///
     /// # Errors
     /// As [`Period::working_days`].
-    pub fn calendar_days(
-        start: NaiveDate,
-        days: u32,
-        start_counts: bool,
-    ) -> Result<Computed, PeriodError> {
+    pub fn calendar_days(start: NaiveDate, days: u32, start_counts: bool) -> Result<Computed, PeriodError> {
         count(start, days, start_counts, None)
     }
 }
@@ -184,10 +173,7 @@ impl Computed {
                 format!("{start}起算,当日为第1天,共{days}{unit}")
             }
             Some(first) => {
-                format!(
-                    "{start}起算,第1天为{},共{days}{unit}",
-                    day_text(*first, with_year)
-                )
+                format!("{start}起算,第1天为{},共{days}{unit}", day_text(*first, with_year))
             }
             None => format!("{start}起算,共{days}{unit}"),
         }];
@@ -221,11 +207,7 @@ impl Computed {
             })
             .collect();
         if !name_weekends {
-            let days = self
-                .skipped
-                .iter()
-                .filter(|skip| skip.1 == Reason::Weekend)
-                .count();
+            let days = self.skipped.iter().filter(|skip| skip.1 == Reason::Weekend).count();
             lines.push(format!("跳过其间的周末,共{days}天"));
         }
         lines
@@ -296,11 +278,7 @@ fn is_weekend(date: NaiveDate) -> bool {
 
 fn day_text(date: NaiveDate, with_year: bool) -> String {
     let (month, day) = (date.month(), date.day());
-    if with_year {
-        format!("{}年{month}月{day}日", date.year())
-    } else {
-        format!("{month}月{day}日")
-    }
+    if with_year { format!("{}年{month}月{day}日", date.year()) } else { format!("{month}月{day}日") }
 }
 
 #[cfg(test)]
@@ -316,23 +294,16 @@ mod tests {
     }
 
     fn published(years: std::ops::RangeInclusive<i32>) -> Calendar {
-        let shared = std::env::var_os("GONGKAI_SHARED").map_or_else(
-            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")),
-            PathBuf::from,
-        );
+        let shared = std::env::var_os("GONGKAI_SHARED")
+            .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")), PathBuf::from);
         let mut calendar = Calendar::default();
         for year in years {
             let path = shared.join(format!("data/cn-holiday/{year}.json"));
-            let text = std::fs::read_to_string(&path)
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             let file: serde_json::Value = serde_json::from_str(&text).unwrap();
             let (mut off, mut work) = (Vec::new(), Vec::new());
             for day in file["days"].as_array().unwrap() {
-                let list = if day["isOffDay"].as_bool().unwrap() {
-                    &mut off
-                } else {
-                    &mut work
-                };
+                let list = if day["isOffDay"].as_bool().unwrap() { &mut off } else { &mut work };
                 list.push(date(day["date"].as_str().unwrap()));
             }
             calendar.publish(year, &off, &work);
@@ -380,9 +351,7 @@ mod tests {
     #[test]
     fn a_period_over_new_year_names_the_years() {
         let calendar = published(2025..=2026);
-        let lines = Period::working_days(date("2025-12-30"), 5, true, &calendar)
-            .unwrap()
-            .explain();
+        let lines = Period::working_days(date("2025-12-30"), 5, true, &calendar).unwrap().explain();
         assert_eq!(lines[0], "2025年12月30日起算,当日为第1天,共5个工作日");
         assert_eq!(lines[1], "跳过2026年1月1日至2026年1月3日(放假)");
         assert_eq!(lines[2], "2026年1月4日调休上班,计入");
@@ -393,19 +362,9 @@ mod tests {
     #[test]
     fn a_long_period_sums_up_its_weekends() {
         let calendar = published(2025..=2026);
-        let lines = Period::working_days(date("2025-03-03"), 40, true, &calendar)
-            .unwrap()
-            .explain();
-        assert!(
-            lines
-                .iter()
-                .any(|line| line.starts_with("跳过其间的周末,共")),
-            "{lines:?}"
-        );
-        assert!(
-            lines.contains(&"跳过4月4日至4月6日(放假)".to_owned()),
-            "{lines:?}"
-        );
+        let lines = Period::working_days(date("2025-03-03"), 40, true, &calendar).unwrap().explain();
+        assert!(lines.iter().any(|line| line.starts_with("跳过其间的周末,共")), "{lines:?}");
+        assert!(lines.contains(&"跳过4月4日至4月6日(放假)".to_owned()), "{lines:?}");
     }
 
     #[test]
@@ -430,11 +389,7 @@ mod tests {
         // 29 December 2018 was made a workday and the 31st a holiday by the notice of 2019.
         let after = Period::working_days(start, 3, true, &new).unwrap();
         assert_eq!((after.end, after.provisional), (date("2018-12-29"), false));
-        assert!(
-            !Period::working_days(date("2018-12-24"), 2, true, &old)
-                .unwrap()
-                .provisional
-        );
+        assert!(!Period::working_days(date("2018-12-24"), 2, true, &old).unwrap().provisional);
     }
 
     #[test]
@@ -448,11 +403,7 @@ mod tests {
     #[test]
     fn a_later_notice_replaces_only_its_own_year() {
         let mut calendar = Calendar::default();
-        calendar.publish(
-            2030,
-            &[date("2030-01-01"), date("2030-01-02")],
-            &[date("2029-12-29")],
-        );
+        calendar.publish(2030, &[date("2030-01-01"), date("2030-01-02")], &[date("2029-12-29")]);
         calendar.publish(2029, &[date("2029-10-01")], &[]);
         assert!(calendar.is_working_day(date("2029-12-29")));
         calendar.publish(2030, &[date("2030-01-01")], &[]);
@@ -466,10 +417,7 @@ mod tests {
         let calendar = published(2025..=2025);
         let computed = calendar.deadline_after(date("2025-09-26"), 1).unwrap();
         assert_eq!(computed.end, date("2025-09-28"));
-        assert_eq!(
-            computed.explain()[0],
-            "9月26日起算,第1天为9月28日,共1个工作日"
-        );
+        assert_eq!(computed.explain()[0], "9月26日起算,第1天为9月28日,共1个工作日");
     }
 
     #[test]
@@ -479,10 +427,7 @@ mod tests {
         assert!(computed.skipped.is_empty() && !computed.provisional);
         let after = Period::calendar_days(date("2025-09-26"), 30, false).unwrap();
         assert_eq!(after.end, date("2025-10-26"));
-        assert_eq!(
-            after.explain(),
-            ["9月26日起算,第1天为9月27日,共30天", "10月26日届满"]
-        );
+        assert_eq!(after.explain(), ["9月26日起算,第1天为9月27日,共30天", "10月26日届满"]);
     }
 
     #[test]
@@ -490,20 +435,11 @@ mod tests {
         let calendar = Calendar::default();
         let start = date("2025-01-01");
         for days in [0, PERIOD_DAYS_MAX + 1, u32::MAX] {
-            assert_eq!(
-                Period::working_days(start, days, true, &calendar),
-                Err(PeriodError::Days(days))
-            );
+            assert_eq!(Period::working_days(start, days, true, &calendar), Err(PeriodError::Days(days)));
         }
         assert!(Period::working_days(start, PERIOD_DAYS_MAX, true, &calendar).is_ok());
-        assert_eq!(
-            Period::calendar_days(NaiveDate::MAX, 2, true),
-            Err(PeriodError::TooFar)
-        );
-        assert_eq!(
-            Period::working_days(NaiveDate::MAX, 1, false, &calendar),
-            Err(PeriodError::TooFar)
-        );
+        assert_eq!(Period::calendar_days(NaiveDate::MAX, 2, true), Err(PeriodError::TooFar));
+        assert_eq!(Period::working_days(NaiveDate::MAX, 1, false, &calendar), Err(PeriodError::TooFar));
     }
 
     proptest! {

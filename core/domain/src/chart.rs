@@ -69,9 +69,7 @@ pub fn chart_on(date: NaiveDate) -> Option<&'static Chart> {
 
 /// Every chart that has an account of that name, oldest first.
 pub fn find(name: &str) -> impl Iterator<Item = (&'static Chart, &'static Account)> {
-    CHARTS
-        .iter()
-        .filter_map(move |chart| chart.find(name).map(|account| (chart, account)))
+    CHARTS.iter().filter_map(move |chart| chart.find(name).map(|account| (chart, account)))
 }
 
 /// The sentence for people if `name` is an official account, but not on `date`.
@@ -79,41 +77,24 @@ pub fn find(name: &str) -> impl Iterator<Item = (&'static Chart, &'static Accoun
 /// A sub-account (管理费用-办公费) is judged by its first level. `None` for a plain category, for
 /// an account that held on `date`, and for a date without a chart.
 pub fn outdated_on(name: &str, date: NaiveDate) -> Option<String> {
-    let top = name
-        .split([
-            '-', '\u{2013}', '\u{2014}', '\u{ff0d}', '/', '\\', ':', '\u{ff1a}',
-        ])
-        .next()
-        .unwrap_or(name)
-        .trim();
+    let top =
+        name.split(['-', '\u{2013}', '\u{2014}', '\u{ff0d}', '/', '\\', ':', '\u{ff1a}']).next().unwrap_or(name).trim();
     let current = chart_on(date)?;
     if current.find(top).is_some() {
         return None;
     }
     let (chart, account) = find(top).next()?;
     let (is, name) = (chart.name, account.name);
-    Some(
-        match chart
-            .until
-            .filter(|until| *until < date)
-            .and_then(|until| until.succ_opt())
-        {
-            Some(end) => {
-                format!(
-                    "科目「{name}」属于《{is}》，自{}起已停用，请改用《{}》的科目",
-                    text(end),
-                    current.name
-                )
-            }
-            None => format!("科目「{name}」属于《{is}》，{}起才启用", text(chart.from)),
-        },
-    )
+    Some(match chart.until.filter(|until| *until < date).and_then(|until| until.succ_opt()) {
+        Some(end) => {
+            format!("科目「{name}」属于《{is}》，自{}起已停用，请改用《{}》的科目", text(end), current.name)
+        }
+        None => format!("科目「{name}」属于《{is}》，{}起才启用", text(chart.from)),
+    })
 }
 
 fn normal(name: &str) -> String {
-    name.trim()
-        .replace('\u{ff08}', "(")
-        .replace('\u{ff09}', ")")
+    name.trim().replace('\u{ff08}', "(").replace('\u{ff09}', ")")
 }
 
 fn text(date: NaiveDate) -> String {
@@ -219,14 +200,8 @@ mod tests {
     fn the_charts_have_33_and_42_accounts_in_ascending_order() {
         for (chart, accounts) in CHARTS.iter().zip([33, 42]) {
             assert_eq!(chart.accounts.len(), accounts);
-            assert!(
-                chart
-                    .accounts
-                    .windows(2)
-                    .all(|pair| pair[0].code < pair[1].code)
-            );
-            let names: std::collections::BTreeSet<_> =
-                chart.accounts.iter().map(|account| account.name).collect();
+            assert!(chart.accounts.windows(2).all(|pair| pair[0].code < pair[1].code));
+            let names: std::collections::BTreeSet<_> = chart.accounts.iter().map(|account| account.name).collect();
             assert_eq!(names.len(), accounts);
         }
     }
@@ -241,12 +216,7 @@ mod tests {
 
     #[test]
     fn full_width_parentheses_find_the_same_account() {
-        assert_eq!(
-            CHARTS[1]
-                .find("生产\u{ff08}劳务\u{ff09}成本")
-                .map(|account| account.code),
-            Some("401")
-        );
+        assert_eq!(CHARTS[1].find("生产\u{ff08}劳务\u{ff09}成本").map(|account| account.code), Some("401"));
         assert_eq!(find("管理费用").count(), 2);
         assert_eq!(find("公益支出").count(), 1);
         assert_eq!(find("办公费").count(), 0);
@@ -257,12 +227,7 @@ mod tests {
         let message = outdated_on("发包及上交收入", day(2024, 3, 1)).unwrap();
         assert!(message.contains("自2024年1月1日起已停用"), "{message}");
         assert_eq!(outdated_on("发包及上交收入", day(2023, 12, 31)), None);
-        for name in [
-            "现金-备用金",
-            r"现金\备用金",
-            "现金\u{ff1a}备用金",
-            "现金——备用金",
-        ] {
+        for name in ["现金-备用金", r"现金\备用金", "现金\u{ff1a}备用金", "现金——备用金"] {
             assert!(outdated_on(name, day(2024, 3, 1)).is_some(), "{name}");
         }
     }

@@ -45,8 +45,7 @@ impl Command {
     /// # Errors
     /// [`Refusal::Malformed`] naming what is wrong.
     pub fn from_value(value: Value) -> Result<Self, Refusal> {
-        serde_json::from_value(value)
-            .map_err(|e| Refusal::Malformed { place: "command".into(), reason: e.to_string() })
+        serde_json::from_value(value).map_err(|e| Refusal::Malformed { place: "command".into(), reason: e.to_string() })
     }
 
     /// The kind's row in the list.
@@ -119,8 +118,8 @@ pub fn prepare(command: &Command, setting: &Setting<'_>, entropy: Entropy<'_>) -
     let mut commitments = Vec::with_capacity(rows.len());
     for (number, row) in (0_u64..).zip(rows) {
         let salt = random(entropy);
-        let commitment = list::commit_line(setting.origin, id.0, id.1, number, &row, &salt)
-            .map_err(|e| malformed("lines", &e))?;
+        let commitment =
+            list::commit_line(setting.origin, id.0, id.1, number, &row, &salt).map_err(|e| malformed("lines", &e))?;
         commitments.push(commitment);
         lines.push(Line { line: number, salt, row });
     }

@@ -345,27 +345,25 @@ pub fn check_value(shape: &Shape, value: &Value) -> Result<(), String> {
     let text = || value.as_str().ok_or_else(|| "应是文字".to_owned());
     match shape {
         Shape::Text(max) => check_text(text()?, *max),
-        Shape::Texts(max) => items(value, ITEMS_MAX)?
-            .iter()
-            .try_for_each(|item| check_text(item.as_str().ok_or("应是一组文字")?, *max)),
+        Shape::Texts(max) => {
+            items(value, ITEMS_MAX)?.iter().try_for_each(|item| check_text(item.as_str().ok_or("应是一组文字")?, *max))
+        }
         Shape::Date => check_date(text()?),
         Shape::Time => DateTime::parse_from_rfc3339(text()?)
             .map(drop)
             .map_err(|_| "应是带时区的时间，例如 2026-03-10T09:12:00+08:00".into()),
         Shape::Year => in_range(value, 1900, 2999).map_err(|()| "应是四位年份，例如 2026".into()),
-        Shape::Period => Period(text()?.to_owned())
-            .days()
-            .map(drop)
-            .ok_or_else(|| "应是 2026、2026-H1、2026-Q1 或 2026-02".into()),
-        Shape::Fen => in_range(value, -INTEGER_MAX, INTEGER_MAX)
-            .map_err(|()| "金额以分为单位，应是整数".into()),
+        Shape::Period => {
+            Period(text()?.to_owned()).days().map(drop).ok_or_else(|| "应是 2026、2026-H1、2026-Q1 或 2026-02".into())
+        }
+        Shape::Fen => in_range(value, -INTEGER_MAX, INTEGER_MAX).map_err(|()| "金额以分为单位，应是整数".into()),
         Shape::Count => in_range(value, 0, INTEGER_MAX).map_err(|()| "应是不小于零的整数".into()),
         Shape::Percent => in_range(value, 0, 100).map_err(|()| "应是 0 到 100 的整数".into()),
         Shape::Flag => value.as_bool().map(drop).ok_or_else(|| "应是 true 或 false".into()),
         Shape::Org => check_org(text()?),
-        Shape::Orgs => items(value, ITEMS_MAX)?
-            .iter()
-            .try_for_each(|item| check_org(item.as_str().unwrap_or_default())),
+        Shape::Orgs => {
+            items(value, ITEMS_MAX)?.iter().try_for_each(|item| check_org(item.as_str().unwrap_or_default()))
+        }
         Shape::Link(family) => check_link(text()?, family),
         Shape::Key => VerifierKey::parse(text()?).map(drop).map_err(|e| format!("不是有效的验证钥匙({e})")),
         Shape::Hash => Digest::parse(text()?).map(drop).map_err(|_| "应是 32 字节的 base64".into()),
@@ -490,8 +488,7 @@ fn check_link(text: &str, family: &str) -> Result<(), String> {
 }
 
 fn check_attachment(value: &Value) -> Result<(), String> {
-    let attachment: Attachment =
-        serde_json::from_value(value.clone()).map_err(|e| format!("附件格式不正确({e})"))?;
+    let attachment: Attachment = serde_json::from_value(value.clone()).map_err(|e| format!("附件格式不正确({e})"))?;
     let valid_type = attachment.media_type.len() <= 100
         && attachment.media_type.split_once('/').is_some_and(|(a, b)| {
             let token = |s: &str| !s.is_empty() && s.bytes().all(|c| c.is_ascii_alphanumeric() || b"-+.".contains(&c));

@@ -110,9 +110,7 @@ impl Flag {
     }
 
     fn from_wire(text: &str) -> Option<Self> {
-        [Self::NoVoucher, Self::Irregular, Self::SelfMade]
-            .into_iter()
-            .find(|flag| flag.wire() == text)
+        [Self::NoVoucher, Self::Irregular, Self::SelfMade].into_iter().find(|flag| flag.wire() == text)
     }
 }
 
@@ -149,9 +147,7 @@ impl Line {
     /// The first column, in the order of [`COLUMNS`], that is not as [`LineError`] demands.
     pub fn parse(row: &Map<String, Value>) -> Result<Self, LineError> {
         if let Some(unknown) = row.keys().find(|name| !COLUMNS.contains(&name.as_str())) {
-            return Err(LineError::UnknownColumn(
-                unknown.chars().take(TEXT_CHARS_MAX).collect(),
-            ));
+            return Err(LineError::UnknownColumn(unknown.chars().take(TEXT_CHARS_MAX).collect()));
         }
         let (income, expense) = (amount(row, "income")?, amount(row, "expense")?);
         Ok(Self {
@@ -180,10 +176,7 @@ impl Line {
 
     /// The name under which the line is summed up: category, else account.
     pub fn class(&self) -> &str {
-        self.category
-            .as_deref()
-            .or(self.account.as_deref())
-            .unwrap_or("未归类")
+        self.category.as_deref().or(self.account.as_deref()).unwrap_or("未归类")
     }
 }
 
@@ -192,22 +185,14 @@ fn date(row: &Map<String, Value>) -> Result<NaiveDate, LineError> {
     let text = value.as_str().ok_or(LineError::Date("date"))?;
     let date: NaiveDate = text.parse().map_err(|_| LineError::Date("date"))?;
     // The parser also takes 2026-3-9; one day has one spelling.
-    if date.to_string() == text {
-        Ok(date)
-    } else {
-        Err(LineError::Date("date"))
-    }
+    if date.to_string() == text { Ok(date) } else { Err(LineError::Date("date")) }
 }
 
 fn amount(row: &Map<String, Value>, name: &'static str) -> Result<Option<i64>, LineError> {
     let Some(value) = row.get(name) else {
         return Ok(None);
     };
-    value
-        .as_i64()
-        .filter(|fen| in_range(*fen))
-        .map(Some)
-        .ok_or(LineError::Amount(name))
+    value.as_i64().filter(|fen| in_range(*fen)).map(Some).ok_or(LineError::Amount(name))
 }
 
 fn text(row: &Map<String, Value>, name: &'static str) -> Result<Option<String>, LineError> {
@@ -227,21 +212,14 @@ fn count(row: &Map<String, Value>) -> Result<Option<u32>, LineError> {
         return Ok(None);
     };
     let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
-    count
-        .filter(|count| *count <= ATTACHMENTS_MAX)
-        .map(Some)
-        .ok_or(LineError::Count("attachments"))
+    count.filter(|count| *count <= ATTACHMENTS_MAX).map(Some).ok_or(LineError::Count("attachments"))
 }
 
 fn flag(row: &Map<String, Value>) -> Result<Option<Flag>, LineError> {
     let Some(value) = row.get("flag") else {
         return Ok(None);
     };
-    value
-        .as_str()
-        .and_then(Flag::from_wire)
-        .map(Some)
-        .ok_or(LineError::Flag("flag"))
+    value.as_str().and_then(Flag::from_wire).map(Some).ok_or(LineError::Flag("flag"))
 }
 
 fn in_range(fen: i64) -> bool {
@@ -360,29 +338,17 @@ pub fn check(sheet: &Sheet, lines: &[Line], limits: &Limits) -> Checked {
     check_balances(sheet, lines, problems);
     check_other(lines, *limits, problems);
     problems.sort_by_key(|problem| problem.line);
-    checked.remarks = lines
-        .iter()
-        .enumerate()
-        .flat_map(|(index, line)| remarks(index, line))
-        .collect();
+    checked.remarks = lines.iter().enumerate().flat_map(|(index, line)| remarks(index, line)).collect();
     checked
 }
 
 impl Problem {
     fn sheet(kind: ProblemKind, message: String) -> Self {
-        Self {
-            line: None,
-            kind,
-            message,
-        }
+        Self { line: None, kind, message }
     }
 
     fn line(index: usize, kind: ProblemKind, message: &str) -> Self {
-        Self {
-            line: Some(index),
-            kind,
-            message: format!("第{}行:{message}", index + 1),
-        }
+        Self { line: Some(index), kind, message: format!("第{}行:{message}", index + 1) }
     }
 }
 
@@ -391,12 +357,7 @@ fn check_sheet(sheet: &Sheet, problems: &mut Vec<Problem>) {
         let message = "期间的截止日早于起始日".to_owned();
         problems.push(Problem::sheet(ProblemKind::PeriodReversed, message));
     }
-    let numbers = [
-        Some(sheet.income),
-        Some(sheet.expense),
-        sheet.opening,
-        sheet.closing,
-    ];
+    let numbers = [Some(sheet.income), Some(sheet.expense), sheet.opening, sheet.closing];
     if numbers.into_iter().flatten().any(|fen| !in_range(fen)) {
         let message = "合计或余额超出可记录的范围".to_owned();
         problems.push(Problem::sheet(ProblemKind::Overflow, message));
@@ -411,17 +372,10 @@ fn check_sheet(sheet: &Sheet, problems: &mut Vec<Problem>) {
     }
     if let (Some(opening), Some(closing)) = (sheet.opening, sheet.closing) {
         match add(opening, sheet.income).and_then(|sum| add(sum, -sheet.expense)) {
-            None => problems.push(Problem::sheet(
-                ProblemKind::Overflow,
-                "期末余额超出可记录的范围".to_owned(),
-            )),
+            None => problems.push(Problem::sheet(ProblemKind::Overflow, "期末余额超出可记录的范围".to_owned())),
             Some(expected) if expected != closing => problems.push(Problem::sheet(
                 ProblemKind::Closing,
-                format!(
-                    "期初加收入减支出应为{},{}",
-                    fen_text(expected),
-                    stated("期末余额", closing, expected)
-                ),
+                format!("期初加收入减支出应为{},{}", fen_text(expected), stated("期末余额", closing, expected)),
             )),
             Some(_) => {}
         }
@@ -433,18 +387,8 @@ type Side = fn(&Line) -> i64;
 
 fn check_totals(sheet: &Sheet, lines: &[Line], problems: &mut Vec<Problem>) {
     let sides: [(&str, ProblemKind, i64, Side); 2] = [
-        (
-            "收入合计",
-            ProblemKind::IncomeTotal,
-            sheet.income,
-            |line| line.income,
-        ),
-        (
-            "支出合计",
-            ProblemKind::ExpenseTotal,
-            sheet.expense,
-            |line| line.expense,
-        ),
+        ("收入合计", ProblemKind::IncomeTotal, sheet.income, |line| line.income),
+        ("支出合计", ProblemKind::ExpenseTotal, sheet.expense, |line| line.expense),
     ];
     for (name, kind, total, side) in sides {
         match lines.iter().try_fold(0, |sum, line| add(sum, side(line))) {
@@ -481,8 +425,7 @@ fn check_balances(sheet: &Sheet, lines: &[Line], problems: &mut Vec<Problem>) {
     let mut last_off_by = 0;
     for (index, line) in lines.iter().enumerate() {
         if let Some(before) = running {
-            let Some(after) = add(before, line.income).and_then(|sum| add(sum, -line.expense))
-            else {
+            let Some(after) = add(before, line.income).and_then(|sum| add(sum, -line.expense)) else {
                 let message = "算到这一行,余额超出可记录的范围";
                 problems.push(Problem::line(index, ProblemKind::Overflow, message));
                 return;
@@ -494,11 +437,7 @@ fn check_balances(sheet: &Sheet, lines: &[Line], problems: &mut Vec<Problem>) {
             (Some(expected), Some(balance)) => {
                 let off_by = i128::from(balance) - i128::from(expected);
                 if off_by != 0 && off_by != last_off_by {
-                    let message = format!(
-                        "余额应为{},{}",
-                        fen_text(expected),
-                        stated("余额", balance, expected)
-                    );
+                    let message = format!("余额应为{},{}", fen_text(expected), stated("余额", balance, expected));
                     problems.push(Problem::line(index, ProblemKind::Balance, &message));
                 }
                 last_off_by = off_by;
@@ -511,10 +450,7 @@ fn check_balances(sheet: &Sheet, lines: &[Line], problems: &mut Vec<Problem>) {
 /// 其他 that does not say what for: each line above the limit, and else the sum of a side, so that
 /// splitting a payment does not get round the limit.
 fn check_other(lines: &[Line], limits: Limits, problems: &mut Vec<Problem>) {
-    let sides: [(&str, Side); 2] = [
-        ("其他收入", |line| line.income),
-        ("其他支出", |line| line.expense),
-    ];
+    let sides: [(&str, Side); 2] = [("其他收入", |line| line.income), ("其他支出", |line| line.expense)];
     let limit = i128::from(limits.other_fen_max);
     let limit_text = fen_text(limits.other_fen_max);
     for (name, side) in sides {
@@ -525,10 +461,7 @@ fn check_other(lines: &[Line], limits: Limits, problems: &mut Vec<Problem>) {
             .filter(|(_, line, fen)| *fen != 0 && is_unnamed_other(line))
             .map(|(index, _, fen)| (index, fen))
             .collect();
-        let above: Vec<_> = unnamed
-            .iter()
-            .filter(|(_, fen)| i128::from(*fen).abs() > limit)
-            .collect();
+        let above: Vec<_> = unnamed.iter().filter(|(_, fen)| i128::from(*fen).abs() > limit).collect();
         for (index, fen) in &above {
             let message = format!("{name}{}超过{limit_text},须逐项列明用途", fen_text(*fen));
             problems.push(Problem::line(*index, ProblemKind::NotItemised, &message));
@@ -536,10 +469,7 @@ fn check_other(lines: &[Line], limits: Limits, problems: &mut Vec<Problem>) {
         let sum: i128 = unnamed.iter().map(|(_, fen)| i128::from(*fen)).sum();
         if above.is_empty() && sum.abs() > limit {
             let sum = i64::try_from(sum).map_or_else(|_| String::new(), fen_text);
-            let message = format!(
-                "{name}共{}笔合计{sum},超过{limit_text},须逐项列明用途",
-                unnamed.len()
-            );
+            let message = format!("{name}共{}笔合计{sum},超过{limit_text},须逐项列明用途", unnamed.len());
             problems.push(Problem::sheet(ProblemKind::NotItemised, message));
         }
     }
@@ -547,28 +477,8 @@ fn check_other(lines: &[Line], limits: Limits, problems: &mut Vec<Problem>) {
 
 /// A summary that is only 其他, or an account 其他 with a summary that names no purpose.
 fn is_unnamed_other(line: &Line) -> bool {
-    const OTHER: [&str; 8] = [
-        "其他",
-        "其它",
-        "其他收入",
-        "其它收入",
-        "其他支出",
-        "其它支出",
-        "其他费用",
-        "其它费用",
-    ];
-    const NO_PURPOSE: [&str; 10] = [
-        "收入",
-        "支出",
-        "费用",
-        "开支",
-        "杂项",
-        "杂费",
-        "杂支",
-        "零星支出",
-        "合计",
-        "小计",
-    ];
+    const OTHER: [&str; 8] = ["其他", "其它", "其他收入", "其它收入", "其他支出", "其它支出", "其他费用", "其它费用"];
+    const NO_PURPOSE: [&str; 10] = ["收入", "支出", "费用", "开支", "杂项", "杂费", "杂支", "零星支出", "合计", "小计"];
     let summary = line.summary.trim();
     let account = line.account.as_deref().map_or("", str::trim);
     OTHER.contains(&summary) || (OTHER.contains(&account) && NO_PURPOSE.contains(&summary))
@@ -587,31 +497,16 @@ fn remarks(index: usize, line: &Line) -> Vec<Remark> {
         found.push((RemarkKind::NoVoucher, Flag::NoVoucher.label().to_owned()));
     }
     if line.income < 0 || line.expense < 0 {
-        let fen = fen_text(if line.income < 0 {
-            line.income
-        } else {
-            line.expense
-        });
+        let fen = fen_text(if line.income < 0 { line.income } else { line.expense });
         found.push(match &line.reference {
             Some(reference) => (RemarkKind::Reversal, format!("冲红{fen},原凭证{reference}")),
-            None => (
-                RemarkKind::ReversalWithoutReference,
-                format!("冲红{fen},冲红未注明原凭证"),
-            ),
+            None => (RemarkKind::ReversalWithoutReference, format!("冲红{fen},冲红未注明原凭证")),
         });
     }
-    if let Some(message) = line
-        .account
-        .as_deref()
-        .and_then(|name| chart::outdated_on(name, line.date))
-    {
+    if let Some(message) = line.account.as_deref().and_then(|name| chart::outdated_on(name, line.date)) {
         found.push((RemarkKind::OutdatedAccount, message));
     }
-    let remark = |(kind, message)| Remark {
-        line: index,
-        kind,
-        message: format!("第{}行:{message}", index + 1),
-    };
+    let remark = |(kind, message)| Remark { line: index, kind, message: format!("第{}行:{message}", index + 1) };
     found.into_iter().map(remark).collect()
 }
 
@@ -635,12 +530,7 @@ pub fn class_sums(lines: &[Line]) -> Option<Vec<ClassSum>> {
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for line in lines {
         let place = *places.entry(line.class()).or_insert_with(|| {
-            sums.push(ClassSum {
-                class: line.class().to_owned(),
-                income: 0,
-                expense: 0,
-                lines: 0,
-            });
+            sums.push(ClassSum { class: line.class().to_owned(), income: 0, expense: 0, lines: 0 });
             sums.len() - 1
         });
         let sum = &mut sums[place];
@@ -668,15 +558,8 @@ pub fn fen_text(fen: i64) -> String {
 
 /// What the sheet says, and by how much it differs.
 fn stated(name: &str, stated: i64, expected: i64) -> String {
-    let (more, less) = (
-        stated.saturating_sub(expected),
-        expected.saturating_sub(stated),
-    );
-    let differs = if more > 0 {
-        format!("多{}", fen_text(more))
-    } else {
-        format!("少{}", fen_text(less))
-    };
+    let (more, less) = (stated.saturating_sub(expected), expected.saturating_sub(stated));
+    let differs = if more > 0 { format!("多{}", fen_text(more)) } else { format!("少{}", fen_text(less)) };
     format!("表上的{name}是{},{differs}", fen_text(stated))
 }
 
@@ -691,9 +574,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits {
-        other_fen_max: 100_000,
-    };
+    const LIMITS: Limits = Limits { other_fen_max: 100_000 };
 
     fn date(text: &str) -> NaiveDate {
         text.parse().unwrap()
@@ -712,12 +593,7 @@ mod tests {
 
     /// The worked month of the domain notes; two toilet bills make the water and electricity.
     fn month() -> (Sheet, Vec<Line>) {
-        let income = [
-            ("出租及承包", 1_200_000),
-            ("企业上缴利润", 0),
-            ("补助", 4_000_000),
-            ("其他(利息)", 31_826),
-        ];
+        let income = [("出租及承包", 1_200_000), ("企业上缴利润", 0), ("补助", 4_000_000), ("其他(利息)", 31_826)];
         let expense = [
             ("干部报酬", 960_000),
             ("会议费", 45_000),
@@ -754,11 +630,7 @@ mod tests {
     }
 
     fn kinds(checked: &Checked) -> Vec<(Option<usize>, ProblemKind)> {
-        checked
-            .problems
-            .iter()
-            .map(|problem| (problem.line, problem.kind))
-            .collect()
+        checked.problems.iter().map(|problem| (problem.line, problem.kind)).collect()
     }
 
     #[test]
@@ -766,10 +638,7 @@ mod tests {
         let (sheet, lines) = month();
         let checked = check(&sheet, &lines, &LIMITS);
         assert_eq!(kinds(&checked), [(Some(11), ProblemKind::NotItemised)]);
-        assert_eq!(
-            checked.problems[0].message,
-            "第12行:其他支出3,500.00元超过1,000.00元,须逐项列明用途"
-        );
+        assert_eq!(checked.problems[0].message, "第12行:其他支出3,500.00元超过1,000.00元,须逐项列明用途");
     }
 
     #[test]
@@ -785,10 +654,7 @@ mod tests {
         let other = lines.last_mut().unwrap();
         other.account = Some("其他支出".to_owned());
         other.summary = "支出".to_owned();
-        assert_eq!(
-            kinds(&check(&sheet, &lines, &LIMITS)),
-            [(Some(11), ProblemKind::NotItemised)]
-        );
+        assert_eq!(kinds(&check(&sheet, &lines, &LIMITS)), [(Some(11), ProblemKind::NotItemised)]);
         lines.last_mut().unwrap().summary = "修理村道路灯".to_owned();
         assert_eq!(kinds(&check(&sheet, &lines, &LIMITS)), []);
     }
@@ -820,10 +686,7 @@ mod tests {
         }
         let sums = class_sums(&lines).unwrap();
         let bills = sums.iter().find(|sum| sum.class == "水电费").unwrap();
-        assert_eq!(
-            (bills.lines, fen_text(bills.expense)),
-            (2, "673.36元".to_owned())
-        );
+        assert_eq!((bills.lines, fen_text(bills.expense)), (2, "673.36元".to_owned()));
         assert_eq!(sums[0].class, "未归类");
     }
 
@@ -833,14 +696,8 @@ mod tests {
         sheet.previous_closing = Some(18_642_036);
         sheet.closing = Some(22_065_700);
         let checked = check(&sheet, &lines, &LIMITS);
-        assert_eq!(
-            kinds(&checked),
-            [(None, ProblemKind::Opening), (None, ProblemKind::Closing)]
-        );
-        assert_eq!(
-            checked.problems[0].message,
-            "期初余额186,420.35元与上期期末余额186,420.36元不符"
-        );
+        assert_eq!(kinds(&checked), [(None, ProblemKind::Opening), (None, ProblemKind::Closing)]);
+        assert_eq!(checked.problems[0].message, "期初余额186,420.35元与上期期末余额186,420.36元不符");
         assert_eq!(
             checked.problems[1].message,
             "期初加收入减支出应为220,657.25元,表上的期末余额是220,657.00元,少0.25元"
@@ -854,13 +711,7 @@ mod tests {
         sheet.income += 1;
         sheet.expense -= 100;
         let checked = check(&sheet, &lines, &LIMITS);
-        assert_eq!(
-            kinds(&checked),
-            [
-                (None, ProblemKind::IncomeTotal),
-                (None, ProblemKind::ExpenseTotal)
-            ]
-        );
+        assert_eq!(kinds(&checked), [(None, ProblemKind::IncomeTotal), (None, ProblemKind::ExpenseTotal)]);
         assert!(checked.problems[0].message.ends_with("多0.01元"));
     }
 
@@ -875,24 +726,15 @@ mod tests {
         assert_eq!(kinds(&check(&sheet, &lines, &LIMITS)), []);
         let mut typo = lines.clone();
         typo[3].balance = Some(1);
-        assert_eq!(
-            kinds(&check(&sheet, &typo, &LIMITS)),
-            [(Some(3), ProblemKind::Balance)]
-        );
+        assert_eq!(kinds(&check(&sheet, &typo, &LIMITS)), [(Some(3), ProblemKind::Balance)]);
         for line in &mut lines[5..] {
             line.balance = line.balance.map(|fen| fen + 500);
         }
         let checked = check(&sheet, &lines, &LIMITS);
         assert_eq!(kinds(&checked), [(Some(5), ProblemKind::Balance)]);
         assert!(checked.problems[0].message.starts_with("第6行:余额应为"));
-        let without_opening = Sheet {
-            opening: None,
-            ..sheet
-        };
-        assert_eq!(
-            kinds(&check(&without_opening, &lines, &LIMITS)),
-            [(Some(5), ProblemKind::Balance)]
-        );
+        let without_opening = Sheet { opening: None, ..sheet };
+        assert_eq!(kinds(&check(&without_opening, &lines, &LIMITS)), [(Some(5), ProblemKind::Balance)]);
     }
 
     #[test]
@@ -904,10 +746,7 @@ mod tests {
         sheet.closing = sheet.closing.map(|fen| fen - 100);
         assert_eq!(
             kinds(&check(&sheet, &lines, &LIMITS)),
-            [
-                (Some(1), ProblemKind::DateOutside),
-                (Some(2), ProblemKind::BothSides)
-            ]
+            [(Some(1), ProblemKind::DateOutside), (Some(2), ProblemKind::BothSides)]
         );
     }
 
@@ -915,10 +754,7 @@ mod tests {
     fn a_reversed_period_is_one_problem() {
         let (mut sheet, lines) = itemised();
         std::mem::swap(&mut sheet.period_start, &mut sheet.period_end);
-        assert_eq!(
-            kinds(&check(&sheet, &lines, &LIMITS)),
-            [(None, ProblemKind::PeriodReversed)]
-        );
+        assert_eq!(kinds(&check(&sheet, &lines, &LIMITS)), [(None, ProblemKind::PeriodReversed)]);
     }
 
     #[test]
@@ -946,11 +782,7 @@ mod tests {
         lines[7].account = Some("应付福利费".to_owned());
         let checked = check(&sheet, &lines, &LIMITS);
         assert_eq!(checked.problems, []);
-        let remarks: Vec<_> = checked
-            .remarks
-            .iter()
-            .map(|remark| (remark.line, remark.kind))
-            .collect();
+        let remarks: Vec<_> = checked.remarks.iter().map(|remark| (remark.line, remark.kind)).collect();
         assert_eq!(
             remarks,
             [
@@ -975,18 +807,8 @@ mod tests {
         sheet.closing = sheet.closing.map(|fen| fen + 7_700);
         let checked = check(&sheet, &lines, &LIMITS);
         assert_eq!(checked.problems, []);
-        let messages: Vec<_> = checked
-            .remarks
-            .iter()
-            .map(|remark| remark.message.as_str())
-            .collect();
-        assert_eq!(
-            messages,
-            [
-                "第14行:冲红-38.50元,冲红未注明原凭证",
-                "第15行:冲红-38.50元,原凭证记-8"
-            ]
-        );
+        let messages: Vec<_> = checked.remarks.iter().map(|remark| remark.message.as_str()).collect();
+        assert_eq!(messages, ["第14行:冲红-38.50元,冲红未注明原凭证", "第15行:冲红-38.50元,原凭证记-8"]);
     }
 
     #[test]
@@ -994,11 +816,7 @@ mod tests {
         let good = json!({"date": "2026-02-10", "summary": "电费", "expense": 33_030});
         assert_eq!(parse(&good).unwrap().income, 0);
         for (column, value, error) in [
-            (
-                "price",
-                json!(1),
-                LineError::UnknownColumn("price".to_owned()),
-            ),
+            ("price", json!(1), LineError::UnknownColumn("price".to_owned())),
             ("date", json!("2026-2-10"), LineError::Date("date")),
             ("date", json!("2026-02-30"), LineError::Date("date")),
             ("expense", json!(330.3), LineError::Amount("expense")),
@@ -1006,18 +824,10 @@ mod tests {
             ("expense", json!(FEN_MAX + 1), LineError::Amount("expense")),
             ("balance", Value::Null, LineError::Amount("balance")),
             ("attachments", json!(-1), LineError::Count("attachments")),
-            (
-                "attachments",
-                json!(10_000),
-                LineError::Count("attachments"),
-            ),
+            ("attachments", json!(10_000), LineError::Count("attachments")),
             ("summary", json!("  "), LineError::Text("summary")),
             ("account", json!("甲\n乙"), LineError::Text("account")),
-            (
-                "project",
-                json!("路".repeat(201)),
-                LineError::Text("project"),
-            ),
+            ("project", json!("路".repeat(201)), LineError::Text("project")),
             ("flag", json!("white"), LineError::Flag("flag")),
         ] {
             let mut row = good.clone();
@@ -1027,10 +837,7 @@ mod tests {
         for missing in ["date", "summary", "expense"] {
             let mut row = good.clone();
             row.as_object_mut().unwrap().remove(missing);
-            assert!(
-                matches!(parse(&row), Err(LineError::Missing(_))),
-                "{missing}"
-            );
+            assert!(matches!(parse(&row), Err(LineError::Missing(_))), "{missing}");
         }
     }
 
@@ -1046,12 +853,7 @@ mod tests {
         }
         let shown = format!("{:?}", parse(&row).unwrap());
         for name in COLUMNS {
-            assert!(
-                row[name]
-                    .as_str()
-                    .is_none_or(|text| name == "flag" || shown.contains(text)),
-                "{name}"
-            );
+            assert!(row[name].as_str().is_none_or(|text| name == "flag" || shown.contains(text)), "{name}");
         }
     }
 

@@ -84,11 +84,8 @@ fn holder<'w>(name: &str, role: Role, at: Option<&str>, world: &'w World) -> Res
     if let Some(index) = key.revoked_at {
         return Err(Refusal::RevokedKey { key: name.into(), index });
     }
-    let refused = || Refusal::NoRole {
-        key: name.into(),
-        role: role.label().into(),
-        org: at.unwrap_or("全账本").into(),
-    };
+    let refused =
+        || Refusal::NoRole { key: name.into(), role: role.label().into(), org: at.unwrap_or("全账本").into() };
     match &key.person {
         Some(person) if !role.is_ledger() && world.holds(person, role, at) => Ok(Some(person)),
         None if world.ledger_key(role) == Some(name) => Ok(None),

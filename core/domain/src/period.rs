@@ -75,4 +75,3 @@ pub fn compute(start: NaiveDate, days: u64, unit: Unit, world: &World) -> Result
     };
     computed.map_err(|e| Refusal::field("days", "期限", e.to_string()))
 }
-

@@ -65,11 +65,7 @@ pub fn scan(text: &str) -> Vec<Hit> {
         let mut at = 0;
         while at < chain.len() {
             if let Some((kind, groups)) = matching(&chain[at..]) {
-                hits.push(Hit {
-                    kind,
-                    start_char: chain[at].start,
-                    end_char: chain[at + groups - 1].end(kind),
-                });
+                hits.push(Hit { kind, start_char: chain[at].start, end_char: chain[at + groups - 1].end(kind) });
                 at += groups;
             } else {
                 at += 1;
@@ -103,9 +99,8 @@ fn chains(text: &str) -> Vec<Vec<Group>> {
     let mut chain_ends_at = None;
     let mut at = 0;
     while at < chars.len() {
-        let in_chain = chain_ends_at.is_some_and(|end: usize| {
-            at - end <= SEPARATORS_MAX && all_separators(&chars[end..at])
-        });
+        let in_chain =
+            chain_ends_at.is_some_and(|end: usize| at - end <= SEPARATORS_MAX && all_separators(&chars[end..at]));
         let lone_x = in_chain && is_check_x(&chars, at);
         if !chars[at].is_ascii_digit() && !lone_x {
             at += 1;
@@ -129,17 +124,10 @@ fn chains(text: &str) -> Vec<Vec<Group>> {
 }
 
 fn read_group(chars: &[char], start: usize) -> Group {
-    let digits: Vec<u8> = chars[start..]
-        .iter()
-        .map_while(|c| c.to_digit(10).and_then(|digit| u8::try_from(digit).ok()))
-        .collect();
+    let digits: Vec<u8> =
+        chars[start..].iter().map_while(|c| c.to_digit(10).and_then(|digit| u8::try_from(digit).ok())).collect();
     let x = is_check_x(chars, start + digits.len());
-    Group {
-        start,
-        x,
-        plus: start > 0 && chars[start - 1] == '+',
-        digits,
-    }
+    Group { start, x, plus: start > 0 && chars[start - 1] == '+', digits }
 }
 
 /// An X that no digit or letter follows.
@@ -160,9 +148,7 @@ fn all_separators(chars: &[char]) -> bool {
 /// Full-width and typographic variants to the plain character.
 fn plain(c: char) -> char {
     match c {
-        '\u{ff10}'..='\u{ff19}' => {
-            char::from_digit(u32::from(c) - 0xff10, 10).expect("ten full-width digits")
-        }
+        '\u{ff10}'..='\u{ff19}' => char::from_digit(u32::from(c) - 0xff10, 10).expect("ten full-width digits"),
         'x' | '\u{ff38}' | '\u{ff58}' => 'X',
         '\u{ff0b}' => '+',
         '\u{ff0e}' => '.',
@@ -191,10 +177,7 @@ impl Span<'_> {
 
 /// What the chain begins with, and in how many groups.
 fn matching(chain: &[Group]) -> Option<(HitKind, usize)> {
-    let mut span = Span {
-        groups: &chain[..0],
-        digits: Vec::with_capacity(NUMBER_DIGITS_MAX),
-    };
+    let mut span = Span { groups: &chain[..0], digits: Vec::with_capacity(NUMBER_DIGITS_MAX) };
     let mut found = None;
     for (index, group) in chain.iter().enumerate().take(NUMBER_GROUPS_MAX) {
         if span.digits.len() + group.digits.len() > NUMBER_DIGITS_MAX {
@@ -203,10 +186,7 @@ fn matching(chain: &[Group]) -> Option<(HitKind, usize)> {
         span.digits.extend(&group.digits);
         span.groups = &chain[..=index];
         // A spaced-out number goes on to the end of its single digits.
-        let cut = span.is_spaced_out()
-            && chain
-                .get(index + 1)
-                .is_some_and(|next| next.digits.len() <= 1);
+        let cut = span.is_spaced_out() && chain.get(index + 1).is_some_and(|next| next.digits.len() <= 1);
         if cut {
             continue;
         }
@@ -234,35 +214,18 @@ fn is_id_number(span: &Span<'_>) -> bool {
     if digits[0] == 0 || span.groups.iter().rev().skip(1).any(|group| group.x) {
         return false;
     }
-    let number = |range: std::ops::Range<usize>| {
-        digits[range]
-            .iter()
-            .fold(0u32, |sum, digit| sum * 10 + u32::from(*digit))
-    };
+    let number =
+        |range: std::ops::Range<usize>| digits[range].iter().fold(0u32, |sum, digit| sum * 10 + u32::from(*digit));
     let year = number(6..10);
-    let born = i32::try_from(year)
-        .ok()
-        .and_then(|year| NaiveDate::from_ymd_opt(year, number(10..12), number(12..14)));
-    let sum: u32 = (0..17)
-        .map(|place| (1 << (17 - place)) % 11 * u32::from(digits[place]))
-        .sum();
+    let born = i32::try_from(year).ok().and_then(|year| NaiveDate::from_ymd_opt(year, number(10..12), number(12..14)));
+    let sum: u32 = (0..17).map(|place| (1 << (17 - place)) % 11 * u32::from(digits[place])).sum();
     (1880..2100).contains(&year) && born.is_some() && CHECK[(sum % 11) as usize] == check
 }
 
 /// 1[3-9] and nine digits, grouped as people group them, perhaps with the country code before.
 fn is_mobile(span: &Span<'_>) -> bool {
-    const GROUPED: [&[usize]; 10] = [
-        &[11],
-        &[3, 4, 4],
-        &[3, 8],
-        &[7, 4],
-        &[4, 7],
-        &[4, 3, 4],
-        &[4, 4, 3],
-        &[3, 3, 5],
-        &[5, 6],
-        &[6, 5],
-    ];
+    const GROUPED: [&[usize]; 10] =
+        [&[11], &[3, 4, 4], &[3, 8], &[7, 4], &[4, 7], &[4, 3, 4], &[4, 4, 3], &[3, 3, 5], &[5, 6], &[6, 5]];
     let starts = |digits: &[u8]| digits[0] == 1 && digits[1] >= 3;
     let lengths: Vec<usize> = span.lengths().collect();
     match (span.digits.as_slice(), lengths.as_slice()) {
@@ -285,9 +248,7 @@ fn is_bank_card(span: &Span<'_>) -> bool {
     let lengths: Vec<usize> = span.lengths().collect();
     let grouped = match lengths.as_slice() {
         [_] | [6, _] | [8, 8] => true,
-        [fours @ .., last] => {
-            fours.len() >= 3 && *last >= 1 && fours.iter().all(|length| *length == 4)
-        }
+        [fours @ .., last] => fours.len() >= 3 && *last >= 1 && fours.iter().all(|length| *length == 4),
         [] => false,
     };
     (grouped || span.is_spaced_out()) && luhn(digits)
@@ -321,9 +282,7 @@ const COMPOUND_SURNAMES: &str = "欧阳 歐陽 司马 司馬 上官 诸葛 諸�
 pub fn mask_name(name: &str) -> String {
     let letters: Vec<char> = name.chars().filter(|c| !is_blank(*c)).collect();
     let surname: String = match letters.as_slice() {
-        [first, second, _, ..] if is_compound(*first, *second) => {
-            [*first, *second].iter().collect()
-        }
+        [first, second, _, ..] if is_compound(*first, *second) => [*first, *second].iter().collect(),
         [first, ..] if first.is_alphabetic() => first.to_string(),
         _ => String::new(),
     };
@@ -331,9 +290,7 @@ pub fn mask_name(name: &str) -> String {
 }
 
 fn is_compound(first: char, second: char) -> bool {
-    COMPOUND_SURNAMES
-        .split_whitespace()
-        .any(|surname| surname.chars().eq([first, second]))
+    COMPOUND_SURNAMES.split_whitespace().any(|surname| surname.chars().eq([first, second]))
 }
 
 fn is_blank(c: char) -> bool {
@@ -357,13 +314,7 @@ mod tests {
 
     fn full_width(text: &str) -> String {
         text.chars()
-            .map(|c| {
-                if c.is_ascii_graphic() {
-                    char::from_u32(u32::from(c) + 0xfee0).unwrap()
-                } else {
-                    c
-                }
-            })
+            .map(|c| if c.is_ascii_graphic() { char::from_u32(u32::from(c) + 0xfee0).unwrap() } else { c })
             .collect()
     }
 
@@ -372,14 +323,8 @@ mod tests {
         let text = format!("张三身份证{ID},电话{MOBILE}。");
         let hits = scan(&text);
         assert_eq!(hits.len(), 2);
-        assert_eq!(
-            (hits[0].kind, hits[0].start_char, hits[0].end_char),
-            (HitKind::IdNumber, 5, 23)
-        );
-        assert_eq!(
-            (hits[1].kind, hits[1].start_char, hits[1].end_char),
-            (HitKind::Mobile, 26, 37)
-        );
+        assert_eq!((hits[0].kind, hits[0].start_char, hits[0].end_char), (HitKind::IdNumber, 5, 23));
+        assert_eq!((hits[1].kind, hits[1].start_char, hits[1].end_char), (HitKind::Mobile, 26, 37));
         assert_eq!(hits[0].message(), "第6字起,疑似身份证号");
         assert_eq!(hits[1].message(), "第27字起,疑似手机号码");
     }
@@ -424,10 +369,7 @@ mod tests {
     #[test]
     fn several_numbers_in_a_row_are_each_found() {
         assert_eq!(kinds(&format!("{MOBILE},{MOBILE}")), [HitKind::Mobile; 2]);
-        assert_eq!(
-            kinds(&format!("{MOBILE} {ID} {CARD}")),
-            [HitKind::Mobile, HitKind::IdNumber, HitKind::BankCard]
-        );
+        assert_eq!(kinds(&format!("{MOBILE} {ID} {CARD}")), [HitKind::Mobile, HitKind::IdNumber, HitKind::BankCard]);
         assert_eq!(kinds(&format!("2025-09-26 {MOBILE}")), [HitKind::Mobile]);
     }
 
@@ -469,12 +411,7 @@ mod tests {
 
     #[test]
     fn nothing_is_found_inside_a_longer_run() {
-        for text in [
-            format!("9{MOBILE}"),
-            format!("{MOBILE}9"),
-            format!("7{ID}"),
-            format!("{CARD}0"),
-        ] {
+        for text in [format!("9{MOBILE}"), format!("{MOBILE}9"), format!("7{ID}"), format!("{CARD}0")] {
             assert_eq!(scan(&text), [], "{text}");
         }
     }

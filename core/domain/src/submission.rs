@@ -211,9 +211,7 @@ fn lines(signed: &SignedStatement, kind: &Kind, lines: Vec<Line>) -> Result<Line
         check_row(shape, number, &line.row)?;
     }
     let rows: Vec<_> = lines.iter().map(|line| line.row.clone()).collect();
-    let list = List {
-        rows: lines.into_iter().map(|Line { line, salt, row }| Row::Open { line, row, salt }).collect(),
-    };
+    let list = List { rows: lines.into_iter().map(|Line { line, salt, row }| Row::Open { line, row, salt }).collect() };
     list.check(&statement.origin, &statement.stream, statement.revision, &root, count)
         .map_err(|e: list::ListError| malformed("lines", &chain(&e)))?;
     Ok((Some(list), rows))
@@ -270,9 +268,7 @@ fn scan(label: &str, place: &str, value: &Value) -> Result<(), Refusal> {
         other => std::slice::from_ref(other),
     };
     match texts.iter().filter_map(Value::as_str).find_map(|text| personal::scan(text).into_iter().next()) {
-        Some(hit) => {
-            Err(Refusal::PersonalData { label: label.into(), place: place.into(), what: hit.message() })
-        }
+        Some(hit) => Err(Refusal::PersonalData { label: label.into(), place: place.into(), what: hit.message() }),
         None => Ok(()),
     }
 }
@@ -305,4 +301,3 @@ mod bytes32 {
         Digest::deserialize(deserializer).map(|digest| *digest.as_bytes())
     }
 }
-

@@ -99,8 +99,7 @@ fn attachments(checked: &Checked) -> Result<Vec<Digest>, Refusal> {
     let mut hashes = Vec::new();
     for field in checked.kind.body_fields().filter(|field| field.shape == Shape::Attachments) {
         let Some(value) = checked.signed.statement.body.get(field.name) else { continue };
-        let named: Vec<Attachment> =
-            serde_json::from_value(value.clone()).map_err(|e| malformed(field.name, &e))?;
+        let named: Vec<Attachment> = serde_json::from_value(value.clone()).map_err(|e| malformed(field.name, &e))?;
         hashes.extend(named.into_iter().map(|attachment| attachment.hash));
     }
     hashes.sort_unstable();

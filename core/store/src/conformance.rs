@@ -83,7 +83,10 @@ async fn rows_come_back_as_they_went_in(store: &mut impl EventStore) {
     assert_eq!(rows[0].list.as_deref(), Some("list 1"));
     let wanted = vec!["pledge/a".to_owned(), "pledge/none".to_owned()];
     let stream = store.load_streams(wanted).await.expect("streams");
-    assert_eq!(stream.iter().map(|row| (row.stream.as_str(), row.index)).collect::<Vec<_>>(), [("pledge/a", 0), ("pledge/a", 2)]);
+    assert_eq!(
+        stream.iter().map(|row| (row.stream.as_str(), row.index)).collect::<Vec<_>>(),
+        [("pledge/a", 0), ("pledge/a", 2)]
+    );
     let known = store.find_requests(vec!["key 2".to_owned(), "key 9".to_owned()]).await.expect("requests");
     assert_eq!(known.len(), 1);
     assert_eq!((known[0].index, known[0].request), (2, Digest::of(&2_u64.to_be_bytes())));
@@ -98,8 +101,7 @@ async fn a_second_statement_at_a_revision_is_not_stored(store: &mut impl EventSt
 
 async fn withdrawn_openings_are_replaced(store: &mut impl EventStore, head: &LogHead) -> LogHead {
     let mut batch = batch(head, vec![entry(3, "slot/d", 0)]);
-    batch.changed =
-        vec![Changed { index: 1, openings: Some("less 1".to_owned()), list: Some("fewer 1".to_owned()) }];
+    batch.changed = vec![Changed { index: 1, openings: Some("less 1".to_owned()), list: Some("fewer 1".to_owned()) }];
     let after = batch.head.clone();
     store.append(batch).await.expect("a withdrawal");
     let rows = store.load_range(1, 2).await.expect("a range");

@@ -158,10 +158,7 @@ pub trait EventStore: Send + 'static {
     fn load_publication(&mut self) -> impl Future<Output = Result<Option<Publication>, StoreError>> + Send;
 
     /// Remembers how far files are durable.
-    fn save_publication(
-        &mut self,
-        publication: Publication,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn save_publication(&mut self, publication: Publication) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The halt that is not in the log yet.
     fn load_halt(&mut self) -> impl Future<Output = Result<Option<Halt>, StoreError>> + Send;

@@ -383,11 +383,7 @@ impl Ledger {
     /// Whether it accepts submissions, and how far it is.
     pub fn health(&self) -> Health {
         let shared = &self.0.shared;
-        Health {
-            halted: shared.halted(),
-            committed: *shared.committed.borrow(),
-            published: *shared.published.borrow(),
-        }
+        Health { halted: shared.halted(), committed: *shared.committed.borrow(), published: *shared.published.borrow() }
     }
 
     /// Registry, calendar, rules and books as of the last commit. Keep it short: the sequencer waits.
@@ -473,7 +469,10 @@ impl Ledger {
         Ok(admitted)
     }
 
-    fn admit_chunk(&self, chunk: Vec<(Option<String>, Submission)>) -> Vec<(Option<String>, Result<Admitted, SubmitError>)> {
+    fn admit_chunk(
+        &self,
+        chunk: Vec<(Option<String>, Submission)>,
+    ) -> Vec<(Option<String>, Result<Admitted, SubmitError>)> {
         let admit = |(key, submission): (Option<String>, Submission)| {
             let admitted = check_idempotency_key(key.as_deref()).and_then(|()| self.admit(submission));
             (key, admitted)

@@ -10,8 +10,7 @@ use std::{
 };
 
 use gongkai_log::{
-    Checkpoint, Digest, Fetch, SigningKey, TilePath, checkpoint,
-    merkle,
+    Checkpoint, Digest, Fetch, SigningKey, TilePath, checkpoint, merkle,
     tile::{self, TileKind},
 };
 use sqlx::{ConnectOptions as _, SqliteConnection};
@@ -69,9 +68,9 @@ impl Fetch for DirectoryFetch {
         let width = usize::try_from(path.width()).unwrap_or(usize::MAX);
         let cut = match path.kind() {
             TileKind::Hashes(_) => full.get(..width * 32).map(<[u8]>::to_vec),
-            TileKind::Entries => tile::decode_bundle(&full)
-                .ok()
-                .and_then(|entries| tile::encode_bundle(entries.get(..width)?).ok()),
+            TileKind::Entries => {
+                tile::decode_bundle(&full).ok().and_then(|entries| tile::encode_bundle(entries.get(..width)?).ok())
+            }
         };
         cut.ok_or(missing)
     }
@@ -156,7 +155,8 @@ impl DatabaseFetch {
         self.runtime.block_on(async {
             // Lists are few and have no index by root: the statement decides which root is whose.
             for index in sqlite::load_list_indexes(connection, 0, self.size).await? {
-                let Some((_, bytes)) = sqlite::load_bytes(connection, index, index + 1).await?.into_iter().next() else {
+                let Some((_, bytes)) = sqlite::load_bytes(connection, index, index + 1).await?.into_iter().next()
+                else {
                     continue;
                 };
                 let entry = parse_entry(index, bytes)?;

@@ -62,6 +62,10 @@ pub(crate) enum PublishError {
     /// A file could not be written, the database not be read: try again.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Published files could not be forced to the disk. Trying again would lie: the kernel may have
+    /// dropped the pages, and says so once.
+    #[error("published files are not on the disk")]
+    Flush(#[source] StoreError),
     /// What was read back is not what was committed: never sign it.
     #[error("what was read back is not what was committed: {0}")]
     Wrong(String),
@@ -178,7 +182,11 @@ impl Publisher {
                         pause_until = Some(start + self.interval);
                     }
                     Err(PublishError::Wrong(reason)) => {
-                        self.stop(&reason);
+                        self.stop(format!("数据库读回的内容与写入时不同({reason}),已停止发布;请用备份恢复"));
+                        return stop;
+                    }
+                    Err(PublishError::Flush(error)) => {
+                        self.stop(format!("发布的文件没有落盘({}),请检查磁盘后重新启动", chain(&error)));
                         return stop;
                     }
                     Err(PublishError::Store(error)) => {
@@ -193,11 +201,10 @@ impl Publisher {
         }
     }
 
-    /// The database does not hold what was committed. Nothing is signed from here on, and nothing more
-    /// is accepted: it could not be trusted to be kept.
-    fn stop(&self, reason: &str) {
+    /// Nothing is signed from here on, and nothing more is accepted: it could not be trusted to be kept.
+    fn stop(&self, reason: String) {
         tracing::error!(reason, "publication stopped");
-        self.shared.halt(format!("数据库读回的内容与写入时不同({reason}),已停止发布;请用备份恢复"));
+        self.shared.halt(reason);
     }
 
     /// Publishes everything that is committed.
@@ -354,9 +361,8 @@ impl Publisher {
         if full == self.durable || (!all && full - self.durable < DURABLE_EVERY) {
             return Ok(());
         }
-        // A failed flush is not tried again: the kernel may have dropped the pages and said so once.
-        // The mark stays, so the next start checks and rewrites these files.
-        self.files.flush().map_err(|e| PublishError::Wrong(chain(&e)))?;
+        // If this fails the mark stays, and the next start checks and rewrites these files.
+        self.files.flush().map_err(PublishError::Flush)?;
         self.durable = full;
         self.shared.put_publication(Publication { durable_size: full, checkpoint: self.shared.checkpoint() });
         Ok(())
@@ -470,7 +476,9 @@ impl Files {
     pub(crate) fn supersede(&mut self, layout: &Layout, path: &TilePath) {
         let mut folder = layout.tile(path).into_os_string();
         folder.push(".p");
-        self.superseded.push_back((Instant::now(), folder.into()));
+        let folder = PathBuf::from(folder);
+        self.partial.retain(|partial| !partial.starts_with(&folder));
+        self.superseded.push_back((Instant::now(), folder));
     }
 
     /// Removes partial tiles that nobody needs any more. What cannot be removed only takes space.
@@ -504,9 +512,8 @@ impl Files {
 /// no time to remove.
 pub(crate) fn superseded_before(layout: &Layout, size: u64, files: &mut Files) {
     let bundles = TilePath::entries(size / 256, 1).into_iter();
-    let hashes = tile::tiles_for(size)
-        .into_iter()
-        .filter_map(|level| TilePath::hashes(level.level, level.full, 1).ok());
+    let hashes =
+        tile::tiles_for(size).into_iter().filter_map(|level| TilePath::hashes(level.level, level.full, 1).ok());
     for path in bundles.chain(hashes) {
         let full = layout.tile(&path.full());
         let Some(folder) = full.parent() else { continue };

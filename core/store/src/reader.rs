@@ -111,7 +111,8 @@ impl ReadStore {
     pub async fn open(layout: &Layout) -> Result<Self, OpenError> {
         let version = sqlite::examine(&layout.database()).await?;
         if version < sqlite::VERSION {
-            let reason = format!("its database has version {version} and must be migrated first: start the server once");
+            let reason =
+                format!("its database has version {version} and must be migrated first: start the server once");
             return Err(OpenError::NotALedger { path: layout.database(), reason });
         }
         Ok(Self::connect(layout, 4, Duration::from_secs(5)))

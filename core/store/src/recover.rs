@@ -115,7 +115,9 @@ impl Recover {
             match checkpoint::open(&note, &self.keys.log.verifier()) {
                 Ok((found, _)) if last.as_ref().is_none_or(|last| found.size > last.size) => last = Some(found),
                 Ok(_) => {}
-                Err(error) => report.alarms.push(format!("{what} does not verify and is made again: {}", chain(&error))),
+                Err(error) => {
+                    report.alarms.push(format!("{what} does not verify and is made again: {}", chain(&error)));
+                }
             }
         }
         report.published_before = last.as_ref().map(|checkpoint| checkpoint.size);
@@ -186,7 +188,7 @@ impl Recover {
         };
         let done = publisher.publish().and_then(|()| publisher.flush(false));
         done.map_err(|error| match error {
-            PublishError::Store(error) => OpenError::Store(error),
+            PublishError::Store(error) | PublishError::Flush(error) => OpenError::Store(error),
             PublishError::Wrong(reason) => OpenError::Damaged(StoreError::row(report.size, "head", reason)),
         })?;
         let root = publisher.layout.log();
@@ -236,7 +238,8 @@ async fn chain_end(connection: &mut SqliteConnection, index: u64) -> Result<Chai
     let rows = sqlite::load_bytes(connection, index - 1, index).await?;
     let (before, bytes) = rows.into_iter().next().ok_or_else(|| StoreError::row(index - 1, "bytes", "missing"))?;
     let entry = parse_entry(before, bytes)?;
-    let recorded_at = format_recorded(&entry.recorded_at).map_err(|e| StoreError::row(before, "recorded_at", e.to_string()))?;
+    let recorded_at =
+        format_recorded(&entry.recorded_at).map_err(|e| StoreError::row(before, "recorded_at", e.to_string()))?;
     Ok(ChainEnd { hash: entry.hash, recorded_at: recorded_at.into_bytes() })
 }
 
@@ -258,8 +261,9 @@ fn check_tail(
     while edge.size() < expected.head.size {
         let (from, to) = (edge.size(), expected.head.size.min(edge.size() + PAGE));
         let rows = runtime.block_on(sqlite::load_range(connection, from, to))?;
-        if rows.len() as u64 != to - from {
-            return Err(OpenError::Damaged(StoreError::row(from, "index", "entries are missing after it")));
+        let there = (from..to).zip(&rows).take_while(|(place, row)| row.index == *place).count() as u64;
+        if there != to - from {
+            return Err(OpenError::Damaged(StoreError::row(from + there, "index", "the row is missing")));
         }
         for row in rows {
             let leaf = check_entry(row, &mut end, alarms).map_err(OpenError::Damaged)?;

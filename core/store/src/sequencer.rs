@@ -164,12 +164,7 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// All that wait, up to a batch.
-    fn collect(
-        &self,
-        first: Item,
-        queue: &mut mpsc::Receiver<Message>,
-        control: &mut Option<Message>,
-    ) -> Vec<Item> {
+    fn collect(&self, first: Item, queue: &mut mpsc::Receiver<Message>, control: &mut Option<Message>) -> Vec<Item> {
         let mut bytes = first.bytes();
         let mut items = vec![first];
         while items.len() < self.settings.batch_max && bytes < BATCH_BYTES_MAX {
@@ -285,10 +280,7 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// Receipts of requests that were recorded before.
-    async fn known_requests(
-        &mut self,
-        keys: Vec<String>,
-    ) -> Result<HashMap<String, (Digest, Receipt)>, StoreError> {
+    async fn known_requests(&mut self, keys: Vec<String>) -> Result<HashMap<String, (Digest, Receipt)>, StoreError> {
         let mut known = HashMap::new();
         if keys.is_empty() {
             return Ok(known);
@@ -346,20 +338,14 @@ impl<S: EventStore> Sequencer<S> {
             _ => admission::verify(signed, &keys)?,
         }
         let index = draft.head.size;
-        let bytes = Entry::seal(index, draft.now, draft.head.entry_hash, &admitted.note).map_err(|error| {
-            Refusal::TooLarge { bytes: entry_bytes(&error, admitted), bytes_max: ENTRY_BYTES_MAX }
-        })?;
+        let bytes = Entry::seal(index, draft.now, draft.head.entry_hash, &admitted.note)
+            .map_err(|error| Refusal::TooLarge { bytes: entry_bytes(&error, admitted), bytes_max: ENTRY_BYTES_MAX })?;
         let leaf = merkle::leaf_hash(&bytes);
         let entry_hash = Digest::of(&bytes);
         draft.head.edge.append(leaf).map_err(|error| StoreError::row(index, "head", error.to_string()))?;
-        draft.head = LogHead {
-            size: index + 1,
-            entry_hash,
-            edge: std::mem::take(&mut draft.head.edge),
-            recorded_at: draft.now,
-        };
-        let recorded =
-            Recorded { index, recorded_at: draft.now, statement: &signed.statement, hash: signed.hash };
+        draft.head =
+            LogHead { size: index + 1, entry_hash, edge: std::mem::take(&mut draft.head.edge), recorded_at: draft.now };
+        let recorded = Recorded { index, recorded_at: draft.now, statement: &signed.statement, hash: signed.hash };
         let state = judge::evolve(std::mem::take(&mut stream.1), &recorded);
         *stream = (Some(Head { revision: signed.statement.revision, hash: signed.hash }), state);
         if teaches(&signed.statement) {

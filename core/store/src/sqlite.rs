@@ -20,9 +20,7 @@ use sqlx::{
 
 use crate::{
     error::{OpenError, StoreError, code},
-    event_store::{
-        Batch, EventStore, Halt, KnownRequest, LogHead, NewEntry, Publication, RawEntry, StreamEntry,
-    },
+    event_store::{Batch, EventStore, Halt, KnownRequest, LogHead, NewEntry, Publication, RawEntry, StreamEntry},
 };
 
 /// `PRAGMA application_id` of a ledger: "Gong".
@@ -215,7 +213,10 @@ pub(crate) async fn load_range(
 }
 
 /// One stream, in order.
-pub(crate) async fn load_stream(connection: &mut SqliteConnection, stream: String) -> Result<Vec<RawEntry>, StoreError> {
+pub(crate) async fn load_stream(
+    connection: &mut SqliteConnection,
+    stream: String,
+) -> Result<Vec<RawEntry>, StoreError> {
     let rows = sqlx::query(LOAD_STREAM).bind(stream).fetch_all(connection).await.map_err(sql("reading a stream"))?;
     Ok(rows.iter().map(raw_entry).collect())
 }

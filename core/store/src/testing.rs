@@ -79,14 +79,14 @@ pub fn genesis(people: &BTreeMap<String, Person>) -> Submission {
     let text = |name: &str| people[name].key.verifier().to_string();
     let keys = ledger_keys();
     let command = json!({"kind": "ledger.created.v1", "stream": stream("ledger", 1), "org": COUNTY, "fields": {
-        "name": "青禾县公开账本(虚构)",
-        "log_key": keys.log.verifier().to_string(),
-        "intake_key": keys.intake.verifier().to_string(),
-        "recovery_key": key("recovery.ledger.example/qinghe", 3).verifier().to_string(),
-        "registrars": [
-            {"person": people["甲"].stream, "key": text("甲")},
-            {"person": people["乙"].stream, "key": text("乙")},
-        ]}});
+    "name": "青禾县公开账本(虚构)",
+    "log_key": keys.log.verifier().to_string(),
+    "intake_key": keys.intake.verifier().to_string(),
+    "recovery_key": key("recovery.ledger.example/qinghe", 3).verifier().to_string(),
+    "registrars": [
+        {"person": people["甲"].stream, "key": text("甲")},
+        {"person": people["乙"].stream, "key": text("乙")},
+    ]}});
     let signers = vec![Signer { role: "log".into(), key: ORIGIN.into() }];
     let command = Command::from_value(command).expect("the command is well formed");
     let prepared = prepare_at(&command, None, signers, start_time(), &mut Entropy::new(1));
@@ -201,8 +201,7 @@ impl Fixture {
     /// A person with a key; signs as `name`.
     pub async fn person(&mut self, name: &str, org: &str) -> StreamId {
         let id = stream("person", 100 + self.people.len() as u128);
-        let command =
-            json!({"kind": "person.registered.v1", "stream": id, "org": org, "fields": {"name": format!("{name}(虚构)")}});
+        let command = json!({"kind": "person.registered.v1", "stream": id, "org": org, "fields": {"name": format!("{name}(虚构)")}});
         self.submit(&command, &[("registrar", "甲")]).await.expect("the person is new");
         let seed = u8::try_from(20 + self.people.len()).expect("a test has few people");
         let key = key(&format!("{name}.example/1"), seed);
@@ -299,7 +298,9 @@ pub fn refusal<T: std::fmt::Debug>(answer: Result<T, SubmitError>) -> Refusal {
 }
 
 /// Runs many futures at the same time, each as a task; gives the results in order.
-pub async fn all<T: Send + 'static>(futures: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>) -> Vec<T> {
+pub async fn all<T: Send + 'static>(
+    futures: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
     let tasks: Vec<_> = futures.into_iter().map(tokio::spawn).collect();
     let mut results = Vec::with_capacity(tasks.len());
     for task in tasks {

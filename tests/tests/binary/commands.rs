@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use gongkai_log::{Digest, VerifierKey};
-use gongkai_tests::ledger::{ORIGIN, TestLedger, pledge, sheet};
+use gongkai_tests::ledger::{ORIGIN, TestLedger, VILLAGE, pledge, sheet};
 use gongkai_tests::{Server, gongkai};
 use serde_json::json;
 

@@ -36,7 +36,8 @@ impl Payload for Published {
         if let Some(both) = self.off_days.iter().find(|day| self.work_days.contains(day)) {
             return Err(Refusal::field("work_days", "调休上班日", format!("{both} 不能既放假又上班")));
         }
-        let near = |day: &NaiveDate| (-31..=366).contains(&day.signed_duration_since(first_day(self.year.0)).num_days());
+        let near =
+            |day: &NaiveDate| (-31..=366).contains(&day.signed_duration_since(first_day(self.year.0)).num_days());
         match self.off_days.iter().chain(&self.work_days).find(|day| !near(day)) {
             Some(far) => Err(Refusal::field("off_days", "放假日", format!("{far} 不在 {} 年前后", self.year.0))),
             None => Ok(()),

@@ -176,7 +176,9 @@ const ROSTER: ListShape = ListShape {
     name: "roster",
     label: "名册",
     columns: &[
-        Column { name: "masked_name", label: "姓名(遮蔽)", shape: Shape::Text(50), required: true, tier: Tier::Public },
+        Column {
+            name: "masked_name", label: "姓名(遮蔽)", shape: Shape::Text(50), required: true, tier: Tier::Public
+        },
         Column { name: "item", label: "享受项目", shape: Shape::Text(100), required: true, tier: Tier::Public },
         Column { name: "group", label: "组别", shape: Shape::Text(50), required: false, tier: Tier::Public },
         Column { name: "people", label: "人数", shape: Shape::Count, required: false, tier: Tier::Public },
@@ -374,8 +376,7 @@ impl Published {
         if self.content != Content::Finance || level != Level::Village {
             return Ok(());
         }
-        let rule =
-            world.rule(RuleCode::DisclosureSupervisorsMin, &proposal.statement.org, proposal.declared_on());
+        let rule = world.rule(RuleCode::DisclosureSupervisorsMin, &proposal.statement.org, proposal.declared_on());
         let got = proposal.signers_as(Role::Supervisor.wire());
         if got >= rule.value {
             return Ok(());
@@ -549,7 +550,11 @@ impl Payload for Questioned {
 }
 
 fn asked(on: NaiveDate, proposal: &Proposal<'_>) -> Result<(), Refusal> {
-    if on > proposal.declared_on() { Err(Refusal::field("asked_on", "询问日期", "不能晚于申报日期")) } else { Ok(()) }
+    if on > proposal.declared_on() {
+        Err(Refusal::field("asked_on", "询问日期", "不能晚于申报日期"))
+    } else {
+        Ok(())
+    }
 }
 
 impl Payload for Interpellated {
@@ -693,10 +698,8 @@ impl Corrected {
         }
         let day_after = state.period.as_ref().and_then(Period::days).and_then(|(_, end)| end.succ_opt());
         let (Some(day_after), Some(book)) = (day_after, state.book) else { return Ok(()) };
-        let next = world
-            .book(&state.org, book.wire())
-            .and_then(|booked| booked.get(&day_after))
-            .and_then(|next| next.opening);
+        let next =
+            world.book(&state.org, book.wire()).and_then(|booked| booked.get(&day_after)).and_then(|next| next.opening);
         match next.filter(|next| *next != closing) {
             Some(next) => Err(Refusal::Books(vec![format!(
                 "期末结存 {} 与下期已公开的上期结存 {} 不符",

@@ -114,7 +114,8 @@ impl Payload for Created {
 
     fn learn(&self, world: &mut World, event: &Recorded<'_>) {
         world.created(event.statement.origin.clone());
-        let ledger_keys = [(Some(Role::Log), &self.log_key), (Some(Role::Intake), &self.intake_key), (None, &self.recovery_key)];
+        let ledger_keys =
+            [(Some(Role::Log), &self.log_key), (Some(Role::Intake), &self.intake_key), (None, &self.recovery_key)];
         for (role, key) in ledger_keys {
             let Ok(key) = VerifierKey::parse(&key.0) else { continue };
             if let Some(role) = role {
@@ -186,4 +187,3 @@ impl Payload for Resumed {
             "fields": {"cause": "clock_back"}})
     }
 }
-

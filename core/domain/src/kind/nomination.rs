@@ -40,15 +40,45 @@ pub const PEOPLE: ListShape = ListShape {
     label: "公示对象",
     columns: &[
         Column { name: "name", label: "姓名", shape: Shape::Text(50), required: true, tier: Tier::Public },
-        Column { name: "sex", label: "性别", shape: Shape::Choice(Sex::CHOICES), required: false, tier: Tier::Public },
-        Column { name: "birth_month", label: "出生年月", shape: Shape::Period, required: false, tier: Tier::Public },
+        Column {
+            name: "sex", label: "性别", shape: Shape::Choice(Sex::CHOICES), required: false, tier: Tier::Public
+        },
+        Column {
+            name: "birth_month", label: "出生年月", shape: Shape::Period, required: false, tier: Tier::Public
+        },
         Column { name: "ethnicity", label: "民族", shape: Shape::Text(20), required: false, tier: Tier::Public },
-        Column { name: "education", label: "学历学位", shape: Shape::Text(100), required: false, tier: Tier::Public },
-        Column { name: "political_status", label: "政治面貌", shape: Shape::Text(50), required: false, tier: Tier::Public },
-        Column { name: "current_post", label: "现任职务", shape: Shape::Text(200), required: false, tier: Tier::Public },
-        Column { name: "intended_post", label: "拟任职务", shape: Shape::Text(300), required: true, tier: Tier::Public },
+        Column {
+            name: "education", label: "学历学位", shape: Shape::Text(100), required: false, tier: Tier::Public
+        },
+        Column {
+            name: "political_status",
+            label: "政治面貌",
+            shape: Shape::Text(50),
+            required: false,
+            tier: Tier::Public,
+        },
+        Column {
+            name: "current_post",
+            label: "现任职务",
+            shape: Shape::Text(200),
+            required: false,
+            tier: Tier::Public,
+        },
+        Column {
+            name: "intended_post",
+            label: "拟任职务",
+            shape: Shape::Text(300),
+            required: true,
+            tier: Tier::Public,
+        },
         Column { name: "exceptional", label: "破格提拔", shape: Shape::Flag, required: false, tier: Tier::Public },
-        Column { name: "exceptional_reason", label: "破格理由", shape: Shape::Text(1000), required: false, tier: Tier::Public },
+        Column {
+            name: "exceptional_reason",
+            label: "破格理由",
+            shape: Shape::Text(1000),
+            required: false,
+            tier: Tier::Public,
+        },
         Column { name: "note", label: "备注", shape: Shape::Text(1000), required: false, tier: Tier::Public },
         Column { name: "identity", label: "身份证件", shape: Shape::Text(50), required: false, tier: Tier::Named },
     ],
@@ -66,7 +96,13 @@ pub struct PersonOutcome {
 impl FieldType for Vec<PersonOutcome> {
     const SHAPE: Shape = Shape::Records(&[
         Field { name: "person", label: "人员行号", place: Place::Body, shape: Shape::Count, required: true },
-        Field { name: "outcome", label: "结论", place: Place::Body, shape: Shape::Choice(Outcome::CHOICES), required: true },
+        Field {
+            name: "outcome",
+            label: "结论",
+            place: Place::Body,
+            shape: Shape::Choice(Outcome::CHOICES),
+            required: true,
+        },
     ]);
 }
 

@@ -370,7 +370,8 @@ impl Payload for Evaluated {
             return state.open();
         }
         state.happened(Some(self.held_on), "held_on", "评议日期", proposal)?;
-        let votes = [self.excellent, self.good, self.fair, self.poor].iter().try_fold(0_u64, |sum, n| sum.checked_add(*n));
+        let votes =
+            [self.excellent, self.good, self.fair, self.poor].iter().try_fold(0_u64, |sum, n| sum.checked_add(*n));
         let Some(votes) = votes.filter(|votes| *votes > 0) else {
             return Err(Refusal::field("excellent", "优秀票", "各等次合计应大于零"));
         };

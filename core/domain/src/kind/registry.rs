@@ -192,7 +192,9 @@ impl Payload for OrganizationRegistered {
                     return Err(Refusal::field("org", "机构", "应是上级机构或本机构的代码"));
                 }
             }
-            None if org != self.code.0 => return Err(Refusal::field("org", "机构", "没有上级的机构应以自己的代码登记")),
+            None if org != self.code.0 => {
+                return Err(Refusal::field("org", "机构", "没有上级的机构应以自己的代码登记"));
+            }
             None => {}
         }
         Ok(())

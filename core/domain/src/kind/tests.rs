@@ -106,7 +106,6 @@ fn refuse(command: &Command) -> crate::Refusal {
     };
     let prepared = prepare(command, &setting, &mut counter()).unwrap();
     let signed = gongkai_log::SignedStatement::sign(&prepared.statement, &[&key]).unwrap();
-    let submission =
-        Submission { note: signed.note.to_string(), openings: prepared.openings, lines: prepared.lines };
+    let submission = Submission { note: signed.note.to_string(), openings: prepared.openings, lines: prepared.lines };
     submission::check("ledger.example/vectors", submission).unwrap_err()
 }

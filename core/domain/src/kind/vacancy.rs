@@ -34,8 +34,12 @@ pub const POSTS: ListShape = ListShape {
         Column { name: "level", label: "职级", shape: Shape::Text(50), required: false, tier: Tier::Public },
         Column { name: "seats", label: "名额", shape: Shape::Count, required: false, tier: Tier::Public },
         Column { name: "nature", label: "岗位性质", shape: Shape::Text(500), required: false, tier: Tier::Public },
-        Column { name: "conditions", label: "资格条件", shape: Shape::Text(2000), required: false, tier: Tier::Public },
-        Column { name: "abilities", label: "能力要求", shape: Shape::Text(1000), required: false, tier: Tier::Public },
+        Column {
+            name: "conditions", label: "资格条件", shape: Shape::Text(2000), required: false, tier: Tier::Public
+        },
+        Column {
+            name: "abilities", label: "能力要求", shape: Shape::Text(1000), required: false, tier: Tier::Public
+        },
     ],
 };
 
@@ -57,7 +61,9 @@ impl FieldType for Vec<PostTally> {
         Field { name: "post", label: "职位行号", place: Place::Body, shape: Shape::Count, required: true },
         Field { name: "received", label: "收到推荐", place: Place::Body, shape: Shape::Count, required: true },
         Field { name: "valid", label: "有效推荐", place: Place::Body, shape: Shape::Count, required: true },
-        Field { name: "recommended", label: "被推荐人数", place: Place::Body, shape: Shape::Count, required: true },
+        Field {
+            name: "recommended", label: "被推荐人数", place: Place::Body, shape: Shape::Count, required: true
+        },
     ]);
 }
 

@@ -7,9 +7,7 @@ use super::ledger::{COUNTY, Ledger, VILLAGE, refused, sample};
 const SIGNERS: [(&str, &str); 3] = [("publisher", "clerk"), ("supervisor", "super1"), ("supervisor", "super2")];
 
 fn month(period: &str, opening: i64, lines: &Value) -> Value {
-    let sum = |column: &str| {
-        lines.as_array().unwrap().iter().filter_map(|line| line[column].as_i64()).sum::<i64>()
-    };
+    let sum = |column: &str| lines.as_array().unwrap().iter().filter_map(|line| line[column].as_i64()).sum::<i64>();
     let (income, expense) = (sum("income"), sum("expense"));
     json!({"kind": "disclosure.published.v1", "org": VILLAGE, "fields": {
         "class": "finance", "content": "finance", "book": "committee", "period": period, "published_by": "agency",

@@ -25,7 +25,7 @@ async fn recorded(fixture: &Fixture) -> Vec<(Entry, String)> {
 async fn with_publisher() -> Fixture {
     let mut fixture = Fixture::new().await;
     fixture.publisher("丙", COUNTY).await;
-    fixture.clock.advance(Duration::from_secs(60));
+    fixture.clock.advance(Duration::from_mins(1));
     fixture.submit(&pledge(COUNTY, 1), &[("publisher", "丙")]).await.unwrap();
     fixture
 }

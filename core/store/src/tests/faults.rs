@@ -265,7 +265,8 @@ async fn a_tail_that_is_cut_or_scrambled_anywhere_leaves_the_last_whole_commit()
     // The image of a machine that stops now: nothing is closed, the WAL holds the commits.
     let image = tempfile::tempdir().unwrap();
     copy(fixture.layout().root(), image.path());
-    let (database, wal) = (fs::read(image.path().join("ledger.db")).unwrap(), fs::read(image.path().join("ledger.db-wal")).unwrap());
+    let (database, wal) =
+        (fs::read(image.path().join("ledger.db")).unwrap(), fs::read(image.path().join("ledger.db-wal")).unwrap());
     assert!(wal.len() > 3 * 4_096, "{} bytes of WAL", wal.len());
     let from = wal.len() - 4_096;
     let work = tempfile::tempdir().unwrap();
@@ -284,7 +285,11 @@ async fn a_tail_that_is_cut_or_scrambled_anywhere_leaves_the_last_whole_commit()
             seen.insert(head);
         }
     }
-    assert_eq!(seen.into_iter().map(|head| head.0).collect::<Vec<_>>(), [8], "the last commit is gone, the one before is whole");
+    assert_eq!(
+        seen.into_iter().map(|head| head.0).collect::<Vec<_>>(),
+        [8],
+        "the last commit is gone, the one before is whole"
+    );
     // The last receipt is gone although it was published: that is said, and not papered over.
     for name in ["ledger.db", "ledger.db-wal"] {
         fs::copy(image.path().join(name), work.path().join(name)).unwrap();
@@ -325,7 +330,8 @@ async fn a_database_file_whose_tail_is_scrambled_or_cut_never_opens_with_other_c
                 Ok(ledger) => {
                     let alarmed = !ledger.recovery().alarms.is_empty();
                     let now = ledger.entries(0, 1_000).await;
-                    let same = now.is_ok_and(|now| now.into_iter().map(|stored| stored.bytes).eq(entries.iter().cloned()));
+                    let same =
+                        now.is_ok_and(|now| now.into_iter().map(|stored| stored.bytes).eq(entries.iter().cloned()));
                     assert!(same || alarmed, "offset {offset}");
                     unchanged += 1;
                     ledger.shutdown().await;
@@ -386,7 +392,14 @@ async fn append_raw(fixture: &Fixture, bend: impl FnOnce(&mut LogHead)) {
         attachments: Vec::new(),
         request: None,
     };
-    let batch = Batch { from: head.size, entries: vec![entry], changed: Vec::new(), head: after, publication: None, clears_halt: false };
+    let batch = Batch {
+        from: head.size,
+        entries: vec![entry],
+        changed: Vec::new(),
+        head: after,
+        publication: None,
+        clears_halt: false,
+    };
     store.append(batch).await.unwrap();
     store.close().await.unwrap();
 }

@@ -27,18 +27,39 @@ async fn what_an_operator_does_to_entries_is_found_and_named() {
     fixture.ledger.shutdown().await;
     let pristine = fs::read(fixture.layout().database()).unwrap();
     let cases: [(&str, &str, u64); 6] = [
-        ("an edit", "UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), '2026-11-30', '2026-12-31') AS BLOB) WHERE idx = 10", 10),
+        (
+            "an edit",
+            "UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), '2026-11-30', '2026-12-31') AS BLOB) WHERE idx = 10",
+            10,
+        ),
         ("a deletion", "DELETE FROM entries WHERE idx = 10", 10),
-        ("a deletion with renumbering", "DELETE FROM entries WHERE idx = 10; UPDATE entries SET idx = -idx WHERE idx > 10", 10),
-        ("an insertion", "INSERT OR REPLACE INTO entries SELECT 10, stream, revision, bytes FROM (SELECT NULL stream, NULL revision, bytes FROM entries WHERE idx = 12)", 10),
-        ("a swap", "UPDATE entries SET bytes = CASE idx WHEN 10 THEN (SELECT bytes FROM entries WHERE idx = 11) ELSE (SELECT bytes FROM entries WHERE idx = 10) END WHERE idx IN (10, 11)", 10),
-        ("a back-dating", "UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), 'T01:00:00.000000Z', 'T00:00:00.000000Z') AS BLOB) WHERE idx = 10", 10),
+        (
+            "a deletion with renumbering",
+            "DELETE FROM entries WHERE idx = 10; UPDATE entries SET idx = -idx WHERE idx > 10",
+            10,
+        ),
+        (
+            "an insertion",
+            "INSERT OR REPLACE INTO entries SELECT 10, stream, revision, bytes FROM (SELECT NULL stream, NULL revision, bytes FROM entries WHERE idx = 12)",
+            10,
+        ),
+        (
+            "a swap",
+            "UPDATE entries SET bytes = CASE idx WHEN 10 THEN (SELECT bytes FROM entries WHERE idx = 11) ELSE (SELECT bytes FROM entries WHERE idx = 10) END WHERE idx IN (10, 11)",
+            10,
+        ),
+        (
+            "a back-dating",
+            "UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), 'T01:00:00.000000Z', 'T00:00:00.000000Z') AS BLOB) WHERE idx = 10",
+            10,
+        ),
     ];
     for (what, sql, index) in cases {
         // A CHECK refuses negative indexes; where a statement cannot be run at all there is nothing to find.
         if what == "a deletion with renumbering" {
             let mut connection = operator(&fixture.layout()).await;
-            let drop = "DROP TRIGGER IF EXISTS entries_are_never_changed; DROP TRIGGER IF EXISTS entries_are_never_deleted;";
+            let drop =
+                "DROP TRIGGER IF EXISTS entries_are_never_changed; DROP TRIGGER IF EXISTS entries_are_never_deleted;";
             sqlx::raw_sql(drop).execute(&mut connection).await.unwrap();
             assert!(sqlx::raw_sql(sql).execute(&mut connection).await.is_err());
             connection.close().await.unwrap();
@@ -65,8 +86,11 @@ async fn tampering_with_the_tail_keeps_the_ledger_from_starting() {
     fixture.ledger.shutdown().await;
     let pristine = fs::read(fixture.layout().database()).unwrap();
     for (sql, names) in [
-        ("UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), '2026-11-30', '2026-12-31') AS BLOB) WHERE idx = 700", "entry 701"),
-        ("DELETE FROM entries WHERE idx = 700", "entry 5"),
+        (
+            "UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), '2026-11-30', '2026-12-31') AS BLOB) WHERE idx = 700",
+            "entry 701",
+        ),
+        ("DELETE FROM entries WHERE idx = 700", "entry 700"),
         ("UPDATE head SET entry_hash = zeroblob(32)", "hash"),
         ("UPDATE head SET edge = zeroblob(8)", "edge"),
         ("UPDATE head SET recorded_at = recorded_at + 1", "time"),
@@ -106,7 +130,8 @@ async fn a_bit_flip_between_commit_and_publication_stops_the_signing() {
 async fn a_flip_in_openings_spoils_that_entry_and_no_other() {
     let mut fixture = long_ledger().await;
     fixture.ledger.shutdown().await;
-    tamper(&fixture.layout(), "UPDATE openings SET line = replace(line, '路灯 12 盏', '路灯 13 盏') WHERE idx = 700").await;
+    tamper(&fixture.layout(), "UPDATE openings SET line = replace(line, '路灯 12 盏', '路灯 13 盏') WHERE idx = 700")
+        .await;
     let found = finding(fsck_database(&fixture.layout()).await);
     assert_eq!(found.index, Some(700), "{found}");
     assert!(found.field.contains("openings"), "{found}");
@@ -123,7 +148,8 @@ async fn a_flip_in_openings_spoils_that_entry_and_no_other() {
 async fn openings_of_another_entry_are_found() {
     let fixture = long_ledger().await;
     fixture.ledger.shutdown().await;
-    tamper(&fixture.layout(), "UPDATE openings SET line = (SELECT line FROM openings WHERE idx = 11) WHERE idx = 10").await;
+    tamper(&fixture.layout(), "UPDATE openings SET line = (SELECT line FROM openings WHERE idx = 11) WHERE idx = 10")
+        .await;
     let found = finding(fsck_database(&fixture.layout()).await);
     assert!(found.index.is_none_or(|at| (10..=11).contains(&at)), "{found}");
     assert!(found.field.contains("openings"), "{found}");

@@ -72,7 +72,8 @@ async fn the_same_key_with_another_body_is_a_conflict() {
     let first = fixture.ledger.submit(key.clone(), one.clone()).await.unwrap();
     assert_eq!(refusal(fixture.ledger.submit(key.clone(), other.clone()).await), Refusal::IdempotencyConflict);
     // The same within one batch.
-    let many = vec![(Some("k-2".to_owned()), other.clone()), (Some("k-2".to_owned()), one), (Some("k-2".to_owned()), other)];
+    let many =
+        vec![(Some("k-2".to_owned()), other.clone()), (Some("k-2".to_owned()), one), (Some("k-2".to_owned()), other)];
     let answers = fixture.ledger.submit_many(many).await;
     let receipt = answers[0].clone().unwrap();
     assert_eq!(receipt.index, first.index + 1);
@@ -110,8 +111,10 @@ async fn a_stale_or_forked_parent_is_refused_with_the_head() {
     let made = fixture.signed(&pledge(COUNTY, 1), &[("publisher", "丙")]).await.unwrap();
     fixture.ledger.submit(None, made.clone()).await.unwrap();
     let stream = gongkai_log::SignedStatement::parse(&made.note).unwrap().statement.stream;
-    let progress = |percent: u64| json!({"kind": "pledge.progressed.v1", "stream": stream, "org": COUNTY,
-        "fields": {"percent": percent, "report": "已完成一部分(虚构)"}});
+    let progress = |percent: u64| {
+        json!({"kind": "pledge.progressed.v1", "stream": stream, "org": COUNTY,
+        "fields": {"percent": percent, "report": "已完成一部分(虚构)"}})
+    };
     let left = fixture.signed(&progress(30), &[("publisher", "丙")]).await.unwrap();
     let right = fixture.signed(&progress(40), &[("publisher", "丙")]).await.unwrap();
     let receipt = fixture.ledger.submit(None, left).await.unwrap();
@@ -162,7 +165,8 @@ async fn a_revoked_key_signs_nothing_more_also_when_it_was_verified_before() {
         .stream;
     let before = fixture.opening(&pledge(COUNTY, 1), &[("publisher", "丙")]);
     let after = fixture.opening(&pledge(COUNTY, 2), &[("publisher", "丙")]);
-    let revoked = json!({"kind": "key.revoked.v1", "stream": key_stream, "org": COUNTY, "fields": {"reason": "stolen"}});
+    let revoked =
+        json!({"kind": "key.revoked.v1", "stream": key_stream, "org": COUNTY, "fields": {"reason": "stolen"}});
     let revoked = fixture.signed(&revoked, &[("registrar", "甲")]).await.unwrap();
     // All three are verified under the same world; the order of the log decides.
     let answers = fixture.ledger.submit_many([before, revoked, after].map(|s| (None, s)).to_vec()).await;
@@ -383,7 +387,11 @@ async fn a_stream_can_be_spoiled_without_hurting_the_others() {
         "fields": {"percent": 10, "report": "继续(虚构)"}});
     let submission = fixture.signed(&progress, &[("publisher", "丙")]).await.unwrap();
     fixture.reopen().await.unwrap();
-    tamper(&fixture.layout(), "UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), 'pledge', 'pledgf') AS BLOB) WHERE idx = 5").await;
+    tamper(
+        &fixture.layout(),
+        "UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), 'pledge', 'pledgf') AS BLOB) WHERE idx = 5",
+    )
+    .await;
     let answer = fixture.ledger.submit(None, submission).await;
     let Err(SubmitError::Storage(error)) = answer else { panic!("{answer:?}") };
     assert!(error.to_string().contains("entry 5"), "{error}");
