@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::Datelike;
-use gongkai_domain::kind::family_label;
+use gongkai_domain::{KINDS, field::Shape, kind::family_label};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -19,7 +19,7 @@ const SEARCHED: &[&str] = &["disclosure", "nomination", "notice", "organization"
 /// Slots that name people or places.
 const NAMES: &[&str] = &["name", "person", "pledger"];
 /// Lines of one list that are searched; the board of a sheet has the rest.
-const LINES_MAX: i64 = 500;
+const LINES_MAX: i64 = 2_000;
 
 macro_rules! in_32 {
     () => {
@@ -124,15 +124,18 @@ async fn lines(
     documents: &mut BTreeMap<String, Document>,
 ) -> Result<(), ReadError> {
     let args = [in_chunk(streams), vec![crate::projection::Arg::Int(Some(LINES_MAX))]].concat();
+    let shapes = KINDS.iter().flat_map(|kind| kind.list.shapes());
+    let words: BTreeSet<&str> = shapes
+        .flat_map(|shape| shape.columns)
+        .filter(|column| matches!(column.shape, Shape::Text(_)))
+        .map(|column| column.name)
+        .collect();
     for row in reader.rows(LINES, args).await? {
         let Some(document) = documents.get_mut(&row.text("stream")?) else { continue };
         let cells: Map<String, Value> = serde_json::from_str(&row.text("content")?)?;
-        for (name, value) in cells.iter().filter(|(_, value)| value.is_string()) {
-            // Dates and choices are not words that anyone searches.
-            let word = value.as_str().is_some_and(|text| !text.is_ascii());
-            if word {
-                take(document, name, value);
-            }
+        // Dates, numbers and choices are not words that anyone searches.
+        for (name, value) in cells.iter().filter(|(name, _)| words.contains(name.as_str())) {
+            take(document, name, value);
         }
     }
     Ok(())
