@@ -12,6 +12,9 @@ use crate::process;
 /// How long a server may take to say its addresses or to catch up with its log; a debug build with 45,000 entries to
 /// index needs the most.
 const START_TIME_MAX: Duration = Duration::from_mins(5);
+/// How long an answer may still change when the views have reached the end of the log: publication and the search index
+/// come after them.
+const SETTLE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Longest answer that a test reads.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
@@ -115,16 +118,27 @@ impl Server {
         self.get("/log/checkpoint").text().lines().nth(1).unwrap().parse().unwrap()
     }
 
-    /// Reads a path until the views have caught up with the log and the answer fits; the server does this by itself
-    /// within a moment of each commit.
+    /// Reads a path until the answer fits. The views follow the log by themselves within a moment of each commit; an
+    /// answer that does not fit although they have caught up fails after [`SETTLE_TIME_MAX`].
     pub fn eventually(&self, path: &str, fits: impl Fn(&Answer) -> bool) -> Answer {
         let started = Instant::now();
+        let mut caught_up = None;
         loop {
+            let health = self.get("/healthz").json();
+            if health["views"].as_u64() == health["committed"].as_u64() {
+                caught_up.get_or_insert_with(Instant::now);
+            }
             let answer = self.get(path);
             if fits(&answer) {
                 return answer;
             }
-            assert!(started.elapsed() < START_TIME_MAX, "{path} stayed {}: {}", answer.status, answer.text());
+            let stayed = caught_up.is_some_and(|since| since.elapsed() > SETTLE_TIME_MAX);
+            assert!(
+                !stayed && started.elapsed() < START_TIME_MAX,
+                "{path} stayed {} with {health}: {}",
+                answer.status,
+                answer.text()
+            );
             std::thread::yield_now();
         }
     }

@@ -119,8 +119,12 @@ impl From<&str> for Reason {
 
 /// SQLite's primary result code.
 pub(crate) fn code(error: &sqlx::Error) -> Option<i64> {
-    let code: i64 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xff)
+    extended_code(error).map(|code| code & 0xff)
+}
+
+/// SQLite's extended result code.
+pub(crate) fn extended_code(error: &sqlx::Error) -> Option<i64> {
+    error.as_database_error()?.code()?.parse().ok()
 }
 
 /// Why a ledger was not created or does not start.

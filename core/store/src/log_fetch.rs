@@ -4,9 +4,10 @@
 //! nothing. For another place (HTTP, an archive) implement [`Fetch`] there.
 
 use std::{
+    collections::HashMap,
     fs, io,
     path::{Component, Path, PathBuf},
-    sync::Mutex,
+    sync::{Mutex, OnceLock},
 };
 
 use gongkai_log::{
@@ -97,6 +98,8 @@ pub struct DatabaseFetch {
     connection: Mutex<SqliteConnection>,
     checkpoint: String,
     size: u64,
+    // Made when the first list is asked for.
+    lists: OnceLock<HashMap<Digest, u64>>,
 }
 
 impl DatabaseFetch {
@@ -113,7 +116,13 @@ impl DatabaseFetch {
         let checkpoint = Checkpoint { origin: key.name().to_owned(), size: head.size, root: head.edge.root() };
         let checkpoint = checkpoint::sign(&checkpoint, &[key])
             .map_err(|e| OpenError::Damaged(StoreError::row(head.size, "head", e.to_string())))?;
-        Ok(Self { runtime: Handle::current(), connection: Mutex::new(connection), checkpoint, size: head.size })
+        Ok(Self {
+            runtime: Handle::current(),
+            connection: Mutex::new(connection),
+            checkpoint,
+            size: head.size,
+            lists: OnceLock::new(),
+        })
     }
 
     fn entries(&self, from: u64, to: u64) -> Result<Vec<Vec<u8>>, StoreError> {
@@ -152,21 +161,28 @@ impl DatabaseFetch {
     fn lines(&self, root: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let connection = &mut *connection;
-        self.runtime.block_on(async {
-            // Lists are few and have no index by root: the statement decides which root is whose.
-            for index in sqlite::load_list_indexes(connection, 0, self.size).await? {
-                let Some((_, bytes)) = sqlite::load_bytes(connection, index, index + 1).await?.into_iter().next()
-                else {
-                    continue;
-                };
-                let entry = parse_entry(index, bytes)?;
-                if entry.content.statement().and_then(|signed| lines_root(&signed.statement)) == Some(*root) {
-                    return Ok(sqlite::load_list(connection, index).await?.map(String::into_bytes));
-                }
-            }
-            Ok(None)
-        })
+        if self.lists.get().is_none() {
+            let lists = self.runtime.block_on(lists(connection, self.size))?;
+            self.lists.get_or_init(|| lists);
+        }
+        let index = self.lists.get().and_then(|lists| lists.get(root)).copied();
+        let Some(index) = index else { return Ok(None) };
+        Ok(self.runtime.block_on(sqlite::load_list(connection, index))?.map(String::into_bytes))
     }
+}
+
+/// Which entry has the list of which root. The table of lists does not say: the statement decides.
+async fn lists(connection: &mut SqliteConnection, size: u64) -> Result<HashMap<Digest, u64>, StoreError> {
+    let mut lists = HashMap::new();
+    for index in sqlite::load_list_indexes(connection, 0, size).await? {
+        let rows = sqlite::load_bytes(connection, index, index + 1).await?;
+        let Some((_, bytes)) = rows.into_iter().next() else { continue };
+        let entry = parse_entry(index, bytes)?;
+        if let Some(root) = entry.content.statement().and_then(|signed| lines_root(&signed.statement)) {
+            lists.insert(root, index);
+        }
+    }
+    Ok(lists)
 }
 
 impl Fetch for DatabaseFetch {

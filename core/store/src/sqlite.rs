@@ -4,23 +4,20 @@
 //! readers. Every statement is here. To change the schema, add a file to `migrations/ledger/sqlite`
 //! and a line to `MIGRATIONS`; never edit one that was released.
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use chrono::DateTime;
 use gongkai_log::{Digest, Edge};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqliteConnection,
+    Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqliteConnection,
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous},
 };
 
 use crate::{
-    error::{OpenError, StoreError, code},
-    event_store::{Batch, EventStore, Halt, KnownRequest, LogHead, NewEntry, Publication, RawEntry, StreamEntry},
+    error::{OpenError, StoreError, code, extended_code},
+    event_store::{
+        Batch, Changed, EventStore, Halt, KnownRequest, LogHead, NewEntry, Publication, RawEntry, StreamEntry,
+    },
 };
 
 /// `PRAGMA application_id` of a ledger: "Gong".
@@ -44,14 +41,18 @@ const WAL_PAGES: &str = "4000";
 /// Bytes to which the WAL file is cut after it was copied back.
 const WAL_BYTES_KEPT: &str = "67108864";
 
-/// Most rows of one INSERT. Smaller remainders use halves of it, so that only nine texts are prepared
-/// per table and stay in the statement cache.
+/// Most rows of one INSERT.
 const ROWS_MAX: usize = 256;
+
+/// Extended result codes (sqlite.org/rescode.html) of a head that this writer may not advance.
+const NOT_NULL: i64 = 1_299;
+const TRIGGER: i64 = 1_811;
 
 const LOAD_HEAD: &str = "SELECT size, entry_hash, edge, recorded_at, epoch FROM head WHERE id = 1";
 const TAKE_OVER: &str = "UPDATE head SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch";
-const ADVANCE: &str = "UPDATE head SET size = ?, entry_hash = ?, edge = ?, recorded_at = ? \
-                       WHERE id = 1 AND size = ? AND epoch = ?";
+// The epoch is NOT NULL: a writer that was overtaken fails here, whatever comes after.
+const ADVANCE: &str = "UPDATE head SET size = ?, entry_hash = ?, edge = ?, recorded_at = ?, \
+                       epoch = CASE WHEN size = ? AND epoch = ? THEN epoch END WHERE id = 1";
 const LOAD_RANGE: &str = "SELECT e.idx, e.bytes, o.line, l.text FROM entries e \
                           LEFT JOIN openings o ON o.idx = e.idx LEFT JOIN lists l ON l.idx = e.idx \
                           WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx";
@@ -80,46 +81,70 @@ const SAVE_HALT: &str = "INSERT INTO halt (id, cause, observed_at) VALUES (1, ?,
 const LOAD_HALT: &str = "SELECT cause, observed_at FROM halt WHERE id = 1";
 const CLEAR_HALT: &str = "DELETE FROM halt";
 
-/// Texts of a multi-row INSERT for 1, 2, 4, … [`ROWS_MAX`] rows.
-struct Insert([Arc<str>; 9]);
+/// Entries up to which a transaction is handed to the connection's thread in one piece: then the way
+/// there and back costs more than the statements, and their few different texts stay prepared.
+const ONE_PIECE_MAX: usize = 8;
 
-impl Insert {
-    fn new(into: &str, columns: usize) -> Self {
-        let row = format!("({})", vec!["?"; columns].join(", "));
-        Self(std::array::from_fn(|power| {
-            format!("INSERT INTO {into} VALUES {}", vec![row.as_str(); 1 << power].join(", ")).into()
-        }))
+/// The statements of one transaction, with what they bind.
+struct Script {
+    pieces: Vec<(String, SqliteArguments)>,
+    one_piece: bool,
+}
+
+impl Script {
+    fn new(one_piece: bool) -> Self {
+        Self { pieces: Vec::new(), one_piece }
     }
 
-    /// Inserts all rows in as few statements as the prepared sizes allow.
-    async fn run<T>(
-        &self,
-        connection: &mut SqliteConnection,
-        rows: Vec<T>,
-        bind: impl Fn(Query, T) -> Query,
-    ) -> Result<(), StoreError> {
+    /// Adds a statement; bind its values to what it gives.
+    fn then(&mut self, statement: &str) -> &mut SqliteArguments {
+        match self.pieces.last_mut() {
+            Some((text, _)) if self.one_piece => {
+                text.push_str("; ");
+                text.push_str(statement);
+            }
+            _ => self.pieces.push((statement.to_owned(), SqliteArguments::default())),
+        }
+        &mut self.pieces.last_mut().expect("one was just pushed, or there").1
+    }
+
+    /// Adds INSERTs of all rows, in as few statements as the sizes allow: 256 rows, then halves of it, so
+    /// that few texts are prepared and stay in the statement cache.
+    fn insert<T>(&mut self, into: &str, columns: usize, rows: Vec<T>, bind: impl Fn(&mut SqliteArguments, T)) {
+        let row = format!("({})", vec!["?"; columns].join(", "));
         let mut left = rows.len();
         let mut rows = rows.into_iter();
         while left > 0 {
-            let power = left.min(ROWS_MAX).ilog2() as usize;
-            let mut query = sqlx::query(AssertSqlSafe(self.0[power].clone()));
-            for row in rows.by_ref().take(1 << power) {
-                query = bind(query, row);
+            let count = 1 << left.min(ROWS_MAX).ilog2();
+            let arguments = self.then(&format!("INSERT INTO {into} VALUES {}", vec![row.as_str(); count].join(", ")));
+            for row in rows.by_ref().take(count) {
+                bind(arguments, row);
             }
-            left -= 1 << power;
-            query.execute(&mut *connection).await.map_err(|e| StoreError::sql("inserting", e))?;
+            left -= count;
+        }
+    }
+
+    /// Runs it; at the first error everything is rolled back.
+    async fn run(self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        for (text, arguments) in self.pieces {
+            // The texts are put together from constants of ours.
+            let query = sqlx::query_with(AssertSqlSafe(text), arguments);
+            if let Err(error) = query.execute(&mut *connection).await {
+                // When the transaction never began or SQLite has ended it, there is nothing to roll back.
+                let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
+                return Err(error);
+            }
         }
         Ok(())
     }
 }
 
-type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
-
-static INSERT_ENTRIES: LazyLock<Insert> = LazyLock::new(|| Insert::new("entries (idx, stream, revision, bytes)", 4));
-static INSERT_OPENINGS: LazyLock<Insert> = LazyLock::new(|| Insert::new("openings (idx, line)", 2));
-static INSERT_LISTS: LazyLock<Insert> = LazyLock::new(|| Insert::new("lists (idx, text)", 2));
-static INSERT_ATTACHMENTS: LazyLock<Insert> = LazyLock::new(|| Insert::new("attachments (idx, hash)", 2));
-static INSERT_REQUESTS: LazyLock<Insert> = LazyLock::new(|| Insert::new("requests (key, request, idx)", 3));
+fn bind<T>(arguments: &mut SqliteArguments, value: T)
+where
+    T: sqlx::Encode<'static, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    arguments.add(value).expect("numbers, texts and bytes can be bound");
+}
 
 fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |source| StoreError::sql(doing, source)
@@ -374,37 +399,11 @@ impl SqliteStore {
     }
 
     async fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let (from, epoch) = (batch.from, self.epoch);
-        let mut transaction =
-            self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql("beginning a transaction"))?;
-        // First of all: a stale writer must not even collide with rows of the one who took over.
-        let advanced = sqlx::query(ADVANCE)
-            .bind(batch.head.size.cast_signed())
-            .bind(batch.head.entry_hash.as_bytes().to_vec())
-            .bind(batch.head.edge.to_bytes())
-            .bind(batch.head.recorded_at.timestamp_micros())
-            .bind(from.cast_signed())
-            .bind(epoch.cast_signed())
-            .execute(&mut *transaction)
-            .await
-            .map_err(sql("advancing the head"))?;
-        if advanced.rows_affected() != 1 {
-            // Dropping the transaction rolls it back.
-            return Err(StoreError::Fenced { size: from, epoch });
-        }
-        insert(&mut transaction, from, batch.entries).await?;
-        for changed in batch.changed {
-            change(&mut transaction, CHANGE_OPENINGS, changed.index, changed.openings).await?;
-            change(&mut transaction, CHANGE_LIST, changed.index, changed.list).await?;
-        }
-        if let Some(publication) = batch.publication {
-            save_publication(&mut transaction, publication).await?;
-        }
-        if batch.clears_halt {
-            sqlx::query(CLEAR_HALT).execute(&mut *transaction).await.map_err(sql("clearing the halt"))?;
-        }
-        // The commit point. Before it nothing happened; after it everything can be redone from here.
-        transaction.commit().await.map_err(sql("committing"))
+        let (size, epoch) = (batch.from, self.epoch);
+        transaction(batch, epoch).run(&mut self.connection).await.map_err(|error| match extended_code(&error) {
+            Some(NOT_NULL | TRIGGER) => StoreError::Fenced { size, epoch },
+            _ => StoreError::sql("committing", error),
+        })
     }
 
     /// Limits the database file, so that a test can fill it.
@@ -427,7 +426,42 @@ async fn migrate(connection: &mut SqliteConnection, version: i64) -> Result<(), 
     Ok(())
 }
 
-async fn insert(connection: &mut SqliteConnection, from: u64, entries: Vec<NewEntry>) -> Result<(), StoreError> {
+/// Everything that one append writes.
+fn transaction(batch: Batch, epoch: u64) -> Script {
+    let Batch { from, entries, changed, head, publication, clears_halt } = batch;
+    let mut script = Script::new(entries.len() <= ONE_PIECE_MAX);
+    script.then("BEGIN IMMEDIATE");
+    // First of all: a stale writer must not even collide with rows of the one who took over.
+    let arguments = script.then(ADVANCE);
+    bind(arguments, head.size.cast_signed());
+    bind(arguments, head.entry_hash.as_bytes().to_vec());
+    bind(arguments, head.edge.to_bytes());
+    bind(arguments, head.recorded_at.timestamp_micros());
+    bind(arguments, from.cast_signed());
+    bind(arguments, epoch.cast_signed());
+    insert(&mut script, from, entries);
+    for Changed { index, openings, list } in changed {
+        for (statement, text) in [(CHANGE_OPENINGS, openings), (CHANGE_LIST, list)] {
+            let Some(text) = text else { continue };
+            let arguments = script.then(statement);
+            bind(arguments, text);
+            bind(arguments, index.cast_signed());
+        }
+    }
+    if let Some(publication) = publication {
+        let arguments = script.then(SAVE_PUBLICATION);
+        bind(arguments, publication.durable_size.cast_signed());
+        bind(arguments, publication.checkpoint);
+    }
+    if clears_halt {
+        script.then(CLEAR_HALT);
+    }
+    // The commit point. Before it nothing happened; after it everything can be redone from here.
+    script.then("COMMIT");
+    script
+}
+
+fn insert(script: &mut Script, from: u64, entries: Vec<NewEntry>) {
     let mut rows = Vec::with_capacity(entries.len());
     let (mut openings, mut lists, mut attachments, mut requests) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (index, entry) in (from.cast_signed()..).zip(entries) {
@@ -440,23 +474,27 @@ async fn insert(connection: &mut SqliteConnection, from: u64, entries: Vec<NewEn
     }
     // Rows of a table that is sorted by random keys go in faster sorted.
     requests.sort_unstable();
-    INSERT_ENTRIES.run(connection, rows, |q, (i, s, r, b)| q.bind(i).bind(s).bind(r).bind(b)).await?;
-    INSERT_OPENINGS.run(connection, openings, |q, (i, line)| q.bind(i).bind(line)).await?;
-    INSERT_LISTS.run(connection, lists, |q, (i, text)| q.bind(i).bind(text)).await?;
-    INSERT_ATTACHMENTS.run(connection, attachments, |q, (i, hash)| q.bind(i).bind(hash.as_bytes().to_vec())).await?;
-    INSERT_REQUESTS.run(connection, requests, |q, (k, r, i)| q.bind(k).bind(r.as_bytes().to_vec()).bind(i)).await
-}
-
-async fn change(
-    connection: &mut SqliteConnection,
-    statement: &'static str,
-    index: u64,
-    text: Option<String>,
-) -> Result<(), StoreError> {
-    let Some(text) = text else { return Ok(()) };
-    let query = sqlx::query(statement).bind(text).bind(index.cast_signed());
-    let changed = query.execute(connection).await.map_err(sql("withdrawing"))?;
-    if changed.rows_affected() == 1 { Ok(()) } else { Err(StoreError::row(index, "openings", "the row is missing")) }
+    script.insert("entries (idx, stream, revision, bytes)", 4, rows, |arguments, (index, stream, revision, bytes)| {
+        bind(arguments, index);
+        bind(arguments, stream);
+        bind(arguments, revision);
+        bind(arguments, bytes);
+    });
+    let texts = |arguments: &mut SqliteArguments, (index, text): (i64, String)| {
+        bind(arguments, index);
+        bind(arguments, text);
+    };
+    script.insert("openings (idx, line)", 2, openings, texts);
+    script.insert("lists (idx, text)", 2, lists, texts);
+    script.insert("attachments (idx, hash)", 2, attachments, |arguments, (index, hash)| {
+        bind(arguments, index);
+        bind(arguments, hash.as_bytes().to_vec());
+    });
+    script.insert("requests (key, request, idx)", 3, requests, |arguments, (key, request, index)| {
+        bind(arguments, key);
+        bind(arguments, request.as_bytes().to_vec());
+        bind(arguments, index);
+    });
 }
 
 async fn save_publication(connection: &mut SqliteConnection, publication: Publication) -> Result<(), StoreError> {

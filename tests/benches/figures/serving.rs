@@ -3,7 +3,7 @@
 //! Beside each stands a bare server, also in a process of its own, that answers the same bytes to the same
 //! requests.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{fmt::Write as _, net::SocketAddr, time::Instant};
 
 use gongkai_log::StreamId;
 
@@ -142,8 +142,11 @@ impl<'s> Serving<'s> {
     /// Searches, one after the other.
     pub(crate) async fn searches(&self, written: &Written, table: &mut Table) -> Outcome<()> {
         let request = |words: String| {
-            let escaped: String = words.bytes().map(|byte| format!("%{byte:02X}")).collect();
-            get(&format!("/api/v1/search?q={escaped}"))
+            let mut path = "/api/v1/search?q=".to_owned();
+            for byte in words.bytes() {
+                let _ = write!(path, "%{byte:02X}");
+            }
+            get(&path)
         };
         let requests: Vec<_> = fixture::searches(SEARCHES).into_iter().map(request).collect();
         let (_bare, bare) = self.bare(self.public, &requests[0]).await?;

@@ -157,6 +157,8 @@ fn rebuilt_views_say_what_the_old_ones_said() {
     let read = || {
         let server = Server::start(&ledger.dir());
         server.eventually("/api/v1/disclosures", |answer| answer.text().contains("2026-02"));
+        // March is missing, so the county has a village that is late.
+        server.eventually("/api/v1/organizations", |answer| answer.json()["items"][0]["late"] != 0);
         let answers = paths.map(|path| serde_json::to_string_pretty(&server.json(path)).unwrap());
         assert!(server.stop().success());
         answers
@@ -169,6 +171,7 @@ fn rebuilt_views_say_what_the_old_ones_said() {
             assert_eq!(before.len(), after.len(), "{path}, {how}");
         }
     };
+    same(read(), "only read again");
     let _ = ledger.run("rebuild", &[]).ok();
     same(read(), "rebuilt by the command");
     std::fs::remove_dir_all(ledger.dir().join("views")).unwrap();

@@ -117,7 +117,7 @@ fn nine_hundred_and_eighty_nominations_with_their_outcomes() {
     let ledger = ledger_for(&[("us-executive", "nation", "Executive")]);
     let made = load(
         &ledger,
-        "nomination",
+        "nominations",
         "nominations.toml",
         &shared("data/nominations-us-congress-gov/nominations-118.csv"),
     );
@@ -129,7 +129,7 @@ fn nine_hundred_and_eighty_nominations_with_their_outcomes() {
     assert_eq!(total(&server, "/api/v1/nominations?org=us-executive"), 980);
     let outcomes = outcomes(&ledger);
     assert_eq!(outcomes, [("appoint", 645), ("reject", 292), ("withdrawn", 39)]);
-    assert_eq!(total(&server, "/api/v1/nominations?org=us-executive&status=without_outcome"), 4);
+    assert_eq!(total(&server, "/api/v1/nominations?org=us-executive&status=no_outcome"), 4);
 }
 
 /// Conclusions in the log, by outcome.
