@@ -13,6 +13,14 @@
 //! be a process of its own: `gongkai`, a verifier, a bare HTTP server. To add a figure, measure it in the
 //! module of its kind, give it a [`table::Figure`] with its limit and target, and name it here.
 
+#![expect(
+    clippy::similar_names,
+    clippy::needless_pass_by_value,
+    clippy::unused_self,
+    clippy::struct_field_names,
+    reason = "a figure, what it flushed and what it made are named alike; the fixture is one value that its makers borrow"
+)]
+
 #[path = "figures/bare.rs"]
 mod bare;
 #[path = "figures/cpu.rs"]

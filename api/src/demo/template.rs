@@ -78,11 +78,12 @@ impl Dates {
     /// late March, is over.
     pub fn on(today: NaiveDate, calendar: Calendar) -> Self {
         let year = if today.month() >= 4 { today.year() } else { today.year() - 1 };
-        let february = NaiveDate::from_ymd_opt(year, 2, 1).expect("every year has a February");
+        let february = NaiveDate::from_ymd_opt(year, 2, 1).unwrap_or(today);
         Self { today, february, book: None, calendar }
     }
 
     /// The same, while the sheet of a month is being made.
+    #[must_use]
     pub fn for_book(&self, month: NaiveDate) -> Self {
         Self { book: Some(month), ..self.clone() }
     }

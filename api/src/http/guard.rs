@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -30,13 +31,20 @@ pub const CSP_FILE: &str = "default-src 'none'; sandbox; frame-ancestors 'none'"
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
+/// Largest body of any request: an attachment's. Smaller limits are the endpoints' own.
+const BODY_BYTES_MAX: u64 = 20 << 20;
+
 /// The middleware; its state is the time that one request may take.
 pub async fn guard(State(time_max): State<Duration>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
     let template = request.extensions().get::<MatchedPath>().cloned();
     let length = request.uri().path_and_query().map_or(0, |text| text.as_str().len());
-    let mut response = if length > URI_BYTES_MAX {
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let mut response = if announced.is_some_and(|bytes: u64| bytes > BODY_BYTES_MAX) {
+        // Refused before it is sent: waiting for it would hold a connection for nothing.
+        Problem::new("body_too_large", "提交的内容超过上限").into_response()
+    } else if length > URI_BYTES_MAX {
         Problem::new("uri_too_long", format!("地址有 {length} 字节,上限 {URI_BYTES_MAX} 字节")).into_response()
     } else {
         match tokio::time::timeout(time_max, next.run(request)).await {

@@ -183,7 +183,7 @@ fn rebuilt_views_say_what_the_old_ones_said() {
 fn doctor_finds_nothing_wrong_with_a_good_ledger_and_names_what_mends_a_bad_one() {
     let ledger = TestLedger::new();
     let _ = ledger.publish(&[pledge("修好村北机耕路")]).ok();
-    drop(Server::start(&ledger.dir()).stop());
+    assert!(Server::start(&ledger.dir()).stop().success());
     let _ = ledger.run("doctor", &[]).ok();
     let key = ledger.own_key_file("log.key");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();

@@ -33,7 +33,13 @@ fn supervised() -> Vec<(&'static str, SigningKey)> {
     signers
 }
 
-fn case(what: &'static str, body: impl ToString, status: u16, code: &'static str, names: &'static str) -> Case {
+fn case(
+    what: &'static str,
+    body: &dyn std::fmt::Display,
+    status: u16,
+    code: &'static str,
+    names: &'static str,
+) -> Case {
     Case { what, body: body.to_string().into_bytes(), status, code, names }
 }
 
@@ -62,22 +68,22 @@ fn bytes() -> Vec<Case> {
     let long_text = text.replacen(r#""year":2026"#, &format!(r#""year":2026,"zeros":"{}""#, "0".repeat(66_000)), 1);
     let too_long = signed(&prepared, &long_text, &[&author]);
     vec![
-        case("invalid JSON", "{\"note\": ", 400, "bad_json", "line 1 column"),
-        case("a space in the canonical JSON", signed(&prepared, &spaced, &[&author]), 400, "malformed", "note"),
-        case("a member twice", signed(&prepared, &doubled, &[&author]), 400, "malformed", "note"),
-        case("another ledger's statement", elsewhere.submission(), 422, "wrong_origin", "ledger.example/other"),
+        case("invalid JSON", &"{\"note\": ", 400, "bad_json", "line 1 column"),
+        case("a space in the canonical JSON", &signed(&prepared, &spaced, &[&author]), 400, "malformed", "note"),
+        case("a member twice", &signed(&prepared, &doubled, &[&author]), 400, "malformed", "note"),
+        case("another ledger's statement", &elsewhere.submission(), 422, "wrong_origin", "ledger.example/other"),
         case(
             "a signature over something else",
-            with_note(&prepared, &forged),
+            &with_note(&prepared, &forged),
             403,
             "bad_signature",
             "publisher.example/1",
         ),
-        case("no signature", with_note(&prepared, &unsigned), 400, "malformed", "note"),
-        case("text changed after signing", with_note(&prepared, &flipped), 403, "bad_signature", "publisher"),
-        case("an opening that is missing", opened, 400, "malformed", "openings"),
-        case("an opening that was changed", swapped, 400, "malformed", "openings"),
-        case("an entry over 65,535 bytes", too_long, 400, "malformed", "65535"),
+        case("no signature", &with_note(&prepared, &unsigned), 400, "malformed", "note"),
+        case("text changed after signing", &with_note(&prepared, &flipped), 403, "bad_signature", "publisher"),
+        case("an opening that is missing", &opened, 400, "malformed", "openings"),
+        case("an opening that was changed", &swapped, 400, "malformed", "openings"),
+        case("an entry over 65,535 bytes", &too_long, 400, "malformed", "65535"),
     ]
 }
 
@@ -102,14 +108,14 @@ fn signers() -> Vec<Case> {
         ],
     );
     vec![
-        case("a signer too few", signed(&of_two, &of_two.text, &[&author]), 403, "bad_signature", "签名"),
-        case("a signer too many", signed(&of_one, &of_one.text, &[&author, &approver]), 403, "bad_signature", "签名"),
-        case("an unknown key", stranger.submission(), 403, "unknown_key", "stranger.example/1"),
-        case("a revoked key", revoked.submission(), 403, "revoked_key", "late.example/1"),
-        case("a key without the role", no_role.submission(), 403, "no_role", VILLAGE),
-        case("a role that may not say this", wrong_role.submission(), 403, "wrong_author", "审批人"),
-        case("books without supervisors", unsupervised.submission(), 422, "cosigners_missing", "2"),
-        case("one supervisor with two keys", twice.submission(), 422, "same_person", "同一"),
+        case("a signer too few", &signed(&of_two, &of_two.text, &[&author]), 403, "bad_signature", "签名"),
+        case("a signer too many", &signed(&of_one, &of_one.text, &[&author, &approver]), 403, "bad_signature", "签名"),
+        case("an unknown key", &stranger.submission(), 403, "unknown_key", "stranger.example/1"),
+        case("a revoked key", &revoked.submission(), 403, "revoked_key", "late.example/1"),
+        case("a key without the role", &no_role.submission(), 403, "no_role", VILLAGE),
+        case("a role that may not say this", &wrong_role.submission(), 403, "wrong_author", "审批人"),
+        case("books without supervisors", &unsupervised.submission(), 422, "cosigners_missing", "2"),
+        case("one supervisor with two keys", &twice.submission(), 422, "same_person", "同一"),
     ]
 }
 
@@ -142,25 +148,25 @@ fn meaning() -> Vec<Case> {
         "fields": {"percent": 60, "report": "过半"}});
     let supervised = |command| Draft::new(command, supervised()).submission();
     vec![
-        case("a period shorter than its rule", of(nomination), 422, "period_too_short", "任前公示期"),
-        case("a notice that ends too early", of(land), 422, "period_too_short", "征地预公告期"),
+        case("a period shorter than its rule", &of(nomination), 422, "period_too_short", "任前公示期"),
+        case("a notice that ends too early", &of(land), 422, "period_too_short", "征地预公告期"),
         case(
             "an ID number in a summary",
-            supervised(sheet("2026-02", 33_030, &identity)),
+            &supervised(sheet("2026-02", 33_030, &identity)),
             422,
             "personal_data",
             "摘要",
         ),
-        case("a mobile number in a text", of(phone), 422, "personal_data", "落实措施"),
-        case("books that do not balance", supervised(unbalanced), 422, "books", "669.70"),
-        case("totals that are no sums", supervised(short), 422, "books", "支出合计"),
-        case("a value that needs the vault", of(sealed), 422, "tier_needs_vault", "限阅库"),
-        case("an unknown organization", of(elsewhere), 422, "unknown_organization", "999999"),
-        case("a due date before the pledge", of(early), 422, "field", "完成时限"),
-        case("a declared time in the future", future.submission(), 422, "future", "2999"),
+        case("a mobile number in a text", &of(phone), 422, "personal_data", "落实措施"),
+        case("books that do not balance", &supervised(unbalanced), 422, "books", "669.70"),
+        case("totals that are no sums", &supervised(short), 422, "books", "支出合计"),
+        case("a value that needs the vault", &of(sealed), 422, "tier_needs_vault", "限阅库"),
+        case("an unknown organization", &of(elsewhere), 422, "unknown_organization", "999999"),
+        case("a due date before the pledge", &of(early), 422, "field", "完成时限"),
+        case("a declared time in the future", &future.submission(), 422, "future", "2999"),
         case(
             "a report on nothing",
-            Draft { head: Some(Head { revision: 0, hash: Digest::ZERO }), ..Draft::new(orphan, publisher()) }
+            &Draft { head: Some(Head { revision: 0, hash: Digest::ZERO }), ..Draft::new(orphan, publisher()) }
                 .submission(),
             404,
             "stream_missing",

@@ -158,8 +158,11 @@ fn flags(row: &Map<String, Value>, corrected: bool) -> Vec<Flag> {
         VoucherFlag::Irregular => Flag::PoorVoucher,
         VoucherFlag::SelfMade => Flag::SelfMade,
     });
-    let negative =
-        ["income", "expense"].into_iter().any(|name| row.get(name).and_then(Value::as_i64).is_some_and(|fen| fen < 0));
+    let amounts = || ["income", "expense"].into_iter().filter_map(|name| row.get(name).and_then(Value::as_i64));
+    let negative = amounts().any(|fen| fen < 0);
+    // A line that moved money and names no voucher says so itself, whether its author flagged it or not.
+    let unnamed = !row.contains_key("voucher") && amounts().any(|fen| fen != 0);
+    let voucher = voucher.or_else(|| unnamed.then_some(Flag::NoVoucher));
     voucher.into_iter().chain(negative.then_some(Flag::Reversal)).chain(corrected.then_some(Flag::Corrected)).collect()
 }
 
