@@ -211,7 +211,7 @@ fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Re
 
 /// Reads an address.
 pub fn get(url: &str) -> Answer {
-    answer(agent().get(url).call()).unwrap_or_else(|e| panic!("{url}: {e}"))
+    answer(agent().get(url).call()).unwrap_or_else(|e| panic!("{url:.200}: {e}"))
 }
 
 /// Posts JSON.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use gongkai_projections::{Source, Views};
 use gongkai_store::Layout;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{local, terminal};
@@ -110,26 +111,23 @@ fn announce(bound: Bound) {
     }
 }
 
-#[cfg(unix)]
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return interrupted().await;
-    };
-    tokio::select! {
-        () = interrupted() => {}
-        _ = terminate.recv() => {}
+/// Listens for SIGTERM and SIGINT from now on, not from the first poll on: whoever reads our address may
+/// ask us to stop at once. Ends when one arrives.
+fn stop_signal() -> impl Future<Output = ()> + Send {
+    let terminate = signal(SignalKind::terminate());
+    let interrupt = signal(SignalKind::interrupt());
+    async {
+        tokio::select! {
+            () = arrived(terminate) => {}
+            () = arrived(interrupt) => {}
+        }
     }
 }
 
-#[cfg(not(unix))]
-async fn stop_signal() {
-    interrupted().await;
-}
-
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without a handler nobody can ask us to stop; go on serving.
-        std::future::pending::<()>().await;
+async fn arrived(listener: std::io::Result<Signal>) {
+    match listener {
+        Ok(mut listener) => drop(listener.recv().await),
+        // Without a handler nobody can ask us to stop this way; go on serving.
+        Err(_) => std::future::pending().await,
     }
 }

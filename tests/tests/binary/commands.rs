@@ -183,9 +183,20 @@ fn rebuilt_views_say_what_the_old_ones_said() {
 fn doctor_finds_nothing_wrong_with_a_good_ledger_and_names_what_mends_a_bad_one() {
     let ledger = TestLedger::new();
     let _ = ledger.publish(&[pledge("修好村北机耕路")]).ok();
-    assert!(Server::start(&ledger.dir()).stop().success());
+    let server = Server::start(&ledger.dir());
+    server.eventually("/api/v1/pledges", |answer| answer.text().contains("机耕路"));
+    assert!(server.stop().success());
     let _ = ledger.run("doctor", &[]).ok();
     let key = ledger.own_key_file("log.key");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     let _ = ledger.run("doctor", &[]).exits(1).says("chmod 600");
+}
+
+#[test]
+fn a_server_that_says_its_address_can_be_asked_to_stop() {
+    let ledger = TestLedger::bare();
+    for _ in 0..8 {
+        let status = Server::start(&ledger.dir()).stop();
+        assert!(status.success(), "it ended with {status}: it said its address before it listened to SIGTERM");
+    }
 }

@@ -324,7 +324,7 @@ fn bombs_are_refused_within_bounds() {
     let zip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x63, 0, 0, 0];
     let answer = gongkai_tests::post(&url, &[("Idempotency-Key", "gzip"), ("Content-Encoding", "gzip")], zip.to_vec());
     assert!([400, 415].contains(&answer.status), "{} {}", answer.status, answer.text());
-    let long = gongkai_tests::get(&format!("{}/search?q={}", server.url, "a".repeat(100_000)));
+    let long = gongkai_tests::get(&format!("{}/search?q={}", server.url, "a".repeat(10_000)));
     assert!([414, 431].contains(&long.status), "{}", long.status);
     for path in [
         "/entries/-1",
