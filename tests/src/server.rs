@@ -119,7 +119,7 @@ impl Server {
     }
 
     /// Reads a path until the answer fits. The views follow the log by themselves within a moment of each commit; an
-    /// answer that does not fit although they have caught up fails after [`SETTLE_TIME_MAX`].
+    /// answer that does not fit although they have caught up fails after `SETTLE_TIME_MAX`.
     pub fn eventually(&self, path: &str, fits: impl Fn(&Answer) -> bool) -> Answer {
         let started = Instant::now();
         let mut caught_up = None;

@@ -136,7 +136,10 @@ fn checkpoint_json(checkpoint: &Checkpoint, vouched: bool) -> Value {
 }
 
 fn proof(args: &Args, file: &Path, text: &str) -> Outcome {
-    let beside = args.entry.clone().unwrap_or_else(|| file.with_extension("entry"));
+    // `gongkai proof` writes `X.entry`; the site's check panel saves the same bytes as `X.txt`.
+    let names = ["entry", "txt"].map(|extension| file.with_extension(extension));
+    let found = || names.iter().find(|path| path.is_file()).unwrap_or(&names[0]).clone();
+    let beside = args.entry.clone().unwrap_or_else(found);
     let entry = std::fs::read(&beside).map_err(|error| {
         Fault::usage(beside.display().to_string(), error.to_string())
             .mend("请把条目文件放在证明文件旁边，或用 --entry 指出")

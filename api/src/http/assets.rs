@@ -18,11 +18,14 @@ use super::problem::Problem;
 use crate::site;
 
 /// Name, media type and content.
-const ASSETS: [(&str, &str, &str); 2] =
-    [("site.css", "text/css; charset=utf-8", site::CSS), ("site.js", "text/javascript; charset=utf-8", site::JS)];
+const ASSETS: [(&str, &str, &str); 3] = [
+    ("site.css", "text/css; charset=utf-8", site::CSS),
+    ("site.js", "text/javascript; charset=utf-8", site::JS),
+    ("icon.svg", "image/svg+xml", site::ICON),
+];
 
 /// The versions of the assets, in their order: computed once, because the content is constant.
-static VERSIONS: LazyLock<[String; 2]> = LazyLock::new(|| ASSETS.map(|(_, _, content)| version(content)));
+static VERSIONS: LazyLock<[String; 3]> = LazyLock::new(|| ASSETS.map(|(_, _, content)| version(content)));
 
 fn version(content: &str) -> String {
     gongkai_log::Digest::of(content.as_bytes()).to_hex()[..16].to_owned()

@@ -39,6 +39,9 @@ pub const CSS: &str = include_str!("../../assets/site.css");
 /// The script, served at `/assets/site.js`.
 pub const JS: &str = include_str!("../../assets/site.js");
 
+/// The icon, at `/assets/icon.svg`.
+pub const ICON: &str = include_str!("../../assets/icon.svg");
+
 /// Where a page stands in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {

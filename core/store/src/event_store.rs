@@ -2,7 +2,7 @@
 //!
 //! One writer at a time appends batches, each at one commit point, and is fenced as soon as another
 //! takes over. The store judges nothing and computes no hash: bytes come in and go out verbatim.
-//! A further database implements [`EventStore`] and passes [`crate::conformance`].
+//! A further database implements [`EventStore`] and passes `conformance` (feature `testing`).
 
 use std::future::Future;
 

@@ -9,7 +9,7 @@
 //! (committed with head and tree edge: a receipt exists), **published** (tiles and checkpoint name it).
 //! Everything after the commit can be redone from the database, and is, by the same code, on start.
 //!
-//! For another database, implement [`EventStore`] and run [`conformance`] against it.
+//! For another database, implement [`EventStore`] and run `conformance` (feature `testing`) against it.
 
 #![deny(missing_docs)]
 
