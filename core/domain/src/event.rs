@@ -10,7 +10,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use gongkai_log::{Digest, Opening, Statement};
 use serde_json::{Map, Value};
 
-use crate::{kind::Kind, world::World};
+use crate::{
+    kind::Kind,
+    refusal::Refusal,
+    world::{Role, World},
+};
 
 /// A statement with the openings and lines that came with it, before it is recorded.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +40,26 @@ impl Proposal<'_> {
         self.statement.declared_at.date_naive()
     }
 
+    /// A day on which something happened: not after the author's day.
+    ///
+    /// # Errors
+    /// [`Refusal::Field`] on that field.
+    pub(crate) fn happened_by_then(&self, on: NaiveDate, name: &str, label: &str) -> Result<(), Refusal> {
+        if on > self.declared_on() { Err(Refusal::field(name, label, "不能晚于申报日期")) } else { Ok(()) }
+    }
+
+    /// At least so many signers in a role.
+    ///
+    /// # Errors
+    /// [`Refusal::Cosigners`] naming the rule that demands them.
+    pub(crate) fn signed_by(&self, role: Role, needed: u64, rule: impl Into<String>) -> Result<(), Refusal> {
+        let got = self.signers_as(role.wire());
+        if got >= needed {
+            return Ok(());
+        }
+        Err(Refusal::Cosigners { role: role.label().into(), needed, got, rule: rule.into() })
+    }
+
     /// How many signers act in a role.
     pub fn signers_as(&self, role: &str) -> u64 {
         self.statement.signers.iter().filter(|s| s.role == role).count() as u64
@@ -59,6 +83,11 @@ impl Recorded<'_> {
     /// The author's date, in the author's zone.
     pub fn declared_on(&self) -> NaiveDate {
         self.statement.declared_at.date_naive()
+    }
+
+    /// How many lines its list has; 0 without a list.
+    pub fn lines_count(&self) -> u64 {
+        self.statement.body.get("count").and_then(Value::as_u64).unwrap_or(0)
     }
 }
 

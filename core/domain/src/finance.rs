@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
-use crate::chart;
+use crate::{chart, field::choices};
 
 /// Largest amount in fen, either sign: 2^53 − 1, what JSON readers hold exactly (RFC 8785).
 pub const FEN_MAX: i64 = (1 << 53) - 1;
@@ -79,38 +79,12 @@ pub struct Line {
     pub category: Option<String>,
 }
 
-/// What is special about a voucher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Flag {
-    /// 无凭证.
-    NoVoucher,
-    /// 不合规凭证 (白条).
-    Irregular,
-    /// 自制凭证, lawful.
-    SelfMade,
-}
-
-impl Flag {
-    /// Wire name.
-    pub fn wire(self) -> &'static str {
-        match self {
-            Self::NoVoucher => "no_voucher",
-            Self::Irregular => "irregular",
-            Self::SelfMade => "self_made",
-        }
-    }
-
-    /// The word for people.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::NoVoucher => "无凭证",
-            Self::Irregular => "不合规凭证(白条)",
-            Self::SelfMade => "自制凭证(合规)",
-        }
-    }
-
-    fn from_wire(text: &str) -> Option<Self> {
-        [Self::NoVoucher, Self::Irregular, Self::SelfMade].into_iter().find(|flag| flag.wire() == text)
+choices! {
+    /// What is special about a voucher.
+    Flag {
+        NoVoucher = "no_voucher" "无凭证",
+        Irregular = "irregular" "不合规凭证(白条)",
+        SelfMade = "self_made" "自制凭证(合规)",
     }
 }
 
@@ -172,6 +146,12 @@ impl Line {
             reference: text(row, "reference")?,
             category: text(row, "category")?,
         })
+    }
+
+    /// Whether its author says so, or money moved and no voucher is named.
+    pub fn is_without_voucher(&self) -> bool {
+        let moved = self.income != 0 || self.expense != 0;
+        self.flag == Some(Flag::NoVoucher) || (self.voucher.is_none() && moved)
     }
 
     /// The name under which the line is summed up: category, else account.
@@ -486,14 +466,13 @@ fn is_unnamed_other(line: &Line) -> bool {
 
 fn remarks(index: usize, line: &Line) -> Vec<Remark> {
     let mut found = Vec::new();
-    let moved = line.income != 0 || line.expense != 0;
     let flagged = match line.flag {
         Some(Flag::Irregular) => Some(RemarkKind::Irregular),
         Some(Flag::SelfMade) => Some(RemarkKind::SelfMade),
         Some(Flag::NoVoucher) | None => None,
     };
     found.extend(flagged.zip(line.flag.map(|flag| flag.label().to_owned())));
-    if line.flag == Some(Flag::NoVoucher) || (line.voucher.is_none() && moved) {
+    if line.is_without_voucher() {
         found.push((RemarkKind::NoVoucher, Flag::NoVoucher.label().to_owned()));
     }
     if line.income < 0 || line.expense < 0 {

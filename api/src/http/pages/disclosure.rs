@@ -4,7 +4,8 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use gongkai_domain::field::{Column as ListColumn, Shape};
-use gongkai_domain::kind::disclosure::{Content, FINANCE, VoucherFlag};
+use gongkai_domain::finance;
+use gongkai_domain::kind::disclosure::{Content, FINANCE};
 use gongkai_projections::read::{self, Disclosure, Line};
 use serde_json::{Map, Value};
 
@@ -153,15 +154,14 @@ fn finance_line(line: &Line) -> Option<FinanceLine> {
 }
 
 fn flags(row: &Map<String, Value>, corrected: bool) -> Vec<Flag> {
-    let voucher = row.get("flag").and_then(Value::as_str).and_then(VoucherFlag::from_wire).map(|flag| match flag {
-        VoucherFlag::NoVoucher => Flag::NoVoucher,
-        VoucherFlag::Irregular => Flag::PoorVoucher,
-        VoucherFlag::SelfMade => Flag::SelfMade,
+    let voucher = row.get("flag").and_then(Value::as_str).and_then(finance::Flag::from_wire).map(|flag| match flag {
+        finance::Flag::NoVoucher => Flag::NoVoucher,
+        finance::Flag::Irregular => Flag::PoorVoucher,
+        finance::Flag::SelfMade => Flag::SelfMade,
     });
-    let amounts = || ["income", "expense"].into_iter().filter_map(|name| row.get(name).and_then(Value::as_i64));
-    let negative = amounts().any(|fen| fen < 0);
-    // A line that moved money and names no voucher says so itself, whether its author flagged it or not.
-    let unnamed = !row.contains_key("voucher") && amounts().any(|fen| fen != 0);
+    let negative =
+        ["income", "expense"].into_iter().any(|name| row.get(name).and_then(Value::as_i64).is_some_and(|fen| fen < 0));
+    let unnamed = finance::Line::parse(row).is_ok_and(|line| line.is_without_voucher());
     let voucher = voucher.or_else(|| unnamed.then_some(Flag::NoVoucher));
     voucher.into_iter().chain(negative.then_some(Flag::Reversal)).chain(corrected.then_some(Flag::Corrected)).collect()
 }

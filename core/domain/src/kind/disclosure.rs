@@ -62,15 +62,6 @@ choices! {
 }
 
 choices! {
-    /// Objection to a line's voucher.
-    VoucherFlag {
-        NoVoucher = "no_voucher" "无凭证",
-        Irregular = "irregular" "不合规凭证(白条)",
-        SelfMade = "self_made" "自制凭证(合规)",
-    }
-}
-
-choices! {
     /// What a question is about.
     Topic {
         Amount = "amount" "金额",
@@ -92,7 +83,7 @@ pub const FINANCE: ListShape = ListShape {
     name: "finance",
     label: "收支明细",
     columns: columns! {
-        "date" "日期" Shape::Date, false;
+        "date" "日期" Shape::Date, true;
         "voucher" "凭证号" Shape::Text(50), false;
         "summary" "摘要" Shape::Text(200), true;
         "account" "科目" Shape::Text(100), false;
@@ -107,7 +98,7 @@ pub const FINANCE: ListShape = ListShape {
         "supervisor" "监督人" Shape::Text(50), false;
         "attachments" "附件张数" Shape::Count, false;
         "project" "项目" Shape::Text(100), false;
-        "flag" "凭证情况" Shape::Choice(VoucherFlag::CHOICES), false;
+        "flag" "凭证情况" Shape::Choice(finance::Flag::CHOICES), false;
         "reference" "冲红原凭证" Shape::Text(100), false;
     },
 };
@@ -377,16 +368,7 @@ impl Published {
             return Ok(());
         }
         let rule = world.rule(RuleCode::DisclosureSupervisorsMin, &proposal.statement.org, proposal.declared_on());
-        let got = proposal.signers_as(Role::Supervisor.wire());
-        if got >= rule.value {
-            return Ok(());
-        }
-        Err(Refusal::Cosigners {
-            role: Role::Supervisor.label().into(),
-            needed: rule.value,
-            got,
-            rule: format!("{}:{}", rule.code.label(), rule.basis),
-        })
+        proposal.signed_by(Role::Supervisor, rule.value, format!("{}：{}", rule.code.label(), rule.basis))
     }
 
     /// A book has one sheet a period; the balances of adjoining periods meet. A missing period between
@@ -497,7 +479,7 @@ impl Payload for Published {
             content: Some(self.content),
             book: self.book,
             totals: self.totals(),
-            lines_count: event.statement.body.get("count").and_then(Value::as_u64).unwrap_or(0),
+            lines_count: event.lines_count(),
             period: Some(self.period),
             ..State::default()
         }
@@ -534,7 +516,7 @@ impl Payload for Questioned {
     fn decide(&self, state: &State, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
         state.standing()?;
         state.has_line(self.line)?;
-        asked(self.asked_on, proposal)
+        proposal.happened_by_then(self.asked_on, "asked_on", "询问日期")
     }
 
     fn evolve(self, mut state: State, event: &Recorded<'_>) -> State {
@@ -549,14 +531,6 @@ impl Payload for Questioned {
     }
 }
 
-fn asked(on: NaiveDate, proposal: &Proposal<'_>) -> Result<(), Refusal> {
-    if on > proposal.declared_on() {
-        Err(Refusal::field("asked_on", "询问日期", "不能晚于申报日期"))
-    } else {
-        Ok(())
-    }
-}
-
 impl Payload for Interpellated {
     type State = State;
     const OPENS: bool = false;
@@ -568,7 +542,7 @@ impl Payload for Interpellated {
         if proposal.signers_as(Role::Supervisor.wire()) == 0 && self.people < 5 {
             return Err(Refusal::field("people", "联名人数", "质询须村务监督机构提出，或五名以上村民代表联名"));
         }
-        asked(self.asked_on, proposal)
+        proposal.happened_by_then(self.asked_on, "asked_on", "询问日期")
     }
 
     fn evolve(self, mut state: State, event: &Recorded<'_>) -> State {
@@ -591,10 +565,7 @@ impl Payload for Answered {
         if !state.questions.contains_key(&self.question) {
             return Err(Refusal::field("question", "所答复的修订号", "这次修订不是询问或质询"));
         }
-        if self.answered_on > proposal.declared_on() {
-            return Err(Refusal::field("answered_on", "答复日期", "不能晚于申报日期"));
-        }
-        Ok(())
+        proposal.happened_by_then(self.answered_on, "answered_on", "答复日期")
     }
 
     fn evolve(self, mut state: State, _: &Recorded<'_>) -> State {

@@ -255,11 +255,6 @@ impl State {
     }
 }
 
-/// A day on which something happened may not be after the author's day.
-fn not_after(on: NaiveDate, name: &str, label: &str, proposal: &Proposal<'_>) -> Result<(), Refusal> {
-    if on > proposal.declared_on() { Err(Refusal::field(name, label, "不能晚于申报日期")) } else { Ok(()) }
-}
-
 /// An exceptional promotion states its reasons (干部任用条例).
 fn exceptional_reasons(proposal: &Proposal<'_>) -> Result<(), Refusal> {
     let unexplained = proposal.lines.iter().position(|row| {
@@ -286,7 +281,7 @@ impl Payload for Previewed {
     }
 
     fn evolve(self, _: State, event: &Recorded<'_>) -> State {
-        State { people_count: count(event), ..State::default() }
+        State { people_count: event.lines_count(), ..State::default() }
     }
 
     fn sample() -> Value {
@@ -294,10 +289,6 @@ impl Payload for Previewed {
             "starts_on": "2026-04-01", "ends_on": "2026-04-03", "title": "考察预告(虚构)", "report_to": "12380",
             "lines": [{"name": "叶青田(虚构)", "intended_post": "副镇长考察对象"}]}})
     }
-}
-
-fn count(event: &Recorded<'_>) -> u64 {
-    event.statement.body.get("count").and_then(Value::as_u64).unwrap_or(0)
 }
 
 impl Payload for Announced {
@@ -314,7 +305,7 @@ impl Payload for Announced {
     }
 
     fn evolve(self, _: State, event: &Recorded<'_>) -> State {
-        State { people_count: count(event), stated: Some(self.stated()), ..State::default() }
+        State { people_count: event.lines_count(), stated: Some(self.stated()), ..State::default() }
     }
 
     fn sample() -> Value {
@@ -368,7 +359,7 @@ impl Payload for Closed {
         if state.closed {
             return Err(Refusal::state("公示已经结束"));
         }
-        not_after(self.closed_on, "closed_on", "结束日期", proposal)?;
+        proposal.happened_by_then(self.closed_on, "closed_on", "结束日期")?;
         ended_by(state, self.closed_on, &proposal.statement.org, context)
     }
 
@@ -400,7 +391,7 @@ impl Payload for Concluded {
     const OPENS: bool = false;
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        not_after(self.concluded_on, "concluded_on", "结论日期", proposal)?;
+        proposal.happened_by_then(self.concluded_on, "concluded_on", "结论日期")?;
         if self.outcomes.is_empty() {
             return Err(Refusal::field("outcomes", "各人结论", "至少一人"));
         }
@@ -438,7 +429,7 @@ impl Payload for Appointed {
     const OPENS: bool = false;
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
-        not_after(self.appointed_on, "appointed_on", "任职日期", proposal)?;
+        proposal.happened_by_then(self.appointed_on, "appointed_on", "任职日期")?;
         if self.probation_ends_on.is_some_and(|end| end <= self.appointed_on) {
             return Err(Refusal::field("probation_ends_on", "试用期满", "应晚于任职日期"));
         }
@@ -456,52 +447,49 @@ impl Payload for Appointed {
     }
 }
 
-impl Payload for Elected {
-    type State = State;
-    const OPENS: bool = false;
+/// The two results of an election differ in where they put the people.
+macro_rules! election {
+    ($name:ident, $people:ident, $sample:expr) => {
+        impl Payload for $name {
+            type State = State;
+            const OPENS: bool = false;
 
-    fn decide(&self, state: &State, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
-        not_after(self.elected_on, "elected_on", "选举日期", proposal)?;
-        state.may_take_office(&self.people, Outcome::Recommend)
-    }
+            fn decide(&self, state: &State, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
+                proposal.happened_by_then(self.elected_on, "elected_on", "选举日期")?;
+                state.may_take_office(&self.people, Outcome::Recommend)
+            }
 
-    fn evolve(self, mut state: State, _: &Recorded<'_>) -> State {
-        state.in_office.extend(&self.people);
-        state
-    }
+            fn evolve(self, mut state: State, _: &Recorded<'_>) -> State {
+                state.$people.extend(&self.people);
+                state
+            }
 
-    fn sample() -> Value {
-        json!({"kind": "nomination.elected.v1", "stream": sample_stream("nomination", 2), "org": "341599",
-            "fields": {"people": [0], "elected_on": "2026-05-20", "meeting": "镇人大会议(虚构)"}})
-    }
+            fn sample() -> Value {
+                $sample
+            }
+        }
+    };
 }
 
-impl Payload for NotElected {
-    type State = State;
-    const OPENS: bool = false;
-
-    fn decide(&self, state: &State, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
-        not_after(self.elected_on, "elected_on", "选举日期", proposal)?;
-        state.may_take_office(&self.people, Outcome::Recommend)
-    }
-
-    fn evolve(self, mut state: State, _: &Recorded<'_>) -> State {
-        state.not_elected.extend(&self.people);
-        state
-    }
-
-    fn sample() -> Value {
-        json!({"kind": "nomination.not_elected.v1", "stream": sample_stream("nomination", 2), "org": "341599",
-            "fields": {"people": [0], "elected_on": "2026-05-20"}})
-    }
-}
+election!(
+    Elected,
+    in_office,
+    json!({"kind": "nomination.elected.v1", "stream": sample_stream("nomination", 2), "org": "341599",
+        "fields": {"people": [0], "elected_on": "2026-05-20", "meeting": "镇人大会议(虚构)"}})
+);
+election!(
+    NotElected,
+    not_elected,
+    json!({"kind": "nomination.not_elected.v1", "stream": sample_stream("nomination", 2), "org": "341599",
+        "fields": {"people": [0], "elected_on": "2026-05-20"}})
+);
 
 impl Payload for ProbationEnded {
     type State = State;
     const OPENS: bool = false;
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
-        not_after(self.ended_on, "ended_on", "期满日期", proposal)?;
+        proposal.happened_by_then(self.ended_on, "ended_on", "期满日期")?;
         match self.people.iter().find(|person| !state.in_office.contains(person)) {
             Some(person) => Err(Refusal::state(format!("第 {} 人没有任职", person + 1))),
             None if self.people.is_empty() => Err(Refusal::field("people", "人员行号", "至少一人")),

@@ -233,9 +233,7 @@ impl Payload for Closed {
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         state.open()?;
-        if self.closed_on > proposal.declared_on() {
-            return Err(Refusal::field("closed_on", "结束日期", "不能晚于申报日期"));
-        }
+        proposal.happened_by_then(self.closed_on, "closed_on", "结束日期")?;
         let (Some(kind), Some(stated)) = (state.category, state.stated) else { return Ok(()) };
         let Some(rule) = period_rule(kind, &stated, &proposal.statement.org, context.world) else { return Ok(()) };
         let end = stated.computed(rule.value, rule.unit, context.world)?.end;

@@ -224,9 +224,7 @@ impl State {
     /// A day on which something happened: not before the pledge, not after the author's day.
     fn happened(&self, on: Option<NaiveDate>, name: &str, label: &str, proposal: &Proposal<'_>) -> Result<(), Refusal> {
         let Some(on) = on else { return Ok(()) };
-        if on > proposal.declared_on() {
-            return Err(Refusal::field(name, label, "不能晚于申报日期"));
-        }
+        proposal.happened_by_then(on, name, label)?;
         if self.made_on.is_some_and(|made| on < made) {
             return Err(Refusal::field(name, label, "不能早于承诺日期"));
         }
@@ -251,8 +249,8 @@ impl Payload for Made {
 
     fn decide(&self, _: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         due_after(self.due, Some(self.shown_on.unwrap_or_else(|| proposal.declared_on())))?;
-        if self.shown_on.is_some_and(|shown| shown > proposal.declared_on()) {
-            return Err(Refusal::field("shown_on", "示诺日期", "不能晚于申报日期"));
+        if let Some(shown) = self.shown_on {
+            proposal.happened_by_then(shown, "shown_on", "示诺日期")?;
         }
         if let Some(person) = self.person.as_ref().filter(|person| !context.world.has_person(&person.0)) {
             return Err(Refusal::field("person", "人员编号", format!("{} 没有登记", person.0)));

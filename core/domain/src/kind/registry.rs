@@ -474,13 +474,8 @@ impl Payload for RoleGranted {
         if world.grants(&self.person.0).iter().any(|g| g.role == self.role && g.org.as_deref() == Some(org)) {
             return Err(Refusal::state("此人已有这项职责"));
         }
-        if self.role.needs_second_registrar() && proposal.signers_as(Role::Registrar.wire()) < 2 {
-            return Err(Refusal::Cosigners {
-                role: Role::Registrar.label().into(),
-                needed: 2,
-                got: proposal.signers_as(Role::Registrar.wire()),
-                rule: format!("授予「{}」职责须两名登记员", self.role.label()),
-            });
+        if self.role.needs_second_registrar() {
+            proposal.signed_by(Role::Registrar, 2, format!("授予「{}」职责须两名登记员", self.role.label()))?;
         }
         let conflicting = match self.role {
             Role::Supervisor => Some(Role::Publisher),

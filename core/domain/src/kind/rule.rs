@@ -38,15 +38,7 @@ impl Payload for Published {
             return Err(Refusal::field("unit", "单位", format!("「{}」以「{}」计", self.rule.label(), unit.label())));
         }
         // A village must not be able to lower its own supervision.
-        if proposal.signers_as(Role::Registrar.wire()) < 2 {
-            return Err(Refusal::Cosigners {
-                role: Role::Registrar.label().into(),
-                needed: 2,
-                got: proposal.signers_as(Role::Registrar.wire()),
-                rule: "发布规则须两名登记员".into(),
-            });
-        }
-        Ok(())
+        proposal.signed_by(Role::Registrar, 2, "发布规则须两名登记员")
     }
 
     fn evolve(self, (): (), _: &Recorded<'_>) {}

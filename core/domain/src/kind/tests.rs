@@ -109,3 +109,9 @@ fn refuse(command: &Command) -> crate::Refusal {
     let submission = Submission { note: signed.note.to_string(), openings: prepared.openings, lines: prepared.lines };
     submission::check("ledger.example/vectors", submission).unwrap_err()
 }
+
+#[test]
+fn the_columns_of_a_finance_line_are_those_that_are_checked() {
+    let described: BTreeSet<_> = disclosure::FINANCE.columns.iter().map(|column| column.name).collect();
+    assert_eq!(described, crate::finance::COLUMNS.into_iter().collect());
+}

@@ -166,7 +166,7 @@ impl Payload for Announced {
 
     fn evolve(self, _: State, event: &Recorded<'_>) -> State {
         State {
-            posts_count: event.statement.body.get("count").and_then(Value::as_u64).unwrap_or(0),
+            posts_count: event.lines_count(),
             opens_on: Some(self.opens_on),
             closes_on: Some(self.closes_on),
             ..State::default()
@@ -194,10 +194,7 @@ impl Payload for Closed {
         if state.closes_on.is_some_and(|last| self.closed_on < last) {
             return Err(Refusal::field("closed_on", "截止日期", "不能早于公告的推荐截止日"));
         }
-        if self.closed_on > proposal.declared_on() {
-            return Err(Refusal::field("closed_on", "截止日期", "不能晚于申报日期"));
-        }
-        Ok(())
+        proposal.happened_by_then(self.closed_on, "closed_on", "截止日期")
     }
 
     fn evolve(self, state: State, _: &Recorded<'_>) -> State {
@@ -251,10 +248,7 @@ impl Payload for Filled {
         if state.filled.contains(&self.post) {
             return Err(Refusal::state("这个职位已经补缺"));
         }
-        if self.filled_on > proposal.declared_on() {
-            return Err(Refusal::field("filled_on", "补缺日期", "不能晚于申报日期"));
-        }
-        Ok(())
+        proposal.happened_by_then(self.filled_on, "filled_on", "补缺日期")
     }
 
     fn evolve(self, mut state: State, _: &Recorded<'_>) -> State {
