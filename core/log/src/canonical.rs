@@ -77,12 +77,17 @@ pub fn parse(text: &str) -> Result<Value, CanonicalError> {
 
 /// Reads a value from its canonical form, of at most `bytes_max` bytes.
 pub fn parse_with_limit(text: &str, bytes_max: usize) -> Result<Value, CanonicalError> {
-    if text.len() > bytes_max {
-        return Err(CanonicalError::TooLong { bytes: text.len(), bytes_max });
-    }
-    let mut parser = Parser { text, bytes: text.as_bytes(), at: 0 };
+    check_length(text, bytes_max)?;
+    let mut parser = Parser::new(text);
     let value = parser.value(0)?;
-    if parser.at == text.len() { Ok(value) } else { Err(parser.syntax()) }
+    parser.end()?;
+    Ok(value)
+}
+
+/// Refuses a text of more than `bytes_max` bytes.
+pub(crate) fn check_length(text: &str, bytes_max: usize) -> Result<(), CanonicalError> {
+    let bytes = text.len();
+    if bytes > bytes_max { Err(CanonicalError::TooLong { bytes, bytes_max }) } else { Ok(()) }
 }
 
 /// Orders two strings by UTF-16 code units without encoding them.
@@ -101,7 +106,8 @@ fn utf16_cmp(left: &str, right: &str) -> Ordering {
     }
 }
 
-fn write_value(value: &Value, out: &mut String, depth: usize) -> Result<(), CanonicalError> {
+/// Writes a value that stands inside `depth` arrays and objects.
+pub(crate) fn write_value(value: &Value, out: &mut String, depth: usize) -> Result<(), CanonicalError> {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
@@ -163,7 +169,7 @@ fn write_number(number: &Number, out: &mut String) -> Result<(), CanonicalError>
     write!(out, "{number}").map_err(|_| CanonicalError::Number { at: 0 })
 }
 
-fn write_string(text: &str, out: &mut String) {
+pub(crate) fn write_string(text: &str, out: &mut String) {
     use std::fmt::Write as _;
     out.push('"');
     let mut done = 0;
@@ -188,13 +194,39 @@ fn write_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
-struct Parser<'t> {
+/// Reads a canonical text piece by piece; a form with fixed members is read without a [`Value`].
+pub(crate) struct Parser<'t> {
     text: &'t str,
     bytes: &'t [u8],
     at: usize,
 }
 
-impl Parser<'_> {
+impl<'t> Parser<'t> {
+    pub(crate) fn new(text: &'t str) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0 }
+    }
+
+    /// Refuses anything that is left.
+    pub(crate) fn end(&self) -> Result<(), CanonicalError> {
+        if self.at == self.bytes.len() { Ok(()) } else { Err(self.syntax()) }
+    }
+
+    /// Skips exactly this text, if it comes next.
+    pub(crate) fn skip(&mut self, text: &str) -> bool {
+        let next = self.bytes[self.at..].starts_with(text.as_bytes());
+        if next {
+            self.at += text.len();
+        }
+        next
+    }
+
+    /// Reads so many bytes as they are, if they end on a character's boundary.
+    pub(crate) fn take(&mut self, bytes: usize) -> Option<&'t str> {
+        let taken = self.text.get(self.at..self.at.checked_add(bytes)?)?;
+        self.at += bytes;
+        Some(taken)
+    }
+
     fn syntax(&self) -> CanonicalError {
         CanonicalError::Syntax { at: self.at }
     }
@@ -212,14 +244,11 @@ impl Parser<'_> {
     }
 
     fn word(&mut self, word: &str, value: Value) -> Result<Value, CanonicalError> {
-        if !self.bytes[self.at..].starts_with(word.as_bytes()) {
-            return Err(self.syntax());
-        }
-        self.at += word.len();
-        Ok(value)
+        if self.skip(word) { Ok(value) } else { Err(self.syntax()) }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, CanonicalError> {
+    /// Reads a value that stands inside `depth` arrays and objects.
+    pub(crate) fn value(&mut self, depth: usize) -> Result<Value, CanonicalError> {
         match self.peek() {
             Some(b'"') => self.string().map(Value::String),
             Some(b'{') => {
@@ -317,7 +346,7 @@ impl Parser<'_> {
         Ok(Value::from(if negative { -magnitude } else { magnitude }))
     }
 
-    fn string(&mut self) -> Result<String, CanonicalError> {
+    pub(crate) fn string(&mut self) -> Result<String, CanonicalError> {
         self.expect(b'"')?;
         let mut done = self.at;
         let mut out = String::new();

@@ -513,10 +513,13 @@ impl<F: Fetch> Shared<'_, F> {
         }
         let hashes = self.hashes(hashes_path)?;
         // A malformed line of the openings file is no entry's fault: named after the entries.
-        let openings = self.openings(number, path.width());
-        if let Ok(openings) = &openings {
-            bundle.openings.clone_from(openings);
-        }
+        let malformed = match self.openings(number, path.width()) {
+            Ok(openings) => {
+                bundle.openings = openings;
+                None
+            }
+            Err(fault) => Some(fault),
+        };
         for (place, (bytes, stated)) in entries.iter().zip(&hashes).enumerate() {
             let index = number * TILE_WIDTH + place as u64;
             let entry = Entry::parse(bytes.to_vec()).map_err(|error| finding(index, error.field(), chain(&error)))?;
@@ -534,7 +537,7 @@ impl<F: Fetch> Shared<'_, F> {
             bundle.leaves.push(leaf);
             bundle.entries.push(entry);
         }
-        openings.map(drop)
+        malformed.map_or(Ok(()), Err)
     }
 
     /// Says whether entry or tile is at fault when they differ: the one that the checkpoint binds is

@@ -48,6 +48,11 @@ pub(crate) fn decode32(text: &str) -> Result<[u8; 32], HashError> {
     }
 }
 
+/// Appends the padded base64 of 32 bytes.
+pub(crate) fn push32(bytes: &[u8; 32], out: &mut String) {
+    STANDARD.encode_string(bytes, out);
+}
+
 fn decode_hex(text: &str) -> Result<[u8; 32], HashError> {
     let digits = text.as_bytes();
     if digits.len() != 64 {

@@ -86,7 +86,7 @@ pub use note::{Note, NoteSignature};
 pub use policy::Policy;
 pub use proof::TlogProof;
 pub use sealed::{Promise, SealedPeriod};
-pub use slot::{Opening, Openings, SLOTS, Tier};
+pub use slot::{Opening, Openings, SLOTS, Tier, UnplacedLine};
 pub use statement::{PROXY_CHANNELS, Proxy, SignedStatement, Signer, Statement, StatementError};
 pub use stream::StreamId;
 pub use tile::TilePath;

@@ -161,7 +161,8 @@ pub fn commit_line(
     salt: &[u8; 32],
 ) -> Result<Digest, ListError> {
     let payload = json!([origin, statement_id(stream, revision), "line", line, row]);
-    slot::commitment(salt, &payload).map_err(|source| ListError::Json { line, source })
+    let payload = canonical::to_string(&payload).map_err(|source| ListError::Json { line, source })?;
+    Ok(slot::commitment(salt, &payload))
 }
 
 /// Root over commitments, in the shape of RFC 6962 with BLAKE3; BLAKE3 of nothing for no lines.

@@ -6,13 +6,14 @@
 //!
 //! Not here: which field belongs to which tier, the vault, salts (they are handed in).
 
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use crate::canonical::{self, CanonicalError};
-use crate::hash::{Digest, HashError, decode32};
+use crate::canonical::{self, CanonicalError, Parser};
+use crate::hash::{Digest, HASH_TEXT_BYTES, HashError, decode32, push32};
 use crate::statement::{Statement, statement_id};
 use crate::stream::StreamId;
 use crate::tree;
@@ -25,6 +26,12 @@ pub const OPENINGS_LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Most bytes of a field's name in an opening.
 pub const FIELD_NAME_BYTES_MAX: usize = 128;
+
+/// Digits of the largest index, 2^53 − 1.
+const INDEX_BYTES_MAX: usize = 16;
+
+/// Bytes of a line before its index: the commitments.
+const LINE_HEAD_BYTES: usize = 18 + SLOTS * (HASH_TEXT_BYTES + 3) + 10;
 
 const CONTEXT: &str = "gongkai 2026 slot v1";
 
@@ -147,9 +154,8 @@ pub(crate) fn derive(hasher: &blake3::Hasher, salt: &[u8; 32], content: &[u8]) -
 }
 
 /// The slot hasher, which lists share (design 3.1: lines are committed the same way).
-pub(crate) fn commitment(salt: &[u8; 32], payload: &Value) -> Result<Digest, CanonicalError> {
-    let payload = canonical::to_string(payload)?;
-    Ok(derive(&HASHER, salt, payload.as_bytes()))
+pub(crate) fn commitment(salt: &[u8; 32], payload: &str) -> Digest {
+    derive(&HASHER, salt, payload.as_bytes())
 }
 
 /// Commitment of an opening: `derive_key(context, salt ‖ canonical [origin, statement id, slot, tier,
@@ -161,15 +167,17 @@ pub fn commit(origin: &str, stream: &StreamId, revision: u64, opening: &Opening)
     if opening.name.is_empty() || opening.name.len() > FIELD_NAME_BYTES_MAX {
         return Err(refuse("name", "is empty or longer than 128 bytes"));
     }
-    let payload = json!([
-        origin,
-        statement_id(stream, revision),
-        opening.slot,
-        opening.tier.as_str(),
-        opening.name,
-        opening.value
-    ]);
-    Ok(commitment(&opening.salt, &payload)?)
+    let mut payload = String::with_capacity(256);
+    payload.push('[');
+    canonical::write_string(origin, &mut payload);
+    payload.push(',');
+    canonical::write_string(&statement_id(stream, revision), &mut payload);
+    write!(payload, ",{},\"{}\",", opening.slot, opening.tier).expect("writing to a String cannot fail");
+    canonical::write_string(&opening.name, &mut payload);
+    payload.push(',');
+    canonical::write_value(&opening.value, &mut payload, 1)?;
+    payload.push(']');
+    Ok(commitment(&opening.salt, &payload))
 }
 
 /// Commitment of an empty slot: the same function over 32 random bytes, so that nobody can tell.
@@ -208,58 +216,86 @@ pub struct Openings {
     pub open: Vec<Opening>,
 }
 
+/// A line of an openings file but for the index, which an entry has only at its turn.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UnplacedLine {
+    before: String,
+    after: String,
+}
+
+impl std::fmt::Debug for UnplacedLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "UnplacedLine({} bytes, hidden)", self.before.len() + self.after.len())
+    }
+}
+
+impl UnplacedLine {
+    /// The line of the entry at this index.
+    pub fn at(&self, index: u64) -> String {
+        let Self { before, after } = self;
+        format!("{before}{index}{after}")
+    }
+}
+
 impl Openings {
     /// The canonical JSON line, without newline.
     pub fn to_line(&self) -> Result<String, SlotError> {
+        Ok(self.to_unplaced_line()?.at(self.index))
+    }
+
+    /// The canonical JSON line around its index; the index here does not matter. Refused if it could
+    /// become too long with any index.
+    pub fn to_unplaced_line(&self) -> Result<UnplacedLine, SlotError> {
         let mut open: Vec<&Opening> = self.open.iter().collect();
         open.sort_by_key(|opening| opening.slot);
         check_slots(open.iter().map(|opening| opening.slot))?;
-        let open: Vec<Value> = open
-            .into_iter()
-            .map(|opening| {
-                json!({
-                    "name": opening.name,
-                    "salt": Digest::from_bytes(opening.salt).to_string(),
-                    "slot": opening.slot,
-                    "tier": opening.tier.as_str(),
-                    "value": opening.value,
-                })
-            })
-            .collect();
-        let commitments = self.commitments.map(|commitment| commitment.to_string());
-        let line = canonical::to_string(&json!({
-            "commitments": commitments,
-            "index": self.index,
-            "open": open,
-        }))?;
-        if line.len() > OPENINGS_LINE_BYTES_MAX {
-            return Err(SlotError::Json(CanonicalError::TooLong {
-                bytes: line.len(),
-                bytes_max: OPENINGS_LINE_BYTES_MAX,
-            }));
+        let mut before = String::with_capacity(LINE_HEAD_BYTES);
+        for commitment in &self.commitments {
+            before.push_str(if before.is_empty() { "{\"commitments\":[\"" } else { "\",\"" });
+            push32(commitment.as_bytes(), &mut before);
         }
-        Ok(line)
+        before.push_str("\"],\"index\":");
+        let mut after = String::with_capacity(256);
+        after.push_str(",\"open\":[");
+        for (place, opening) in open.into_iter().enumerate() {
+            after.push_str(if place == 0 { "{\"name\":" } else { ",{\"name\":" });
+            canonical::write_string(&opening.name, &mut after);
+            after.push_str(",\"salt\":\"");
+            push32(&opening.salt, &mut after);
+            write!(after, "\",\"slot\":{},\"tier\":\"{}\",\"value\":", opening.slot, opening.tier)
+                .expect("writing to a String cannot fail");
+            canonical::write_value(&opening.value, &mut after, 3)?;
+            after.push('}');
+        }
+        after.push_str("]}");
+        let bytes = before.len() + INDEX_BYTES_MAX + after.len();
+        if bytes > OPENINGS_LINE_BYTES_MAX {
+            return Err(CanonicalError::TooLong { bytes, bytes_max: OPENINGS_LINE_BYTES_MAX }.into());
+        }
+        Ok(UnplacedLine { before, after })
     }
 
     /// Reads a line without its newline; nothing is checked against a statement yet.
     pub fn parse_line(line: &str) -> Result<Self, SlotError> {
-        let value = canonical::parse_with_limit(line, OPENINGS_LINE_BYTES_MAX)?;
-        let Value::Object(mut members) = value else {
-            return Err(refuse("index", "is missing: the line is no object"));
-        };
-        let index = take(&mut members, "index")?;
-        let index = index.as_u64().ok_or_else(|| refuse("index", "is no index"))?;
-        let commitments = commitments(take(&mut members, "commitments")?)?;
-        let Value::Array(open) = take(&mut members, "open")? else {
-            return Err(refuse("open", "is no list"));
-        };
-        if open.len() > SLOTS {
-            return Err(refuse("open", "lists more than 16 openings"));
+        canonical::check_length(line, OPENINGS_LINE_BYTES_MAX)?;
+        let mut line = Parser::new(line);
+        expect(&mut line, "{\"commitments\":[\"", "commitments")?;
+        let commitments = read_commitments(&mut line)?;
+        expect(&mut line, "\"],\"index\":", "index")?;
+        let index = line.value(1)?.as_u64().ok_or_else(|| refuse("index", "is no index"))?;
+        expect(&mut line, ",\"open\":[", "open")?;
+        let mut open = Vec::new();
+        while !line.skip("]") {
+            if open.len() == SLOTS {
+                return Err(refuse("open", "lists more than 16 openings"));
+            }
+            if !open.is_empty() {
+                expect(&mut line, ",", "open")?;
+            }
+            open.push(read_opening(&mut line)?);
         }
-        if !members.is_empty() {
-            return Err(refuse("open", "stands beside an unknown member"));
-        }
-        let open: Vec<Opening> = open.into_iter().map(opening).collect::<Result<_, _>>()?;
+        expect(&mut line, "}", "open")?;
+        line.end()?;
         check_slots(open.iter().map(|opening| opening.slot))?;
         Ok(Self { index, commitments, open })
     }
@@ -291,10 +327,6 @@ fn refuse(member: &'static str, reason: &'static str) -> SlotError {
     SlotError::Member { member, reason }
 }
 
-fn take(members: &mut Map<String, Value>, name: &'static str) -> Result<Value, SlotError> {
-    members.remove(name).ok_or_else(|| refuse(name, "is missing"))
-}
-
 fn check_slots(slots: impl Iterator<Item = u8>) -> Result<(), SlotError> {
     let mut next = 0;
     for slot in slots {
@@ -309,38 +341,40 @@ fn check_slots(slots: impl Iterator<Item = u8>) -> Result<(), SlotError> {
     Ok(())
 }
 
-fn commitments(value: Value) -> Result<[Digest; SLOTS], SlotError> {
-    let texts = match value {
-        Value::Array(texts) if texts.len() == SLOTS => texts,
-        _ => return Err(refuse("commitments", "is no list of 16")),
-    };
+/// Skips what must stand before a member's value, in the one spelling that is canonical.
+fn expect(line: &mut Parser<'_>, text: &str, member: &'static str) -> Result<(), SlotError> {
+    if line.skip(text) { Ok(()) } else { Err(refuse(member, "is missing, out of place, or beside an unknown member")) }
+}
+
+fn read32(line: &mut Parser<'_>) -> Result<[u8; 32], SlotError> {
+    Ok(decode32(line.take(HASH_TEXT_BYTES).ok_or(HashError::Base64)?)?)
+}
+
+fn read_commitments(line: &mut Parser<'_>) -> Result<[Digest; SLOTS], SlotError> {
     let mut commitments = [Digest::ZERO; SLOTS];
-    for (commitment, text) in commitments.iter_mut().zip(&texts) {
-        let text = text.as_str().ok_or(HashError::Base64)?;
-        *commitment = Digest::parse(text)?;
+    for (place, commitment) in commitments.iter_mut().enumerate() {
+        if place > 0 && !line.skip("\",\"") {
+            return Err(refuse("commitments", "is no list of 16"));
+        }
+        *commitment = Digest::from_bytes(read32(line)?);
     }
     Ok(commitments)
 }
 
-fn opening(value: Value) -> Result<Opening, SlotError> {
-    let Value::Object(mut members) = value else {
-        return Err(refuse("open", "has an item that is no object"));
-    };
-    let slot = take(&mut members, "slot")?.as_u64();
+fn read_opening(line: &mut Parser<'_>) -> Result<Opening, SlotError> {
+    expect(line, "{\"name\":", "name")?;
+    let name = line.string()?;
+    expect(line, ",\"salt\":\"", "salt")?;
+    let salt = read32(line)?;
+    expect(line, "\",\"slot\":", "slot")?;
+    let slot = line.value(3)?.as_u64();
     let slot = slot.and_then(|slot| u8::try_from(slot).ok());
     let slot = slot.ok_or_else(|| refuse("slot", "is no slot number"))?;
-    let salt = take(&mut members, "salt")?;
-    let salt = decode32(salt.as_str().ok_or(HashError::Base64)?)?;
-    let tier = take(&mut members, "tier")?;
-    let tier = tier.as_str().and_then(Tier::parse);
-    let tier = tier.ok_or_else(|| refuse("tier", "is no tier"))?;
-    let Value::String(name) = take(&mut members, "name")? else {
-        return Err(refuse("name", "is no string"));
-    };
-    let value = take(&mut members, "value")?;
-    if !members.is_empty() {
-        return Err(refuse("value", "stands beside an unknown member"));
-    }
+    expect(line, ",\"tier\":", "tier")?;
+    let tier = Tier::parse(&line.string()?).ok_or_else(|| refuse("tier", "is no tier"))?;
+    expect(line, ",\"value\":", "value")?;
+    let value = line.value(3)?;
+    expect(line, "}", "value")?;
     Ok(Opening { slot, salt, tier, name, value })
 }
 
@@ -349,6 +383,7 @@ mod tests {
     use super::*;
     use crate::statement::Signer;
     use crate::time::parse_declared;
+    use serde_json::{Map, json};
     use uuid::Uuid;
 
     fn sample() -> (Statement, Openings) {
@@ -391,6 +426,41 @@ mod tests {
         let line = openings.to_line().unwrap();
         assert_eq!(Openings::parse_line(&line).unwrap(), openings);
         assert_eq!(openings.check(&statement), Ok(()));
+    }
+
+    #[test]
+    fn a_line_and_a_commitment_are_those_of_the_canonical_json() {
+        let (statement, mut openings) = sample();
+        openings.open[1].value = json!({"z": ["引号\"斜线\\换行\n分隔\u{2028}表情😀"], "a": -1});
+        openings.open[1].name = "na\"me".to_owned();
+        let open = openings.open.iter().map(|o| {
+            let salt = Digest::from_bytes(o.salt).to_string();
+            json!({"slot": o.slot, "salt": salt, "tier": o.tier.as_str(), "name": o.name, "value": o.value})
+        });
+        let commitments: Vec<String> = openings.commitments.iter().map(Digest::to_string).collect();
+        let line = json!({"index": 1_234_567, "open": open.collect::<Vec<_>>(), "commitments": commitments});
+        let unplaced = openings.to_unplaced_line().unwrap();
+        assert_eq!(unplaced.at(1_234_567), canonical::to_string(&line).unwrap());
+        assert!(!format!("{unplaced:?}").contains("引号"));
+        let Opening { slot, salt, tier, name, value } = &openings.open[1];
+        let payload = canonical::to_string(&json!(["ledger.example", statement.id(), slot, tier, name, value]));
+        let expected = commitment(salt, &payload.unwrap());
+        assert_eq!(commit("ledger.example", &statement.stream, statement.revision, &openings.open[1]), Ok(expected));
+    }
+
+    #[test]
+    fn a_line_is_refused_when_an_index_could_make_it_too_long() {
+        let mut openings = sample().1;
+        let bare = openings.to_unplaced_line().unwrap().at(0).len() - 1;
+        let text = |bytes: usize| Value::String("x".repeat(bytes));
+        let shorter = openings.open[0].value.as_str().unwrap().len();
+        let room = OPENINGS_LINE_BYTES_MAX - INDEX_BYTES_MAX - bare + shorter;
+        openings.open[0].value = text(room);
+        let line = openings.to_unplaced_line().unwrap().at(9_007_199_254_740_991);
+        assert_eq!(line.len(), OPENINGS_LINE_BYTES_MAX);
+        assert!(Openings::parse_line(&line).is_ok());
+        openings.open[0].value = text(room + 1);
+        assert!(matches!(openings.to_line(), Err(SlotError::Json(CanonicalError::TooLong { .. }))));
     }
 
     #[test]

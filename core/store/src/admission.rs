@@ -4,19 +4,14 @@
 //! finds out about signatures holds for the keys that the world knew then; the sequencer compares them
 //! with the keys at the entry's turn and verifies again where they differ.
 
-use std::fmt::Write as _;
-
 use gongkai_domain::{
     Checked, Refusal, Submission,
     field::{Attachment, Shape},
     submission,
 };
 use gongkai_log::{
-    Digest, Opening, SignedStatement, StatementError, VerifierKey, canonical, slot::OPENINGS_LINE_BYTES_MAX,
+    Digest, SignedStatement, StatementError, UnplacedLine, VerifierKey, canonical::CanonicalError, slot::SlotError,
 };
-
-/// Digits of the largest index, 2^53 − 1.
-const INDEX_BYTES_MAX: usize = 16;
 
 /// What verification found, and under which keys.
 #[derive(Clone, Debug)]
@@ -40,8 +35,8 @@ pub(crate) struct Admitted {
     pub verified: Verified,
     /// BLAKE3 of the note. The note commits to all slots and lines, so it stands for the submission.
     pub request: Digest,
-    /// The openings line before and after the index, which is not known yet.
-    pub openings: (String, String),
+    /// The line of the openings file, still without index.
+    pub openings: UnplacedLine,
     /// The lines file.
     pub list: Option<String>,
     /// Attachments that the body names.
@@ -68,7 +63,7 @@ pub(crate) fn admit(
     let list = checked.list.as_ref().map(gongkai_log::List::to_text).transpose().map_err(|e| malformed("lines", &e))?;
     Ok(Admitted {
         request: Digest::of(note.as_bytes()),
-        openings: split_line(&checked)?,
+        openings: openings_line(&checked)?,
         attachments: attachments(&checked)?,
         note,
         checked,
@@ -91,37 +86,13 @@ pub(crate) fn verify(signed: &SignedStatement, keys: &[VerifierKey]) -> Result<(
     })
 }
 
-/// The openings line (`Openings::to_line`) around its index, which is not known yet. Written piece by
-/// piece: this runs for every submission, and building a JSON tree first costs as much as half a
-/// signature.
-fn split_line(checked: &Checked) -> Result<(String, String), Refusal> {
-    let unusable = |e: &dyn std::fmt::Display| malformed("openings", e);
-    let mut before = String::with_capacity(800);
-    for commitment in &checked.openings.commitments {
-        before.push_str(if before.is_empty() { "{\"commitments\":[\"" } else { "\",\"" });
-        write!(before, "{commitment}").map_err(|e| unusable(&e))?;
-    }
-    before.push_str("\"],\"index\":");
-    let mut open: Vec<&Opening> = checked.openings.open.iter().collect();
-    open.sort_by_key(|opening| opening.slot);
-    let mut after = String::from(",\"open\":[");
-    for (place, Opening { slot, salt, tier, name, value }) in open.into_iter().enumerate() {
-        let comma = if place == 0 { "" } else { "," };
-        let name = canonical::to_string(&name.as_str().into()).map_err(|e| unusable(&e))?;
-        let value = canonical::to_string(value).map_err(|e| unusable(&e))?;
-        let salt = Digest::from_bytes(*salt);
-        write!(
-            after,
-            "{comma}{{\"name\":{name},\"salt\":\"{salt}\",\"slot\":{slot},\"tier\":\"{tier}\",\"value\":{value}}}"
-        )
-        .map_err(|e| unusable(&e))?;
-    }
-    after.push_str("]}");
-    let bytes = before.len() + INDEX_BYTES_MAX + after.len();
-    if bytes > OPENINGS_LINE_BYTES_MAX {
-        return Err(Refusal::TooLarge { bytes, bytes_max: OPENINGS_LINE_BYTES_MAX });
-    }
-    Ok((before, after))
+/// The line of the openings file. Encoded here and not at the entry's turn: it costs much more than
+/// putting the index in.
+fn openings_line(checked: &Checked) -> Result<UnplacedLine, Refusal> {
+    checked.openings.to_unplaced_line().map_err(|error| match error {
+        SlotError::Json(CanonicalError::TooLong { bytes, bytes_max }) => Refusal::TooLarge { bytes, bytes_max },
+        other => malformed("openings", &other),
+    })
 }
 
 fn attachments(checked: &Checked) -> Result<Vec<Digest>, Refusal> {
@@ -138,26 +109,4 @@ fn attachments(checked: &Checked) -> Result<Vec<Digest>, Refusal> {
 
 fn malformed(place: &str, reason: &dyn std::fmt::Display) -> Refusal {
     Refusal::Malformed { place: place.into(), reason: reason.to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{COUNTY, Fixture, ORIGIN, pledge};
-
-    #[tokio::test]
-    async fn the_openings_line_is_the_canonical_one() {
-        let mut fixture = Fixture::new().await;
-        let mut hard = pledge(COUNTY, 1);
-        hard["fields"]["title"] = "引号\"斜线\\换行\n分隔\u{2028}表情😀(虚构)".into();
-        let plain = serde_json::json!({"kind": "key.revoked.v1", "org": COUNTY, "fields": {"reason": "lost"},
-            "stream": "key/00000000-0000-7000-8000-000000000001"});
-        for (command, role) in [(pledge(COUNTY, 2), "publisher"), (hard, "publisher"), (plain, "registrar")] {
-            let submission = fixture.opening(&command, &[(role, "甲")]);
-            let mut openings = submission::check(ORIGIN, submission.clone()).unwrap().openings;
-            openings.index = 1_234_567;
-            let (before, after) = admit(ORIGIN, submission, |_| None).unwrap().openings;
-            assert_eq!(format!("{before}1234567{after}"), openings.to_line().unwrap());
-        }
-    }
 }

@@ -358,7 +358,7 @@ impl<S: EventStore> Sequencer<S> {
         draft.entries.push(NewEntry {
             bytes,
             stream: Some((name, signed.statement.revision)),
-            openings: Some(format!("{}{index}{}", admitted.openings.0, admitted.openings.1)),
+            openings: Some(admitted.openings.at(index)),
             list: admitted.list.clone(),
             attachments: admitted.attachments.clone(),
             request: item.key.clone().map(|key| (key, admitted.request)),

@@ -35,6 +35,10 @@ const MIGRATIONS: [&str; 4] = [
 pub(crate) const VERSION: i64 = 4;
 const _: () = assert!(MIGRATIONS.len() == 4, "VERSION counts the migrations");
 
+/// Cache of the write connection, negative for KiB: a batch of 4,096 entries is not written to the WAL
+/// before its commit. It is filled by large batches only.
+const CACHE_KIB: &str = "-32768";
+
 /// Pages in the WAL before it is copied back, 16 MiB: a batch of 4,096 entries fits.
 const WAL_PAGES: &str = "4000";
 
@@ -374,6 +378,7 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(busy_timeout)
             .pragma("secure_delete", "ON")
+            .pragma("cache_size", CACHE_KIB)
             .pragma("wal_autocheckpoint", WAL_PAGES)
             .pragma("journal_size_limit", WAL_BYTES_KEPT);
         let mut connection = options.connect().await.map_err(sql("opening the database"))?;

@@ -206,6 +206,7 @@ async fn connect(at: &Path) -> Outcome<SqliteConnection> {
         .synchronous(SqliteSynchronous::Full)
         .pragma("cell_size_check", "ON")
         .pragma("secure_delete", "ON")
+        .pragma("cache_size", "-32768")
         .pragma("wal_autocheckpoint", "4000")
         .pragma("journal_size_limit", "67108864")
         .disable_statement_logging();
