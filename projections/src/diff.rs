@@ -119,14 +119,14 @@ mod tests {
 
     #[test]
     fn a_changed_number_is_shown_alone() {
-        let pieces = diff("路灯 40 盏,年底前完成", "路灯 36 盏,年底前完成");
+        let pieces = diff("路灯 40 盏，年底前完成", "路灯 36 盏，年底前完成");
         assert_eq!(
             pieces,
             [
                 Segment::Same("路灯 ".into()),
                 Segment::Deleted("40".into()),
                 Segment::Inserted("36".into()),
-                Segment::Same(" 盏,年底前完成".into()),
+                Segment::Same(" 盏，年底前完成".into()),
             ]
         );
     }

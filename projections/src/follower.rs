@@ -14,6 +14,7 @@ use std::{
 use gongkai_domain::World;
 use gongkai_log::{Digest, Statement, StreamId};
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, SqlitePool, Transaction};
+use tokio::sync::RwLock;
 
 use crate::{
     boards,
@@ -100,11 +101,16 @@ pub(crate) struct Touched {
     pub withdrawn: bool,
 }
 
+/// The registry that belongs to the rows. The follower exchanges it under the lock under which it commits
+/// the rows, and a reader begins under the same lock: it sees both of before a batch, or both of after it.
+pub(crate) type Registry = Arc<RwLock<Arc<World>>>;
+
 /// Writes the rows of one generation of views.
 pub(crate) struct Follower {
     pool: SqlitePool,
     source: Arc<dyn Source>,
     world: Arc<World>,
+    registry: Registry,
     cursors: BTreeMap<&'static str, Cursor>,
     next: u64,
     ahead: Option<Ahead>,
@@ -136,6 +142,7 @@ impl Follower {
         Ok(Self {
             pool,
             source,
+            registry: Arc::new(RwLock::new(Arc::clone(&world))),
             world,
             cursors,
             next,
@@ -150,8 +157,8 @@ impl Follower {
         self.next
     }
 
-    pub(crate) fn world(&self) -> &Arc<World> {
-        &self.world
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     pub(crate) fn cursors(&self) -> &BTreeMap<&'static str, Cursor> {
@@ -190,10 +197,14 @@ impl Follower {
         for event in events.iter().flatten() {
             batch.event(event, &self.source).await?;
         }
-        let Batch { rows, world, mut cursors, touched } = batch;
+        let Batch { mut rows, world, mut cursors, touched } = batch;
         cursors.values_mut().filter(|cursor| cursor.halted.is_none()).for_each(|cursor| cursor.next_index = size);
+        rows.finish(&cursors).await?;
+        let mut registry = self.registry.write().await;
         // The commit point: before it nothing of this batch exists, after it rows and cursors do.
-        rows.commit(&cursors).await?;
+        rows.commit().await?;
+        registry.clone_from(&world);
+        drop(registry);
         (self.world, self.cursors, self.next) = (world, cursors, size);
         Ok(Some(touched))
     }
@@ -374,7 +385,8 @@ impl Rows {
         Ok(query.fetch_all(&mut *self.transaction).await?)
     }
 
-    async fn commit(mut self, cursors: &BTreeMap<&'static str, Cursor>) -> Result<(), FollowError> {
+    /// Writes what waits, and how far each projection is.
+    async fn finish(&mut self, cursors: &BTreeMap<&'static str, Cursor>) -> Result<(), FollowError> {
         self.flush().await?;
         for projection in PROJECTIONS {
             let Some(cursor) = cursors.get(projection.name()) else { continue };
@@ -388,6 +400,10 @@ impl Rows {
         }
         #[cfg(test)]
         self.maybe_fail()?;
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<(), FollowError> {
         Ok(self.transaction.commit().await?)
     }
 

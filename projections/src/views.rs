@@ -14,7 +14,7 @@ use std::{
 };
 
 use chrono::NaiveDate;
-use gongkai_domain::{KINDS, World};
+use gongkai_domain::KINDS;
 use gongkai_log::Digest;
 use serde::Serialize;
 use sqlx::{
@@ -25,7 +25,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     documents,
-    follower::{FollowError, Follower, Touched, touched_since},
+    follower::{FollowError, Follower, Registry, Touched, touched_since},
     projection::{PROJECTIONS, TABLES},
     read::{Cursor, ReadError, Reader},
     search::{Opened, SearchIndex, SearchWriter},
@@ -99,7 +99,7 @@ impl Files {
 
 struct Serving {
     generation: Arc<Generation>,
-    world: Arc<World>,
+    registry: Registry,
 }
 
 struct Shared {
@@ -146,7 +146,7 @@ impl Views {
         let serving = self.0.serving.read().unwrap_or_else(PoisonError::into_inner).clone();
         let serving = serving.ok_or(ReadError::NotReady)?;
         let (pool, search) = (&serving.generation.read, serving.generation.search.clone());
-        Reader::new(pool, Arc::clone(&serving.world), search, today).await
+        Reader::new(pool, &serving.registry, search, today).await
     }
 
     /// How the views are.
@@ -164,15 +164,15 @@ impl Views {
         self.0.rebuild.notify_one();
     }
 
-    fn serve(&self, builder: &Builder) {
-        let serving =
-            Serving { generation: Arc::clone(&builder.generation), world: Arc::clone(builder.follower.world()) };
+    /// Lets readers have this generation.
+    fn serve(&self, generation: Arc<Generation>, follower: &Follower) {
+        let serving = Serving { generation, registry: Arc::clone(follower.registry()) };
         *self.0.serving.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(serving));
-        self.0.size.send_replace(builder.follower.size());
+        self.reached(follower.size());
     }
 
-    fn serve_frozen(&self, generation: Arc<Generation>, world: Arc<World>, size: u64) {
-        *self.0.serving.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(Serving { generation, world }));
+    /// Tells readers how far the served generation is.
+    fn reached(&self, size: u64) {
         self.0.size.send_replace(size);
     }
 
@@ -232,8 +232,7 @@ impl Builder {
         }
         // Names that hold from a later day are names too.
         let search = self.generation.search.clone();
-        let world = Arc::clone(self.follower.world());
-        let mut reader = Reader::new(&self.generation.read, world, search, NaiveDate::MAX).await?;
+        let mut reader = Reader::new(&self.generation.read, self.follower.registry(), search, NaiveDate::MAX).await?;
         let changes = documents::changes(&mut reader, &self.waiting).await?;
         reader.close().await?;
         let withdrawn = self.waiting.withdrawn;
@@ -375,7 +374,7 @@ impl Engine {
         if engine.frozen.is_some() {
             engine.next = Some(builder);
         } else {
-            engine.views.serve(&builder);
+            engine.views.serve(Arc::clone(&builder.generation), &builder.follower);
             engine.current = Some(builder);
         }
         engine.report(None);
@@ -387,8 +386,7 @@ impl Engine {
         let opened = Builder::open(&self.dir, name, Arc::clone(&self.source)).await;
         match opened {
             Ok(builder) => {
-                let (world, size) = (Arc::clone(builder.follower.world()), builder.follower.size());
-                self.views.serve_frozen(Arc::clone(&builder.generation), world, size);
+                self.views.serve(Arc::clone(&builder.generation), &builder.follower);
                 self.frozen = Some(builder.generation);
             }
             Err(error) => {
@@ -462,7 +460,7 @@ impl Engine {
         let mut moved = false;
         if let Some(current) = &mut self.current {
             moved |= current.step(end).await?;
-            self.views.serve(current);
+            self.views.reached(current.follower.size());
         }
         if let Some(next) = &mut self.next {
             moved |= next.step(end).await?;
@@ -477,7 +475,7 @@ impl Engine {
 
     fn swap(&mut self) {
         let Some(next) = self.next.take() else { return };
-        self.views.serve(&next);
+        self.views.serve(Arc::clone(&next.generation), &next.follower);
         let old = self.current.replace(next).map(|builder| builder.generation).or(self.frozen.take());
         if let Some(old) = old {
             tracing::info!(name = old.name, "the views were swapped");

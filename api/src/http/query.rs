@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
-
+use chrono::NaiveDate;
 use gongkai_domain::field::is_org_code;
 
 use super::problem::Problem;
@@ -38,7 +38,7 @@ impl Params {
                 return Err(Problem::query(&name, "只能给一次"));
             }
             if value.len() > VALUE_BYTES_MAX || value.chars().any(char::is_control) {
-                return Err(Problem::query(&name, "太长,或含有控制字符"));
+                return Err(Problem::query(&name, "太长，或含有控制字符"));
             }
             kept.push((name, value));
         }
@@ -50,7 +50,7 @@ impl Params {
     pub fn only(&self, known: &[&str]) -> Result<(), Problem> {
         match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             None => Ok(()),
-            Some((name, _)) => Err(Problem::query(name, &format!("没有这个参数,可用的有 {}", known.join("、")))),
+            Some((name, _)) => Err(Problem::query(name, &format!("没有这个参数，可用的有 {}", known.join("、")))),
         }
     }
 
@@ -68,9 +68,16 @@ impl Params {
             _ => Err(Problem::query(name, &format!("应是 {min} 至 {max} 的整数"))),
         }
     }
-}
 
-impl Params {
+    /// A value as a day.
+    pub fn day(&self, name: &str) -> Result<Option<NaiveDate>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            Ok(day) if day.to_string() == text => Ok(Some(day)),
+            _ => Err(Problem::query(name, "应是像 2026-03-10 这样的日期")),
+        }
+    }
+
     /// An entry that the caller has seen: the answer reflects it, or says that it does not yet.
     pub fn at_least(&self) -> Result<Option<u64>, Problem> {
         self.number("at_least", 0, gongkai_domain::field::INTEGER_MAX.unsigned_abs())

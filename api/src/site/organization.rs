@@ -247,6 +247,8 @@ pub struct TreeNode {
     pub browse: Option<String>,
     /// Level.
     pub level: String,
+    /// Whether it is no more today.
+    pub ended: bool,
     /// How many organizations are below it.
     pub below: Count,
     /// Overdue pledges and missing periods at or below it.
@@ -265,9 +267,11 @@ pub struct TreePage {
     pub nodes: Vec<TreeNode>,
     /// How many children there are.
     pub total: Count,
+    /// Code of the organization whose children are shown; empty at the top.
+    pub under: String,
     /// Name filter.
     pub query: String,
-    /// The tree on the first day of these years; may be empty.
+    /// Now, or the first day of a year.
     pub years: Vec<Choice>,
     /// More children.
     pub next: Option<String>,
@@ -290,6 +294,7 @@ impl TreePage {
             link: Link::new(format!("/organizations/{code}"), name),
             browse: (below > 0).then(|| format!("/organizations?under={code}")),
             level: if below > 0 { "乡镇".into() } else { "县直单位".into() },
+            ended: name == "石门乡",
             below: Count(below),
             late: Count(late),
         };
@@ -306,6 +311,7 @@ impl TreePage {
                 node("县委组织部", "9901-zzb", 0, 0),
             ],
             total: Count(4),
+            under: "9901".into(),
             query: String::new(),
             years: Choice::list(&[("", "现在"), ("2025", "2025年初"), ("2024", "2024年初")]),
             next: None,

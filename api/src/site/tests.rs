@@ -107,7 +107,8 @@ fn check_page(page: &str, html: &str) {
     }
     let labels: HashSet<&str> = tags.iter().filter_map(|tag| tag.get("for")).collect();
     assert!(labels.iter().all(|target| ids.contains(target)), "{page}: a label for nothing");
-    for tag in tags.iter().filter(|tag| ["input", "select", "progress"].contains(&tag.name)) {
+    let seen = |tag: &&Tag<'_>| tag.get("type") != Some("hidden");
+    for tag in tags.iter().filter(|tag| ["input", "select", "progress"].contains(&tag.name)).filter(seen) {
         assert!(
             tag.get("aria-label").is_some() || tag.get("id").is_some_and(|id| labels.contains(id)),
             "{page}: a <{}> without label",

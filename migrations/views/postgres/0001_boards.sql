@@ -146,6 +146,8 @@ CREATE TABLE organizations (
 );
 CREATE INDEX organizations_by_parent ON organizations (parent, code);
 CREATE INDEX organizations_by_stream ON organizations (stream);
+CREATE INDEX organizations_by_since ON organizations (since);
+CREATE INDEX organizations_by_end ON organizations (ended_on);
 CREATE INDEX organizations_by_level ON organizations (level, code);
 
 CREATE TABLE organization_names (
@@ -156,6 +158,7 @@ CREATE TABLE organization_names (
     from_on TEXT COLLATE "C",                           -- first day of the name; null for the first name
     PRIMARY KEY (code, entry_index)
 );
+CREATE INDEX organization_names_by_start ON organization_names (from_on);
 CREATE INDEX organization_names_by_name ON organization_names (name);
 CREATE INDEX organization_names_by_stream ON organization_names (stream);
 

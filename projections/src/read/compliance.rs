@@ -151,6 +151,9 @@ pub struct Compliance {
     pub withdrawn: Counted<WithdrawalRow>,
 }
 
+/// Pledges past their date.
+const OVERDUE: [Status; 2] = [Status::OverdueUnreported, Status::Overdue];
+
 struct Sheet {
     stream: String,
     start: NaiveDate,
@@ -195,8 +198,7 @@ impl Reader {
 
     /// Pledges past their date without an end.
     pub async fn overdue(&mut self, filter: &Filter) -> Result<Page<Matter>, ReadError> {
-        let statuses = vec![Status::OverdueUnreported, Status::Overdue];
-        self.pledges(&Filter { statuses, ..filter.clone() }).await
+        self.pledges(&Filter { statuses: OVERDUE.to_vec(), ..filter.clone() }).await
     }
 
     /// Notices and nominations whose period ended without an outcome, longest first.
@@ -374,9 +376,9 @@ impl Reader {
                 *late.entry(code.to_owned()).or_default() += 1;
             }
         }
-        for code in codes {
-            let filter = Filter { org: Some(code.clone()), limit: 1, ..Filter::default() };
-            *late.entry(code.clone()).or_default() += self.overdue(&filter).await?.total;
+        let overdue = Filter { statuses: OVERDUE.to_vec(), ..Filter::default() };
+        for (code, total) in self.count_below("pledge", &overdue, codes).await? {
+            *late.entry(code).or_default() += total;
         }
         Ok(late)
     }

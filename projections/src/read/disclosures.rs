@@ -442,7 +442,7 @@ fn checks(totals: &[Option<i64>; 4], versions: &Versions, previous: Option<&Neig
         (Some(opening), Some((closing, period))) => {
             check("上期结存相符", Some(opening == closing), format!("{period}末 {}", fen_text(closing)))
         }
-        _ => check("上期结存相符", None, "没有上一期公开的账,无从核对".into()),
+        _ => check("上期结存相符", None, "没有上一期公开的账，无从核对".into()),
     };
     let balance = match (opening, income, expense, closing) {
         (Some(opening), Some(income), Some(expense), Some(closing)) => {
@@ -458,7 +458,7 @@ fn checks(totals: &[Option<i64>; 4], versions: &Versions, previous: Option<&Neig
     let complete = rows.iter().all(Option::is_some);
     let agrees = complete
         .then(|| Some(sum("income")) == income.map(i128::from) && Some(sum("expense")) == expense.map(i128::from));
-    let detail = if complete { format!("{} 笔", rows.len()) } else { "有明细行已撤下,无从相加".into() };
+    let detail = if complete { format!("{} 笔", rows.len()) } else { "有明细行已撤下，无从相加".into() };
     vec![carried, balance, check("合计等于逐笔相加", agrees, detail)]
 }
 

@@ -17,7 +17,7 @@ use gongkai_domain::{
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Columns, Deadline, LIMIT_MAX, ReadError, Reader, int, label_or, text};
+use super::{CHUNK, Columns, Deadline, LIMIT_MAX, ReadError, Reader, in_chunk, int, label_or, text};
 use crate::{
     projection::Arg,
     status::{self, Status, statuses_of},
@@ -242,6 +242,14 @@ const COUNT: &str = concat!("SELECT COUNT(*)", everywhere!());
 const COUNT_WITHIN: &str = concat!("SELECT COUNT(*)", within!());
 const BY_KEY: &str = concat!("SELECT ", key!(), " AS status_key, COUNT(*) AS total", everywhere!(), " GROUP BY 1");
 const BY_KEY_WITHIN: &str = concat!("SELECT ", key!(), " AS status_key, COUNT(*) AS total", within!(), " GROUP BY 1");
+/// How many matters that meet the conditions are at or below each of [`CHUNK`] organizations.
+const COUNT_BELOW: &str = concat!(
+    "SELECT a.ancestor AS code, COUNT(*) AS total FROM organization_ancestors a JOIN matters m ON m.org = a.code \
+     WHERE a.ancestor IN ($7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, \
+     $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38) AND CAST($5 AS TEXT) IS NOT NULL AND",
+    conditions!(),
+    " GROUP BY a.ancestor"
+);
 const ONE: &str = concat!(
     columns!(),
     " FROM matters m WHERE m.stream = $1 AND CAST($5 AS TEXT) IS NOT NULL AND CAST($2 AS TEXT) IS NULL AND CAST($3 AS TEXT) IS NULL AND CAST($4 AS TEXT) IS NULL"
@@ -255,6 +263,7 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("matters.count_within", COUNT_WITHIN),
     ("matters.by_key", BY_KEY),
     ("matters.by_key_within", BY_KEY_WITHIN),
+    ("matters.count_below", COUNT_BELOW),
     ("matters.one", ONE),
     ("matters.years", YEARS),
 ];
@@ -456,6 +465,25 @@ impl Reader {
         }
         let count = |status: &Status| StatusCount { status: *status, total: totals.get(status).copied().unwrap_or(0) };
         Ok(statuses_of(family).iter().map(count).filter(|count| count.total > 0).collect())
+    }
+
+    /// How many matters of a family that meet the filter, whose organization is left out, are at or below
+    /// each of these organizations; those without any are absent.
+    pub(crate) async fn count_below(
+        &mut self,
+        family: &str,
+        filter: &Filter,
+        codes: &[String],
+    ) -> Result<HashMap<String, u64>, ReadError> {
+        let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
+        let mut totals = HashMap::new();
+        for chunk in codes.chunks(CHUNK) {
+            let args = [self.conditions(family, filter), in_chunk(chunk)].concat();
+            for row in self.rows(COUNT_BELOW, args).await? {
+                totals.insert(row.text("code")?, row.count("total")?);
+            }
+        }
+        Ok(totals)
     }
 
     /// Years in which a family has matters, newest first.

@@ -42,7 +42,7 @@ pub use search::{Found, SearchFilter, SearchPage};
 pub use timeline::TimelineItem;
 pub use vacancies::{Vacancy, VacantPost};
 
-use crate::{projection::Arg, search::SearchIndex};
+use crate::{follower::Registry, projection::Arg, search::SearchIndex};
 
 /// Most rows of one page.
 pub const LIMIT_MAX: u32 = 100;
@@ -124,16 +124,22 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
 impl Reader {
     pub(crate) async fn new(
         pool: &sqlx::SqlitePool,
-        world: Arc<World>,
+        registry: &Registry,
         search: SearchIndex,
         today: NaiveDate,
     ) -> Result<Self, ReadError> {
-        let mut reader = Self { transaction: pool.begin().await?, world, search, cursors: BTreeMap::new(), today };
-        for row in reader.rows(CURSORS, Vec::new()).await? {
+        let mut transaction = pool.begin().await?;
+        // The moment begins with the first statement: under the lock, so that the registry is of the same one.
+        let registry = registry.read().await;
+        let rows = sqlx::query(CURSORS).fetch_all(&mut *transaction).await?;
+        let world = Arc::clone(&registry);
+        drop(registry);
+        let mut cursors = BTreeMap::new();
+        for row in rows {
             let cursor = Cursor { next_index: row.count("next_index")?, halted: row.maybe("halted")? };
-            reader.cursors.insert(row.text("projection")?, cursor);
+            cursors.insert(row.text("projection")?, cursor);
         }
-        Ok(reader)
+        Ok(Self { transaction, world, search, cursors, today })
     }
 
     /// Ends the moment at once; dropping a reader ends it a little later.
@@ -159,7 +165,7 @@ impl Reader {
         self.today
     }
 
-    /// Registry, calendar and rules as of this moment or a little later.
+    /// Registry, calendar and rules as of this moment.
     pub fn world(&self) -> &World {
         &self.world
     }
@@ -199,15 +205,24 @@ impl Reader {
         &mut self,
         codes: impl IntoIterator<Item = &'c str>,
     ) -> Result<HashMap<String, String>, ReadError> {
+        self.org_names_on(codes, self.today).await
+    }
+
+    /// Open names of organizations on a day, by code; those without one are absent.
+    pub(crate) async fn org_names_on<'c>(
+        &mut self,
+        codes: impl IntoIterator<Item = &'c str>,
+        day: NaiveDate,
+    ) -> Result<HashMap<String, String>, ReadError> {
         let mut codes: Vec<&str> = codes.into_iter().collect();
         codes.sort_unstable();
         codes.dedup();
-        let today = self.today.to_string();
+        let day = day.to_string();
         let mut names = HashMap::new();
         for chunk in codes.chunks(CHUNK) {
             for row in self.rows(ORG_NAMES, in_chunk(chunk)).await? {
                 let from: Option<String> = row.maybe("from_on")?;
-                if from.is_some_and(|from| from > today) {
+                if from.is_some_and(|from| from > day) {
                     continue;
                 }
                 match row.maybe::<String>("name")? {

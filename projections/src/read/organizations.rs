@@ -14,9 +14,61 @@ use crate::{projection::Arg, status::Status};
 
 const ONE: &str = "SELECT code, stream, level, parent, since, registered_index, ended, ended_on, ended_index FROM organizations WHERE code = $1";
 const BY_STREAM: &str = "SELECT code FROM organizations WHERE stream = $1";
-const CHILDREN: &str = "SELECT o.code, o.level, o.ended, (SELECT COUNT(*) FROM organization_ancestors a WHERE a.ancestor = o.code) - 1 AS below \
-     FROM organizations o WHERE COALESCE(o.parent, '') = $1 ORDER BY o.code LIMIT $2 OFFSET $3";
-const CHILDREN_COUNT: &str = "SELECT COUNT(*) FROM organizations o WHERE COALESCE(o.parent, '') = $1";
+/// On the day `$1`; every organization when there is none. One without a day of founding was always there.
+macro_rules! in_force {
+    ($name:literal) => {
+        concat!(
+            " (CAST($1 AS TEXT) IS NULL OR ((",
+            $name,
+            ".since IS NULL OR ",
+            $name,
+            ".since <= $1) AND (",
+            $name,
+            ".ended_on IS NULL OR ",
+            $name,
+            ".ended_on > $1)))"
+        )
+    };
+}
+
+macro_rules! children {
+    ($below:expr, $parent:literal, $page:literal) => {
+        concat!(
+            "SELECT o.code, o.level, o.ended, (SELECT COUNT(*) FROM organization_ancestors a",
+            $below,
+            ") - 1 AS below FROM organizations o WHERE",
+            in_force!("o"),
+            " AND o.parent",
+            $parent,
+            " ORDER BY o.code LIMIT ",
+            $page
+        )
+    };
+}
+
+macro_rules! below {
+    () => {
+        " WHERE a.ancestor = o.code"
+    };
+}
+
+macro_rules! below_on {
+    () => {
+        concat!(" JOIN organizations b ON b.code = a.code WHERE a.ancestor = o.code AND", in_force!("b"))
+    };
+}
+
+const ROOTS: &str = children!(below!(), " IS NULL", "$2 OFFSET $3");
+const ROOTS_ON: &str = children!(below_on!(), " IS NULL", "$2 OFFSET $3");
+const ROOTS_COUNT: &str =
+    concat!("SELECT COUNT(*) FROM organizations o WHERE", in_force!("o"), " AND o.parent IS NULL");
+const CHILDREN: &str = children!(below!(), " = $4", "$2 OFFSET $3");
+const CHILDREN_ON: &str = children!(below_on!(), " = $4", "$2 OFFSET $3");
+const CHILDREN_COUNT: &str =
+    concat!("SELECT COUNT(*) FROM organizations o WHERE", in_force!("o"), " AND o.parent = $2");
+const YEARS_OF_CHANGE: &str = "SELECT SUBSTR(since, 1, 4) AS year FROM organizations WHERE since IS NOT NULL \
+     UNION SELECT SUBSTR(ended_on, 1, 4) FROM organizations WHERE ended_on IS NOT NULL \
+     UNION SELECT SUBSTR(from_on, 1, 4) FROM organization_names WHERE from_on IS NOT NULL ORDER BY 1 DESC LIMIT $1";
 const NAMED: &str = "SELECT o.code, o.level, o.ended, (SELECT COUNT(*) FROM organization_ancestors a WHERE a.ancestor = o.code) - 1 AS below \
      FROM organizations o WHERE EXISTS (SELECT 1 FROM organization_names n WHERE n.code = o.code AND n.name LIKE $1 ESCAPE '!') \
      AND (CAST($4 AS TEXT) IS NULL OR o.code IN (SELECT code FROM organization_ancestors WHERE ancestor = $4)) ORDER BY o.code LIMIT $2 OFFSET $3";
@@ -32,8 +84,13 @@ const ROLES: &str = "SELECT r.person, r.role, p.name, r.granted_index FROM roles
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("organizations.one", ONE),
     ("organizations.by_stream", BY_STREAM),
+    ("organizations.roots", ROOTS),
+    ("organizations.roots_on", ROOTS_ON),
+    ("organizations.roots_count", ROOTS_COUNT),
     ("organizations.children", CHILDREN),
+    ("organizations.children_on", CHILDREN_ON),
     ("organizations.children_count", CHILDREN_COUNT),
+    ("organizations.years_of_change", YEARS_OF_CHANGE),
     ("organizations.named", NAMED),
     ("organizations.named_count", NAMED_COUNT),
     ("organizations.names", NAMES),
@@ -47,17 +104,17 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
 pub struct OrganizationItem {
     /// Code.
     pub code: String,
-    /// Name today; the code when none is open.
+    /// Name on the day of the list; the code when none is open.
     pub name: String,
     /// Level, wire value.
     pub level: String,
     /// Level, Chinese.
     pub level_label: String,
-    /// In force or ended.
+    /// In force or ended, today.
     pub status: Status,
-    /// Organizations below it, ended ones included.
+    /// Organizations below it: all, ended ones included, or those in force on the day of the list.
     pub below: u64,
-    /// Overdue pledges and missing months at or below it.
+    /// Overdue pledges and missing months at or below it, today.
     pub late: u64,
 }
 
@@ -164,7 +221,8 @@ impl Reader {
         let Some(row) = self.row(ONE, vec![text(code)]).await? else { return Ok(None) };
         let ancestors = self.ancestors(code).await?;
         let names = self.names_over_time(code).await?;
-        let children = self.children(Some(code), &Filter { limit: super::LIMIT_MAX, ..Filter::default() }).await?;
+        let children =
+            self.children(Some(code), None, &Filter { limit: super::LIMIT_MAX, ..Filter::default() }).await?;
         let filter = Filter { org: Some(code.to_owned()), limit: shown.max(1), ..Filter::default() };
         let mut families = BTreeMap::new();
         for family in ["disclosure", "pledge", "notice", "nomination", "vacancy"] {
@@ -213,16 +271,38 @@ impl Reader {
         Ok(codes.into_iter().map(|code| (code.to_owned(), named(&names, code))).collect())
     }
 
-    /// Direct children of an organization, or the roots; of the filter the page counts.
+    /// Direct children of an organization, or the roots: all there ever were, or with `on` those in force on
+    /// that day under the names of that day; of the filter the page counts.
     pub async fn children(
         &mut self,
         parent: Option<&str>,
+        on: Option<NaiveDate>,
         filter: &Filter,
     ) -> Result<Page<OrganizationItem>, ReadError> {
-        let above = text(parent.unwrap_or_default());
-        let total = self.count(CHILDREN_COUNT, vec![above.clone()]).await?;
-        let rows = self.rows(CHILDREN, vec![above, int(filter.limit()), int(filter.offset)]).await?;
-        self.organization_page(&rows, total, filter, parent).await
+        let day = Arg::Text(on.map(|on| on.to_string()));
+        let page = vec![day.clone(), int(filter.limit()), int(filter.offset)];
+        let (total, rows) = match parent {
+            None => {
+                let sql = if on.is_some() { ROOTS_ON } else { ROOTS };
+                (self.count(ROOTS_COUNT, vec![day]).await?, self.rows(sql, page).await?)
+            }
+            Some(parent) => {
+                let sql = if on.is_some() { CHILDREN_ON } else { CHILDREN };
+                let total = self.count(CHILDREN_COUNT, vec![day, text(parent)]).await?;
+                (total, self.rows(sql, [page, vec![text(parent)]].concat()).await?)
+            }
+        };
+        self.organization_page(&rows, total, filter, parent, on).await
+    }
+
+    /// The latest years, at most `limit`, in which an organization was founded, renamed or ended.
+    pub async fn years_of_change(&mut self, limit: u32) -> Result<Vec<i32>, ReadError> {
+        let rows = self.rows(YEARS_OF_CHANGE, vec![int(limit)]).await?;
+        let mut years = Vec::with_capacity(rows.len());
+        for row in &rows {
+            years.extend(row.text("year")?.parse::<i32>());
+        }
+        Ok(years)
     }
 
     /// Organizations that have or had a name with this part; of the filter `org` and the page count.
@@ -234,7 +314,7 @@ impl Reader {
         let (name, org) = (text(like(part)), Arg::Text(filter.org.clone()));
         let total = self.count(NAMED_COUNT, vec![name.clone(), org.clone()]).await?;
         let rows = self.rows(NAMED, vec![name, int(filter.limit()), int(filter.offset), org]).await?;
-        self.organization_page(&rows, total, filter, filter.org.as_deref()).await
+        self.organization_page(&rows, total, filter, filter.org.as_deref(), None).await
     }
 
     async fn organization_page(
@@ -243,9 +323,11 @@ impl Reader {
         total: u64,
         filter: &Filter,
         above: Option<&str>,
+        on: Option<NaiveDate>,
     ) -> Result<Page<OrganizationItem>, ReadError> {
         let codes: Vec<String> = rows.iter().map(|row| row.text("code")).collect::<Result<_, _>>()?;
-        let names = self.org_names(codes.iter().map(String::as_str)).await?;
+        let day = on.unwrap_or(self.today());
+        let names = self.org_names_on(codes.iter().map(String::as_str), day).await?;
         let late = self.late_below(&codes, above).await?;
         let mut items = Vec::with_capacity(rows.len());
         for (row, code) in rows.iter().zip(codes) {

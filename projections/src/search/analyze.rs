@@ -421,7 +421,7 @@ mod tests {
     #[test]
     fn every_pair_of_neighbours_is_a_term() {
         assert_eq!(terms_of(grams, "南京市长江"), ["南京", "京市", "市长", "长江"]);
-        assert_eq!(terms_of(grams, "甲乙,丙丁"), ["甲乙", "丙丁"]);
+        assert_eq!(terms_of(grams, "甲乙，丙丁"), ["甲乙", "丙丁"]);
     }
 
     #[test]

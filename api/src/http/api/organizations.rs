@@ -27,11 +27,12 @@ pub fn endpoints() -> [Endpoint; 2] {
             method: "get",
             path: "/api/v1/organizations",
             id: "organizations",
-            summary: "机构:某机构的直接下级,或按名称查找(含曾用名)",
+            summary: "机构：某机构的直接下级，或按名称查找（含曾用名）",
             params: const {
                 &[
-                    query("org", "OrgCode", "上级机构;没有时给出最上一级"),
+                    query("org", "OrgCode", "上级机构；没有时给出最上一级"),
                     query("q", "Text", "名称中的文字"),
+                    query("on", "Date", "按哪一天的机构和名称；没有时给出全部，含已撤并的；不与 q 同用"),
                     query("page", "Page", "页"),
                     query("limit", "Limit", "每页条数"),
                     query("format", "Format", "json、csv 或 jsonl"),
@@ -51,7 +52,7 @@ pub fn endpoints() -> [Endpoint; 2] {
             method: "get",
             path: "/api/v1/organizations/{code}",
             id: "organization",
-            summary: "机构:一村一档",
+            summary: "机构：一村一档",
             params: const { &[path("code", "OrgCode", "机构代码")] },
             body: None,
             answers: &[Answer { status: 200, about: "机构", media: &[(JSON, "Organization")] }],
@@ -63,11 +64,15 @@ pub fn endpoints() -> [Endpoint; 2] {
 }
 
 async fn list(State(app): State<App>, params: Params, headers: HeaderMap) -> Result<Response, Problem> {
-    params.only(&["org", "q", "page", "limit", "format"])?;
+    params.only(&["org", "q", "on", "page", "limit", "format"])?;
     let format = Format::of(&params, &headers)?;
     let org = params.text("org");
     if org.is_some_and(|code| !is_org_code(code)) {
         return Err(Problem::query("org", "不是机构代码"));
+    }
+    let on = params.day("on")?;
+    if on.is_some() && params.text("q").is_some() {
+        return Err(Problem::query("on", "不与 q 同用"));
     }
     let page = params.number("page", 1, PAGE_MAX)?.unwrap_or(1);
     let limit = params.number("limit", 1, LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
@@ -84,7 +89,7 @@ async fn list(State(app): State<App>, params: Params, headers: HeaderMap) -> Res
     loop {
         let next = match params.text("q") {
             Some(part) => reader.organizations_named(part, &filter).await?,
-            None => reader.children(org, &filter).await?,
+            None => reader.children(org, on, &filter).await?,
         };
         filter.offset += u64::from(filter.limit);
         let done = !whole || filter.offset >= next.total;

@@ -3,8 +3,12 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
+use chrono::NaiveDate;
 use gongkai_domain::field::is_org_code;
-use gongkai_projections::read::{self, Filter, OrganizationItem};
+use gongkai_projections::{
+    Status,
+    read::{self, Filter, OrganizationItem},
+};
 
 use super::home::{counted, month};
 use super::{Frame, PAGE_LIMIT, answer, frame, nothing, parts};
@@ -15,7 +19,7 @@ use crate::site::format::{Count, Day};
 use crate::site::organization::{
     ComplianceRow, FamilyItems, FormerName, MonthCell, OrganizationPage, PostRow, Relation, TreeNode, TreePage,
 };
-use crate::site::parts::Link;
+use crate::site::parts::{Choice, Link};
 
 /// Matters of each family on the page of an organization.
 const SHOWN: u32 = 5;
@@ -111,9 +115,12 @@ fn compliance(found: &read::Organization) -> Vec<ComplianceRow> {
     vec![
         row("财务按月公开", found.missing, "没有缺报", format!("缺 {} 个月", found.missing), "missing"),
         row("到期承诺按时报告", found.overdue, "没有逾期", format!("{} 项逾期", found.overdue), "overdue"),
-        row("及时公开,不补报", found.back_filled, "没有补报", format!("补报 {} 次", found.back_filled), "back-filled"),
+        row("及时公开，不补报", found.back_filled, "没有补报", format!("补报 {} 次", found.back_filled), "back-filled"),
     ]
 }
+
+/// Most years that the tree can be shown at.
+const YEARS_SHOWN: u32 = 30;
 
 /// The tree of organizations.
 pub async fn tree(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
@@ -123,16 +130,19 @@ pub async fn tree(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Respo
 
 async fn make_tree(app: &App, uri: &Uri) -> Result<TreePage, Problem> {
     let params = Params::of(uri)?;
-    params.only(&["under", "q", "page"])?;
-    let under = params.text("under").filter(|code| is_org_code(code));
+    params.only(&["under", "q", "at", "page"])?;
     let page = params.number("page", 1, PAGE_MAX)?.unwrap_or(1);
     let query = params.text("q").unwrap_or_default().to_owned();
+    // A name is looked for everywhere, among present and former ones: neither place nor year narrows it.
+    let under = params.text("under").filter(|code| is_org_code(code) && query.is_empty());
+    let year = params.number("at", 1, 9_999)?.and_then(|year| i32::try_from(year).ok()).filter(|_| query.is_empty());
+    let on = year.and_then(|year| NaiveDate::from_ymd_opt(year, 1, 1));
     let Frame { site, .. } = frame(app).await?;
     let mut reader = app.read().await?;
     let limit = u32::try_from(PAGE_LIMIT).unwrap_or(u32::MAX);
     let filter = Filter { org: under.map(str::to_owned), offset: (page - 1) * PAGE_LIMIT, limit, ..Filter::default() };
     let found = match (query.as_str(), under) {
-        ("", under) => reader.children(under, &filter).await?,
+        ("", under) => reader.children(under, on, &filter).await?,
         (part, _) => reader.organizations_named(part, &filter).await?,
     };
     let path = match under {
@@ -142,33 +152,56 @@ async fn make_tree(app: &App, uri: &Uri) -> Result<TreePage, Problem> {
     let more = found.total > page * PAGE_LIMIT;
     Ok(TreePage {
         site,
-        path: path.into_iter().map(browse).collect(),
+        path: path.into_iter().map(|link| browse(link, year)).collect(),
         total: Count(found.total),
-        nodes: found.items.into_iter().map(node).collect(),
-        next: more.then(|| next(under, &query, page + 1)),
+        nodes: found.items.into_iter().map(|item| node(item, year)).collect(),
+        next: more.then(|| next(under, &query, year, page + 1)),
+        under: under.unwrap_or_default().to_owned(),
         query,
-        years: Vec::new(),
+        years: years(reader.years_of_change(YEARS_SHOWN).await?, year),
     })
 }
 
-/// In the tree a link leads on in the tree, not to the organization's page.
-fn browse(link: Link) -> Link {
-    Link { href: link.href.replacen("/organizations/", "/organizations?under=", 1), ..link }
+/// The first days of the years in which something changed: what there was before.
+fn years(found: Vec<i32>, chosen: Option<i32>) -> Vec<Choice> {
+    let now = Choice { value: String::new(), label: "现在".into(), selected: chosen.is_none() };
+    let mut found = found;
+    found.extend(chosen.filter(|year| !found.contains(year)));
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    let choice =
+        |year: i32| Choice { value: year.to_string(), label: format!("{year} 年初"), selected: chosen == Some(year) };
+    std::iter::once(now).chain(found.into_iter().map(choice)).collect()
 }
 
-fn node(item: OrganizationItem) -> TreeNode {
+/// In the tree a link leads on in the tree, not to the organization's page.
+fn browse(link: Link, year: Option<i32>) -> Link {
+    let code = link.href.trim_start_matches("/organizations/").to_owned();
+    Link { href: place(&code, "", year, 1), ..link }
+}
+
+fn node(item: OrganizationItem, year: Option<i32>) -> TreeNode {
     TreeNode {
         link: parts::org_link(&item.code, &item.name),
-        browse: (item.below > 0).then(|| format!("/organizations?under={}", item.code)),
+        browse: (item.below > 0).then(|| place(&item.code, "", year, 1)),
         level: item.level_label,
+        // In a past tree, what became of it since.
+        ended: item.status == Status::Ended,
         below: Count(item.below),
-        late: Count(item.late),
+        // What is late is late today.
+        late: Count(if year.is_none() { item.late } else { 0 }),
     }
 }
 
-fn next(under: Option<&str>, query: &str, page: u64) -> String {
+fn next(under: Option<&str>, query: &str, year: Option<i32>, page: u64) -> String {
+    place(under.unwrap_or_default(), query, year, page)
+}
+
+/// The address of a place in the tree.
+fn place(under: &str, query: &str, year: Option<i32>, page: u64) -> String {
     let mut href = "/organizations".to_owned();
-    for (name, value) in [("under", under.unwrap_or_default()), ("q", query), ("page", &page.to_string())] {
+    let year = year.map(|year| year.to_string()).unwrap_or_default();
+    let page = if page > 1 { page.to_string() } else { String::new() };
+    for (name, value) in [("under", under), ("q", query), ("at", &year), ("page", &page)] {
         if !value.is_empty() {
             push(&mut href, name, value);
         }

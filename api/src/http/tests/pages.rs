@@ -41,6 +41,8 @@ async fn every_page_renders_from_the_views_and_escapes_what_it_shows() {
         "/organizations/341599",
         "/organizations?under=341599",
         "/organizations?q=341599",
+        "/organizations?at=2024",
+        "/organizations?under=341599&at=2024",
         "/pledges?org=341599&year=2026&status=not_reported&type=practical&q=script",
         "/timeline?page=2",
     ]
@@ -137,6 +139,11 @@ async fn a_bad_filter_is_named_on_the_page_and_in_the_api() {
             "{query}"
         );
     }
+    for query in ["on=2024-1-1", "on=2024-02-30", "on=2024-01-01&q=x"] {
+        let answer = town.get(&format!("/api/v1/organizations?{query}")).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (StatusCode::BAD_REQUEST, Some("bad_query")));
+    }
+    assert_eq!(town.get("/api/v1/organizations?on=2024-01-01").await.status, StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]
