@@ -112,7 +112,7 @@ fn balance(sheets: &mut [(NaiveDate, Sheet)], february: NaiveDate) {
         sheet.fields.insert("posted_on".into(), json!("{book+1:09}"));
         sheet.fields.insert("decision".into(), json!("村务监督委员会审核签字后由代理中心制表"));
         if sheet.is_late {
-            sheet.fields.insert("note".into(), json!("张贴在公开栏的日期为次月9日;因村部断网,晚于规定时间补录。"));
+            sheet.fields.insert("note".into(), json!("张贴在公开栏的日期为次月9日；因村部断网，晚于规定时间补录。"));
         }
         opening = closing;
     }

@@ -39,7 +39,7 @@ use story::{Keys, Placed, REGISTRARS, Step, Story, StoryError};
 /// Origin of the demo ledger; `.example` belongs to nobody (RFC 2606).
 pub const ORIGIN: &str = "demo.qinghe.example";
 /// Its name, which says on every page that it is made up.
-pub const NAME: &str = "青禾县公开账本(演示,人物地名均为虚构)";
+pub const NAME: &str = "青禾县公开账本（演示，人物地名均为虚构）";
 /// Code of the county that keeps it.
 pub const ORG: &str = "341599";
 /// Folder with the keys of the story's people, in the ledger's directory.
@@ -89,7 +89,7 @@ pub async fn build(dir: &Path, today: NaiveDate) -> Result<DemoReport, Fault> {
     let disk = |error: std::io::Error| Fault::failed(dir.display().to_string(), &error);
     if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(
-            Fault::usage(dir.display().to_string(), "目录里已有别的文件,没有改动它").mend("请换一个新的或空的目录")
+            Fault::usage(dir.display().to_string(), "目录里已有别的文件，没有改动它").mend("请换一个新的或空的目录")
         );
     }
     let name = dir.file_name().ok_or_else(|| Fault::usage(dir.display().to_string(), "不是可用的目录名"))?;
@@ -151,7 +151,7 @@ async fn tell(
     told: &BTreeMap<String, Placed>,
     keys: &Keys,
 ) -> Result<Placed, Fault> {
-    let place = step.id.clone().unwrap_or_else(|| format!("第 {number} 步({})", step.command.kind));
+    let place = step.id.clone().unwrap_or_else(|| format!("第 {number} 步（{}）", step.command.kind));
     let command = story.ready(step, told, keys)?;
     let at = step.command.declared_at.unwrap_or(story.created_at);
     let hands = step.signers.iter().map(|(role, person)| {

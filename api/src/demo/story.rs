@@ -478,7 +478,7 @@ fn sheet_line(sheet: books::Sheet) -> (Line, Dates) {
 fn holder(person: &PersonLine) -> String {
     let roles = person.roles.iter().map(|(role, org)| {
         let label = Role::from_wire(role).map_or_else(|| role.clone(), |role| role.label().to_owned());
-        format!("{label}({org})")
+        format!("{label}（{org}）")
     });
     format!("{} {}", person.name, roles.collect::<Vec<_>>().join("、"))
 }

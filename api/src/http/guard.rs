@@ -45,11 +45,11 @@ pub async fn guard(State(time_max): State<Duration>, request: Request, next: Nex
         // Refused before it is sent: waiting for it would hold a connection for nothing.
         Problem::new("body_too_large", "提交的内容超过上限").into_response()
     } else if length > URI_BYTES_MAX {
-        Problem::new("uri_too_long", format!("地址有 {length} 字节,上限 {URI_BYTES_MAX} 字节")).into_response()
+        Problem::new("uri_too_long", format!("地址有 {length} 字节，上限 {URI_BYTES_MAX} 字节")).into_response()
     } else {
         match tokio::time::timeout(time_max, next.run(request)).await {
             Ok(response) => response,
-            Err(_) => Problem::new("timeout", "这次请求没有在限时内处理完,请再试一次").into_response(),
+            Err(_) => Problem::new("timeout", "这次请求没有在限时内处理完，请再试一次").into_response(),
         }
     };
     response = worded(response);

@@ -192,7 +192,7 @@ impl App {
     /// Leave to download a whole table.
     pub fn download(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let permit = Arc::clone(&self.downloads).try_acquire_owned();
-        permit.map_err(|_| Problem::new("busy", "同时下载的人太多,请稍后再试"))
+        permit.map_err(|_| Problem::new("busy", "同时下载的人太多，请稍后再试"))
     }
 }
 

@@ -89,7 +89,7 @@ pub fn document(endpoints: &[Endpoint], title: &str, base_url: &str) -> Value {
         "info": {
             "title": format!("{title} 数据接口"),
             "version": "1.0.0",
-            "description": "只读部分对所有人开放;标有「内部」的操作只在内网监听地址上。金额一律是整数分;时间是 RFC 3339。",
+            "description": "只读部分对所有人开放；标有「内部」的操作只在内网监听地址上。金额一律是整数分；时间是 RFC 3339。",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": base_url }],
@@ -111,7 +111,7 @@ fn operation(endpoint: &Endpoint) -> Value {
         );
         let known = problem["description"].as_str().unwrap_or_default();
         let comma = if known.is_empty() { "" } else { ";" };
-        problem["description"] = json!(format!("{known}{comma}{}({})", row.title, row.code));
+        problem["description"] = json!(format!("{known}{comma}{}（{}）", row.title, row.code));
     }
     let parameters: Vec<Value> = endpoint.params.iter().map(parameter).collect();
     let mut operation = json!({
@@ -257,7 +257,7 @@ fn of_shape(shape: &Shape) -> Value {
         Shape::Org => reference("OrgCode"),
         Shape::Orgs => array(&reference("OrgCode"), ITEMS_MAX),
         Shape::Link(family) => json!({ "type": "string", "pattern": format!("^{family}/[0-9a-f-]{{36}}$") }),
-        Shape::Key => json!({ "type": "string", "description": "验证钥匙:名称+8 位十六进制+base64" }),
+        Shape::Key => json!({ "type": "string", "description": "验证钥匙：名称+8 位十六进制+base64" }),
         Shape::Hash => reference("Hash"),
         Shape::Choice(choices) => {
             let choices: Vec<Value> =
@@ -312,9 +312,9 @@ fn values() -> Map<String, Value> {
         ("Time", json!({ "type": "string", "format": "date-time", "examples": ["2026-03-10T09:12:00+08:00"] })),
         (
             "Index",
-            json!({ "type": "integer", "minimum": 0, "maximum": INTEGER_MAX, "description": "账本条目序号,从 0 起" }),
+            json!({ "type": "integer", "minimum": 0, "maximum": INTEGER_MAX, "description": "账本条目序号，从 0 起" }),
         ),
-        ("Hash", json!({ "type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$", "description": "32 字节,标准 base64" })),
+        ("Hash", json!({ "type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$", "description": "32 字节，标准 base64" })),
         ("Uuid", json!({ "type": "string", "format": "uuid" })),
         ("Word", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" })),
         ("StreamId", json!({ "type": "string", "pattern": "^[a-z_]{1,32}/[0-9a-f-]{36}$" })),

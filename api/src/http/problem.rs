@@ -77,7 +77,7 @@ pub const TABLE: &[Row] = &[
     row("uri_too_long", 414, "地址太长"),
     row("unsupported_media_type", 415, "内容类型不对"),
     row("internal", 500, "我们出错了"),
-    row("busy", 503, "正忙,请稍后再试"),
+    row("busy", 503, "正忙，请稍后再试"),
     row("timeout", 503, "处理超时"),
     row("halted", 503, "账本暂停登记"),
     row("views_behind", 503, "查询库正在更新"),
@@ -132,7 +132,7 @@ impl Problem {
     /// A failure of ours. The cause is logged with its sources, the reader learns only that it was us.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = %chain(error), "a request failed");
-        Self::new("internal", "不是您的错。请过一会儿再试;反复出现时,请告诉账本的管理单位。")
+        Self::new("internal", "不是您的错。请过一会儿再试；反复出现时，请告诉账本的管理单位。")
     }
 
     /// HTTP status.
@@ -206,7 +206,7 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Behind { size, wanted } => {
-                Self::new("views_behind", format!("查询库已更新到第 {size} 条,第 {wanted} 条还没有进来"))
+                Self::new("views_behind", format!("查询库已更新到第 {size} 条，第 {wanted} 条还没有进来"))
             }
             ReadError::NotReady => Self::new("views_behind", "查询库正在建立。账本本身没有受影响。"),
             ReadError::Refused(refused) => Self::new("bad_query", refused.to_string()).at("q"),
@@ -219,8 +219,8 @@ impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::Refused(refusal) => Self::from(refusal),
-            SubmitError::Halted(reason) => Self::new("halted", format!("账本暂停收件:{reason}")),
-            SubmitError::Busy => Self::new("busy", "等待登记的提交太多,请稍后用同一个提交编号再试"),
+            SubmitError::Halted(reason) => Self::new("halted", format!("账本暂停收件：{reason}")),
+            SubmitError::Busy => Self::new("busy", "等待登记的提交太多，请稍后用同一个提交编号再试"),
             SubmitError::Storage(error) => Self::from(&*error),
         }
     }
@@ -229,13 +229,13 @@ impl From<SubmitError> for Problem {
 impl From<&StoreError> for Problem {
     fn from(error: &StoreError) -> Self {
         match error {
-            StoreError::Full { .. } => Self::new("disk_full", "磁盘已满,什么都没有写入"),
+            StoreError::Full { .. } => Self::new("disk_full", "磁盘已满，什么都没有写入"),
             StoreError::File { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
-                Self::new("disk_full", "磁盘已满,什么都没有写入")
+                Self::new("disk_full", "磁盘已满，什么都没有写入")
             }
-            StoreError::Locked { .. } => Self::new("busy", "账本数据库正被别的程序占用,什么都没有写入"),
+            StoreError::Locked { .. } => Self::new("busy", "账本数据库正被别的程序占用，什么都没有写入"),
             StoreError::AttachmentTooLarge { bytes, bytes_max } => {
-                Self::new("body_too_large", format!("附件有 {bytes} 字节,上限 {bytes_max} 字节"))
+                Self::new("body_too_large", format!("附件有 {bytes} 字节，上限 {bytes_max} 字节"))
             }
             other => Self::internal(other),
         }
@@ -319,7 +319,7 @@ uri_too_long 414\nunsupported_media_type 415\ninternal 500\nbusy 503\ntimeout 50
             Refusal::Field { name: "due".into(), label: "完成时限".into(), reason: "应是日期".into() };
         let json = Problem::from(refusal).to_json();
         assert_eq!(json["place"], "due");
-        assert_eq!(json["detail"], "「完成时限」(due):应是日期");
+        assert_eq!(json["detail"], "「完成时限」（due）：应是日期");
     }
 
     #[test]

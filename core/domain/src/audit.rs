@@ -46,7 +46,7 @@ choices! {
         NoOutcome = "no_outcome" "期满未公布结果",
         OverduePledge = "overdue_pledge" "承诺到期未报告",
         StolenKey = "stolen_key" "钥匙被盗前的签名",
-        Unjudged = "unjudged" "内容已撤下,无法复核",
+        Unjudged = "unjudged" "内容已撤下，无法复核",
     }
 }
 

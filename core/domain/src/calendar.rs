@@ -113,10 +113,10 @@ impl Period {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PeriodError {
     /// No days, or more than [`PERIOD_DAYS_MAX`].
-    #[error("期限应为1至{PERIOD_DAYS_MAX}天,不能是{0}天")]
+    #[error("期限应为1至{PERIOD_DAYS_MAX}天，不能是{0}天")]
     Days(u32),
     /// The end lies beyond the dates that exist.
-    #[error("起算日期太远,算不出届满日")]
+    #[error("起算日期太远，算不出届满日")]
     TooFar,
 }
 
@@ -170,20 +170,20 @@ impl Computed {
         let start = day_text(self.start, with_year);
         let mut lines = vec![match self.counted.first() {
             Some(first) if *first == self.start => {
-                format!("{start}起算,当日为第1天,共{days}{unit}")
+                format!("{start}起算，当日为第1天，共{days}{unit}")
             }
             Some(first) => {
-                format!("{start}起算,第1天为{},共{days}{unit}", day_text(*first, with_year))
+                format!("{start}起算，第1天为{}，共{days}{unit}", day_text(*first, with_year))
             }
-            None => format!("{start}起算,共{days}{unit}"),
+            None => format!("{start}起算，共{days}{unit}"),
         }];
         lines.extend(self.explain_skipped(with_year));
         for date in &self.makeup {
-            lines.push(format!("{}调休上班,计入", day_text(*date, with_year)));
+            lines.push(format!("{}调休上班，计入", day_text(*date, with_year)));
         }
         lines.push(format!("{}届满", day_text(self.end, with_year)));
         if self.provisional {
-            lines.push("有关年份的放假安排尚未公布,届满日为暂定,公布后可能变动".to_owned());
+            lines.push("有关年份的放假安排尚未公布，届满日为暂定，公布后可能变动".to_owned());
         }
         lines
     }
@@ -200,15 +200,15 @@ impl Computed {
                 let from = day_text(*first, with_year);
                 let reason = reason.label();
                 if first == last {
-                    format!("跳过{from}({reason})")
+                    format!("跳过{from}（{reason}）")
                 } else {
-                    format!("跳过{from}至{}({reason})", day_text(*last, with_year))
+                    format!("跳过{from}至{}（{reason}）", day_text(*last, with_year))
                 }
             })
             .collect();
         if !name_weekends {
             let days = self.skipped.iter().filter(|skip| skip.1 == Reason::Weekend).count();
-            lines.push(format!("跳过其间的周末,共{days}天"));
+            lines.push(format!("跳过其间的周末，共{days}天"));
         }
         lines
     }
@@ -337,10 +337,10 @@ mod tests {
         assert_eq!(
             computed.explain(),
             [
-                "9月26日起算,当日为第1天,共5个工作日",
-                "跳过9月27日(周末)",
-                "跳过10月1日至10月8日(放假)",
-                "9月28日调休上班,计入",
+                "9月26日起算，当日为第1天，共5个工作日",
+                "跳过9月27日（周末）",
+                "跳过10月1日至10月8日（放假）",
+                "9月28日调休上班，计入",
                 "10月9日届满",
             ]
         );
@@ -352,9 +352,9 @@ mod tests {
     fn a_period_over_new_year_names_the_years() {
         let calendar = published(2025..=2026);
         let lines = Period::working_days(date("2025-12-30"), 5, true, &calendar).unwrap().explain();
-        assert_eq!(lines[0], "2025年12月30日起算,当日为第1天,共5个工作日");
-        assert_eq!(lines[1], "跳过2026年1月1日至2026年1月3日(放假)");
-        assert_eq!(lines[2], "2026年1月4日调休上班,计入");
+        assert_eq!(lines[0], "2025年12月30日起算，当日为第1天，共5个工作日");
+        assert_eq!(lines[1], "跳过2026年1月1日至2026年1月3日（放假）");
+        assert_eq!(lines[2], "2026年1月4日调休上班，计入");
         assert_eq!(lines[3], "2026年1月6日届满");
         assert_eq!(lines.len(), 4);
     }
@@ -363,8 +363,8 @@ mod tests {
     fn a_long_period_sums_up_its_weekends() {
         let calendar = published(2025..=2026);
         let lines = Period::working_days(date("2025-03-03"), 40, true, &calendar).unwrap().explain();
-        assert!(lines.iter().any(|line| line.starts_with("跳过其间的周末,共")), "{lines:?}");
-        assert!(lines.contains(&"跳过4月4日至4月6日(放假)".to_owned()), "{lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with("跳过其间的周末，共")), "{lines:?}");
+        assert!(lines.contains(&"跳过4月4日至4月6日（放假）".to_owned()), "{lines:?}");
     }
 
     #[test]
@@ -417,7 +417,7 @@ mod tests {
         let calendar = published(2025..=2025);
         let computed = calendar.deadline_after(date("2025-09-26"), 1).unwrap();
         assert_eq!(computed.end, date("2025-09-28"));
-        assert_eq!(computed.explain()[0], "9月26日起算,第1天为9月28日,共1个工作日");
+        assert_eq!(computed.explain()[0], "9月26日起算，第1天为9月28日，共1个工作日");
     }
 
     #[test]
@@ -427,7 +427,7 @@ mod tests {
         assert!(computed.skipped.is_empty() && !computed.provisional);
         let after = Period::calendar_days(date("2025-09-26"), 30, false).unwrap();
         assert_eq!(after.end, date("2025-10-26"));
-        assert_eq!(after.explain(), ["9月26日起算,第1天为9月27日,共30天", "10月26日届满"]);
+        assert_eq!(after.explain(), ["9月26日起算，第1天为9月27日，共30天", "10月26日届满"]);
     }
 
     #[test]

@@ -365,14 +365,14 @@ pub fn check_value(shape: &Shape, value: &Value) -> Result<(), String> {
             items(value, ITEMS_MAX)?.iter().try_for_each(|item| check_org(item.as_str().unwrap_or_default()))
         }
         Shape::Link(family) => check_link(text()?, family),
-        Shape::Key => VerifierKey::parse(text()?).map(drop).map_err(|e| format!("不是有效的验证钥匙({e})")),
+        Shape::Key => VerifierKey::parse(text()?).map(drop).map_err(|e| format!("不是有效的验证钥匙（{e}）")),
         Shape::Hash => Digest::parse(text()?).map(drop).map_err(|_| "应是 32 字节的 base64".into()),
         Shape::Choice(choices) => {
             let given = text()?;
             if choices.iter().any(|(wire, _)| *wire == given) {
                 Ok(())
             } else {
-                let known: Vec<_> = choices.iter().map(|(w, l)| format!("{w}({l})")).collect();
+                let known: Vec<_> = choices.iter().map(|(w, l)| format!("{w}（{l}）")).collect();
                 Err(format!("没有「{given}」这一项，可用：{}", known.join("、")))
             }
         }
@@ -488,7 +488,7 @@ fn check_link(text: &str, family: &str) -> Result<(), String> {
 }
 
 fn check_attachment(value: &Value) -> Result<(), String> {
-    let attachment: Attachment = serde_json::from_value(value.clone()).map_err(|e| format!("附件格式不正确({e})"))?;
+    let attachment: Attachment = serde_json::from_value(value.clone()).map_err(|e| format!("附件格式不正确（{e}）"))?;
     let valid_type = attachment.media_type.len() <= 100
         && attachment.media_type.split_once('/').is_some_and(|(a, b)| {
             let token = |s: &str| !s.is_empty() && s.bytes().all(|c| c.is_ascii_alphanumeric() || b"-+.".contains(&c));

@@ -83,8 +83,8 @@ choices! {
     /// What is special about a voucher.
     Flag {
         NoVoucher = "no_voucher" "无凭证",
-        Irregular = "irregular" "不合规凭证(白条)",
-        SelfMade = "self_made" "自制凭证(合规)",
+        Irregular = "irregular" "不合规凭证（白条）",
+        SelfMade = "self_made" "自制凭证（合规）",
     }
 }
 
@@ -98,7 +98,7 @@ pub enum LineError {
     #[error("缺少「{0}」")]
     Missing(&'static str),
     /// Not a day written YYYY-MM-DD.
-    #[error("「{0}」应为日期,如2026-03-09")]
+    #[error("「{0}」应为日期，如2026-03-09")]
     Date(&'static str),
     /// Not an integer number of fen within ±[`FEN_MAX`].
     #[error("「{0}」应为以分为单位的整数")]
@@ -107,7 +107,7 @@ pub enum LineError {
     #[error("「{0}」应为0至{ATTACHMENTS_MAX}的整数")]
     Count(&'static str),
     /// Not a text, blank, with a control character, or longer than [`TEXT_CHARS_MAX`].
-    #[error("「{0}」应为1至{TEXT_CHARS_MAX}字的文字,不含换行")]
+    #[error("「{0}」应为1至{TEXT_CHARS_MAX}字的文字，不含换行")]
     Text(&'static str),
     /// Not one of the three wire names of [`Flag`].
     #[error("「{0}」只能是no_voucher、irregular或self_made")]
@@ -328,7 +328,7 @@ impl Problem {
     }
 
     fn line(index: usize, kind: ProblemKind, message: &str) -> Self {
-        Self { line: Some(index), kind, message: format!("第{}行:{message}", index + 1) }
+        Self { line: Some(index), kind, message: format!("第{}行：{message}", index + 1) }
     }
 }
 
@@ -355,7 +355,7 @@ fn check_sheet(sheet: &Sheet, problems: &mut Vec<Problem>) {
             None => problems.push(Problem::sheet(ProblemKind::Overflow, "期末余额超出可记录的范围".to_owned())),
             Some(expected) if expected != closing => problems.push(Problem::sheet(
                 ProblemKind::Closing,
-                format!("期初加收入减支出应为{},{}", fen_text(expected), stated("期末余额", closing, expected)),
+                format!("期初加收入减支出应为{}，{}", fen_text(expected), stated("期末余额", closing, expected)),
             )),
             Some(_) => {}
         }
@@ -377,7 +377,7 @@ fn check_totals(sheet: &Sheet, lines: &[Line], problems: &mut Vec<Problem>) {
                 problems.push(Problem::sheet(ProblemKind::Overflow, message));
             }
             Some(sum) if sum != total => {
-                let message = format!("各行相加为{},{}", fen_text(sum), stated(name, total, sum));
+                let message = format!("各行相加为{}，{}", fen_text(sum), stated(name, total, sum));
                 problems.push(Problem::sheet(kind, message));
             }
             Some(_) => {}
@@ -393,7 +393,7 @@ fn check_line(sheet: &Sheet, index: usize, line: &Line, problems: &mut Vec<Probl
     }
     if line.income != 0 && line.expense != 0 {
         let (income, expense) = (fen_text(line.income), fen_text(line.expense));
-        let message = format!("同时填了收入{income}和支出{expense},应分成两行");
+        let message = format!("同时填了收入{income}和支出{expense}，应分成两行");
         problems.push(Problem::line(index, ProblemKind::BothSides, &message));
     }
 }
@@ -406,7 +406,7 @@ fn check_balances(sheet: &Sheet, lines: &[Line], problems: &mut Vec<Problem>) {
     for (index, line) in lines.iter().enumerate() {
         if let Some(before) = running {
             let Some(after) = add(before, line.income).and_then(|sum| add(sum, -line.expense)) else {
-                let message = "算到这一行,余额超出可记录的范围";
+                let message = "算到这一行，余额超出可记录的范围";
                 problems.push(Problem::line(index, ProblemKind::Overflow, message));
                 return;
             };
@@ -417,7 +417,7 @@ fn check_balances(sheet: &Sheet, lines: &[Line], problems: &mut Vec<Problem>) {
             (Some(expected), Some(balance)) => {
                 let off_by = i128::from(balance) - i128::from(expected);
                 if off_by != 0 && off_by != last_off_by {
-                    let message = format!("余额应为{},{}", fen_text(expected), stated("余额", balance, expected));
+                    let message = format!("余额应为{}，{}", fen_text(expected), stated("余额", balance, expected));
                     problems.push(Problem::line(index, ProblemKind::Balance, &message));
                 }
                 last_off_by = off_by;
@@ -443,13 +443,13 @@ fn check_other(lines: &[Line], limits: Limits, problems: &mut Vec<Problem>) {
             .collect();
         let above: Vec<_> = unnamed.iter().filter(|(_, fen)| i128::from(*fen).abs() > limit).collect();
         for (index, fen) in &above {
-            let message = format!("{name}{}超过{limit_text},须逐项列明用途", fen_text(*fen));
+            let message = format!("{name}{}超过{limit_text}，须逐项列明用途", fen_text(*fen));
             problems.push(Problem::line(*index, ProblemKind::NotItemised, &message));
         }
         let sum: i128 = unnamed.iter().map(|(_, fen)| i128::from(*fen)).sum();
         if above.is_empty() && sum.abs() > limit {
             let sum = i64::try_from(sum).map_or_else(|_| String::new(), fen_text);
-            let message = format!("{name}共{}笔合计{sum},超过{limit_text},须逐项列明用途", unnamed.len());
+            let message = format!("{name}共{}笔合计{sum}，超过{limit_text}，须逐项列明用途", unnamed.len());
             problems.push(Problem::sheet(ProblemKind::NotItemised, message));
         }
     }
@@ -478,14 +478,14 @@ fn remarks(index: usize, line: &Line) -> Vec<Remark> {
     if line.income < 0 || line.expense < 0 {
         let fen = fen_text(if line.income < 0 { line.income } else { line.expense });
         found.push(match &line.reference {
-            Some(reference) => (RemarkKind::Reversal, format!("冲红{fen},原凭证{reference}")),
-            None => (RemarkKind::ReversalWithoutReference, format!("冲红{fen},冲红未注明原凭证")),
+            Some(reference) => (RemarkKind::Reversal, format!("冲红{fen}，原凭证{reference}")),
+            None => (RemarkKind::ReversalWithoutReference, format!("冲红{fen}，冲红未注明原凭证")),
         });
     }
     if let Some(message) = line.account.as_deref().and_then(|name| chart::outdated_on(name, line.date)) {
         found.push((RemarkKind::OutdatedAccount, message));
     }
-    let remark = |(kind, message)| Remark { line: index, kind, message: format!("第{}行:{message}", index + 1) };
+    let remark = |(kind, message)| Remark { line: index, kind, message: format!("第{}行：{message}", index + 1) };
     found.into_iter().map(remark).collect()
 }
 
@@ -539,7 +539,7 @@ pub fn fen_text(fen: i64) -> String {
 fn stated(name: &str, stated: i64, expected: i64) -> String {
     let (more, less) = (stated.saturating_sub(expected), expected.saturating_sub(stated));
     let differs = if more > 0 { format!("多{}", fen_text(more)) } else { format!("少{}", fen_text(less)) };
-    format!("表上的{name}是{},{differs}", fen_text(stated))
+    format!("表上的{name}是{}，{differs}", fen_text(stated))
 }
 
 fn add(left: i64, right: i64) -> Option<i64> {
@@ -572,7 +572,7 @@ mod tests {
 
     /// The worked month of the domain notes; two toilet bills make the water and electricity.
     fn month() -> (Sheet, Vec<Line>) {
-        let income = [("出租及承包", 1_200_000), ("企业上缴利润", 0), ("补助", 4_000_000), ("其他(利息)", 31_826)];
+        let income = [("出租及承包", 1_200_000), ("企业上缴利润", 0), ("补助", 4_000_000), ("其他（利息）", 31_826)];
         let expense = [
             ("干部报酬", 960_000),
             ("会议费", 45_000),
@@ -617,7 +617,7 @@ mod tests {
         let (sheet, lines) = month();
         let checked = check(&sheet, &lines, &LIMITS);
         assert_eq!(kinds(&checked), [(Some(11), ProblemKind::NotItemised)]);
-        assert_eq!(checked.problems[0].message, "第12行:其他支出3,500.00元超过1,000.00元,须逐项列明用途");
+        assert_eq!(checked.problems[0].message, "第12行：其他支出3,500.00元超过1,000.00元，须逐项列明用途");
     }
 
     #[test]
@@ -679,7 +679,7 @@ mod tests {
         assert_eq!(checked.problems[0].message, "期初余额186,420.35元与上期期末余额186,420.36元不符");
         assert_eq!(
             checked.problems[1].message,
-            "期初加收入减支出应为220,657.25元,表上的期末余额是220,657.00元,少0.25元"
+            "期初加收入减支出应为220,657.25元，表上的期末余额是220,657.00元，少0.25元"
         );
     }
 
@@ -711,7 +711,7 @@ mod tests {
         }
         let checked = check(&sheet, &lines, &LIMITS);
         assert_eq!(kinds(&checked), [(Some(5), ProblemKind::Balance)]);
-        assert!(checked.problems[0].message.starts_with("第6行:余额应为"));
+        assert!(checked.problems[0].message.starts_with("第6行：余额应为"));
         let without_opening = Sheet { opening: None, ..sheet };
         assert_eq!(kinds(&check(&without_opening, &lines, &LIMITS)), [(Some(5), ProblemKind::Balance)]);
     }
@@ -772,7 +772,7 @@ mod tests {
                 (7, RemarkKind::OutdatedAccount),
             ]
         );
-        assert_eq!(checked.remarks[1].message, "第5行:不合规凭证(白条)");
+        assert_eq!(checked.remarks[1].message, "第5行：不合规凭证（白条）");
     }
 
     #[test]
@@ -787,7 +787,7 @@ mod tests {
         let checked = check(&sheet, &lines, &LIMITS);
         assert_eq!(checked.problems, []);
         let messages: Vec<_> = checked.remarks.iter().map(|remark| remark.message.as_str()).collect();
-        assert_eq!(messages, ["第14行:冲红-38.50元,冲红未注明原凭证", "第15行:冲红-38.50元,原凭证记-8"]);
+        assert_eq!(messages, ["第14行：冲红-38.50元，冲红未注明原凭证", "第15行：冲红-38.50元，原凭证记-8"]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct Hit {
 impl Hit {
     /// Where and what, for people. Does not repeat the number.
     pub fn message(&self) -> String {
-        format!("第{}字起,疑似{}", self.start_char + 1, self.kind.label())
+        format!("第{}字起，疑似{}", self.start_char + 1, self.kind.label())
     }
 }
 
@@ -320,13 +320,13 @@ mod tests {
 
     #[test]
     fn a_number_between_chinese_words_is_found_and_not_repeated() {
-        let text = format!("张三身份证{ID},电话{MOBILE}。");
+        let text = format!("张三身份证{ID}，电话{MOBILE}。");
         let hits = scan(&text);
         assert_eq!(hits.len(), 2);
         assert_eq!((hits[0].kind, hits[0].start_char, hits[0].end_char), (HitKind::IdNumber, 5, 23));
         assert_eq!((hits[1].kind, hits[1].start_char, hits[1].end_char), (HitKind::Mobile, 26, 37));
-        assert_eq!(hits[0].message(), "第6字起,疑似身份证号");
-        assert_eq!(hits[1].message(), "第27字起,疑似手机号码");
+        assert_eq!(hits[0].message(), "第6字起，疑似身份证号");
+        assert_eq!(hits[1].message(), "第27字起，疑似手机号码");
     }
 
     #[test]
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn what_is_no_personal_number_is_left_alone() {
         for text in [
-            "举报电话12380,热线12345",
+            "举报电话12380，热线12345",
             "0564-1234567",
             "0564 1234567",
             "05641234567",

@@ -103,7 +103,7 @@ pub enum Refusal {
     #[error("事项「{0}」不存在")]
     StreamMissing(String),
     /// A field is missing, unknown or has an unusable value.
-    #[error("「{label}」({name}):{reason}")]
+    #[error("「{label}」（{name}）：{reason}")]
     Field {
         /// Wire name.
         name: String,
@@ -113,7 +113,7 @@ pub enum Refusal {
         reason: String,
     },
     /// The value's audience needs the vault, which is not in use.
-    #[error("「{label}」({name})属于「{tier}」范围，限阅库没有启用，不能提交", tier = tier_label(*tier))]
+    #[error("「{label}」（{name}）属于「{tier}」范围，限阅库没有启用，不能提交", tier = tier_label(*tier))]
     Tier {
         /// Wire name of the field.
         name: String,

@@ -62,7 +62,7 @@ pub const BASE: &[(RuleCode, u64, Unit, &str)] = &[
     (RuleCode::CompensationDaysMin, 30, Unit::Days, "土地管理法实施条例"),
     (RuleCode::DisclosureSupervisorsMin, 2, Unit::People, "村务监督通行做法"),
     (RuleCode::DisclosureDueDay, 10, Unit::DayOfMonth, "月度财务公开通行做法"),
-    (RuleCode::QuestionDaysMax, 5, Unit::WorkingDays, "12345 热线条例(潍坊、济南)"),
+    (RuleCode::QuestionDaysMax, 5, Unit::WorkingDays, "12345 热线条例（潍坊、济南）"),
     (RuleCode::InterpellationDaysMax, 15, Unit::Days, "浙江省实施《村民委员会组织法》办法第三十六条"),
     (RuleCode::OtherFenMax, 100_000, Unit::Fen, "农村集体经济组织财务公开规定"),
     (RuleCode::LateDaysMin, 7, Unit::Days, "补报标示通行做法"),

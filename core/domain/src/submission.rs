@@ -161,7 +161,8 @@ pub fn check(origin: &str, submission: Submission) -> Result<Checked, Refusal> {
 fn openings(signed: &SignedStatement, filled: Vec<Filled>) -> Result<Openings, Refusal> {
     let statement = &signed.statement;
     if filled.len() != slot::SLOTS {
-        let reason = format!("应给出全部 {} 个字段槽(空槽给出 salt 和 filler),现有 {} 个", slot::SLOTS, filled.len());
+        let reason =
+            format!("应给出全部 {} 个字段槽（空槽给出 salt 和 filler），现有 {} 个", slot::SLOTS, filled.len());
         return Err(malformed("openings", &reason));
     }
     let mut commitments = [None; slot::SLOTS];

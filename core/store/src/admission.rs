@@ -77,7 +77,7 @@ pub(crate) fn verify(signed: &SignedStatement, keys: &[VerifierKey]) -> Result<(
     signed.verify(|name| keys.iter().find(|key| key.name() == name)).map_err(|error| {
         Refusal::Signature(match &error {
             StatementError::SignatureMissing { key, .. } => format!("缺少「{key}」的签名"),
-            StatementError::SignatureExtra { key } => format!("「{key}」不在签名人之列,或签了两次"),
+            StatementError::SignatureExtra { key } => format!("「{key}」不在签名人之列，或签了两次"),
             StatementError::SignatureOrder { key } => format!("「{key}」的签名次序与签名人次序不同"),
             StatementError::KeyUnknown { key } => format!("签名行的钥匙编号与登记的「{key}」不同"),
             StatementError::SignatureBad { key } => format!("「{key}」的签名验证不通过"),

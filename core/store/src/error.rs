@@ -201,10 +201,10 @@ pub enum SubmitError {
     Refused(Refusal),
     /// The ledger does not accept anything now. Whether this submission was recorded is unknown when
     /// the storage failed at the commit: ask again with the same idempotency key later.
-    #[error("账本暂停收件:{0}")]
+    #[error("账本暂停收件：{0}")]
     Halted(String),
     /// Too many are waiting.
-    #[error("提交太多,请稍后再试")]
+    #[error("提交太多，请稍后再试")]
     Busy,
     /// Storage failed; nothing was recorded.
     #[error("账本暂时不能写入")]

@@ -647,7 +647,7 @@ fn closed() -> SubmitError {
 }
 
 fn join<T>(joined: Result<T, task::JoinError>) -> Result<T, SubmitError> {
-    joined.map_err(|error| SubmitError::Halted(format!("检查提交时程序出错({error})")))
+    joined.map_err(|error| SubmitError::Halted(format!("检查提交时程序出错（{error}）")))
 }
 
 fn submission_bytes(submission: &Submission) -> usize {
@@ -658,7 +658,7 @@ fn submission_bytes(submission: &Submission) -> usize {
 fn check_idempotency_key(key: Option<&str>) -> Result<(), SubmitError> {
     match key {
         Some(key) if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX || key.chars().any(char::is_control) => {
-            let reason = format!("应有 1–{IDEMPOTENCY_KEY_BYTES_MAX} 字节,不含控制字符");
+            let reason = format!("应有 1–{IDEMPOTENCY_KEY_BYTES_MAX} 字节，不含控制字符");
             Err(Refusal::Malformed { place: "Idempotency-Key".into(), reason }.into())
         }
         _ => Ok(()),
@@ -715,7 +715,7 @@ fn spawn_publisher(publisher: Publisher) -> std_mpsc::Sender<crate::publisher::S
     let shared = publisher.shared.clone();
     let spawned = thread::Builder::new().name("publisher".into()).spawn(move || publisher.run(&receiver));
     if let Err(error) = spawned {
-        shared.halt(format!("发布线程没有启动({error})"));
+        shared.halt(format!("发布线程没有启动（{error}）"));
     }
     sender
 }

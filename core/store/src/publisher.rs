@@ -182,11 +182,11 @@ impl Publisher {
                         pause_until = Some(start + self.interval);
                     }
                     Err(PublishError::Wrong(reason)) => {
-                        self.stop(format!("数据库读回的内容与写入时不同({reason}),已停止发布;请用备份恢复"));
+                        self.stop(format!("数据库读回的内容与写入时不同（{reason}），已停止发布；请用备份恢复"));
                         return stop;
                     }
                     Err(PublishError::Flush(error)) => {
-                        self.stop(format!("发布的文件没有落盘({}),请检查磁盘后重新启动", chain(&error)));
+                        self.stop(format!("发布的文件没有落盘（{}），请检查磁盘后重新启动", chain(&error)));
                         return stop;
                     }
                     Err(PublishError::Store(error)) => {

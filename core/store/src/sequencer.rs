@@ -396,8 +396,8 @@ impl<S: EventStore> Sequencer<S> {
         // After a failed flush nobody knows what is on disk, and asking the kernel again would lie
         // (the error is reported once). Only a restart, which verifies the tail, can tell.
         let reason = match &error {
-            StoreError::Fenced { .. } => "另一个进程已接管账本,本进程不再写入".to_owned(),
-            other => format!("存储故障({}),请检查磁盘后重新启动", chain(other)),
+            StoreError::Fenced { .. } => "另一个进程已接管账本，本进程不再写入".to_owned(),
+            other => format!("存储故障（{}），请检查磁盘后重新启动", chain(other)),
         };
         tracing::error!(error = chain(&error), "the ledger stopped");
         self.shared.halt(reason.clone());
@@ -411,7 +411,7 @@ impl<S: EventStore> Sequencer<S> {
         let last = self.head.recorded_at;
         if now + CLOCK_BACK_MAX < last {
             let message = format!(
-                "时钟倒退:最后入账时间 {},现在时钟 {}。校正时钟后重新启动即可恢复",
+                "时钟倒退：最后入账时间 {}，现在时钟 {}。校正时钟后重新启动即可恢复",
                 last.to_rfc3339(),
                 now.to_rfc3339()
             );
@@ -421,7 +421,7 @@ impl<S: EventStore> Sequencer<S> {
         let jump_max = TimeDelta::from_std(self.settings.clock_jump_max).unwrap_or(TimeDelta::MAX);
         if now - self.reading.0 > passed.checked_add(&jump_max).unwrap_or(TimeDelta::MAX) {
             let message = format!(
-                "时钟跳前:上次读数 {},现在时钟 {}。确认或校正时钟后重新启动即可恢复",
+                "时钟跳前：上次读数 {}，现在时钟 {}。确认或校正时钟后重新启动即可恢复",
                 self.reading.0.to_rfc3339(),
                 now.to_rfc3339()
             );
@@ -464,7 +464,7 @@ impl<S: EventStore> Sequencer<S> {
         }
         self.shared.go_on();
         if let Err(error) = self.put_on_record(&halt) {
-            let reason = format!("暂停记录没有写入({error})");
+            let reason = format!("暂停记录没有写入（{error}）");
             self.shared.halt(reason.clone());
             return Err(SubmitError::Halted(reason));
         }

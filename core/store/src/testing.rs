@@ -285,8 +285,8 @@ pub fn pledge(org: &str, number: usize) -> Value {
     json!({"kind": "pledge.made.v1", "org": org, "fields": {
         "year": 2026, "pledger_kind": "official", "category": "practical", "due": "2026-11-30",
         "pledger": "方禾生(虚构)", "post": "村党支部书记",
-        "title": format!("承诺事项第 {number} 号:修好村东头的路灯(虚构)"),
-        "target": "路灯 12 盏", "measures": "三月备料,五月施工,六月验收"}})
+        "title": format!("承诺事项第 {number} 号：修好村东头的路灯(虚构)"),
+        "target": "路灯 12 盏", "measures": "三月备料，五月施工，六月验收"}})
 }
 
 /// The refusal in an answer.

@@ -22,7 +22,7 @@ pub fn endpoint() -> Endpoint {
         method: "put",
         path: "/api/v1/attachments",
         id: "put_attachment",
-        summary: "上传附件,返回它的 BLAKE3 哈希",
+        summary: "上传附件，返回它的 BLAKE3 哈希",
         params: &[],
         body: Some(("application/octet-stream", "Bytes")),
         answers: &[Answer { status: 200, about: "已收下", media: &[(JSON, "StoredAttachment")] }],

@@ -23,23 +23,23 @@ use crate::http::query::{Format, Listing, PAGE_MAX, Params};
 const LINES_LIMIT: u64 = 500;
 
 /// For whoever has a receipt and wants to see what it is for.
-const AT_LEAST: Param = query("at_least", "Index", "已知的条目序号;结果至少包含到这一条");
+const AT_LEAST: Param = query("at_least", "Index", "已知的条目序号；结果至少包含到这一条");
 
 const LIST: &[Param] = &[
-    query("org", "OrgCode", "机构代码,含全部下级"),
+    query("org", "OrgCode", "机构代码，含全部下级"),
     query("year", "Year", "年度"),
     query("status", "Word", "状态"),
     query("type", "Text", "类型"),
     query("q", "Text", "标题或人名中的文字"),
     query("page", "Page", "页"),
     query("limit", "Limit", "每页条数"),
-    query("format", "Format", "csv 和 jsonl 下载全部结果,不分页"),
+    query("format", "Format", "csv 和 jsonl 下载全部结果，不分页"),
     AT_LEAST,
 ];
 const ONE: &[Param] = &[path("id", "Uuid", "事项编号"), AT_LEAST];
 const PAGE: &[Answer] = &[Answer {
     status: 200,
-    about: "一页,或全部结果的表格",
+    about: "一页，或全部结果的表格",
     media: &[(JSON, "MatterPage"), ("text/csv", ""), ("application/jsonl", "Matter")],
 }];
 const MATTER: &[Answer] = &[Answer { status: 200, about: "事项及全部历史", media: &[(JSON, "MatterDetail")] }];
@@ -96,11 +96,11 @@ pub fn endpoints() -> Vec<Endpoint> {
         method: "get",
         path: "/api/v1/disclosures/{id}/lines",
         id: "disclosure_lines",
-        summary: "三务公开:一张表的明细,更正之后的样子",
+        summary: "三务公开：一张表的明细，更正之后的样子",
         params: const {
             &[
                 path("id", "Uuid", "事项编号"),
-                query("page", "Page", "页,每页 500 行"),
+                query("page", "Page", "页，每页 500 行"),
                 query("format", "Format", "csv 和 jsonl 给出全部"),
             ]
         },
@@ -123,7 +123,7 @@ pub fn filter(family: &str, listing: &Listing) -> Result<Filter, Problem> {
     let status = |wire: &str| {
         let found = Status::from_wire(wire).filter(|status| known.contains(status));
         let wires = || known.iter().map(|status| status.wire()).collect::<Vec<_>>().join("、");
-        found.ok_or_else(|| Problem::query("status", &format!("没有这种状态,可用的有 {}", wires())))
+        found.ok_or_else(|| Problem::query("status", &format!("没有这种状态，可用的有 {}", wires())))
     };
     let statuses = listing.status.as_deref().map(status).transpose()?.into_iter().collect();
     Ok(Filter {
@@ -207,7 +207,7 @@ pub fn schemas() -> Map<String, Value> {
     let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let list = |name: &str| json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{name}") } });
     let shown =
-        object("公开的值,或撤下的痕迹", &[("given?", reference("Text")), ("withdrawn?", reference("Tombstone"))]);
+        object("公开的值，或撤下的痕迹", &[("given?", reference("Text")), ("withdrawn?", reference("Tombstone"))]);
     let tombstone = object(
         "撤回留痕",
         &[
@@ -232,7 +232,7 @@ pub fn schemas() -> Map<String, Value> {
         ],
     );
     let detail = object(
-        "事项及全部历史;各栏目另有自己的成员",
+        "事项及全部历史；各栏目另有自己的成员",
         &[("size", reference("Count")), ("matter", reference("Matter")), ("history", list("Event"))],
     );
     let lines = object(

@@ -31,11 +31,8 @@ pub fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Arrived) -> Result<T
     let bytes = bytes(headers, body)?;
     is_json(headers)?;
     serde_json::from_slice(&bytes).map_err(|error| {
-        Problem::new("bad_json", format!("第 {} 行第 {} 列读不下去:{error}", error.line(), error.column())).at(format!(
-            "line {} column {}",
-            error.line(),
-            error.column()
-        ))
+        Problem::new("bad_json", format!("第 {} 行第 {} 列读不下去：{error}", error.line(), error.column()))
+            .at(format!("line {} column {}", error.line(), error.column()))
     })
 }
 

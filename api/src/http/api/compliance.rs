@@ -18,9 +18,9 @@ pub fn endpoint() -> Endpoint {
         method: "get",
         path: "/api/v1/compliance",
         id: "compliance",
-        summary: "督查看板:逾期、缺报、无结果、未答复、补报、撤回,以及承诺兑现率",
+        summary: "督查看板：逾期、缺报、无结果、未答复、补报、撤回，以及承诺兑现率",
         params: const {
-            &[query("org", "OrgCode", "机构代码,含全部下级"), query("limit", "Limit", "每张清单给出的条数")]
+            &[query("org", "OrgCode", "机构代码，含全部下级"), query("limit", "Limit", "每张清单给出的条数")]
         },
         body: None,
         answers: &[Answer { status: 200, about: "看板", media: &[(JSON, "Compliance")] }],
@@ -61,7 +61,7 @@ pub fn schemas() -> Map<String, Value> {
         ],
     );
     let rate = object(
-        "承诺兑现率:到期的承诺中,报告已兑现的占多少",
+        "承诺兑现率：到期的承诺中，报告已兑现的占多少",
         &[
             ("fulfilled", reference("Count")),
             ("partly_fulfilled", reference("Count")),

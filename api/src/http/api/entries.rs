@@ -24,7 +24,7 @@ pub fn endpoints() -> [Endpoint; 2] {
             method: "get",
             path: "/api/v1/entries/{index}",
             id: "entry",
-            summary: "一条账本条目:哈希、声明、已公开的字段",
+            summary: "一条账本条目：哈希、声明、已公开的字段",
             params: const { &[path("index", "Index", "条目序号")] },
             body: None,
             answers: &[Answer { status: 200, about: "条目", media: &[(JSON, "Entry")] }],
@@ -72,7 +72,7 @@ pub fn schemas() -> Map<String, Value> {
 }
 
 fn nothing() -> Problem {
-    Problem::not_found("账本里没有这个序号的条目,或者它还没有公布")
+    Problem::not_found("账本里没有这个序号的条目，或者它还没有公布")
 }
 
 /// An index in its only spelling.

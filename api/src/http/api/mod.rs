@@ -69,7 +69,7 @@ pub fn routes(writes: bool) -> Router<App> {
 /// On the public listener writing is refused in words, not by silence.
 pub fn refuse_writing() -> Router<App> {
     let refused = || async {
-        Problem::new("not_here", "这是只读地址。提交声明请用内部监听地址;群众的意见和来信暂不能在这里提交。")
+        Problem::new("not_here", "这是只读地址。提交声明请用内部监听地址；群众的意见和来信暂不能在这里提交。")
     };
     let chosen = endpoints().into_iter().filter(|endpoint| endpoint.writes);
     chosen.fold(Router::new(), |router, endpoint| router.route(endpoint.path, any(refused)))

@@ -22,12 +22,12 @@ pub fn endpoint() -> Endpoint {
         method: "get",
         path: "/api/v1/search",
         id: "search",
-        summary: "搜索:人名、村名、事情、拼音,简繁皆可",
+        summary: "搜索：人名、村名、事情、拼音，简繁皆可",
         params: const {
             &[
                 query("q", "Text", "要找的文字"),
                 query("family", "Word", "栏目"),
-                query("org", "OrgCode", "机构代码,含全部下级"),
+                query("org", "OrgCode", "机构代码，含全部下级"),
                 query("year", "Year", "年度"),
                 query("status", "Word", "状态"),
                 query("page", "Page", "页"),

@@ -16,7 +16,7 @@ pub fn endpoint() -> Endpoint {
         method: "get",
         path: "/api/v1/streams/{family}/{id}",
         id: "stream",
-        summary: "任一事项的全部记录,从早到晚",
+        summary: "任一事项的全部记录，从早到晚",
         params: const { &[path("family", "Word", "栏目"), path("id", "Uuid", "事项编号")] },
         body: None,
         answers: &[Answer { status: 200, about: "记录", media: &[(JSON, "Stream")] }],

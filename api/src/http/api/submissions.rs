@@ -27,17 +27,17 @@ pub fn endpoint() -> Endpoint {
         method: "post",
         path: "/api/v1/submissions",
         id: "submit",
-        summary: "提交一条已签名的声明,记入账本后返回回执",
+        summary: "提交一条已签名的声明，记入账本后返回回执",
         params: &[Param {
             name: "Idempotency-Key",
             place: "header",
-            about: "提交编号;重发时不变",
+            about: "提交编号；重发时不变",
             schema: "IdempotencyKey",
         }],
         body: Some((JSON, "Submission")),
         answers: &[
             Answer { status: 201, about: "已记入账本", media: &[(JSON, "Receipt")] },
-            Answer { status: 200, about: "先前已记入,同一份回执", media: &[(JSON, "Receipt")] },
+            Answer { status: 200, about: "先前已记入，同一份回执", media: &[(JSON, "Receipt")] },
         ],
         problems: &[
             "bad_json",
@@ -98,7 +98,7 @@ async fn submit(
 fn key(headers: &HeaderMap) -> Result<String, Problem> {
     let mut values = headers.get_all(HEADER).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        let detail = "请求头 Idempotency-Key 必须给出一次:重发同一份提交时用同一个编号";
+        let detail = "请求头 Idempotency-Key 必须给出一次：重发同一份提交时用同一个编号";
         return Err(Problem::new("bad_idempotency_key", detail).at("Idempotency-Key"));
     };
     match value.to_str() {

@@ -133,5 +133,5 @@ pub async fn orgs(reader: &mut Reader, chosen: Option<&str>) -> Result<Select, R
         }
     };
     let choices = std::iter::once(all).chain(codes.into_iter().enumerate().map(choice)).collect();
-    Ok(Select { name: "org".into(), label: "机构(含下级)".into(), choices })
+    Ok(Select { name: "org".into(), label: "机构（含下级）".into(), choices })
 }

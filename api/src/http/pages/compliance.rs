@@ -80,18 +80,24 @@ fn panels(found: read::Compliance, org: Option<&str>) -> Vec<Panel> {
     let gone =
         list("withdrawn", found.withdrawn.total, found.withdrawn.items.into_iter().map(withdrawal_item).collect());
     vec![
-        panel("overdue", "承诺逾期", "到期了,没有报告结果,也没有说明。", true, counted(found.overdue, href("overdue"))),
+        panel(
+            "overdue",
+            "承诺逾期",
+            "到期了，没有报告结果，也没有说明。",
+            true,
+            counted(found.overdue, href("overdue")),
+        ),
         panel("missing", "三务缺报", "该公开的月份没有公开。", true, missing),
         panel(
             "without-outcome",
             "公示期满·未公布结果",
-            "公示结束了,结果没有公布。",
+            "公示结束了，结果没有公布。",
             true,
             counted(found.without_outcome, href("without-outcome")),
         ),
-        panel("unanswered", "逾期未答复", "群众问了,过了期限还没有回答。", true, open),
-        panel("back-filled", "补报", "公开了,但晚于应当公开的日子。", false, late),
-        panel("withdrawn", "撤回留痕", "内容已撤下,谁撤的、为什么,都在账上。", false, gone),
+        panel("unanswered", "逾期未答复", "群众问了，过了期限还没有回答。", true, open),
+        panel("back-filled", "补报", "公开了，但晚于应当公开的日子。", false, late),
+        panel("withdrawn", "撤回留痕", "内容已撤下，谁撤的、为什么，都在账上。", false, gone),
     ]
 }
 
@@ -115,7 +121,7 @@ fn missing_item(period: MissingPeriod) -> Item {
     let title = format!("{}财务收支", Period(period.period).label());
     Item {
         status: Some(Status::Missing),
-        remark: format!("应于 {} 前公开,已过 {} 天", Day(period.due), period.days_late),
+        remark: format!("应于 {} 前公开，已过 {} 天", Day(period.due), period.days_late),
         ..blank(Family::Disclosure, title, format!("/organizations/{}", period.org), period.org_name)
     }
 }
@@ -136,7 +142,7 @@ fn back_filled(entry: read::TimelineItem) -> Item {
 
 fn withdrawal_item(row: WithdrawalRow) -> Item {
     let family = parts::family(row.target_stream.split('/').next().unwrap_or_default());
-    let title = format!("{}:撤下一处内容", row.target_label);
+    let title = format!("{}：撤下一处内容", row.target_label);
     Item {
         kind: row.basis,
         status: Some(Status::Withdrawn),

@@ -244,7 +244,7 @@ fn question(found: read::Question, history: &[read::HistoryEvent]) -> Question {
     let answered = found.answer_index.and_then(recorded);
     Question {
         line: found.line.map(number),
-        topic: Shown::of(if found.interpellation { format!("质询:{}", found.topic) } else { found.topic }),
+        topic: Shown::of(if found.interpellation { format!("质询：{}", found.topic) } else { found.topic }),
         text: found.text.map(parts::shown),
         asked: asked.unwrap_or_else(|| parts::moment(chrono::DateTime::UNIX_EPOCH)),
         due: Day(due),

@@ -221,7 +221,7 @@ pub fn row(field: ShownField) -> Row {
 /// Files of an event; they have no names of their own.
 pub fn attachments(files: Vec<read::Attachment>) -> Vec<Attachment> {
     let file = |(number, file): (usize, read::Attachment)| Attachment {
-        name: Shown::of(format!("附件 {number}({})", file.media_type)),
+        name: Shown::of(format!("附件 {number}（{}）", file.media_type)),
         href: Some(format!("/log/attachment/{}", file.hash)),
         size: Bytes(file.size),
         hash: file.hash,
@@ -271,7 +271,7 @@ pub fn period(deadline: Deadline, days_left: Option<i64>) -> Period {
     Period {
         start: Day(deadline.start),
         end: Day(deadline.end),
-        rule: format!("{}:{},开始当天算第 1 天({})。", deadline.rule, deadline.length, deadline.basis),
+        rule: format!("{}:{}，开始当天算第 1 天（{}）。", deadline.rule, deadline.length, deadline.basis),
         provisional: deadline.provisional,
         days_left,
         days: deadline.days.into_iter().map(day).collect(),

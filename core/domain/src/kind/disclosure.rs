@@ -126,7 +126,7 @@ const RESOURCES: ListShape = ListShape {
         "location" "坐落" Shape::Text(200), false;
         "area" "面积" Shape::Text(50), false;
         "contract" "合同编号" Shape::Text(100), false;
-        "contractor" "承包(承租)方" Shape::Text(100), false;
+        "contractor" "承包（承租）方" Shape::Text(100), false;
         "starts_on" "合同开始" Shape::Date, false;
         "ends_on" "合同结束" Shape::Date, false;
         "rent" "年租金" Shape::Fen, false;
@@ -168,7 +168,11 @@ const ROSTER: ListShape = ListShape {
     label: "名册",
     columns: &[
         Column {
-            name: "masked_name", label: "姓名(遮蔽)", shape: Shape::Text(50), required: true, tier: Tier::Public
+            name: "masked_name",
+            label: "姓名（遮蔽）",
+            shape: Shape::Text(50),
+            required: true,
+            tier: Tier::Public,
         },
         Column { name: "item", label: "享受项目", shape: Shape::Text(100), required: true, tier: Tier::Public },
         Column { name: "group", label: "组别", shape: Shape::Text(50), required: false, tier: Tier::Public },
@@ -186,7 +190,7 @@ const SERVICES: ListShape = ListShape {
         "item" "事项" Shape::Text(200), true;
         "duty" "职能依据" Shape::Text(500), false;
         "procedure" "办理程序" Shape::Text(1000), false;
-        "days" "办理时限(天)" Shape::Count, false;
+        "days" "办理时限（天）" Shape::Count, false;
         "result" "办理结果" Shape::Text(500), false;
         "office" "责任单位" Shape::Text(100), false;
     },
@@ -227,7 +231,7 @@ payload! {
         title: Public Text(300) required = "标题",
         item: Public Text(100) optional = "公开目录",
         text: Public Text(16_000) optional = "正文",
-        decision: Public Text(2000) optional = "决策依据(四议两公开)",
+        decision: Public Text(2000) optional = "决策依据（四议两公开）",
         prepared_by: Public Text(50) optional = "制表人",
         note: Public Text(2000) optional = "说明",
     }
@@ -244,7 +248,7 @@ payload! {
         topic: Topic = "询问事项",
         asked_on: NaiveDate = "询问日期",
     }
-    slots { text_masked: Public Text(1000) optional = "问题(已遮蔽)", text: Named Text(2000) optional = "问题原文" }
+    slots { text_masked: Public Text(1000) optional = "问题（已遮蔽）", text: Named Text(2000) optional = "问题原文" }
     list ListRule::None;
     authors &[Role::Publisher, Role::Supervisor];
 }
@@ -378,7 +382,7 @@ impl Published {
         let Some(booked) = world.book(&proposal.statement.org, book.wire()) else { return Ok(None) };
         if let Some(known) = booked.get(&start) {
             return Err(Refusal::state(format!(
-                "{}的{}账已经公开({}),有误请用更正",
+                "{}的{}账已经公开（{}），有误请用更正",
                 self.period.label(),
                 book.label(),
                 known.stream
@@ -623,7 +627,7 @@ impl Payload for Corrected {
     fn sample() -> Value {
         json!({"kind": "disclosure.corrected.v1", "stream": sample_stream("disclosure", 1), "org": "341599", "fields": {
             "content": "finance", "corrects": [1], "income": 0, "expense": 67_336, "reason": "补写用电地点",
-            "lines": [{"date": "2026-02-21", "voucher": "记-19", "summary": "公厕电费(村北)", "expense": 34_306}]}})
+            "lines": [{"date": "2026-02-21", "voucher": "记-19", "summary": "公厕电费（村北）", "expense": 34_306}]}})
     }
 }
 

@@ -262,7 +262,7 @@ fn exceptional_reasons(proposal: &Proposal<'_>) -> Result<(), Refusal> {
     });
     match unexplained {
         Some(line) => {
-            let reason = format!("第{}行破格提拔须写明理由(干部任用条例)", line + 1);
+            let reason = format!("第{}行破格提拔须写明理由（干部任用条例）", line + 1);
             Err(Refusal::field("exceptional_reason", "破格理由", reason))
         }
         None => Ok(()),

@@ -390,7 +390,7 @@ impl Payload for Evaluated {
                 role: "监票人".into(),
                 needed: 1,
                 got: 0,
-                rule: "群众评须监票人(以监督人职责)共同签名".into(),
+                rule: "群众评须监票人（以监督人职责）共同签名".into(),
             });
         }
         Ok(())

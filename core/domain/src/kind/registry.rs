@@ -489,7 +489,7 @@ impl Payload for RoleGranted {
             return Err(Refusal::field(
                 "avoidance_declared",
                 "已作回避声明",
-                "监督人须声明不是村委会成员、会计及其近亲属(村民委员会组织法第三十二条)",
+                "监督人须声明不是村委会成员、会计及其近亲属（村民委员会组织法第三十二条）",
             ));
         }
         Ok(())

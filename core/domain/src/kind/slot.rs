@@ -16,9 +16,9 @@ use crate::{
 choices! {
     /// Legal basis of a withdrawal.
     WithdrawalBasis {
-        PersonalData = "personal_data" "个人信息保护(个人信息保护法第四十七条)",
-        Secret = "secret" "保守秘密(保守国家秘密法)",
-        Defamation = "defamation" "侵害名誉(民法典)",
+        PersonalData = "personal_data" "个人信息保护（个人信息保护法第四十七条）",
+        Secret = "secret" "保守秘密（保守国家秘密法）",
+        Defamation = "defamation" "侵害名誉（民法典）",
         Court = "court" "司法机关要求",
         Expired = "expired" "公示期限届满应予隐去",
     }

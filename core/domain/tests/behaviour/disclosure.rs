@@ -106,7 +106,7 @@ fn question_answer_correction_is_the_core_loop() {
     ledger.village(&asked(1)).unwrap();
     let answer = |question: u64| {
         json!({"kind": "disclosure.answered.v1", "stream": sheet, "org": VILLAGE,
-            "fields": {"question": question, "answered_on": "2026-03-16", "text": "有人私接电源,已拆除"}})
+            "fields": {"question": question, "answered_on": "2026-03-16", "text": "有人私接电源，已拆除"}})
     };
     assert_eq!(refused(ledger.village(&answer(0))), "field");
     ledger.village(&answer(1)).unwrap();
