@@ -5,7 +5,12 @@ use std::process::ExitCode;
 
 use gongkai_api::cli;
 use gongkai_api::outcome::Class;
+use mimalloc::MiMalloc;
 use tracing_subscriber::EnvFilter;
+
+// Checking a submission, an entry or a row makes many small values on one thread and drops them on another.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("GONGKAI_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));

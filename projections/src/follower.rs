@@ -34,7 +34,7 @@ const TEACHING: &[&str] = &["calendar", "key", "ledger", "organization", "person
 /// Rows of one multi-row upsert, largest first: few texts, so that each is prepared once.
 const ROWS: [usize; 3] = [128, 16, 1];
 
-const CURSORS: &str = "SELECT projection, version, next_index, halted FROM cursors ORDER BY projection";
+pub(crate) const CURSORS: &str = "SELECT projection, version, next_index, halted FROM cursors ORDER BY projection";
 const SET_CURSOR: &str = "INSERT INTO cursors (projection, version, next_index, halted) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (projection) DO UPDATE SET version = excluded.version, next_index = excluded.next_index, halted = excluded.halted";
 const TAUGHT: &str = "SELECT entry_index, stream, revision, kind, org, recorded_at, declared_at, statement_hash, parent, slots, signers, body \
@@ -99,6 +99,15 @@ pub(crate) struct Touched {
     pub orgs: HashSet<String>,
     /// Whether something was withdrawn, so that old files must go too.
     pub withdrawn: bool,
+}
+
+impl Touched {
+    /// Takes in what another batch touched.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.streams.extend(other.streams);
+        self.orgs.extend(other.orgs);
+        self.withdrawn |= other.withdrawn;
+    }
 }
 
 /// The registry that belongs to the rows. The follower exchanges it under the lock under which it commits

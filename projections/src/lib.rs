@@ -10,6 +10,7 @@ pub mod diff;
 mod documents;
 pub mod event;
 pub mod follower;
+mod generation;
 pub mod projection;
 pub mod read;
 pub mod search;
@@ -20,10 +21,11 @@ mod tests;
 pub mod views;
 
 pub use follower::FollowError;
+pub use generation::{SCHEMA_POSTGRES, SCHEMA_SQLITE};
 pub use read::{ReadError, Reader};
 pub use source::{Source, SourceError, Sourced};
 pub use status::Status;
-pub use views::{Engine, Views};
+pub use views::{Engine, Views, halted};
 
 /// Every statement with its name, so that a test can prepare each on SQLite and on PostgreSQL.
 pub fn statements() -> Vec<(String, String)> {

@@ -17,38 +17,21 @@ use chrono::NaiveDate;
 use gongkai_domain::KINDS;
 use gongkai_log::Digest;
 use serde::Serialize;
-use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, sqlite::SqliteConnectOptions};
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    documents,
-    follower::{FollowError, Follower, Registry, Touched, touched_since},
+    follower::{CURSORS, FollowError, Follower, Registry},
+    generation::{Builder, DOCUMENTS, Files, Generation, Pace, SCHEMA_SQLITE, Step},
     projection::{PROJECTIONS, TABLES},
-    read::{Cursor, ReadError, Reader},
-    search::{Opened, SearchIndex, SearchWriter},
+    read::{Columns as _, Cursor, ReadError, Reader},
     source::Source,
 };
-
-/// The tables, as SQLite makes them.
-pub const SCHEMA_SQLITE: &str = include_str!("../../migrations/views/sqlite/0001_boards.sql");
-/// The same tables for PostgreSQL.
-pub const SCHEMA_POSTGRES: &str = include_str!("../../migrations/views/postgres/0001_boards.sql");
 
 /// How long a reader waits for an entry that it has seen elsewhere.
 pub const WAIT_MAX: Duration = Duration::from_secs(3);
 /// Pause after a failure before the follower tries again.
 const RETRY: Duration = Duration::from_secs(1);
-/// Readers of one generation at a time.
-const READERS_MAX: u32 = 16;
-/// Memory of indexing while the views are behind; given back when they have caught up.
-const HEAP_BYTES: usize = 64 << 20;
-/// Streams whose documents wait before the index is committed; a commit costs tens of milliseconds.
-const DOCUMENTS_WAITING_MAX: usize = 20_000;
-/// Version of the documents; raise it when `documents` makes others.
-const DOCUMENTS: u32 = 1;
 
 /// How the views are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -65,36 +48,6 @@ pub struct Status {
     pub alarm: Vec<String>,
     /// Name of the served generation.
     pub generation: String,
-}
-
-/// One file of rows and one index.
-struct Generation {
-    name: String,
-    files: Files,
-    write: SqlitePool,
-    read: SqlitePool,
-    search: SearchIndex,
-}
-
-struct Files {
-    rows: PathBuf,
-    search: PathBuf,
-}
-
-impl Files {
-    fn new(dir: &Path, name: &str) -> Self {
-        Self { rows: dir.join("views").join(format!("{name}.db")), search: dir.join("search").join(name) }
-    }
-
-    /// Readers in flight keep what they have open.
-    fn remove(&self) {
-        for suffix in ["", "-wal", "-shm"] {
-            let mut path = self.rows.clone().into_os_string();
-            path.push(suffix);
-            let _ = std::fs::remove_file(path);
-        }
-        let _ = std::fs::remove_dir_all(&self.search);
-    }
 }
 
 struct Serving {
@@ -181,139 +134,6 @@ impl Views {
     }
 }
 
-/// A generation with its follower.
-struct Builder {
-    generation: Arc<Generation>,
-    follower: Follower,
-    writer: Option<SearchWriter>,
-    waiting: Touched,
-    /// Whether withdrawn values may still be in the write-ahead log.
-    scrub: bool,
-}
-
-impl Builder {
-    async fn open(dir: &Path, name: &str, source: Arc<dyn Source>) -> Result<Self, FollowError> {
-        let generation = Arc::new(Generation::open(dir, name).await?);
-        let follower = Follower::open(generation.write.clone(), source).await?;
-        // An index that a crash left behind its rows makes up for it.
-        let reached = generation.search.reached().map_or(0, |reached| reached + 1);
-        let waiting = if reached < follower.size() {
-            touched_since(&generation.write, reached).await?
-        } else {
-            Touched::default()
-        };
-        // Whether the last process got that far is not known.
-        Ok(Self { generation, follower, writer: None, waiting, scrub: true })
-    }
-
-    /// One batch of entries before `end`; false when there is none.
-    async fn step(&mut self, end: u64) -> Result<bool, FollowError> {
-        let Some(touched) = self.follower.step(end).await? else {
-            self.index().await?;
-            self.writer = None;
-            self.scrub().await?;
-            return Ok(false);
-        };
-        self.waiting.streams.extend(touched.streams);
-        self.waiting.orgs.extend(touched.orgs);
-        self.waiting.withdrawn |= touched.withdrawn;
-        if self.waiting.streams.len() >= DOCUMENTS_WAITING_MAX || self.follower.size() >= end {
-            self.index().await?;
-        }
-        Ok(true)
-    }
-
-    /// Brings the search index up to the rows.
-    async fn index(&mut self) -> Result<(), FollowError> {
-        let size = self.follower.size();
-        let reached = self.generation.search.reached().map_or(0, |reached| reached + 1);
-        if size == 0 || (reached == size && self.waiting.streams.is_empty()) {
-            return Ok(());
-        }
-        // Names that hold from a later day are names too.
-        let search = self.generation.search.clone();
-        let mut reader = Reader::new(&self.generation.read, self.follower.registry(), search, NaiveDate::MAX).await?;
-        let changes = documents::changes(&mut reader, &self.waiting).await?;
-        reader.close().await?;
-        let withdrawn = self.waiting.withdrawn;
-        self.scrub |= withdrawn;
-        let mut writer = match self.writer.take() {
-            Some(writer) => writer,
-            None => self.generation.search.writer(HEAP_BYTES)?,
-        };
-        let writer = tokio::task::spawn_blocking(move || {
-            writer.apply(changes, size - 1)?;
-            if withdrawn && !writer.purge()?.complete {
-                tracing::error!(
-                    "a withdrawn text may still be in a file of the search index; it is removed with the next purge"
-                );
-            }
-            Ok::<_, FollowError>(writer)
-        });
-        self.writer = Some(writer.await??);
-        self.waiting = Touched::default();
-        Ok(())
-    }
-
-    /// Takes withdrawn values out of the write-ahead log: empties it into the file, in which deleted
-    /// content is overwritten. A reader in flight puts it off to the next step.
-    async fn scrub(&mut self) -> Result<(), FollowError> {
-        if self.scrub {
-            let busy: i64 = sqlx::query(CHECKPOINT).fetch_one(&self.generation.write).await?.try_get(0)?;
-            self.scrub = busy != 0;
-        }
-        Ok(())
-    }
-}
-
-const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
-
-impl Generation {
-    async fn open(dir: &Path, name: &str) -> Result<Self, FollowError> {
-        let files = Files::new(dir, name);
-        for path in [files.rows.parent(), files.search.parent()].into_iter().flatten() {
-            std::fs::create_dir_all(path).map_err(|source| FollowError::Directory { path: path.to_owned(), source })?;
-        }
-        let options = SqliteConnectOptions::new()
-            .filename(&files.rows)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A power cut may take the last commits, cursors with them; they are read from the log again.
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(Duration::from_secs(10))
-            .pragma("secure_delete", "ON")
-            .disable_statement_logging();
-        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        if sqlx::query(MADE).fetch_optional(&write).await?.is_none() {
-            let mut transaction = write.begin().await?;
-            sqlx::raw_sql(SCHEMA_SQLITE).execute(&mut *transaction).await?;
-            transaction.commit().await?;
-        }
-        let read = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .connect_with(options.pragma("query_only", "ON"))
-            .await?;
-        let search = match SearchIndex::open(&files.search, DOCUMENTS)? {
-            Opened::Ready(search) => *search,
-            Opened::Rebuild(reason) => {
-                tracing::error!(?reason, "the search index is made anew");
-                std::fs::remove_dir_all(&files.search)
-                    .map_err(|source| FollowError::Directory { path: files.search.clone(), source })?;
-                match SearchIndex::open(&files.search, DOCUMENTS)? {
-                    Opened::Ready(search) => *search,
-                    Opened::Rebuild(reason) => {
-                        let source = std::io::Error::other(format!("{reason:?}"));
-                        return Err(FollowError::Directory { path: files.search, source });
-                    }
-                }
-            }
-        };
-        Ok(Self { name: name.to_owned(), files, write, read, search })
-    }
-}
-
-const MADE: &str = "SELECT name FROM sqlite_schema WHERE name = 'cursors'";
-
 /// First part of a generation's name: the schema. Second: what fills it.
 fn names() -> (String, String) {
     let short = |text: &str| Digest::of(text.as_bytes()).to_hex()[..8].to_owned();
@@ -326,6 +146,38 @@ fn names() -> (String, String) {
         filling.push('\n');
     }
     (short(SCHEMA_SQLITE), short(&filling))
+}
+
+/// Names of the generations in a directory, oldest first.
+fn found(dir: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(dir.join("views")) else { return Vec::new() };
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".db")?.to_owned())).collect();
+    names.sort();
+    names
+}
+
+/// Which projections stopped, as this program's views in a directory have it: name, entry, reason. It only
+/// reads; without such views there is nothing to say.
+///
+/// # Errors
+/// [`FollowError::Database`].
+pub async fn halted(dir: &Path) -> Result<Vec<(String, u64, String)>, FollowError> {
+    let (schema, filling) = names();
+    let Some(name) = found(dir).into_iter().rfind(|name| name.starts_with(&format!("{schema}-{filling}-"))) else {
+        return Ok(Vec::new());
+    };
+    let options = SqliteConnectOptions::new().filename(Files::new(dir, &name).rows).read_only(true);
+    let mut connection = options.disable_statement_logging().connect().await?;
+    let rows = sqlx::query(CURSORS).fetch_all(&mut connection).await?;
+    connection.close().await?;
+    let mut halted = Vec::new();
+    for row in rows {
+        if let Some(reason) = row.maybe("halted")? {
+            halted.push((row.text("projection")?, row.count("next_index")?, reason));
+        }
+    }
+    Ok(halted)
 }
 
 /// Does the work of the views: follows the log, builds generations, swaps them.
@@ -343,7 +195,7 @@ impl Engine {
         let mut engine = Self { dir: dir.to_owned(), source, views, current: None, next: None, frozen: None };
         let (schema, filling) = names();
         let mine = format!("{schema}-{filling}-");
-        let found = engine.found();
+        let found = found(dir);
         let mut best: Option<Builder> = None;
         for name in found.iter().filter(|name| name.starts_with(&mine)) {
             // Of two that a crash left in the middle of a rebuild, the one that is further goes on.
@@ -396,18 +248,9 @@ impl Engine {
         }
     }
 
-    fn found(&self) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(self.dir.join("views")) else { return Vec::new() };
-        let mut names: Vec<String> = entries
-            .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".db")?.to_owned()))
-            .collect();
-        names.sort();
-        names
-    }
-
     fn new_name(&self) -> String {
         let (schema, filling) = names();
-        let serial = self.found().iter().filter_map(|name| name.rsplit('-').next()?.parse::<u32>().ok()).max();
+        let serial = found(&self.dir).iter().filter_map(|name| name.rsplit('-').next()?.parse::<u32>().ok()).max();
         format!("{schema}-{filling}-{:06}", serial.map_or(0, |serial| serial + 1))
     }
 
@@ -419,9 +262,10 @@ impl Engine {
             if *stop.borrow() {
                 return;
             }
-            let wait = match self.advance().await {
-                Ok(true) => continue,
-                Ok(false) => Duration::MAX,
+            let wait = match self.turn(Pace::Steady).await {
+                Ok(Step::Moved) => continue,
+                Ok(Step::Later(rest)) => rest,
+                Ok(Step::Done) => Duration::MAX,
                 Err(error) => {
                     let error = chain(&error);
                     tracing::error!(error, "the views do not go on");
@@ -456,21 +300,29 @@ impl Engine {
     /// # Errors
     /// [`FollowError`].
     pub async fn advance(&mut self) -> Result<bool, FollowError> {
+        Ok(self.turn(Pace::Hurry).await? == Step::Moved)
+    }
+
+    /// One batch of every generation at work, or what is left to do.
+    pub(crate) async fn turn(&mut self, pace: Pace) -> Result<Step, FollowError> {
         let end = *self.source.committed().borrow_and_update();
-        let mut moved = false;
+        let mut turn = Step::Done;
         if let Some(current) = &mut self.current {
-            moved |= current.step(end).await?;
+            turn = current.step(end, pace).await?;
             self.views.reached(current.follower.size());
         }
         if let Some(next) = &mut self.next {
-            moved |= next.step(end).await?;
+            // Nobody reads it yet: its index is in no hurry but for the swap.
+            if next.step(end, Pace::Hurry).await? == Step::Moved {
+                turn = Step::Moved;
+            }
             let served = *self.views.0.size.borrow();
             if next.follower.size() >= end && next.follower.size() >= served {
                 self.swap();
             }
         }
         self.report(None);
-        Ok(moved)
+        Ok(turn)
     }
 
     fn swap(&mut self) {
@@ -489,7 +341,7 @@ impl Engine {
     /// [`FollowError`] when the new files cannot be made.
     pub async fn rebuild(&mut self) -> Result<(), FollowError> {
         if let Some(unfinished) = self.next.take() {
-            unfinished.generation.files.remove();
+            unfinished.discard().await;
         }
         let name = self.new_name();
         self.next = Some(Builder::open(&self.dir, &name, Arc::clone(&self.source)).await?);

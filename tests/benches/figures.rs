@@ -56,9 +56,14 @@ use std::{
 use fixture::Press;
 use flushes::Counter;
 use limits::Signatures;
+use mimalloc::MiMalloc;
 use serving::Serving;
 use table::{Table, whole};
 use writing::Writing;
+
+// As the binary has it, for this program plays its part.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Anything that ends the run.
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -109,7 +109,22 @@ impl Doctor {
                 store.close().await;
             }
         }
+        self.views().await;
         self.symptoms
+    }
+
+    /// The views follow the log; they stop at what a newer program wrote.
+    async fn views(&mut self) {
+        let dir = self.dir();
+        match gongkai_projections::halted(self.layout.root()).await {
+            Ok(halted) => {
+                for (projection, index, reason) in halted {
+                    let what = format!("查询库的 {projection} 停在第 {index} 号条目（{reason}），之后的内容没有显示");
+                    self.wrong("views_halted", what, "请换用认识它的新版本程序，启动后会自动重建");
+                }
+            }
+            Err(error) => self.wrong("views", chain(&error), format!("请停下网站后运行 gongkai rebuild --dir {dir}")),
+        }
     }
 
     /// The ledger's own keys can be used, and those that do not belong on a server are gone.

@@ -208,7 +208,7 @@ struct Planner<'a> {
     /// Later name of a stream to its first name.
     aliases: HashMap<String, String>,
     /// Key to the last row that used it and how many did.
-    repeats: HashMap<String, (usize, usize)>,
+    repeats: HashMap<String, HashMap<usize, usize>>,
     skipped: usize,
     groups: Vec<Groups<'a>>,
     /// Cells of which a problem was told.
@@ -334,7 +334,7 @@ impl<'a> Planner<'a> {
         if self.skipped > 0 {
             self.plan.notes.push(format!("有 {} 行所指的文件不存在，按映射文件的规定跳过。", self.skipped));
         }
-        let again: usize = self.repeats.values().map(|(_, count)| count - 1).sum();
+        let again: usize = self.repeats.values().map(|numbers| numbers.len() - 1).sum();
         if again > 0 {
             self.plan.notes.push(format!("有 {again} 行的编号与前面的行相同，按另一件事项处理，没有合并。"));
         }
@@ -435,11 +435,11 @@ impl<'a> Planner<'a> {
             return Ok(Some(key));
         }
         let serial = rows[0].serial;
-        let (last, count) = self.repeats.entry(key.clone()).or_insert((serial, 1));
-        if *last != serial {
-            (*last, *count) = (serial, *count + 1);
-        }
-        Ok(Some(if *count > 1 { format!("{key}#{count}") } else { key }))
+        // Groups come after all single rows, so an earlier row can come up again.
+        let numbers = self.repeats.entry(key.clone()).or_default();
+        let next = numbers.len() + 1;
+        let number = *numbers.entry(serial).or_insert(next);
+        Ok(Some(if number > 1 { format!("{key}#{number}") } else { key }))
     }
 
     fn first_name(&self, key: &str) -> String {

@@ -328,3 +328,34 @@ fn a_lookup_turns_names_into_codes_and_tells_the_names_that_it_does_not_know() {
         "a.csv 第 3 行 A 列“村名”，填的是“乙村”：在对照表“orgs”里找不到“乙村”"
     );
 }
+
+#[test]
+fn a_group_that_concludes_equal_rows_has_the_key_of_its_own_row() {
+    let text = "[defaults]\norg = \"1\"\nrepeat = \"separate\"\nstream_key = \"{编号}\"\n\
+        [[command]]\nkind = \"a.opened.v1\"\nfields.x = \"{事}\"\n\
+        [[command]]\nkind = \"a.concluded.v1\"\ngroup_by = [\"编号\", \"事\"]\nfields.n = { column = \"事\", aggregate = \"count\" }";
+    let mapping = Mapping::parse(text).unwrap();
+    let (mut problems, mut notes) = (Problems::default(), Vec::new());
+    let input = Input { name: "a.csv".into(), bytes: "编号,事\n7,甲\n8,甲\n7,乙\n7,甲\n".into(), folder: None };
+    let tables = table::read(&input, &mapping.read_options(), &mut problems, &mut notes);
+    let plan = plan(&mapping, &tables, &Context::default());
+    assert!(plan.problems.is_empty(), "{}", plan.problems);
+    let keys: Vec<_> = plan
+        .commands
+        .iter()
+        .map(|c| (c.json["kind"].as_str().unwrap(), c.json["stream_key"].as_str().unwrap(), c.source[0].row))
+        .collect();
+    let (opened, concluded) = ("a.opened.v1", "a.concluded.v1");
+    assert_eq!(
+        keys,
+        [
+            (opened, "7", 2),
+            (concluded, "7", 2),
+            (opened, "8", 3),
+            (concluded, "8", 3),
+            (opened, "7#2", 4),
+            (concluded, "7#2", 4),
+            (opened, "7#3", 5),
+        ]
+    );
+}

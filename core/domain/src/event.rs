@@ -52,12 +52,12 @@ impl Proposal<'_> {
     ///
     /// # Errors
     /// [`Refusal::Cosigners`] naming the rule that demands them.
-    pub(crate) fn signed_by(&self, role: Role, needed: u64, rule: impl Into<String>) -> Result<(), Refusal> {
+    pub(crate) fn signed_by(&self, role: Role, needed: u64, because: impl Into<String>) -> Result<(), Refusal> {
         let got = self.signers_as(role.wire());
         if got >= needed {
             return Ok(());
         }
-        Err(Refusal::Cosigners { role: role.label().into(), needed, got, rule: rule.into() })
+        Err(Refusal::Cosigners { role: role.label().into(), needed, got, rule: because.into() })
     }
 
     /// How many signers act in a role.

@@ -11,7 +11,7 @@ use gongkai_log::{Digest, merkle};
 
 use crate::{
     error::StoreError,
-    event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, Publication},
+    event_store::{Batch, Changed, EventStore, Halt, Known, LogHead, NewEntry, Publication},
 };
 
 /// Runs all checks, in an order in which each builds on the one before.
@@ -82,14 +82,15 @@ async fn rows_come_back_as_they_went_in(store: &mut impl EventStore) {
     assert_eq!(rows[0].openings.as_deref(), Some("openings 1"));
     assert_eq!(rows[0].list.as_deref(), Some("list 1"));
     let wanted = vec!["pledge/a".to_owned(), "pledge/none".to_owned()];
-    let stream = store.load_streams(wanted).await.expect("streams");
+    let known = store.look_up(vec!["key 2".to_owned(), "key 9".to_owned()], wanted).await.expect("a look-up");
     assert_eq!(
-        stream.iter().map(|row| (row.stream.as_str(), row.index)).collect::<Vec<_>>(),
+        known.streams.iter().map(|row| (row.stream.as_str(), row.index)).collect::<Vec<_>>(),
         [("pledge/a", 0), ("pledge/a", 2)]
     );
-    let known = store.find_requests(vec!["key 2".to_owned(), "key 9".to_owned()]).await.expect("requests");
-    assert_eq!(known.len(), 1);
-    assert_eq!((known[0].index, known[0].request), (2, Digest::of(&2_u64.to_be_bytes())));
+    let requests = known.requests;
+    assert_eq!(requests.len(), 1);
+    assert_eq!((requests[0].index, requests[0].request), (2, Digest::of(&2_u64.to_be_bytes())));
+    assert_eq!(store.look_up(Vec::new(), Vec::new()).await.expect("nothing"), Known::default());
 }
 
 async fn a_second_statement_at_a_revision_is_not_stored(store: &mut impl EventStore, head: &LogHead) {

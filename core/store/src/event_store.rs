@@ -130,6 +130,15 @@ pub struct KnownRequest {
     pub index: u64,
 }
 
+/// What was recorded before a batch, as far as it concerns the batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Requests with one of its idempotency keys.
+    pub requests: Vec<KnownRequest>,
+    /// Statements of its streams.
+    pub streams: Vec<StreamEntry>,
+}
+
 /// The writer's side of a ledger database.
 pub trait EventStore: Send + 'static {
     /// The head.
@@ -138,17 +147,13 @@ pub trait EventStore: Send + 'static {
     /// Entries from index `from` to `to`, exclusive, in order.
     fn load_range(&mut self, from: u64, to: u64) -> impl Future<Output = Result<Vec<RawEntry>, StoreError>> + Send;
 
-    /// All statements of these streams, by stream and revision. One query, however many.
-    fn load_streams(
-        &mut self,
-        streams: Vec<String>,
-    ) -> impl Future<Output = Result<Vec<StreamEntry>, StoreError>> + Send;
-
-    /// Which of these idempotency keys are known. One query, however many.
-    fn find_requests(
+    /// What a batch needs to know: which of these idempotency keys are known, and all statements of these
+    /// streams, by stream and revision. One way to the database and back, however many.
+    fn look_up(
         &mut self,
         keys: Vec<String>,
-    ) -> impl Future<Output = Result<Vec<KnownRequest>, StoreError>> + Send;
+        streams: Vec<String>,
+    ) -> impl Future<Output = Result<Known, StoreError>> + Send;
 
     /// Appends at one commit point. An error for which [`StoreError::is_passing`] means that nothing was
     /// written; after any other the writer must stop.

@@ -31,7 +31,7 @@ use crate::{
     admission::{self, Admitted, Verified},
     clock::Clock,
     error::{StoreError, SubmitError},
-    event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry},
+    event_store::{Batch, Changed, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry},
     ledger::{LedgerKeys, Receipt, Settings, Shared},
     publisher::Signal,
     reader::{ReadStore, chain, parse_entry, teaches},
@@ -245,7 +245,9 @@ impl<S: EventStore> Sequencer<S> {
         now: DateTime<Utc>,
         clears_halt: bool,
     ) -> Result<(Vec<Answer>, bool), StoreError> {
-        let keys: Vec<String> = items.iter().filter_map(|item| item.key.clone()).collect();
+        let keys = items.iter().filter_map(|item| item.key.clone()).collect();
+        let streams = items.iter().map(|item| item.admitted.checked.signed.statement.stream.to_string());
+        let requests = self.look_up(keys, streams).await?;
         let mut draft = Draft {
             from: self.head.size,
             now,
@@ -253,10 +255,8 @@ impl<S: EventStore> Sequencer<S> {
             entries: Vec::with_capacity(items.len()),
             accepted: Vec::with_capacity(items.len()),
             changed: BTreeMap::new(),
-            requests: self.known_requests(keys).await?,
+            requests: self.receipts(requests).await?,
         };
-        let streams = items.iter().map(|item| item.admitted.checked.signed.statement.stream.to_string());
-        self.streams.load(&mut self.store, streams).await?;
         let mut verdicts = Vec::with_capacity(items.len());
         for (place, item) in items.iter().enumerate() {
             let entries = draft.entries.len();
@@ -279,13 +279,28 @@ impl<S: EventStore> Sequencer<S> {
         Ok((verdicts, true))
     }
 
-    /// Receipts of requests that were recorded before.
-    async fn known_requests(&mut self, keys: Vec<String>) -> Result<HashMap<String, (Digest, Receipt)>, StoreError> {
-        let mut known = HashMap::new();
-        if keys.is_empty() {
-            return Ok(known);
+    /// Makes the streams of a batch present, and says which of its keys are known.
+    async fn look_up(
+        &mut self,
+        keys: Vec<String>,
+        streams: impl Iterator<Item = String>,
+    ) -> Result<Vec<KnownRequest>, StoreError> {
+        let missing = self.streams.missing(streams);
+        if keys.is_empty() && missing.is_empty() {
+            return Ok(Vec::new());
         }
-        for request in self.store.find_requests(keys).await? {
+        let Known { requests, streams } = self.store.look_up(keys, missing.clone()).await?;
+        self.streams.learn(missing, streams);
+        Ok(requests)
+    }
+
+    /// Receipts of requests that were recorded before.
+    async fn receipts(
+        &mut self,
+        requests: Vec<KnownRequest>,
+    ) -> Result<HashMap<String, (Digest, Receipt)>, StoreError> {
+        let mut known = HashMap::new();
+        for request in requests {
             let rows = self.store.load_range(request.index, request.index + 1).await?;
             let Some(row) = rows.into_iter().next() else {
                 return Err(StoreError::row(request.index, "request", "its entry is missing"));
@@ -479,7 +494,7 @@ impl<S: EventStore> Sequencer<S> {
         let entry = parse_entry(0, genesis.bytes)?;
         let Content::Statement(genesis) = entry.content else { return Ok(()) };
         let stream = genesis.statement.stream.clone();
-        runtime.block_on(self.streams.load(&mut self.store, std::iter::once(stream.to_string())))?;
+        runtime.block_on(self.look_up(Vec::new(), std::iter::once(stream.to_string())))?;
         let head = self.streams.get_mut(&stream.to_string()).map_err(SubmitError::Storage)?.0;
         let (last, observed) = (china(self.head.recorded_at), china(halt.observed_at));
         let halted = json!({"cause": halt.cause, "last_recorded_at": last, "observed_at": observed});

@@ -16,7 +16,7 @@ use sqlx::{
 use crate::{
     error::{OpenError, StoreError, code, extended_code},
     event_store::{
-        Batch, Changed, EventStore, Halt, KnownRequest, LogHead, NewEntry, Publication, RawEntry, StreamEntry,
+        Batch, Changed, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry, Publication, RawEntry, StreamEntry,
     },
 };
 
@@ -64,8 +64,10 @@ const LOAD_STREAM: &str = "SELECT e.idx, e.bytes, o.line, l.text FROM entries e 
                            LEFT JOIN openings o ON o.idx = e.idx LEFT JOIN lists l ON l.idx = e.idx \
                            WHERE e.stream = ? ORDER BY e.revision";
 const LOAD_STREAM_END: &str = "SELECT idx, bytes FROM entries WHERE stream = ? ORDER BY revision DESC LIMIT 1";
-const LOAD_STREAMS: &str = "SELECT stream, idx, bytes FROM entries \
-                            WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, revision";
+// Two statements and one way to the connection's thread and back, which costs as much as both.
+const LOOK_UP: &str = "SELECT 1, key, idx, request FROM requests WHERE key IN (SELECT value FROM json_each(?)); \
+                       SELECT 2, stream, idx, bytes FROM entries WHERE stream IN (SELECT value FROM json_each(?)) \
+                       ORDER BY stream, revision";
 const LOAD_FAMILY: &str = "SELECT idx FROM entries WHERE stream >= ? AND stream < ?";
 const LOAD_SOME: &str = "SELECT idx, bytes FROM entries WHERE idx IN (SELECT value FROM json_each(?)) ORDER BY idx";
 const LOAD_OPENINGS: &str = "SELECT idx, line FROM openings WHERE idx >= ? AND idx < ? ORDER BY idx";
@@ -74,7 +76,6 @@ const LOAD_LIST_INDEXES: &str = "SELECT idx FROM lists WHERE idx >= ? AND idx < 
 const LOAD_LIST: &str = "SELECT text FROM lists WHERE idx = ?";
 const LOAD_ATTACHMENTS: &str = "SELECT hash FROM attachments WHERE idx >= ? AND idx < ? ORDER BY idx, hash";
 const LAST_INDEX: &str = "SELECT max(idx) FROM entries";
-const FIND_REQUESTS: &str = "SELECT key, request, idx FROM requests WHERE key IN (SELECT value FROM json_each(?))";
 const CHANGE_OPENINGS: &str = "UPDATE openings SET line = ? WHERE idx = ?";
 const CHANGE_LIST: &str = "UPDATE lists SET text = ? WHERE idx = ?";
 const SAVE_PUBLICATION: &str = "INSERT INTO publication (id, durable_size, checkpoint) VALUES (1, ?, ?) \
@@ -516,25 +517,19 @@ impl EventStore for SqliteStore {
         load_range(&mut self.connection, from, to).await
     }
 
-    async fn load_streams(&mut self, streams: Vec<String>) -> Result<Vec<StreamEntry>, StoreError> {
-        let query = sqlx::query(LOAD_STREAMS).bind(json_text(&streams));
-        let rows = query.fetch_all(&mut self.connection).await.map_err(sql("reading streams"))?;
-        let entry = |row: &SqliteRow| StreamEntry {
-            stream: row.get(0),
-            index: row.get::<i64, _>(1).cast_unsigned(),
-            bytes: row.get(2),
-        };
-        Ok(rows.iter().map(entry).collect())
-    }
-
-    async fn find_requests(&mut self, keys: Vec<String>) -> Result<Vec<KnownRequest>, StoreError> {
-        let query = sqlx::query(FIND_REQUESTS).bind(json_text(&keys));
-        let rows = query.fetch_all(&mut self.connection).await.map_err(sql("reading requests"))?;
-        let request = |row: &SqliteRow| {
-            let index = row.get::<i64, _>(2).cast_unsigned();
-            Ok(KnownRequest { key: row.get(0), request: digest(row.get(1), index, "request")?, index })
-        };
-        rows.iter().map(request).collect()
+    async fn look_up(&mut self, keys: Vec<String>, streams: Vec<String>) -> Result<Known, StoreError> {
+        let query = sqlx::query(LOOK_UP).bind(json_text(&keys)).bind(json_text(&streams));
+        let mut known = Known::default();
+        for row in query.fetch_all(&mut self.connection).await.map_err(sql("reading requests and streams"))? {
+            let (name, index) = (row.get(1), row.get::<i64, _>(2).cast_unsigned());
+            if row.get::<i64, _>(0) == 1 {
+                let request = digest(row.get(3), index, "request")?;
+                known.requests.push(KnownRequest { key: name, request, index });
+            } else {
+                known.streams.push(StreamEntry { stream: name, index, bytes: row.get(3) });
+            }
+        }
+        Ok(known)
     }
 
     async fn append(&mut self, batch: Batch) -> Result<(), StoreError> {

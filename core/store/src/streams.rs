@@ -10,7 +10,7 @@ use gongkai_domain::{Head, State, judge};
 
 use crate::{
     error::StoreError,
-    event_store::{EventStore, StreamEntry},
+    event_store::StreamEntry,
     reader::{parse_entry, with_recorded},
 };
 
@@ -43,12 +43,8 @@ impl Streams {
         self.damaged.clear();
     }
 
-    /// Makes these streams present, for the length of a batch.
-    pub(crate) async fn load<S: EventStore>(
-        &mut self,
-        store: &mut S,
-        wanted: impl Iterator<Item = String>,
-    ) -> Result<(), StoreError> {
+    /// Begins a batch: which of its streams have to be looked up.
+    pub(crate) fn missing(&mut self, wanted: impl Iterator<Item = String>) -> Vec<String> {
         self.damaged.clear();
         if self.young.len() >= self.generation_max {
             self.old = std::mem::take(&mut self.young);
@@ -63,15 +59,15 @@ impl Streams {
                 None => drop(missing.insert(stream)),
             }
         }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let rows = store.load_streams(missing.iter().cloned().collect()).await?;
+        missing.into_iter().collect()
+    }
+
+    /// Makes the missing streams present for the length of the batch, from what was found of them.
+    pub(crate) fn learn(&mut self, missing: Vec<String>, found: Vec<StreamEntry>) {
         self.young.extend(missing.into_iter().map(|stream| (stream, Stream::default())));
-        for row in rows {
+        for row in found {
             self.fold(row);
         }
-        Ok(())
     }
 
     /// A damaged row spoils its stream and no other.

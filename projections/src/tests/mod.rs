@@ -12,11 +12,12 @@ use crate::{
     Engine, ReadError, Status,
     event::PublicEvent,
     follower::Follower,
+    generation::{INDEX_PAUSE, Pace, SCHEMA_POSTGRES, SCHEMA_SQLITE, Step},
     projection::{TABLES, Type},
     read::{Filter, SearchFilter, Shown},
     source::Source as _,
     statements,
-    views::{SCHEMA_POSTGRES, SCHEMA_SQLITE, Views},
+    views::Views,
 };
 use fixture::{COUNTY, Log, TOWN, VILLAGE, day, stream, views};
 
@@ -394,6 +395,8 @@ async fn an_unknown_kind_halts_only_the_projection_that_owns_its_family() {
     log.say("2026-03-03", notice(2, "2026-03-03"));
     engine.catch_up().await.unwrap();
     assert_eq!(views.status().halted[0].1, unknown);
+    assert_eq!(crate::halted(dir.path()).await.unwrap(), halted, "as a look from outside sees it");
+    assert_eq!(crate::halted(&dir.path().join("none")).await.unwrap(), []);
 }
 
 async fn follower(dir: &Path, log: &Arc<Log>) -> Follower {
@@ -478,6 +481,25 @@ async fn rows_and_registry_that_a_reader_sees_are_of_the_same_entry() {
         engine.catch_up().await.unwrap();
     }
     reading.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_busy_log_is_indexed_once_in_a_while_and_never_left_behind() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    let (views, mut engine) = Views::open(dir.path(), log.clone()).await.unwrap();
+    log.pledge(1, "2026-12-31", "修路");
+    assert_eq!(engine.turn(Pace::Steady).await.unwrap(), Step::Moved);
+    assert_eq!(found(&views, "修路").await.len(), 1, "the first one is found at once");
+    log.pledge(2, "2026-12-31", "修路");
+    assert_eq!(engine.turn(Pace::Steady).await.unwrap(), Step::Moved);
+    assert_eq!(titles(&views, VILLAGE).await.len(), 2, "rows do not wait");
+    assert_eq!(found(&views, "修路").await.len(), 1);
+    assert!(matches!(engine.turn(Pace::Steady).await.unwrap(), Step::Later(rest) if rest <= INDEX_PAUSE));
+    tokio::time::pause();
+    tokio::time::advance(INDEX_PAUSE).await;
+    tokio::time::resume();
+    assert_eq!(engine.turn(Pace::Steady).await.unwrap(), Step::Done);
+    assert_eq!(found(&views, "修路").await.len(), 2);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::helpers::{copy, restore, verifies};
 use crate::{
     Batch, EventStore, Halt, Layout, Ledger, LogHead, NewEntry, OpenError, RawEntry, Settings, SqliteStore, StoreError,
     SubmitError, conformance,
-    event_store::{KnownRequest, Publication, StreamEntry},
+    event_store::{Known, Publication},
     ledger::take_lock,
     publisher::ChainEnd,
     sqlite,
@@ -58,11 +58,8 @@ impl EventStore for Faulty {
     async fn load_range(&mut self, from: u64, to: u64) -> Result<Vec<RawEntry>, StoreError> {
         self.inner.load_range(from, to).await
     }
-    async fn load_streams(&mut self, streams: Vec<String>) -> Result<Vec<StreamEntry>, StoreError> {
-        self.inner.load_streams(streams).await
-    }
-    async fn find_requests(&mut self, keys: Vec<String>) -> Result<Vec<KnownRequest>, StoreError> {
-        self.inner.find_requests(keys).await
+    async fn look_up(&mut self, keys: Vec<String>, streams: Vec<String>) -> Result<Known, StoreError> {
+        self.inner.look_up(keys, streams).await
     }
     async fn append(&mut self, batch: Batch) -> Result<(), StoreError> {
         let fault = {
