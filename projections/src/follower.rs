@@ -26,7 +26,7 @@ use crate::{
 
 /// Entries of one transaction: large enough that its cost is spread, small enough that readers and
 /// memory do not feel it.
-pub const BATCH_ENTRIES: usize = 2_000;
+pub const BATCH_ENTRIES: usize = 4_000;
 
 /// Families whose events a [`World`] learns from, as far as views need it (not the books of account).
 const TEACHING: &[&str] = &["calendar", "key", "ledger", "organization", "person", "role", "rule"];

@@ -36,7 +36,7 @@ const READERS_MAX: u32 = 16;
 /// Memory of indexing while the views are behind; given back when they have caught up.
 const HEAP_BYTES: usize = 64 << 20;
 /// Streams whose documents wait before the index is committed.
-const DOCUMENTS_WAITING_MAX: usize = 20_000;
+const DOCUMENTS_WAITING_MAX: usize = 10_000;
 /// How long the index waits for more documents when one follows the other: a commit costs tens of
 /// milliseconds, and every commit leaves files to be merged.
 pub(crate) const INDEX_PAUSE: Duration = Duration::from_secs(1);
