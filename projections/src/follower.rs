@@ -91,7 +91,7 @@ pub enum FollowError {
 }
 
 /// What a committed batch touched, for the search index.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Touched {
     /// Streams whose document is out of date.
     pub streams: HashSet<String>,

@@ -116,7 +116,7 @@ pub(crate) struct Builder {
 
 /// A portion on its way into the search index.
 struct Indexing {
-    portion: Touched,
+    portion: Arc<Touched>,
     work: JoinHandle<Result<SearchWriter, FollowError>>,
 }
 
@@ -174,24 +174,30 @@ impl Builder {
         // Names that hold from a later day are names too.
         let search = self.generation.search.clone();
         let mut reader = Reader::new(&self.generation.read, self.follower.registry(), search, NaiveDate::MAX).await?;
-        let changes = documents::changes(&mut reader, &self.waiting).await?;
-        reader.close().await?;
-        let withdrawn = self.waiting.withdrawn;
-        self.scrub |= withdrawn;
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
             None => self.generation.search.writer(HEAP_BYTES)?,
         };
-        let work = tokio::task::spawn_blocking(move || {
-            writer.apply(changes, size - 1)?;
-            if withdrawn && !writer.purge()?.complete {
-                tracing::error!(
-                    "a withdrawn text may still be in a file of the search index; it is removed with the next purge"
-                );
-            }
-            Ok::<_, FollowError>(writer)
+        let portion = Arc::new(std::mem::take(&mut self.waiting));
+        let withdrawn = portion.withdrawn;
+        self.scrub |= withdrawn;
+        let touched = Arc::clone(&portion);
+        let work = tokio::spawn(async move {
+            let changes = documents::changes(&mut reader, &touched).await?;
+            drop(touched);
+            reader.close().await?;
+            let apply = move || {
+                writer.apply(changes, size - 1)?;
+                if withdrawn && !writer.purge()?.complete {
+                    tracing::error!(
+                        "a withdrawn text may still be in a file of the search index; it is removed with the next purge"
+                    );
+                }
+                Ok::<_, FollowError>(writer)
+            };
+            tokio::task::spawn_blocking(apply).await?
         });
-        self.indexing = Some(Indexing { portion: std::mem::take(&mut self.waiting), work });
+        self.indexing = Some(Indexing { portion, work });
         Ok(())
     }
 
@@ -205,7 +211,7 @@ impl Builder {
                 Ok(())
             }
             Err(error) => {
-                self.waiting.extend(portion);
+                self.waiting.extend(Arc::unwrap_or_clone(portion));
                 Err(error)
             }
         }

@@ -415,10 +415,33 @@ pub fn found_json(found: &Found) -> Value {
     json!({"ok": false, "index": index, "field": field, "reason": reason, "copy": found.copy})
 }
 
-/// A fault of the log, for people.
+/// A fault of the log, for people: what it means, and after it the checker's own words for whoever looks closer.
 pub fn found_text(found: &Found) -> String {
     let Finding { index, field, reason } = &found.finding;
     let place = index.map_or_else(|| "整个账本".to_owned(), |index| format!("第 {index} 号条目"));
     let copy = if found.copy.is_empty() { String::new() } else { format!("（{}）", found.copy) };
-    format!("核验不通过{copy}：{place}，{field}：{reason}")
+    format!("核验不通过{copy}：{place}{}\n    {field}：{reason}", meaning(field))
+}
+
+/// What a fault in this field means.
+fn meaning(field: &str) -> &'static str {
+    match field {
+        "prev" => "与前一条接不上，两条之间有改动、增减",
+        "leaf" => "的内容与已签名的账本不符，被改过",
+        "index" => "的序号不对，前面有增减",
+        "recorded_at" => "的入账时间早于前一条",
+        "revision" | "parent" => "与同一事项的前一条接不上",
+        "origin" => "是别的账本的",
+        "authority" => "的签名人没有这个权限，或内容不合规则",
+        "signatures" => "的签名与签名人不符",
+        "checkpoint" => "的检查点不成立",
+        "old checkpoint" => "与以前的检查点不符，历史被改写过",
+        "policy" => "的见证不够",
+        "proof" => "的证明不成立",
+        field if field.starts_with("signature") => "的签名不成立",
+        field if field.starts_with("openings") => "公开的内容与账目里的承诺不符",
+        field if field.starts_with("lines") => "的明细与账目里的承诺不符",
+        field if field.starts_with("tile") => "的发布文件与账目不符",
+        _ => "的格式不对",
+    }
 }

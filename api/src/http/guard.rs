@@ -15,6 +15,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use gongkai_store::ATTACHMENT_BYTES_MAX;
 
 use super::problem::Problem;
 
@@ -32,7 +33,7 @@ const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-poli
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 /// Largest body of any request: an attachment's. Smaller limits are the endpoints' own.
-const BODY_BYTES_MAX: u64 = 20 << 20;
+const BODY_BYTES_MAX: u64 = ATTACHMENT_BYTES_MAX as u64;
 
 /// The middleware; its state is the time that one request may take.
 pub async fn guard(State(time_max): State<Duration>, request: Request, next: Next) -> Response {

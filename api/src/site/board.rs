@@ -1,16 +1,17 @@
 //! The board of a family: filter, list, pages, download. One context serves all five families.
 
 use askama::Template;
+use gongkai_projections::Status;
 
 use super::format::Count;
-use super::parts::{Family, Filters, Item, Pager, Status, sample_items};
+use super::parts::{Badge, Family, Filters, Item, Pager, sample_items};
 use super::{Page, Section, Site};
 
 /// A status with how many matters have it, under the present filter without its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusCount {
     /// The status.
-    pub status: Status,
+    pub status: Badge,
     /// How many.
     pub total: Count,
     /// The list of them.
@@ -55,12 +56,12 @@ impl BoardPage {
         let pledges: Vec<Item> = sample_items().into_iter().filter(|item| item.family == Family::Pledge).collect();
         let mut items = Vec::new();
         for (at, status) in [
-            Status::InProgress,
-            Status::OverdueUnreported,
-            Status::Fulfilled,
-            Status::NotReported,
-            Status::NoProgress,
-            Status::Withdrawn,
+            Badge(Status::InProgress),
+            Badge(Status::OverdueUnreported),
+            Badge(Status::Fulfilled),
+            Badge(Status::NotReported),
+            Badge(Status::NoProgress),
+            Badge(Status::Withdrawn),
         ]
         .into_iter()
         .enumerate()
@@ -77,10 +78,10 @@ impl BoardPage {
             family: Family::Pledge,
             filters: Filters::sample("/pledges", Some(""), false),
             counts: vec![
-                count(Status::OverdueUnreported, 5, "overdue-unreported"),
-                count(Status::InProgress, 14, "in-progress"),
-                count(Status::NotReported, 6, "not-reported"),
-                count(Status::Fulfilled, 11, "fulfilled"),
+                count(Badge(Status::OverdueUnreported), 5, "overdue-unreported"),
+                count(Badge(Status::InProgress), 14, "in-progress"),
+                count(Badge(Status::NotReported), 6, "not-reported"),
+                count(Badge(Status::Fulfilled), 11, "fulfilled"),
             ],
             items,
             pager: Pager { page: 1, pages: 2, total: Count(38), prev: None, next: Some("/pledges?page=2".into()) },

@@ -1,9 +1,10 @@
 //! The compliance board (督查看板): who is late with what. Each number opens its list.
 
 use askama::Template;
+use gongkai_projections::Status;
 
 use super::format::{Count, Day};
-use super::parts::{Counted, Filters, Item, Status, sample_items};
+use super::parts::{Badge, Counted, Filters, Item, sample_items};
 use super::{Page, Section, Site};
 
 /// One question of the board with its list.
@@ -74,7 +75,7 @@ impl CompliancePage {
                     "到期了，没有报告结果，也没有说明。",
                     true,
                     5,
-                    vec![with(3, Status::OverdueUnreported, "已过 41 天")],
+                    vec![with(3, Badge(Status::OverdueUnreported), "已过 41 天")],
                 ),
                 panel(
                     "missing",
@@ -82,7 +83,7 @@ impl CompliancePage {
                     "该公开的月份没有公开。",
                     true,
                     3,
-                    vec![with(0, Status::Missing, "已过 2 天")],
+                    vec![with(0, Badge(Status::Missing), "已过 2 天")],
                 ),
                 panel(
                     "without-outcome",
@@ -90,7 +91,7 @@ impl CompliancePage {
                     "公示结束了，结果没有公布。",
                     true,
                     1,
-                    vec![with(2, Status::NoOutcome, "已过 12 天")],
+                    vec![with(2, Badge(Status::NoOutcome), "已过 12 天")],
                 ),
                 panel(
                     "back-filled",
@@ -98,7 +99,7 @@ impl CompliancePage {
                     "公开了，但晚于应当公开的日子。",
                     false,
                     7,
-                    vec![with(0, Status::BackFilled, "迟 23 天")],
+                    vec![with(0, Badge(Status::BackFilled), "迟 23 天")],
                 ),
                 panel("withdrawn", "撤回留痕", "内容已撤下，谁撤的、为什么，都在账上。", false, 0, Vec::new()),
             ],

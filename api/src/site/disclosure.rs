@@ -1,9 +1,10 @@
 //! A disclosure: books line by line, other lists, corrections, and what was asked about it.
 
 use askama::Template;
+use gongkai_projections::Status;
 
 use super::format::{Count, Day, Fen, Moment};
-use super::parts::{Check, Event, Family, Link, Row, Shown, Signer, Status, Tombstone, sample_event, sample_tombstone};
+use super::parts::{Badge, Check, Event, Family, Link, Row, Shown, Signer, Tombstone, sample_event, sample_tombstone};
 use super::{Page, Section, Site};
 
 /// One arithmetic check of the books, such as 上期结存相符.
@@ -193,7 +194,7 @@ pub struct Question {
     /// Answer due.
     pub due: Day,
     /// State.
-    pub status: Status,
+    pub status: Badge,
     /// The answer and when it was recorded.
     pub answer: Option<(Shown, Moment)>,
     /// Entry that records it.
@@ -215,7 +216,7 @@ pub struct DisclosurePage {
     /// Period in words, such as 2026年2月.
     pub period: String,
     /// State.
-    pub status: Status,
+    pub status: Badge,
     /// Back-filled by so many days.
     pub late_days: Option<u32>,
     /// Organization and those above it, top first.
@@ -294,7 +295,7 @@ impl DisclosurePage {
             name: Shown::of("2026年2月财务收支明细"),
             class: "财务".into(),
             period: "2026年2月".into(),
-            status: Status::Corrected,
+            status: Badge(Status::Corrected),
             late_days: Some(2),
             path: super::pledge::sample_path(),
             declared: published.declared,
@@ -338,7 +339,7 @@ impl DisclosurePage {
                 text: Some(Shown::of("公厕只有两盏灯，330.30 元和 343.06 元是怎么来的？")),
                 asked: Moment::of(2026, 3, 14, 20, 11),
                 due: Day::of(2026, 3, 24),
-                status: Status::Answered,
+                status: Badge(Status::Answered),
                 answer: Some((
                     Shown::of("两笔分属两个月。电表走得快，村监会已约供电所上门查线。"),
                     Moment::of(2026, 3, 20, 10, 2),
@@ -384,7 +385,7 @@ impl DisclosurePage {
             name: Shown::of("2026年第一季度集体资源合同"),
             class: "村务".into(),
             period: "2026年第一季度".into(),
-            status: Status::Disclosed,
+            status: Badge(Status::Disclosed),
             late_days: None,
             text: Some(Shown::of("本季度没有新签合同，东山果园租金已按期收齐。")),
             finances: Vec::new(),
@@ -400,7 +401,7 @@ impl DisclosurePage {
         Self {
             name: Shown::of("2025年12月财务收支明细"),
             period: "2025年12月".into(),
-            status: Status::NoMovement,
+            status: Badge(Status::NoMovement),
             late_days: None,
             is_quiet: true,
             finances: Vec::new(),

@@ -1,9 +1,10 @@
 //! The home page: search, what is new, who is late, and the state of the log.
 
 use askama::Template;
+use gongkai_projections::Status;
 
 use super::format::{Count, Month};
-use super::parts::{Counted, Family, Item, Status, sample_items};
+use super::parts::{Badge, Counted, Family, Item, sample_items};
 use super::{Page, Section, Site};
 
 /// A family with how many matters it has.
@@ -58,14 +59,15 @@ impl HomePage {
         let overdue: Vec<Item> = vec![
             items[3].clone(),
             Item {
-                status: Some(Status::Overdue),
+                status: Some(Badge(Status::Overdue)),
                 remark: "已过 9 天".into(),
                 late_days: None,
                 index: Some(1190),
                 ..items[1].clone()
             },
         ];
-        let without = Item { status: Some(Status::NoOutcome), remark: "已过 12 天".into(), ..items[2].clone() };
+        let without =
+            Item { status: Some(Badge(Status::NoOutcome)), remark: "已过 12 天".into(), ..items[2].clone() };
         Self {
             site: Site::sample(),
             families: Family::BOARDS

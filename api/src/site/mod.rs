@@ -28,6 +28,8 @@ pub mod timeline;
 #[cfg(test)]
 mod tests;
 
+use std::sync::LazyLock;
+
 use askama::Template;
 
 use format::{Count, Moment};
@@ -41,6 +43,38 @@ pub const JS: &str = include_str!("../../assets/site.js");
 
 /// The icon, at `/assets/icon.svg`.
 pub const ICON: &str = include_str!("../../assets/icon.svg");
+
+/// A file that pages need.
+#[derive(Debug)]
+pub struct Asset {
+    /// Name below `/assets/`.
+    pub name: &'static str,
+    /// Media type.
+    pub media_type: &'static str,
+    /// Content.
+    pub content: &'static str,
+    /// Start of the content's hash: another content has another address.
+    pub version: String,
+}
+
+/// All of them. To add one: a line here and a link with [`asset`] in a template.
+pub static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+    [
+        ("site.css", "text/css; charset=utf-8", CSS),
+        ("site.js", "text/javascript; charset=utf-8", JS),
+        ("icon.svg", "image/svg+xml", ICON),
+    ]
+    .map(|(name, media_type, content)| {
+        let version = gongkai_log::Digest::of(content.as_bytes()).to_hex()[..16].to_owned();
+        Asset { name, media_type, content, version }
+    })
+});
+
+/// Address of an asset, which browsers may keep for ever.
+pub(crate) fn asset(name: &str) -> String {
+    let version = ASSETS.iter().find(|asset| asset.name == name).map(|asset| asset.version.as_str());
+    format!("/assets/{name}?v={}", version.unwrap_or_default())
+}
 
 /// Where a page stands in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! A notice with its period, text and outcome.
 
 use askama::Template;
+use gongkai_projections::Status;
 
 use super::format::{Bytes, Moment};
-use super::parts::{Attachment, Check, Event, Family, Link, Period, Row, Shown, Status, sample_event};
+use super::parts::{Attachment, Badge, Check, Event, Family, Link, Period, Row, Shown, sample_event};
 use super::{Page, Section, Site};
 
 /// `/notices/{id}`
@@ -19,7 +20,7 @@ pub struct NoticePage {
     /// Type, such as 征地预公告.
     pub kind: String,
     /// State.
-    pub status: Status,
+    pub status: Badge,
     /// Organization and those above it, top first.
     pub path: Vec<Link>,
     /// The period, when it has one.
@@ -58,7 +59,7 @@ impl NoticePage {
             index: 1287,
             name: Shown::of("五里桥村拟发展预备党员公示"),
             kind: "发展党员".into(),
-            status: Status::Concluded,
+            status: Badge(Status::Concluded),
             path: super::pledge::sample_path(),
             period: Some(Period { days_left: None, ..Period::sample() }),
             days_without_outcome: None,

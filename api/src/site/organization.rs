@@ -1,9 +1,10 @@
 //! An organization (一村一档) and the tree of organizations.
 
 use askama::Template;
+use gongkai_projections::Status;
 
 use super::format::{Count, Day, Month};
-use super::parts::{Choice, Counted, Family, Link, Status, sample_items};
+use super::parts::{Badge, Choice, Counted, Family, Link, sample_items};
 use super::{Page, Section, Site};
 
 /// A former name.
@@ -49,7 +50,7 @@ pub struct MonthCell {
     /// The month.
     pub month: Month,
     /// `Disclosed`, `NoMovement`, `BackFilled`, `Missing` or `NotYetDue`.
-    pub status: Status,
+    pub status: Badge,
     /// The disclosure.
     pub href: Option<String>,
     /// Days late of a back-filled one.
@@ -93,7 +94,7 @@ pub struct OrganizationPage {
     /// Level: 省 市 县 乡 村, or 单位.
     pub level: String,
     /// In force or ended.
-    pub status: Status,
+    pub status: Badge,
     /// Those above it, top first, without itself.
     pub parents: Vec<Link>,
     /// Former names, newest first.
@@ -127,12 +128,12 @@ impl Page for OrganizationPage {
 impl OrganizationPage {
     /// Months that are missing.
     pub fn missing(&self) -> usize {
-        self.months.iter().filter(|cell| cell.status == Status::Missing).count()
+        self.months.iter().filter(|cell| cell.status == Badge(Status::Missing)).count()
     }
 
     /// Months that were back-filled.
     pub fn back_filled(&self) -> usize {
-        self.months.iter().filter(|cell| cell.status == Status::BackFilled).count()
+        self.months.iter().filter(|cell| cell.status == Badge(Status::BackFilled)).count()
     }
 
     /// A village of the demo county.
@@ -142,18 +143,18 @@ impl OrganizationPage {
             .map(|at| {
                 let (year, month) = if at < 10 { (2025, at + 3) } else { (2026, at - 9) };
                 let status = match at {
-                    4 => Status::BackFilled,
-                    7 => Status::Missing,
-                    9 => Status::NoMovement,
-                    12 => Status::NotYetDue,
-                    _ => Status::Disclosed,
+                    4 => Badge(Status::BackFilled),
+                    7 => Badge(Status::Missing),
+                    9 => Badge(Status::NoMovement),
+                    12 => Badge(Status::NotYetDue),
+                    _ => Badge(Status::Disclosed),
                 };
                 MonthCell {
                     month: Month { year, month },
                     status,
-                    href: (status != Status::Missing && status != Status::NotYetDue)
+                    href: (status != Badge(Status::Missing) && status != Badge(Status::NotYetDue))
                         .then(|| format!("/disclosures/{at}")),
-                    late_days: (status == Status::BackFilled).then_some(23),
+                    late_days: (status == Badge(Status::BackFilled)).then_some(23),
                 }
             })
             .collect();
@@ -163,7 +164,7 @@ impl OrganizationPage {
             as_of: Day::of(2026, 3, 12),
             code: "990101003".into(),
             level: "村".into(),
-            status: Status::InForce,
+            status: Badge(Status::InForce),
             parents: vec![Link::new("/organizations/9901", "清溪县"), Link::new("/organizations/990101", "河口镇")],
             former_names: vec![FormerName { name: "五里村".into(), from: None, to: Day::of(2019, 6, 30) }],
             relations: vec![Relation {

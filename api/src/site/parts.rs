@@ -7,6 +7,7 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
+use gongkai_projections::Status;
 
 use super::format::{Bytes, Count, Day, Moment};
 
@@ -83,172 +84,57 @@ pub enum Tone {
     Struck,
 }
 
-/// What a badge says. The state is computed by the reader of the views, never here.
+/// A status as a badge. Which status it is the reader of the views computes, never a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Template)]
 #[template(source = r#"<span class="badge {{ self.class() }}">{{ self.label() }}</span>"#, ext = "html")]
-pub enum Status {
-    /// Pledge, not due, nobody has reported yet.
-    NotReported,
-    /// Pledge, past its date, and no report.
-    OverdueUnreported,
-    /// Pledge, past its date, the last report says it is not finished.
-    Overdue,
-    /// Pledge, reported, without progress.
-    NoProgress,
-    /// Pledge, reported, with progress.
-    InProgress,
-    /// Pledge kept.
-    Fulfilled,
-    /// Pledge kept in part.
-    PartlyFulfilled,
-    /// Pledge not kept.
-    NotFulfilled,
-    /// Pledge taken over into the next year.
-    CarriedOver,
-    /// Replaced by a later matter.
-    Superseded,
-    /// Withdrawn; the trace stays.
-    Withdrawn,
-    /// Vacancy, the window is open.
-    Recommending,
-    /// Vacancy, the window was closed.
-    Closed,
-    /// Vacancy, totals were published.
-    Tallied,
-    /// Vacancy filled.
-    Filled,
-    /// Inspection announced before the nomination.
-    Previewed,
-    /// Period not begun.
-    Upcoming,
-    /// Period running.
-    PeriodRunning,
-    /// Period ended, outcome not published.
-    NoOutcome,
-    /// Period prolonged.
-    Extended,
-    /// Period closed, outcome published.
-    Concluded,
-    /// To be appointed.
-    ToBeAppointed,
-    /// To be recommended by law for election.
-    ToBeElected,
-    /// Appointed.
-    Appointed,
-    /// Elected.
-    Elected,
-    /// Not elected.
-    NotElected,
-    /// Put off.
-    Deferred,
-    /// Not to be appointed.
-    NotAppointed,
-    /// Disclosed in time.
-    Disclosed,
-    /// Disclosed after its date.
-    BackFilled,
-    /// Not disclosed, past its date.
-    Missing,
-    /// Not disclosed, not yet due.
-    NotYetDue,
-    /// Disclosed, nothing moved.
-    NoMovement,
-    /// Corrected after publication.
-    Corrected,
-    /// Question waiting for its answer.
-    Asked,
-    /// Question answered.
-    Answered,
-    /// In force.
-    InForce,
-    /// Dissolved or revoked.
-    Ended,
-}
+pub struct Badge(pub Status);
 
-impl Status {
-    /// The words on the badge.
+impl Badge {
+    /// The words on it.
     pub fn label(&self) -> &'static str {
-        match self {
-            Self::NotReported => "尚未报告",
-            Self::OverdueUnreported => "逾期未报告",
-            Self::Overdue => "逾期未完成",
-            Self::NoProgress => "已报告无进展",
-            Self::InProgress => "正在办理",
-            Self::Fulfilled => "已兑现",
-            Self::PartlyFulfilled => "部分兑现",
-            Self::NotFulfilled => "未兑现",
-            Self::CarriedOver => "结转下年",
-            Self::Superseded => "已被替代",
-            Self::Withdrawn => "撤回留痕",
-            Self::Recommending => "正在推荐",
-            Self::Closed => "推荐截止",
-            Self::Tallied => "已公布统计",
-            Self::Filled => "已补上",
-            Self::Previewed => "考察预告",
-            Self::Upcoming => "尚未开始",
-            Self::PeriodRunning => "公示期内",
-            Self::NoOutcome => "公示期满·未公布结果",
-            Self::Extended => "公示延长",
-            Self::Concluded => "已公布结果",
-            Self::ToBeAppointed => "办理任职手续",
-            Self::ToBeElected => "依法推荐提名",
-            Self::Appointed => "已任职",
-            Self::Elected => "已当选",
-            Self::NotElected => "未当选",
-            Self::Deferred => "暂缓",
-            Self::NotAppointed => "不予任用",
-            Self::Disclosed => "已公开",
-            Self::BackFilled => "补报",
-            Self::Missing => "缺",
-            Self::NotYetDue => "未到期",
-            Self::NoMovement => "本月无收支",
-            Self::Corrected => "已更正",
-            Self::Asked => "待答复",
-            Self::Answered => "已答复",
-            Self::InForce => "现行",
-            Self::Ended => "已终止",
-        }
+        self.0.label()
     }
 
     /// Its colour.
     pub fn tone(&self) -> Tone {
-        match self {
-            Self::Fulfilled
-            | Self::Filled
-            | Self::Concluded
-            | Self::ToBeAppointed
-            | Self::ToBeElected
-            | Self::Appointed
-            | Self::Elected
-            | Self::Disclosed
-            | Self::NoMovement
-            | Self::Answered
-            | Self::InForce => Tone::Good,
-            Self::InProgress
-            | Self::Recommending
-            | Self::Previewed
-            | Self::PeriodRunning
-            | Self::Extended
-            | Self::Asked => Tone::Running,
-            Self::OverdueUnreported
-            | Self::Overdue
-            | Self::NotFulfilled
-            | Self::NoOutcome
-            | Self::BackFilled
-            | Self::Missing => Tone::Late,
-            Self::NotReported
-            | Self::NoProgress
-            | Self::PartlyFulfilled
-            | Self::CarriedOver
-            | Self::Closed
-            | Self::Tallied
-            | Self::Upcoming
-            | Self::Deferred
-            | Self::NotElected
-            | Self::NotAppointed
-            | Self::NotYetDue
-            | Self::Corrected => Tone::Plain,
-            Self::Superseded | Self::Withdrawn | Self::Ended => Tone::Struck,
+        match self.0 {
+            Status::Fulfilled
+            | Status::Filled
+            | Status::Concluded
+            | Status::ToBeAppointed
+            | Status::ToBeElected
+            | Status::Appointed
+            | Status::Elected
+            | Status::Disclosed
+            | Status::NoMovement
+            | Status::Answered
+            | Status::InForce => Tone::Good,
+            Status::InProgress
+            | Status::Recommending
+            | Status::Previewed
+            | Status::PeriodRunning
+            | Status::Extended
+            | Status::Asked => Tone::Running,
+            Status::OverdueUnreported
+            | Status::Overdue
+            | Status::NotFulfilled
+            | Status::NoOutcome
+            | Status::BackFilled
+            | Status::Missing
+            | Status::AnswerOverdue => Tone::Late,
+            Status::NotReported
+            | Status::NoProgress
+            | Status::PartlyFulfilled
+            | Status::CarriedOver
+            | Status::Closed
+            | Status::Tallied
+            | Status::Upcoming
+            | Status::Deferred
+            | Status::NotElected
+            | Status::NotAppointed
+            | Status::NotYetDue
+            | Status::Corrected => Tone::Plain,
+            Status::Superseded | Status::Withdrawn | Status::Ended => Tone::Struck,
         }
     }
 
@@ -264,7 +150,7 @@ impl Status {
     }
 }
 
-impl HtmlSafe for Status {}
+impl HtmlSafe for Badge {}
 
 /// A label with an address. The handler makes the address, it never comes from a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -419,7 +305,7 @@ pub struct Event {
     /// The kind's label.
     pub kind: String,
     /// State that it led to.
-    pub status: Option<Status>,
+    pub status: Option<Badge>,
     /// The author's time.
     pub declared: Moment,
     /// The ledger's time.
@@ -457,7 +343,7 @@ pub struct Item {
     /// Organization.
     pub org: String,
     /// Badge.
-    pub status: Option<Status>,
+    pub status: Option<Badge>,
     /// A short remark such as `还有 12 天`; empty for none.
     pub remark: String,
     /// The author's time.
@@ -896,7 +782,7 @@ pub(crate) fn sample_items() -> Vec<Item> {
             "2026年2月财务收支明细",
             "/disclosures/1",
             "五里桥村",
-            Status::Disclosed,
+            Badge(Status::Disclosed),
             "支出 18,081.36 元",
             10,
             1310,
@@ -907,7 +793,7 @@ pub(crate) fn sample_items() -> Vec<Item> {
             "12 月底前完成五里桥村电网改造，户均停电从每年 9 次降到 2 次以下",
             "/pledges/1",
             "五里桥村党支部",
-            Status::InProgress,
+            Badge(Status::InProgress),
             "还有 285 天",
             9,
             1298,
@@ -918,7 +804,7 @@ pub(crate) fn sample_items() -> Vec<Item> {
             "清溪县 2026 年第 2 号干部任前公示（3 人）",
             "/nominations/1",
             "中共清溪县委组织部",
-            Status::PeriodRunning,
+            Badge(Status::PeriodRunning),
             "还有 3 天",
             9,
             1295,
@@ -929,7 +815,7 @@ pub(crate) fn sample_items() -> Vec<Item> {
             "每周三下午在村委会坐班接待来访",
             "/pledges/2",
             "石门村党支部",
-            Status::OverdueUnreported,
+            Badge(Status::OverdueUnreported),
             "已过 41 天",
             8,
             1291,
@@ -940,7 +826,7 @@ pub(crate) fn sample_items() -> Vec<Item> {
             "河口镇新汽车站地块征地预公告",
             "/notices/1",
             "清溪县人民政府",
-            Status::PeriodRunning,
+            Badge(Status::PeriodRunning),
             "还有 7 天",
             6,
             1287,
@@ -951,7 +837,7 @@ pub(crate) fn sample_items() -> Vec<Item> {
             "河口镇 4 个空缺职位公开推荐",
             "/vacancies/1",
             "河口镇党委",
-            Status::Recommending,
+            Badge(Status::Recommending),
             "还有 5 天",
             5,
             1280,

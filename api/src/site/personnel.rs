@@ -1,9 +1,10 @@
 //! A vacancy batch and a nomination. Objections never appear here: no count, no clock.
 
 use askama::Template;
+use gongkai_projections::Status;
 
 use super::format::{Count, Moment, Month};
-use super::parts::{Check, Event, Family, Link, Period, Row, Shown, Status, days_left, sample_event};
+use super::parts::{Badge, Check, Event, Family, Link, Period, Row, Shown, days_left, sample_event};
 use super::{Page, Section, Site};
 
 /// Totals of a post; there are never votes per name.
@@ -31,7 +32,7 @@ pub struct VacantPost {
     /// Conditions, nature of the work, abilities wanted.
     pub rows: Vec<Row>,
     /// State of this post.
-    pub status: Status,
+    pub status: Badge,
     /// Totals, once the tally was published.
     pub tally: Option<Tally>,
     /// Where it was filled.
@@ -51,7 +52,7 @@ pub struct VacancyPage {
     /// Batch number.
     pub batch: String,
     /// State of the batch.
-    pub status: Status,
+    pub status: Badge,
     /// Organization and those above it, top first.
     pub path: Vec<Link>,
     /// Who may recommend and how.
@@ -100,19 +101,19 @@ impl VacancyPage {
                 Row::new("工作性质", "分管农业农村和集体资产，常年下村。"),
                 Row::new("看重的能力", "会算账，讲得清政策，能和群众坐到一条板凳上。"),
             ],
-            status: Status::Tallied,
+            status: Badge(Status::Tallied),
             tally: Some(Tally { received: Count(valid + 7), valid: Count(valid), persons: Count(9) }),
             outcome: None,
         };
         let mut filled = post("综合文化站站长", "石门乡", "990102", 42);
-        filled.status = Status::Filled;
+        filled.status = Badge(Status::Filled);
         filled.outcome = Some(Link::new("/nominations/1", "2026 年第 2 号任前公示"));
         Self {
             site: Site::sample(),
             index: 1180,
             name: Shown::of("2026 年第 3 批空缺职位公开推荐"),
             batch: "2026 年第 3 批".into(),
-            status: Status::Tallied,
+            status: Badge(Status::Tallied),
             path: vec![Link::new("/organizations/9901", "清溪县"), Link::new("/organizations/9901-zzb", "县委组织部")],
             scope: Shown::of("全县干部群众均可实名推荐或自荐，也可由单位、领导干部推荐。"),
             opens: Moment::of(2026, 1, 5, 9, 0),
@@ -152,7 +153,7 @@ pub struct Nominee {
     /// Reasons of an exceptional promotion.
     pub exceptional: Option<Shown>,
     /// State of this person.
-    pub status: Status,
+    pub status: Badge,
     /// The published outcome.
     pub outcome: Option<Link>,
 }
@@ -170,7 +171,7 @@ pub struct NominationPage {
     /// Batch number.
     pub batch: String,
     /// State of the whole.
-    pub status: Status,
+    pub status: Badge,
     /// Organization and those above it, top first.
     pub path: Vec<Link>,
     /// Persons.
@@ -213,16 +214,17 @@ impl NominationPage {
             status,
             outcome: None,
         };
-        let mut appointed = person("林秋禾（虚构）", "河口镇党政办主任", "河口镇副镇长人选", Status::ToBeElected);
+        let mut appointed =
+            person("林秋禾（虚构）", "河口镇党政办主任", "河口镇副镇长人选", Badge(Status::ToBeElected));
         appointed.outcome = Some(Link::new("/entries/1302/view", "10月11日公布"));
-        let mut young = person("马万里（虚构）", "县农业农村局科员", "县农业农村局副局长", Status::NoOutcome);
+        let mut young = person("马万里（虚构）", "县农业农村局科员", "县农业农村局副局长", Badge(Status::NoOutcome));
         young.exceptional = Some(Shown::of("主持的高标准农田项目连续两年全市第一，经县委常委会讨论决定破格提拔。"));
         Self {
             site: Site::sample(),
             index: 1261,
             name: Shown::of("清溪县 2025 年第 7 号干部任前公示"),
             batch: "2025 年第 7 号".into(),
-            status: Status::NoOutcome,
+            status: Badge(Status::NoOutcome),
             path: vec![Link::new("/organizations/9901", "清溪县"), Link::new("/organizations/9901-zzb", "县委组织部")],
             people: vec![appointed, young],
             period: Period::sample(),

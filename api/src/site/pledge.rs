@@ -1,10 +1,11 @@
 //! One pledge with its whole history.
 
 use askama::Template;
+use gongkai_projections::Status;
 
 use super::format::{Bytes, Day, Moment};
 use super::parts::{
-    Attachment, Check, Diff, Event, Family, Link, Period, Proxy, Row, Segment, Shown, Signer, Status, days_left,
+    Attachment, Badge, Check, Diff, Event, Family, Link, Period, Proxy, Row, Segment, Shown, Signer, days_left,
     sample_event, sample_tombstone,
 };
 use super::{Page, Section, Site};
@@ -24,7 +25,7 @@ pub struct PledgePage {
     /// Year of the pledge.
     pub year: i32,
     /// State.
-    pub status: Status,
+    pub status: Badge,
     /// Who pledged.
     pub pledger: Shown,
     /// Their role or post; empty for none.
@@ -86,7 +87,7 @@ impl PledgePage {
             item: Shown::of("完成五里桥村电网改造，让老街不再一到夏天就跳闸"),
             kind: "实事".into(),
             year: 2025,
-            status: Status::OverdueUnreported,
+            status: Badge(Status::OverdueUnreported),
             pledger: Shown::of("方志远（虚构）"),
             pledger_role: "五里桥村党支部书记".into(),
             path: sample_path(),
@@ -116,7 +117,7 @@ pub(crate) fn sample_path() -> Vec<Link> {
 
 fn sample_history() -> Vec<Event> {
     let mut made = sample_event(1042, "作出承诺", Moment::of(2025, 3, 5, 10, 0), Moment::of(2025, 3, 5, 10, 14));
-    made.status = Some(Status::NotReported);
+    made.status = Some(Badge(Status::NotReported));
     made.signers.push(Signer {
         role: "审批".into(), holder: "河口镇党委组织委员".into(), key: "hekou.zuwei/2".into()
     });
@@ -148,7 +149,7 @@ fn sample_history() -> Vec<Event> {
     ];
     let mut progressed =
         sample_event(1201, "报告进展", Moment::of(2025, 10, 20, 8, 0), Moment::of(2025, 11, 3, 15, 20));
-    progressed.status = Some(Status::InProgress);
+    progressed.status = Some(Badge(Status::InProgress));
     progressed.late_days = Some(14);
     progressed.proxy =
         Some(Proxy { channel: "会议".into(), original: "GeP7GoU8dATs6hWl8AMh2ryazopo02Izq1Chc2LdL2w=".into() });

@@ -1,9 +1,10 @@
 //! The page of any matter that has no page of its own: labelled values and the history.
 
 use askama::Template;
+use gongkai_projections::Status;
 
 use super::format::Moment;
-use super::parts::{Check, Event, Family, Link, Row, Shown, Status, sample_event};
+use super::parts::{Badge, Check, Event, Family, Link, Row, Shown, sample_event};
 use super::{Page, Section, Site};
 
 /// `/streams/{family}/{id}`
@@ -21,7 +22,7 @@ pub struct StreamPage {
     /// Label of the kind or family.
     pub kind: String,
     /// State, if the kind has one.
-    pub status: Option<Status>,
+    pub status: Option<Badge>,
     /// Organization and those above it, top first.
     pub path: Vec<Link>,
     /// Present values.
@@ -51,7 +52,7 @@ impl StreamPage {
             name: Shown::of("2026 年工作日历"),
             family: Family::Registry,
             kind: "日历".into(),
-            status: Some(Status::InForce),
+            status: Some(Badge(Status::InForce)),
             path: vec![Link::new("/organizations/9901", "清溪县")],
             rows: vec![
                 Row::new("年度", "2026"),

@@ -89,7 +89,7 @@ fn check_tag(page: &str, tag: &Tag<'_>) {
     }
     match tag.name {
         "style" => panic!("{page}: an inline style sheet"),
-        "script" => assert_eq!(tag.get("src"), Some("/assets/site.js"), "{page}: an inline script"),
+        "script" => assert_eq!(tag.get("src"), Some(super::asset("site.js").as_str()), "{page}: an inline script"),
         "img" => assert!(tag.get("alt").is_some(), "{page}: an image without alt"),
         "button" | "a" => assert!(tag.attributes.iter().all(|(key, _)| *key != "tabindex"), "{page}: tabindex"),
         _ => {}

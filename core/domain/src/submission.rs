@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use gongkai_log::{Digest, List, Opening, Openings, Row, SignedStatement, StreamId, Tier, list, slot};
+use gongkai_log::{Digest, ENTRY_BYTES_MAX, List, Opening, Openings, Row, SignedStatement, StreamId, Tier, list, slot};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -140,6 +140,10 @@ impl Checked {
 /// # Errors
 /// The [`Refusal`] that the submitter gets.
 pub fn check(origin: &str, submission: Submission) -> Result<Checked, Refusal> {
+    let bytes = submission.note.len();
+    if bytes > ENTRY_BYTES_MAX {
+        return Err(Refusal::TooLarge { bytes, bytes_max: ENTRY_BYTES_MAX });
+    }
     let signed = SignedStatement::parse(&submission.note).map_err(|e| malformed("note", &chain(&e)))?;
     let statement = &signed.statement;
     if statement.origin != origin {

@@ -41,6 +41,9 @@ use crate::{
 /// Longest idempotency key: a UUID, a hash, a file name with a line number.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 200;
 
+/// Most bytes of an attachment unless a ledger's settings say otherwise: a scan of some twenty pages.
+pub const ATTACHMENT_BYTES_MAX: usize = 20 << 20;
+
 /// Bytes of note and lines from which a submission is checked on a thread for long work.
 const LONG_CHECK_BYTES: usize = 64 << 10;
 
@@ -98,7 +101,7 @@ impl Default for Settings {
             clock_jump_max: Duration::from_hours(1),
             busy_timeout: Duration::from_secs(5),
             streams_cached_max: 65_536,
-            attachment_bytes_max: 64 << 20,
+            attachment_bytes_max: ATTACHMENT_BYTES_MAX as u64,
             readers_max: 4,
             republish_all: false,
         }

@@ -39,7 +39,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{OpenError, StoreError, SubmitError};
 pub use event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, RawEntry};
 pub use layout::Layout;
-pub use ledger::{CreateOptions, Health, Ledger, LedgerKeys, Receipt, Settings};
+pub use ledger::{ATTACHMENT_BYTES_MAX, CreateOptions, Health, Ledger, LedgerKeys, Receipt, Settings};
 pub use log_fetch::{DatabaseFetch, DirectoryFetch};
 pub use reader::{ReadStore, StoredEntry};
 pub use recover::Recovery;

@@ -8,7 +8,9 @@
 //! To extend: a new folding goes into `fold_char`; a new kind of term is a function `fn(&str, &mut Terms)`. Either
 //! changes what is in an index, so raise `ANALYSIS`, and every index is rebuilt.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use ferrous_opencc::OpenCC;
@@ -30,6 +32,8 @@ const SPELLING_UNITS_MAX: usize = 6;
 pub(super) const SPELLING_LETTERS_MAX: usize = 30;
 /// A prefix of one letter would match every tenth name.
 pub(super) const SPELLING_LETTERS_MIN: usize = 2;
+/// Names whose spellings an indexing thread remembers.
+const SPELLED_MAX: usize = 4_096;
 /// Above this product of readings, characters are varied one at a time: each reading is still found.
 const READINGS_PRODUCT_MAX: usize = 64;
 /// Between two neighbouring words; it cannot occur inside a unit.
@@ -318,6 +322,29 @@ pub(super) fn segment(run: &str) -> Vec<String> {
 
 /// Pinyin of a name: every prefix of its spelling from each syllable on (`zhangw`, `wei`), and of its initials (`zw`).
 pub(super) fn spellings(name: &str, terms: &mut Terms) {
+    let spelled = SPELLED.with_borrow_mut(|known| {
+        if let Some(spelled) = known.get(name) {
+            return Rc::clone(spelled);
+        }
+        if known.len() >= SPELLED_MAX {
+            known.clear();
+        }
+        let spelled: Rc<[String]> = spell(name).into_iter().collect();
+        known.insert(name.to_owned(), Rc::clone(&spelled));
+        spelled
+    });
+    for prefix in &*spelled {
+        terms.add(0, |term| term.push_str(prefix));
+    }
+}
+
+thread_local! {
+    // The same village and the same few people are named in thousands of documents of a portion. It ends with
+    // the indexing thread, so no name outlives its portion here.
+    static SPELLED: RefCell<HashMap<String, Rc<[String]>>> = RefCell::default();
+}
+
+fn spell(name: &str) -> BTreeSet<String> {
     let units = units(name, Reading::Stored);
     let readings: Vec<Vec<String>> = units.iter().take(NAME_UNITS_MAX).map(readings).collect();
     let mut prefixes = BTreeSet::new();
@@ -327,9 +354,7 @@ pub(super) fn spellings(name: &str, terms: &mut Terms) {
     }
     let initials: Vec<Vec<String>> = readings.iter().map(|of_one| initials(of_one)).collect();
     combine(&initials, &mut prefixes);
-    for prefix in prefixes {
-        terms.add(0, |term| term.push_str(&prefix));
-    }
+    prefixes
 }
 
 fn initials(readings: &[String]) -> Vec<String> {

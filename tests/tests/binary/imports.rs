@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use gongkai_tests::ledger::TestLedger;
 use gongkai_tests::{Ran, Server, mapping};
+use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
 use serde_json::Value;
 
 /// Opening 10,000.00 + 318.26 − 1,920.60 = 8,397.66; two equal lines are two payments; one line has no voucher.
@@ -64,6 +65,63 @@ fn gbk_bom_titles_totals_and_money_signs_are_read_and_equal_lines_stay_two() {
         let found = server.eventually("/api/v1/search?q=水电", |answer| answer.text().contains("2026"));
         assert!(found.text().contains("disclosure"), "{}", found.text());
     }
+}
+
+/// The same sheet as a workbook: the title over all columns, one day over three rows, money as numbers.
+fn workbook() -> Vec<u8> {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet().set_name("二月").unwrap();
+    let plain = Format::new();
+    sheet.merge_range(0, 0, 0, 6, "五里桥村2026年2月财务公开表（虚构）", &plain).unwrap();
+    sheet.write(1, 0, "单位：元").unwrap();
+    for (column, header) in (0..).zip(["日期", "凭证号", "摘要", "收入", "支出", "余额", "收款人"]) {
+        sheet.write(2, column, header).unwrap();
+    }
+    sheet.merge_range(4, 0, 6, 0, "2月3日", &plain).unwrap();
+    let dated = Format::new().set_num_format("yyyy/m/d");
+    sheet.write_with_format(7, 0, ExcelDateTime::from_ymd(2026, 2, 5).unwrap(), &dated).unwrap();
+    for (row, column, text) in [
+        (3, 0, "2月1日"),
+        (3, 2, "上期结存"),
+        (4, 1, "记-1"),
+        (4, 2, "公厕水电费"),
+        (4, 6, "供电所"),
+        (5, 1, "记-1"),
+        (5, 2, "公厕水电费"),
+        (5, 6, "供电所"),
+        (6, 1, "记-2"),
+        (6, 2, "邮寄报刊"),
+        (6, 6, "邮政"),
+        (7, 2, "利息"),
+        (8, 0, "2月28日"),
+        (8, 2, "期末结存"),
+        (9, 0, "合 计"),
+        (10, 0, "制表人：张某（虚构）"),
+    ] {
+        sheet.write(row, column, text).unwrap();
+    }
+    for (row, column, yuan) in [
+        (3, 5, 10_000.0),
+        (4, 4, 330.3),
+        (5, 4, 330.3),
+        (6, 4, 1_260.0),
+        (7, 3, 318.26),
+        (8, 5, 8_397.66),
+        (9, 3, 318.26),
+        (9, 4, 1_920.6),
+    ] {
+        sheet.write(row, column, yuan).unwrap();
+    }
+    book.save_to_buffer().unwrap()
+}
+
+#[test]
+fn a_workbook_with_merged_cells_is_the_same_disclosure_as_the_sheet() {
+    let (sheet, book) = (TestLedger::new(), TestLedger::new());
+    let _ = import(&sheet, "二月.csv", SHEET, &[]).ok();
+    let _ = import(&book, "二月.xlsx", workbook(), &[]).ok();
+    book.check();
+    assert_eq!(lines(&book), lines(&sheet));
 }
 
 /// The published lines of the ledger's only list.

@@ -83,7 +83,7 @@ fn bytes() -> Vec<Case> {
         case("text changed after signing", &with_note(&prepared, &flipped), 403, "bad_signature", "publisher"),
         case("an opening that is missing", &opened, 400, "malformed", "openings"),
         case("an opening that was changed", &swapped, 400, "malformed", "openings"),
-        case("an entry over 65,535 bytes", &too_long, 400, "malformed", "65535"),
+        case("an entry over 65,535 bytes", &too_long, 413, "too_large", "65535"),
     ]
 }
 

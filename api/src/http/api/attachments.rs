@@ -6,15 +6,13 @@ use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
 use axum::routing::put;
+use gongkai_store::ATTACHMENT_BYTES_MAX;
 use serde_json::{Value, json};
 
 use super::body::{self, Arrived};
 use crate::http::App;
 use crate::http::openapi::{Answer, Endpoint, JSON};
 use crate::http::problem::Problem;
-
-/// Largest file: a scan of some twenty pages.
-pub const BYTES_MAX: usize = 20 << 20;
 
 /// The endpoint.
 pub fn endpoint() -> Endpoint {
@@ -28,7 +26,7 @@ pub fn endpoint() -> Endpoint {
         answers: &[Answer { status: 200, about: "已收下", media: &[(JSON, "StoredAttachment")] }],
         problems: &["body_too_large", "unsupported_media_type", "busy", "disk_full", "internal", "not_here"],
         writes: true,
-        handler: put(keep).layer(DefaultBodyLimit::max(BYTES_MAX)),
+        handler: put(keep).layer(DefaultBodyLimit::max(ATTACHMENT_BYTES_MAX)),
     }
 }
 

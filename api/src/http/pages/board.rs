@@ -15,7 +15,7 @@ use crate::http::problem::Problem;
 use crate::http::query::{Listing, Params};
 use crate::site::board::{BoardPage, StatusCount};
 use crate::site::format::Count;
-use crate::site::parts::{Choice, Family, Filters, Select};
+use crate::site::parts::{Badge, Choice, Family, Filters, Select};
 
 /// Organizations that the drop-down offers; others are reached from their own pages.
 const ORG_CHOICES_MAX: usize = 60;
@@ -43,7 +43,7 @@ async fn make(app: &App, family: Family, uri: &Uri) -> Result<BoardPage, Problem
         counts: counts
             .into_iter()
             .map(|count| StatusCount {
-                status: parts::status(count.status),
+                status: Badge(count.status),
                 total: Count(count.total),
                 href: listing.with_status(path, count.status.wire()),
             })

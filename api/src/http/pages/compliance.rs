@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use gongkai_domain::field::{Period, is_org_code};
+use gongkai_projections::Status;
 use gongkai_projections::read::{self, MissingPeriod, Unanswered, WithdrawalRow};
 
 use super::board::orgs;
@@ -14,7 +15,7 @@ use crate::http::problem::Problem;
 use crate::http::query::{Params, push};
 use crate::site::compliance::{CompliancePage, Panel};
 use crate::site::format::{Count, Day};
-use crate::site::parts::{Counted, Family, Filters, Item, Shown, Status};
+use crate::site::parts::{Badge, Counted, Family, Filters, Item, Shown};
 
 /// Rows of each list when all are shown.
 const SHOWN: u32 = 5;
@@ -120,7 +121,7 @@ fn blank(family: Family, title: String, href: String, org: String) -> Item {
 fn missing_item(period: MissingPeriod) -> Item {
     let title = format!("{}财务收支", Period(period.period).label());
     Item {
-        status: Some(Status::Missing),
+        status: Some(Badge(Status::Missing)),
         remark: format!("应于 {} 前公开，已过 {} 天", Day(period.due), period.days_late),
         ..blank(Family::Disclosure, title, format!("/organizations/{}", period.org), period.org_name)
     }
@@ -129,7 +130,7 @@ fn missing_item(period: MissingPeriod) -> Item {
 fn question_item(open: Unanswered) -> Item {
     let title = format!("关于{}的询问", open.question.topic);
     Item {
-        status: Some(parts::status(open.question.status)),
+        status: Some(Badge(open.question.status)),
         remark: format!("已问 {} 天", open.age_days),
         index: Some(open.question.index),
         ..blank(Family::Disclosure, title, parts::href(&open.question.stream), open.org)
@@ -137,7 +138,7 @@ fn question_item(open: Unanswered) -> Item {
 }
 
 fn back_filled(entry: read::TimelineItem) -> Item {
-    Item { status: Some(Status::BackFilled), ..parts::entry_item(entry) }
+    Item { status: Some(Badge(Status::BackFilled)), ..parts::entry_item(entry) }
 }
 
 fn withdrawal_item(row: WithdrawalRow) -> Item {
@@ -145,7 +146,7 @@ fn withdrawal_item(row: WithdrawalRow) -> Item {
     let title = format!("{}：撤下一处内容", row.target_label);
     Item {
         kind: row.basis,
-        status: Some(Status::Withdrawn),
+        status: Some(Badge(Status::Withdrawn)),
         recorded: Some(parts::moment(row.at)),
         index: Some(row.index),
         ..blank(family, title, parts::href(&row.target_stream), row.org_name)

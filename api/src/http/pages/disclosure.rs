@@ -16,7 +16,7 @@ use crate::site::disclosure::{
     AccountSum, CheckMark, Column, Correction, DisclosurePage, Finance, FinanceLine, Flag, List, ListRow, Question,
 };
 use crate::site::format::{Count, Day, Fen};
-use crate::site::parts::{Link, Row, Shown};
+use crate::site::parts::{Badge, Link, Row, Shown};
 
 /// Columns of a finance line that have a place of their own on the page.
 const PLACED: [&str; 10] =
@@ -44,7 +44,7 @@ async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem> {
         name: parts::shown_or_dash(found.title.clone()),
         class: matter.category_label.unwrap_or_default(),
         period: found.period.clone(),
-        status: parts::status(matter.status),
+        status: Badge(matter.status),
         late_days: matter.back_filled.then(|| parts::small(matter.late_days)),
         declared: parts::declared(matter.declared_at),
         recorded: parts::moment(matter.recorded_at),
@@ -248,7 +248,7 @@ fn question(found: read::Question, history: &[read::HistoryEvent]) -> Question {
         text: found.text.map(parts::shown),
         asked: asked.unwrap_or_else(|| parts::moment(chrono::DateTime::UNIX_EPOCH)),
         due: Day(due),
-        status: parts::status(found.status),
+        status: Badge(found.status),
         answer: found.answer.map(parts::shown).zip(answered),
         index: found.index,
     }

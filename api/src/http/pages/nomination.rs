@@ -11,7 +11,7 @@ use super::{Frame, answer, frame, nothing, parts, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::format::Day;
-use crate::site::parts::{Link, Period, Row, Shown};
+use crate::site::parts::{Badge, Link, Period, Row, Shown};
 use crate::site::personnel::{NominationPage, Nominee};
 
 /// One nomination with its people.
@@ -38,7 +38,7 @@ async fn make(app: &App, id: &str) -> Result<NominationPage, Problem> {
         index: matter.first_index,
         name: parts::shown_or_dash(nomination.title),
         batch: nomination.batch.as_ref().and_then(ReadShown::given).unwrap_or_default().to_owned(),
-        status: parts::status(matter.status),
+        status: Badge(matter.status),
         people: nomination.people.into_iter().map(person).collect(),
         period,
         days_without_outcome: nomination.days_without_outcome.map(parts::small),
@@ -84,7 +84,7 @@ fn person(found: ReadNominee) -> Nominee {
         present: or_dash("current_post"),
         intended: or_dash("intended_post"),
         exceptional: cell("exceptional_reason"),
-        status: parts::status(found.status),
+        status: Badge(found.status),
         outcome: found.outcome_index.map(|index| {
             let label = found.outcome.unwrap_or_else(|| format!("第 {index} 条"));
             Link::new(format!("/entries/{index}/view"), label)

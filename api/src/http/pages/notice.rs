@@ -8,7 +8,7 @@ use super::{Frame, answer, frame, nothing, parts, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::notice::NoticePage;
-use crate::site::parts::Row;
+use crate::site::parts::{Badge, Row};
 
 /// One notice with its period and outcome.
 pub async fn show(State(app): State<App>, headers: HeaderMap, Path(id): super::Id) -> Response {
@@ -31,7 +31,7 @@ async fn make(app: &App, id: &str) -> Result<NoticePage, Problem> {
         index: matter.first_index,
         name: parts::shown_or_dash(notice.title),
         kind: matter.category_label.unwrap_or_default(),
-        status: parts::status(matter.status),
+        status: Badge(matter.status),
         period: notice.deadline.map(|deadline| parts::period(deadline, matter.days_left)),
         days_without_outcome: notice.days_without_outcome.map(parts::small),
         text: parts::shown_or_dash(notice.text),

@@ -19,7 +19,7 @@ use crate::site::format::{Count, Day};
 use crate::site::organization::{
     ComplianceRow, FamilyItems, FormerName, MonthCell, OrganizationPage, PostRow, Relation, TreeNode, TreePage,
 };
-use crate::site::parts::{Choice, Link};
+use crate::site::parts::{Badge, Choice, Link};
 
 /// Matters of each family on the page of an organization.
 const SHOWN: u32 = 5;
@@ -57,7 +57,7 @@ async fn make(app: &App, code: &str) -> Result<OrganizationPage, Problem> {
         as_of: Day(reader.today()),
         code: found.code,
         level: found.level_label,
-        status: parts::status(found.status),
+        status: Badge(found.status),
         parents: found.ancestors.iter().map(|(code, name)| parts::org_link(code, name)).collect(),
         former_names: former.collect(),
         relations: found.relations.iter().filter_map(relation).collect(),
@@ -97,7 +97,7 @@ fn post(post: read::PostHeld) -> PostRow {
 fn cell(found: &read::compliance::Month) -> Option<MonthCell> {
     Some(MonthCell {
         month: month(&found.period)?,
-        status: parts::status(found.status),
+        status: Badge(found.status),
         href: found.stream.as_deref().map(parts::href),
         late_days: found.days_late.map(parts::small),
     })

@@ -9,15 +9,14 @@ use gongkai_projections::diff;
 use gongkai_projections::read::{
     self, Deadline, HistoryEvent, Matter, ReadError, Reader, ShownField, SignerName, TimelineItem,
 };
-use gongkai_projections::status::Status as Read;
 
 use crate::http::problem::Problem;
 use crate::http::published::Signed;
 use crate::http::{App, zone};
 use crate::site::format::{Bytes, Count, Day, Moment};
 use crate::site::parts::{
-    self, Attachment, Check, Checkpoint, Diff, Event, Family, HashText, Item, Link, Pager, Period, PeriodDay, Proxy,
-    Row, Segment, Shown, SignatureLine, Status, Tombstone, days_left,
+    self, Attachment, Badge, Check, Checkpoint, Diff, Event, Family, HashText, Item, Link, Pager, Period, PeriodDay,
+    Proxy, Row, Segment, Shown, SignatureLine, Tombstone, days_left,
 };
 
 /// What stands where a title was withdrawn; the tombstone is on the matter's page.
@@ -82,50 +81,6 @@ pub fn org_link(code: &str, name: &str) -> Link {
     Link::new(format!("/organizations/{code}"), name)
 }
 
-/// The badge of a status.
-pub fn status(status: Read) -> Status {
-    match status {
-        Read::NotReported => Status::NotReported,
-        Read::OverdueUnreported => Status::OverdueUnreported,
-        Read::Overdue => Status::Overdue,
-        Read::NoProgress => Status::NoProgress,
-        Read::InProgress => Status::InProgress,
-        Read::Fulfilled => Status::Fulfilled,
-        Read::PartlyFulfilled => Status::PartlyFulfilled,
-        Read::NotFulfilled => Status::NotFulfilled,
-        Read::CarriedOver => Status::CarriedOver,
-        Read::Superseded => Status::Superseded,
-        Read::Withdrawn => Status::Withdrawn,
-        Read::Recommending => Status::Recommending,
-        Read::Closed => Status::Closed,
-        Read::Tallied => Status::Tallied,
-        Read::Filled => Status::Filled,
-        Read::Previewed => Status::Previewed,
-        Read::Upcoming => Status::Upcoming,
-        Read::PeriodRunning => Status::PeriodRunning,
-        Read::NoOutcome => Status::NoOutcome,
-        Read::Extended => Status::Extended,
-        Read::Concluded => Status::Concluded,
-        Read::ToBeAppointed => Status::ToBeAppointed,
-        Read::ToBeElected => Status::ToBeElected,
-        Read::Appointed => Status::Appointed,
-        Read::Elected => Status::Elected,
-        Read::NotElected => Status::NotElected,
-        Read::Deferred => Status::Deferred,
-        Read::NotAppointed => Status::NotAppointed,
-        Read::Disclosed => Status::Disclosed,
-        Read::BackFilled => Status::BackFilled,
-        Read::Missing => Status::Missing,
-        Read::NotYetDue => Status::NotYetDue,
-        Read::NoMovement => Status::NoMovement,
-        Read::Corrected => Status::Corrected,
-        Read::Asked | Read::AnswerOverdue => Status::Asked,
-        Read::Answered => Status::Answered,
-        Read::InForce => Status::InForce,
-        Read::Ended => Status::Ended,
-    }
-}
-
 /// The trace of a withdrawal.
 pub fn tombstone(trace: read::Tombstone) -> Tombstone {
     let reason = if trace.reason.is_empty() { String::new() } else { format!(":{}", trace.reason) };
@@ -178,7 +133,7 @@ pub fn item(matter: Matter) -> Item {
         title: title(matter.title),
         href: href(&matter.stream),
         org: matter.org_name,
-        status: Some(status(matter.status)),
+        status: Some(Badge(matter.status)),
         remark: days_left(matter.days_left),
         declared: Some(declared(matter.declared_at)),
         recorded: Some(moment(matter.recorded_at)),

@@ -9,6 +9,7 @@ use super::{Frame, answer, frame, nothing, parts, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::format::Day;
+use crate::site::parts::Badge;
 use crate::site::pledge::PledgePage;
 
 /// One pledge with its whole history.
@@ -35,7 +36,7 @@ async fn make(app: &App, id: &str) -> Result<PledgePage, Problem> {
         item: parts::shown_or_dash(pledge.title),
         kind: matter.category_label.unwrap_or_default(),
         year: matter.year.unwrap_or_else(|| matter.declared_at.year()),
-        status: parts::status(matter.status),
+        status: Badge(matter.status),
         pledger: parts::shown_or_dash(pledge.pledger),
         pledger_role: pledge.post.map_or(pledge.pledger_kind, |post| post.given().unwrap_or_default().to_owned()),
         baseline: pledge.baseline.map(parts::shown),

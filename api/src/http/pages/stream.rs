@@ -9,7 +9,7 @@ use gongkai_projections::read::{HistoryEvent, ShownField, history};
 use super::{Frame, answer, frame, nothing, parts};
 use crate::http::App;
 use crate::http::problem::Problem;
-use crate::site::parts::Shown;
+use crate::site::parts::{Badge, Shown};
 use crate::site::stream::StreamPage;
 
 /// One stream with its history.
@@ -34,7 +34,7 @@ async fn make(app: &App, family: &str, id: &str) -> Result<StreamPage, Problem> 
         name: name.map_or_else(|| Shown::of(first.label.as_str()), parts::shown),
         family: parts::family(family),
         kind: family_label(family).to_owned(),
-        status: matter.map(|matter| parts::status(matter.status)),
+        status: matter.map(|matter| Badge(matter.status)),
         rows: present(&events).into_iter().map(parts::row).collect(),
         history: parts::history(events),
     })

@@ -10,7 +10,7 @@ use super::{Frame, answer, frame, nothing, parts, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::format::Count;
-use crate::site::parts::{Link, Row, Shown};
+use crate::site::parts::{Badge, Link, Row, Shown};
 use crate::site::personnel::{Tally, VacancyPage, VacantPost};
 
 /// Columns of a post that have a place of their own on the page.
@@ -38,7 +38,7 @@ async fn make(app: &App, id: &str) -> Result<VacancyPage, Problem> {
         index: matter.first_index,
         name: parts::shown_or_dash(vacancy.title),
         batch: matter.year.map(|year| format!("{year} 年")).unwrap_or_default(),
-        status: parts::status(matter.status),
+        status: Badge(matter.status),
         scope: Shown::of(matter.category_label.unwrap_or_default()),
         opens: matter.starts_on.and_then(|day| parts::at(day, 0, 0)).unwrap_or(declared),
         closes: matter.ends_on.and_then(|day| parts::at(day, 23, 59)).unwrap_or(declared),
@@ -67,7 +67,7 @@ fn post(found: &ReadPost, org: &Link) -> VacantPost {
         level: text("level"),
         seats: parts::small(seats.unwrap_or(1)),
         rows: if found.row.is_some() { rows.collect() } else { Vec::new() },
-        status: parts::status(found.status),
+        status: Badge(found.status),
         tally: found.tally.map(|(received, valid, persons)| Tally {
             received: Count(received),
             valid: Count(valid),
