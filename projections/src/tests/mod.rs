@@ -533,6 +533,32 @@ async fn views_are_rebuilt_while_the_log_grows_and_swapped_without_a_gap() {
 }
 
 #[tokio::test]
+async fn views_of_an_older_program_are_served_until_this_ones_have_caught_up() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    log.pledge(1, "2026-12-31", "修路");
+    let mine = views(&log, dir.path()).await.0.status().generation;
+    let schema = mine.split('-').next().unwrap();
+    let older = format!("{schema}-00000000-000000");
+    for suffix in [".db", ".db-wal", ".db-shm"] {
+        let path = |name: &str| dir.path().join("views").join(format!("{name}{suffix}"));
+        // Its log is gone when the last connection was closed in good order.
+        assert!(std::fs::rename(path(&mine), path(&older)).is_ok() || suffix != ".db");
+    }
+    std::fs::rename(dir.path().join("search").join(&mine), dir.path().join("search").join(&older)).unwrap();
+    log.pledge(2, "2026-12-31", "修桥");
+    let (views, mut engine) = Views::open(dir.path(), log.clone()).await.unwrap();
+    assert_eq!(titles(&views, VILLAGE).await, ["修路"], "the old ones are better than none");
+    assert_eq!(found(&views, "修路").await.len(), 1);
+    engine.catch_up().await.unwrap();
+    assert_eq!(titles(&views, VILLAGE).await, ["修桥", "修路"]);
+    assert_eq!(found(&views, "修桥").await.len(), 1);
+    let left = |folder: &str| std::fs::read_dir(dir.path().join(folder)).unwrap().count();
+    let names: Vec<_> = std::fs::read_dir(dir.path().join("views")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(names.iter().all(|name| !name.to_string_lossy().starts_with(&older)), "{names:?}");
+    assert_eq!(left("search"), 1);
+}
+
+#[tokio::test]
 async fn a_row_changed_by_hand_is_found_and_a_rebuild_mends_it() {
     let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
     log.pledge(1, "2026-12-31", "修路");
