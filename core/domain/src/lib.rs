@@ -22,6 +22,7 @@ pub mod refusal;
 pub mod replay;
 pub mod rules;
 pub mod submission;
+pub mod vault;
 pub mod world;
 
 pub use command::{Command, Head, Prepared, Setting, prepare};
