@@ -3,7 +3,7 @@
 //! It is a seam, not an abstraction of storage: openings and lists are those that are public now, so a
 //! value that was withdrawn is not in what it gives.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use gongkai_log::{List, Openings};
 use tokio::sync::watch;
@@ -75,15 +75,29 @@ impl Source for Standing {
     }
 }
 
+impl Source for Arc<gongkai_store::PublishedLog> {
+    fn entries(&self, from: u64, limit: usize) -> Entries<'_> {
+        let log = Self::clone(self);
+        Box::pin(async move {
+            let read =
+                tokio::task::spawn_blocking(move || gongkai_store::PublishedLog::entries(&log, from, limit as u64))
+                    .await;
+            let entries = read.map_err(|e| SourceError(e.into()))?.map_err(|e| SourceError(e.into()))?;
+            Ok(entries.into_iter().map(sourced).collect())
+        })
+    }
+
+    fn committed(&self) -> watch::Receiver<u64> {
+        self.size()
+    }
+}
+
 fn stored(
     entries: Result<Vec<gongkai_store::StoredEntry>, gongkai_store::StoreError>,
 ) -> Result<Vec<Sourced>, SourceError> {
-    let entries = entries.map_err(|e| SourceError(e.into()))?;
-    let sourced = |entry: gongkai_store::StoredEntry| Sourced {
-        index: entry.index,
-        bytes: entry.bytes,
-        openings: entry.openings,
-        list: entry.list,
-    };
-    Ok(entries.into_iter().map(sourced).collect())
+    Ok(entries.map_err(|e| SourceError(e.into()))?.into_iter().map(sourced).collect())
+}
+
+fn sourced(entry: gongkai_store::StoredEntry) -> Sourced {
+    Sourced { index: entry.index, bytes: entry.bytes, openings: entry.openings, list: entry.list }
 }

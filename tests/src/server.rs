@@ -45,17 +45,29 @@ impl Server {
     /// # Errors
     /// Everything that it said, with the exit status.
     pub fn try_start(dir: &std::path::Path, change: impl FnOnce(&mut Command)) -> Result<Self, String> {
+        Self::launch(dir, &["--internal-listen", "127.0.0.1:0"], change)
+    }
+
+    /// Serves published files, public only; `internal` is empty.
+    ///
+    /// # Errors
+    /// Everything that it said, with the exit status.
+    pub fn try_start_published(dir: &std::path::Path) -> Result<Self, String> {
+        Self::launch(dir, &["--published-only"], |_| {})
+    }
+
+    fn launch(dir: &std::path::Path, more: &[&str], change: impl FnOnce(&mut Command)) -> Result<Self, String> {
         let mut command = process::command();
-        command.arg("serve").arg("--dir").arg(dir);
-        command.args(["--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"]);
+        command.arg("serve").arg("--dir").arg(dir).args(["--listen", "127.0.0.1:0"]).args(more);
         change(&mut command);
+        let addresses_wanted = more.len();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, said) = channel();
         forward(child.stdout.take().unwrap(), sender.clone());
         forward(child.stderr.take().unwrap(), sender);
         let (mut urls, mut all) = (Vec::new(), String::new());
         let started = Instant::now();
-        while urls.len() < 2 {
+        while urls.len() < addresses_wanted {
             let left = START_TIME_MAX.saturating_sub(started.elapsed());
             let Ok(line) = said.recv_timeout(left) else {
                 let _ = child.kill();
@@ -65,8 +77,9 @@ impl Server {
             all.push_str(&line);
             all.push('\n');
         }
-        let internal = urls.pop().unwrap();
-        Ok(Self { child, url: urls.pop().unwrap(), internal, said })
+        let mut urls = urls.into_iter();
+        let (url, internal) = (urls.next().unwrap(), urls.next().unwrap_or_default());
+        Ok(Self { child, url, internal, said })
     }
 
     /// Process id.

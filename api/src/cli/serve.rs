@@ -1,11 +1,14 @@
 //! `serve`: opens ledger and views, and serves until it is told to stop.
 
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use gongkai_projections::{Source, Views};
-use gongkai_store::Layout;
+use gongkai_log::VerifierKey;
+use gongkai_projections::{Engine, Source, Views};
+use gongkai_store::{Layout, PublishedLog};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -13,12 +16,15 @@ use super::{local, terminal};
 use crate::config::Config;
 use crate::http::server::Limits;
 use crate::http::{Bound, ServeOptions, SiteOptions, serve};
-use crate::outcome::{Fault, Outcome, Verdict};
+use crate::outcome::{Fault, Outcome, Verdict, chain};
 
 /// Options of `serve`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "例子：\n  $ gongkai serve --dir ledger\n  $ gongkai serve --dir ledger --listen 0.0.0.0:8080 --internal-listen 127.0.0.1:8081"
+    after_help = "例子：\n  $ gongkai serve --dir ledger\n  $ gongkai serve --dir ledger --listen 0.0.0.0:8080 --internal-listen 127.0.0.1:8081\n  \
+    $ gongkai serve --dir public --published-only\n\n\
+    --published-only 用在只放已发布文件的机器上：目录里只要 log/ 和 gongkai.toml，不需要数据库和任何私钥。\n\
+    把账本目录的 log/ 同步过去时保留文件时间，检查点文件（log/checkpoint）放在最后。"
 )]
 pub struct Args {
     /// 账本目录
@@ -33,6 +39,9 @@ pub struct Args {
     /// 允许内部地址被别的机器访问
     #[arg(long)]
     internal_anywhere: bool,
+    /// 只读：只用已发布的文件，不需要数据库和私钥
+    #[arg(long, conflicts_with_all = ["internal_listen", "internal_anywhere"])]
+    published_only: bool,
 }
 
 /// What is served, and where.
@@ -57,7 +66,78 @@ pub async fn run(args: Args) -> Outcome {
     config.listen = args.listen.unwrap_or(config.listen);
     config.internal_listen = args.internal_listen.or(config.internal_listen);
     let is_demo = config.origin == crate::demo::ORIGIN;
-    start(Serving { layout, config, internal_anywhere: args.internal_anywhere, is_demo }).await
+    let serving = Serving { layout, config, internal_anywhere: args.internal_anywhere, is_demo };
+    if args.published_only { published(serving).await } else { start(serving).await }
+}
+
+/// How often the checkpoint is looked at where nobody tells that there is a new one.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Serves what is published, without ledger and keys.
+async fn published(serving: Serving) -> Outcome {
+    let Serving { layout, config, is_demo, .. } = serving;
+    if layout.database().exists() {
+        return Err(Fault::usage(layout.root().display().to_string(), "这里有账本数据库")
+            .mend("--published-only 请用只放已发布文件的目录；这台机器直接运行 gongkai serve --dir 即可"));
+    }
+    let _held = hold(&layout)?;
+    let path = layout.vkey();
+    let text = std::fs::read_to_string(&path).map_err(|error| Fault::failed(path.display().to_string(), &error))?;
+    let vkey = VerifierKey::parse(text.trim()).map_err(|error| Fault::failed(path.display().to_string(), &error))?;
+    if vkey.name() != config.origin {
+        let cause = format!("验证钥匙是 {} 的，gongkai.toml 写的是 {}", vkey.name(), config.origin);
+        return Err(Fault::usage(path.display().to_string(), cause));
+    }
+    let log = PublishedLog::open(layout.log(), vkey.clone());
+    let log = Arc::new(log.map_err(|error| Fault::failed(layout.log().display().to_string(), &error))?);
+    let looking = tokio::spawn(look(Arc::clone(&log)));
+    let (views, engine) = opened(&layout, Arc::new(Arc::clone(&log))).await?;
+    let options = ServeOptions {
+        ledger: None,
+        log: layout.log(),
+        vkey,
+        views,
+        clock: local::clock(),
+        listen: config.listen,
+        internal_listen: None,
+        internal_anywhere: false,
+        site: site(config, is_demo),
+        limits: Limits::default(),
+        on_bound: Some(Box::new(announce)),
+    };
+    let ended = follow(options, engine).await;
+    looking.abort();
+    ended.map(|()| Verdict::Yes)
+}
+
+/// This process alone keeps the views of the directory.
+fn hold(layout: &Layout) -> Result<File, Fault> {
+    let path = layout.lock();
+    let fault = |error: &std::io::Error| Fault::failed(path.display().to_string(), error);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| fault(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Fault::usage(layout.root().display().to_string(), "另一个进程正在使用这个目录").mend("请先停下它"))
+        }
+        Err(TryLockError::Error(error)) => Err(fault(&error)),
+    }
+}
+
+/// Looks for a new checkpoint for ever. One that does not continue the last is told once and not followed.
+async fn look(log: Arc<PublishedLog>) {
+    let mut told = None;
+    let mut every = tokio::time::interval(LOOK_EVERY);
+    loop {
+        every.tick().await;
+        let looking = Arc::clone(&log);
+        let Ok(looked) = tokio::task::spawn_blocking(move || looking.refresh()).await else { return };
+        let fault = looked.err().map(|error| chain(&error));
+        if let Some(fault) = fault.as_ref().filter(|fault| told.as_ref() != Some(*fault)) {
+            terminal::remark(format_args!("注意：检查点没有更新，继续提供已有的内容：{fault}"));
+        }
+        told = fault;
+    }
 }
 
 /// Serves a ledger.
@@ -77,30 +157,43 @@ pub async fn start(serving: Serving) -> Outcome {
             layout.root().display()
         ));
     }
-    let source: Arc<dyn Source> = Arc::new(ledger.clone());
-    let opened = Views::open(layout.root(), source).await;
-    let (views, engine) = opened.map_err(|error| Fault::failed("查询库", &error))?;
-    let (stop, stopping) = watch::channel(false);
-    let following = tokio::spawn(engine.run(stopping));
+    let (views, engine) = opened(&layout, Arc::new(ledger.clone())).await?;
     let options = ServeOptions {
-        ledger: ledger.clone(),
+        ledger: Some(ledger.clone()),
+        log: layout.log(),
+        vkey: ledger.vkey(),
         views,
         clock,
         listen: config.listen,
         internal_listen: config.internal_listen,
         internal_anywhere,
-        site: SiteOptions { name: config.name, contact: config.contact, is_demo, base_url: config.base_url },
+        site: site(config, is_demo),
         limits: Limits::default(),
         on_bound: Some(Box::new(announce)),
     };
-    let served = serve(options, stop_signal()).await;
+    let ended = follow(options, engine).await;
     // Nothing new arrives any more: what was accepted is committed and published, then the lock is given back.
+    ledger.shutdown().await;
+    ended.map(|()| Verdict::Yes)
+}
+
+fn site(config: Config, is_demo: bool) -> SiteOptions {
+    SiteOptions { name: config.name, contact: config.contact, is_demo, base_url: config.base_url }
+}
+
+async fn opened(layout: &Layout, source: Arc<dyn Source>) -> Result<(Views, Engine), Fault> {
+    Views::open(layout.root(), source).await.map_err(|error| Fault::failed("查询库", &error))
+}
+
+/// Serves and keeps the views up until told to stop.
+async fn follow(options: ServeOptions, engine: Engine) -> Result<(), Fault> {
+    let (stop, stopping) = watch::channel(false);
+    let following = tokio::spawn(engine.run(stopping));
+    let served = serve(options, stop_signal()).await;
     stop.send_replace(true);
     let followed = following.await;
-    ledger.shutdown().await;
     served.map_err(|error| Fault::failed("网站", &error).mend("请换一个地址，或停下占用它的程序"))?;
-    followed.map_err(|error| Fault::failed("查询库", &error))?;
-    Ok(Verdict::Yes)
+    followed.map_err(|error| Fault::failed("查询库", &error))
 }
 
 fn announce(bound: Bound) {

@@ -27,6 +27,7 @@ mod tests;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
@@ -75,8 +76,12 @@ pub struct SiteOptions {
 
 /// What is served, and where.
 pub struct ServeOptions {
-    /// For writing, and for what the frame of a page says.
-    pub ledger: Ledger,
+    /// For writing; without it the published files are served and nothing else.
+    pub ledger: Option<Ledger>,
+    /// The published files.
+    pub log: PathBuf,
+    /// The log's verifier key.
+    pub vkey: VerifierKey,
     /// For reading.
     pub views: Views,
     /// For `today`.
@@ -132,8 +137,8 @@ pub struct App(Arc<Shared>);
 
 /// The parts of [`App`].
 pub struct Shared {
-    /// For writing.
-    pub ledger: Ledger,
+    /// For writing; absent where the published files are all there is.
+    pub ledger: Option<Ledger>,
     /// For reading.
     pub views: Views,
     /// Checkpoint, tiles, entries.
@@ -154,10 +159,20 @@ impl Deref for App {
 
 impl App {
     /// The state of both routers.
-    pub fn new(ledger: Ledger, views: Views, clock: Arc<dyn Clock>, about: About) -> Self {
-        let published = Published::new(&ledger.layout().log());
+    pub fn new(ledger: Option<Ledger>, log: &Path, views: Views, clock: Arc<dyn Clock>, about: About) -> Self {
+        let published = Published::new(log);
         let downloads = Arc::new(Semaphore::new(DOWNLOADS_MAX));
         Self(Arc::new(Shared { ledger, views, published, about, clock, downloads }))
+    }
+
+    /// The ledger, where there is one to write to.
+    pub fn ledger(&self) -> Result<&Ledger, Problem> {
+        self.ledger.as_ref().ok_or_else(api::not_here)
+    }
+
+    /// Why the ledger accepts nothing at present.
+    pub fn halted(&self) -> Option<String> {
+        self.ledger.as_ref().and_then(|ledger| ledger.health().halted)
     }
 
     /// The clock's reading.
@@ -185,7 +200,8 @@ impl App {
         if let Some(entry) = self.published.entry(index).await? {
             return Ok(Some(entry));
         }
-        let Some(stored) = self.ledger.entry(index).await? else { return Ok(None) };
+        let Some(ledger) = &self.ledger else { return Ok(None) };
+        let Some(stored) = ledger.entry(index).await? else { return Ok(None) };
         Ok(Some(Arc::new(Entry::parse(stored.bytes).map_err(|error| Problem::internal(&error))?)))
     }
 
@@ -231,19 +247,24 @@ fn finish(router: Router<App>, app: &App, limits: &Limits) -> Router {
         .with_state(app.clone())
 }
 
-/// The log's verifier key, which the genesis names.
-fn log_key(ledger: &Ledger) -> VerifierKey {
-    let key = ledger.with_world(|world| world.key(ledger.origin()).map(|key| key.verifier.clone()));
-    key.expect("a ledger does not open with another log key than its genesis names")
-}
-
 /// Serves until `shutdown`, then answers what was accepted and returns.
 ///
 /// # Errors
 /// [`ServeError`] when an address cannot be had, or connections had to be cut at the end.
 pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-    let ServeOptions { ledger, views, clock, listen, internal_listen, internal_anywhere, site, limits, on_bound } =
-        options;
+    let ServeOptions {
+        ledger,
+        log,
+        vkey,
+        views,
+        clock,
+        listen,
+        internal_listen,
+        internal_anywhere,
+        site,
+        limits,
+        on_bound,
+    } = options;
     if let Some(address) = internal_listen
         && !internal_anywhere
         && !address.ip().is_loopback()
@@ -258,12 +279,12 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
     let bound = Bound { public: public.address(), internal: internal.as_ref().map(Listener::address) };
     let about = About {
         base_url: site.base_url.unwrap_or_else(|| format!("http://{}", bound.public)),
-        vkey: log_key(&ledger),
+        vkey,
         name: site.name,
         contact: site.contact,
         is_demo: site.is_demo,
     };
-    let app = App::new(ledger, views, clock, about);
+    let app = App::new(ledger, &log, views, clock, about);
     let mut listeners = vec![(public, public_router(&app, &limits))];
     listeners.extend(internal.map(|listener| (listener, internal_router(&app, &limits))));
     tracing::info!(public = %bound.public, internal = ?bound.internal, "listening");

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::server::Limits;
-use super::{About, App, internal_router, log_key, public_router};
+use super::{About, App, internal_router, public_router};
 
 /// A title that would run if any page forgot to escape it.
 pub const HOSTILE: &str = "<script>alert(1)</script>\"'&(虚构)";
@@ -84,9 +84,10 @@ impl Town {
             contact: "青禾县(虚构)".into(),
             is_demo: true,
             base_url: "https://gongkai.example".into(),
-            vkey: log_key(&fixture.ledger),
+            vkey: fixture.ledger.vkey(),
         };
-        let app = App::new(fixture.ledger.clone(), views, fixture.clock.clone(), about);
+        let log = fixture.ledger.layout().log();
+        let app = App::new(Some(fixture.ledger.clone()), &log, views, fixture.clock.clone(), about);
         let limits = Limits::default();
         let (public, internal) = (public_router(&app, &limits), internal_router(&app, &limits));
         let mut town = Self { fixture, public, internal, engine, _views: folder };

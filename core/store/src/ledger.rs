@@ -389,6 +389,15 @@ impl Ledger {
         Health { halted: shared.halted(), committed: *shared.committed.borrow(), published: *shared.published.borrow() }
     }
 
+    /// The log's verifier key, which the genesis names.
+    ///
+    /// # Panics
+    /// Never: a ledger does not open with another log key.
+    pub fn vkey(&self) -> VerifierKey {
+        let key = self.with_world(|world| world.key(self.origin()).map(|key| key.verifier.clone()));
+        key.expect("a ledger does not open with another log key than its genesis names")
+    }
+
     /// Registry, calendar, rules and books as of the last commit. Keep it short: the sequencer waits.
     pub fn with_world<T>(&self, f: impl FnOnce(&World) -> T) -> T {
         self.0.shared.with_world(f)

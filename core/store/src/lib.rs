@@ -23,6 +23,7 @@ mod growing;
 pub mod layout;
 pub mod ledger;
 pub mod log_fetch;
+pub mod published_log;
 mod publisher;
 mod reader;
 mod recover;
@@ -41,6 +42,7 @@ pub use event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, RawEn
 pub use layout::Layout;
 pub use ledger::{ATTACHMENT_BYTES_MAX, CreateOptions, Health, Ledger, LedgerKeys, Receipt, Settings};
 pub use log_fetch::{DatabaseFetch, DirectoryFetch};
+pub use published_log::PublishedLog;
 pub use reader::{ReadStore, StoredEntry};
 pub use recover::Recovery;
 pub use sqlite::SqliteStore;

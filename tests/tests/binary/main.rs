@@ -8,5 +8,6 @@
 
 mod commands;
 mod imports;
+mod published_only;
 mod real_data;
 mod wrong;

@@ -33,6 +33,6 @@ pub fn endpoint() -> Endpoint {
 async fn keep(State(app): State<App>, headers: HeaderMap, body: Arrived) -> Result<Json<Value>, Problem> {
     let bytes = body::bytes(&headers, body)?;
     let size = bytes.len();
-    let hash = app.ledger.put_attachment(bytes.to_vec()).await?;
+    let hash = app.ledger()?.put_attachment(bytes.to_vec()).await?;
     Ok(Json(json!({ "hash": hash, "size": size })))
 }

@@ -10,22 +10,24 @@ use crate::http::App;
 
 /// How far ledger, publication and views are.
 pub async fn healthz(State(app): State<App>) -> (StatusCode, Json<Value>) {
-    let health = app.ledger.health();
+    let health = app.ledger.as_ref().map(gongkai_store::Ledger::health);
+    let checkpoint = app.published.checkpoint().await.ok().flatten().map_or(0, |signed| signed.checkpoint.size);
     let views = match app.read().await {
         Ok(reader) => Some(reader.size()),
         Err(_) => None,
     };
     let status = if views.is_some() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let state = match (&health.halted, views) {
-        (None, Some(_)) => "ok",
-        (Some(_), Some(_)) => "halted",
+    let state = match (&health, views) {
         (_, None) => "views_missing",
+        (None, _) => "read_only",
+        (Some(health), _) if health.halted.is_some() => "halted",
+        _ => "ok",
     };
     let body = json!({
         "state": state,
-        "accepting": health.halted.is_none(),
-        "committed": health.committed,
-        "published": health.published,
+        "accepting": health.as_ref().is_some_and(|health| health.halted.is_none()),
+        "committed": health.as_ref().map_or(checkpoint, |health| health.committed),
+        "published": health.as_ref().map_or(checkpoint, |health| health.published),
         "views": views,
     });
     (status, Json(body))

@@ -66,11 +66,14 @@ pub fn routes(writes: bool) -> Router<App> {
     chosen.fold(Router::new(), |router, endpoint| router.route(endpoint.path, endpoint.handler))
 }
 
+/// Nothing can be written here.
+pub fn not_here() -> Problem {
+    Problem::new("not_here", "这是只读地址。提交声明请用内部监听地址；群众的意见和来信暂不能在这里提交。")
+}
+
 /// On the public listener writing is refused in words, not by silence.
 pub fn refuse_writing() -> Router<App> {
-    let refused = || async {
-        Problem::new("not_here", "这是只读地址。提交声明请用内部监听地址；群众的意见和来信暂不能在这里提交。")
-    };
+    let refused = || async { not_here() };
     let chosen = endpoints().into_iter().filter(|endpoint| endpoint.writes);
     chosen.fold(Router::new(), |router, endpoint| router.route(endpoint.path, any(refused)))
 }

@@ -57,7 +57,7 @@ async fn prepare(State(app): State<App>, headers: HeaderMap, body: Arrived) -> R
             entropy_failed = Some(error);
         }
     };
-    let prepared = app.ledger.prepare(command, signers, &mut entropy).await?;
+    let prepared = app.ledger()?.prepare(command, signers, &mut entropy).await?;
     if let Some(error) = entropy_failed {
         return Err(Problem::internal(&error));
     }

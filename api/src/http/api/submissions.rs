@@ -88,8 +88,9 @@ async fn submit(
 ) -> Result<(StatusCode, Json<Receipt>), Problem> {
     let key = key(&headers)?;
     let submission: Submission = body::json(&headers, body)?;
-    let before = *app.ledger.committed().borrow();
-    let receipt = app.ledger.submit(Some(key), submission).await?;
+    let ledger = app.ledger()?;
+    let before = *ledger.committed().borrow();
+    let receipt = ledger.submit(Some(key), submission).await?;
     // An entry that was committed before this request came is the answer to an earlier one.
     let status = if receipt.index < before { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(receipt)))

@@ -82,7 +82,7 @@ pub async fn frame(app: &App) -> Result<Frame, Problem> {
     let signed = app.published.checkpoint().await?;
     // Nothing was recorded after the checkpoint that a halted ledger published last.
     let since = signed.as_ref().map_or(chrono::DateTime::UNIX_EPOCH, |signed| signed.written_at);
-    let halt = app.ledger.health().halted.map(|reason| Halt { since: parts::moment(since), reason });
+    let halt = app.halted().map(|reason| Halt { since: parts::moment(since), reason });
     let site = Site {
         name: app.about.name.clone(),
         origin: app.about.origin().to_owned(),

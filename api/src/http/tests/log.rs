@@ -6,7 +6,6 @@ use gongkai_log::{Checkpoint, Entry, Note, TilePath, TlogProof, tile};
 
 use super::{Town, ask};
 use crate::http::caching::IMMUTABLE;
-use crate::http::log_key;
 
 async fn size(town: &Town) -> u64 {
     let note = Note::parse(town.get("/log/checkpoint").await.text()).unwrap();
@@ -29,7 +28,7 @@ async fn an_entry_is_served_with_the_bytes_that_were_recorded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_file_proves_its_entry() {
     let town = Town::with_matters().await;
-    let key = log_key(&town.fixture.ledger);
+    let key = town.fixture.ledger.vkey();
     for index in 0..size(&town).await {
         let entry = town.get(&format!("/entries/{index}")).await;
         let proof = town.get(&format!("/api/v1/entries/{index}/proof")).await;
@@ -136,7 +135,7 @@ async fn a_checkpoint_that_did_not_change_is_answered_without_a_body() {
     let request = Request::get("/log/checkpoint").header("if-none-match", first.header("etag"));
     let again = ask(&town.public, request.body(Body::empty()).unwrap()).await;
     assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
-    assert_eq!(town.get("/log/vkey").await.text(), format!("{}\n", log_key(&town.fixture.ledger)));
+    assert_eq!(town.get("/log/vkey").await.text(), format!("{}\n", town.fixture.ledger.vkey()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ mod faults;
 mod helpers;
 mod opening;
 mod publication;
+mod published_log;
 mod tampering;
 mod withdrawal;
 mod writing;
