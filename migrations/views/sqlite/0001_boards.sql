@@ -35,7 +35,7 @@ CREATE TABLE events (
 CREATE UNIQUE INDEX events_by_stream ON events (stream, revision);
 CREATE INDEX events_by_family ON events (family, entry_index);
 CREATE INDEX events_by_org ON events (org, entry_index);
-CREATE INDEX events_back_filled ON events (back_filled, entry_index);
+CREATE INDEX events_back_filled ON events (entry_index) WHERE back_filled = 1;
 
 CREATE TABLE lines (
     entry_index INTEGER NOT NULL,           -- entry whose list it is
@@ -87,8 +87,7 @@ CREATE TABLE matters (
 ) STRICT;
 CREATE INDEX matters_by_family ON matters (family, last_index);
 CREATE INDEX matters_by_org ON matters (org, family, last_index);
-CREATE INDEX matters_by_state ON matters (family, state, due_on);
-CREATE INDEX matters_by_period ON matters (org, content, period_start);
+CREATE INDEX matters_by_period ON matters (org, content, period_start) WHERE content IS NOT NULL;
 
 CREATE TABLE people (
     stream TEXT NOT NULL,                   -- nomination
