@@ -133,8 +133,7 @@ impl<'f, F: Fetch> Reading<'f, F> {
 
 /// Root of the entry's list, if it has one.
 pub fn root_of(entry: &Entry) -> Option<Digest> {
-    let text = entry.content.statement()?.statement.body.get("lines")?.as_str()?;
-    Digest::parse(text).ok()
+    entry.content.statement()?.statement.lines_root()
 }
 
 /// Numbers of the bundles of a log.

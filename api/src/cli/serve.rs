@@ -1,6 +1,5 @@
 //! `serve`: opens ledger and views, and serves until it is told to stop.
 
-use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use gongkai_log::VerifierKey;
 use gongkai_projections::{Engine, Source, Views};
-use gongkai_store::{Layout, PublishedLog};
+use gongkai_store::{Layout, PublishedLog, take_lock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -80,7 +79,8 @@ async fn published(serving: Serving) -> Outcome {
         return Err(Fault::usage(layout.root().display().to_string(), "这里有账本数据库")
             .mend("--published-only 请用只放已发布文件的目录；这台机器直接运行 gongkai serve --dir 即可"));
     }
-    let _held = hold(&layout)?;
+    // This process alone keeps the views of the directory.
+    let _held = take_lock(&layout)?;
     let path = layout.vkey();
     let text = std::fs::read_to_string(&path).map_err(|error| Fault::failed(path.display().to_string(), &error))?;
     let vkey = VerifierKey::parse(text.trim()).map_err(|error| Fault::failed(path.display().to_string(), &error))?;
@@ -108,20 +108,6 @@ async fn published(serving: Serving) -> Outcome {
     let ended = follow(options, engine).await;
     looking.abort();
     ended.map(|()| Verdict::Yes)
-}
-
-/// This process alone keeps the views of the directory.
-fn hold(layout: &Layout) -> Result<File, Fault> {
-    let path = layout.lock();
-    let fault = |error: &std::io::Error| Fault::failed(path.display().to_string(), error);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| fault(&error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(Fault::usage(layout.root().display().to_string(), "另一个进程正在使用这个目录").mend("请先停下它"))
-        }
-        Err(TryLockError::Error(error)) => Err(fault(&error)),
-    }
 }
 
 /// Looks for a new checkpoint for ever. One that does not continue the last is told once and not followed.

@@ -187,7 +187,7 @@ impl<E: Evidence> Auditor<E> {
     }
 
     fn opened<'a>(&self, kind: &'static Kind, statement: &'a Statement, openings: Option<&'a Openings>) -> Opened<'a> {
-        let root = statement.body.get("lines").and_then(Value::as_str).and_then(|text| Digest::parse(text).ok());
+        let root = statement.lines_root();
         let list = root.as_ref().map(|root| self.evidence.list(root).unwrap_or_default());
         let count = statement.body.get("count").and_then(Value::as_u64).unwrap_or(0);
         let rows: Vec<_> = list

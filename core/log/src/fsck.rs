@@ -30,7 +30,7 @@ use crate::list::List;
 use crate::merkle::{self, Edge, TileSource};
 use crate::note::Note;
 use crate::policy::Policy;
-use crate::slot::Openings;
+use crate::slot::{self, Openings};
 use crate::statement::Statement;
 use crate::tile::{TILE_WIDTH, TilePath, decode_bundle, decode_hashes, level_tiles, lines_path, openings_path};
 
@@ -452,9 +452,11 @@ fn earlier<E: std::error::Error + Send + Sync + 'static>(
     }
 }
 
-struct Source<'f, F>(&'f F);
+/// The hash tiles of a published log, for proofs.
+#[derive(Clone, Copy, Debug)]
+pub struct Tiles<'f, F>(pub &'f F);
 
-impl<F: Fetch> TileSource for Source<'_, F> {
+impl<F: Fetch> TileSource for Tiles<'_, F> {
     type Error = F::Error;
     fn tile(&self, path: &TilePath) -> Result<Vec<u8>, F::Error> {
         self.0.tile(path)
@@ -544,7 +546,7 @@ impl<F: Fetch> Shared<'_, F> {
     /// not.
     fn blame(&self, index: u64, path: TilePath, leaf: &TreeHash, stated: &TreeHash) -> Outcome<Finding, F> {
         let Checkpoint { size, root, .. } = self.checkpoint;
-        let proof = match merkle::prove_inclusion(index, *size, &Source(self.fetch)) {
+        let proof = match merkle::prove_inclusion(index, *size, &Tiles(self.fetch)) {
             Ok(proof) => proof,
             Err(merkle::ProveError::Read { path, source }) => {
                 let path = path.to_string();
@@ -573,28 +575,9 @@ impl<F: Fetch> Shared<'_, F> {
         let Some(bytes) = self.extra(&path)? else {
             return Ok(found);
         };
-        let refuse = |reason: String| FsckError::Finding(finding(None, path.as_str(), reason));
-        let text = str::from_utf8(&bytes).map_err(|_| refuse("not UTF-8".to_owned()))?;
-        if !text.is_empty() && !text.ends_with('\n') {
-            return Err(refuse("does not end in a newline".to_owned()));
-        }
-        let first = number * TILE_WIDTH;
-        let mut next = first;
-        for (place, line) in text.split_terminator('\n').enumerate() {
-            let openings =
-                Openings::parse_line(line).map_err(|error| refuse(format!("line {}: {}", place + 1, chain(&error))))?;
-            // The file follows the growing bundle, so it may be ahead of the checkpoint, never of
-            // its bundle.
-            let index = openings.index;
-            if index < next || index >= first + TILE_WIDTH {
-                let reason = format!("line {}: index {index} is out of order", place + 1);
-                return Err(refuse(reason));
-            }
-            next = index + 1;
-            if index < first + width {
-                found.insert(index, openings);
-            }
-        }
+        let end = number * TILE_WIDTH + width;
+        let all = slot::parse_openings(&bytes, number).map_err(|error| finding(None, path.as_str(), chain(&error)))?;
+        found.extend(all.into_iter().filter(|line| line.index < end).map(|line| (line.index, line)));
         Ok(found)
     }
 
@@ -607,11 +590,7 @@ impl<F: Fetch> Shared<'_, F> {
                 .check(statement)
                 .map_err(|error| finding(index, openings_path(index / TILE_WIDTH), chain(&error)))?;
         }
-        let body = &statement.body;
-        let lines = body.get("lines").and_then(|lines| lines.as_str());
-        let lines = lines.and_then(|lines| Digest::parse(lines).ok());
-        let count = body.get("count").and_then(serde_json::Value::as_u64);
-        let (Some(lines), Some(count)) = (lines, count) else {
+        let (Some(lines), Some(count)) = (statement.lines_root(), statement.lines_count()) else {
             return Ok(());
         };
         let path = lines_path(&lines);

@@ -16,6 +16,7 @@ use crate::canonical::{self, CanonicalError, Parser};
 use crate::hash::{Digest, HASH_TEXT_BYTES, HashError, decode32, push32};
 use crate::statement::{Statement, statement_id};
 use crate::stream::StreamId;
+use crate::tile::TILE_WIDTH;
 use crate::tree;
 
 /// Slots of every statement, used or empty.
@@ -321,6 +322,56 @@ impl Openings {
         }
         Ok(())
     }
+}
+
+/// Why bytes are no openings file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpeningsFileError {
+    /// Not UTF-8.
+    #[error("not UTF-8")]
+    Utf8,
+    /// The last line was cut.
+    #[error("does not end in a newline")]
+    Newline,
+    /// A line is malformed.
+    #[error("line {line}")]
+    Line {
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        #[source]
+        source: SlotError,
+    },
+    /// A line of another bundle, twice, or before its turn.
+    #[error("line {line}: index {index} is out of order")]
+    Order {
+        /// Line, from 1.
+        line: usize,
+        /// Index that it names.
+        index: u64,
+    },
+}
+
+/// Reads the openings file of a bundle: its lines in the order of their indexes. It follows the growing
+/// bundle, so it may be ahead of a checkpoint, never of its bundle.
+pub fn parse_openings(bytes: &[u8], bundle: u64) -> Result<Vec<Openings>, OpeningsFileError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| OpeningsFileError::Utf8)?;
+    if !text.is_empty() && !text.ends_with('\n') {
+        return Err(OpeningsFileError::Newline);
+    }
+    let end = (bundle + 1) * TILE_WIDTH;
+    let mut next = bundle * TILE_WIDTH;
+    let mut all = Vec::new();
+    for (line, text) in (1..).zip(text.split_terminator('\n')) {
+        let openings = Openings::parse_line(text).map_err(|source| OpeningsFileError::Line { line, source })?;
+        let index = openings.index;
+        if index < next || index >= end {
+            return Err(OpeningsFileError::Order { line, index });
+        }
+        next = index + 1;
+        all.push(openings);
+    }
+    Ok(all)
 }
 
 fn refuse(member: &'static str, reason: &'static str) -> SlotError {

@@ -183,6 +183,16 @@ impl Statement {
         statement_id(&self.stream, self.revision)
     }
 
+    /// Root of its list, if it has one (design 3.1).
+    pub fn lines_root(&self) -> Option<Digest> {
+        Digest::parse(self.body.get("lines")?.as_str()?).ok()
+    }
+
+    /// How many lines its list has, as it says.
+    pub fn lines_count(&self) -> Option<u64> {
+        self.body.get("count")?.as_u64()
+    }
+
     /// The exact text that is signed: three lines, each ending in LF.
     pub fn text(&self) -> Result<String, StatementError> {
         self.check()?;

@@ -696,7 +696,10 @@ fn with_suffix(path: &std::path::Path, suffix: &str) -> std::path::PathBuf {
 }
 
 /// The lock of the directory, held as long as the file is open, by this process only.
-pub(crate) fn take_lock(layout: &Layout) -> Result<File, OpenError> {
+///
+/// # Errors
+/// [`OpenError::InUse`] when another process holds it.
+pub fn take_lock(layout: &Layout) -> Result<File, OpenError> {
     let file = |e| StoreError::file("locking", layout.lock(), e);
     let lock = File::options().create(true).truncate(false).write(true).open(layout.lock()).map_err(file)?;
     match lock.try_lock() {

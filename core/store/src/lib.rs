@@ -40,7 +40,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{OpenError, StoreError, SubmitError};
 pub use event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, RawEntry};
 pub use layout::Layout;
-pub use ledger::{ATTACHMENT_BYTES_MAX, CreateOptions, Health, Ledger, LedgerKeys, Receipt, Settings};
+pub use ledger::{ATTACHMENT_BYTES_MAX, CreateOptions, Health, Ledger, LedgerKeys, Receipt, Settings, take_lock};
 pub use log_fetch::{DatabaseFetch, DirectoryFetch};
 pub use published_log::PublishedLog;
 pub use reader::{ReadStore, StoredEntry};

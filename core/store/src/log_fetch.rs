@@ -20,7 +20,6 @@ use tokio::runtime::Handle;
 use crate::{
     error::{OpenError, StoreError},
     layout::Layout,
-    publisher::lines_root,
     reader::parse_entry,
     sqlite,
 };
@@ -178,7 +177,7 @@ async fn lists(connection: &mut SqliteConnection, size: u64) -> Result<HashMap<D
         let rows = sqlite::load_bytes(connection, index, index + 1).await?;
         let Some((_, bytes)) = rows.into_iter().next() else { continue };
         let entry = parse_entry(index, bytes)?;
-        if let Some(root) = entry.content.statement().and_then(|signed| lines_root(&signed.statement)) {
+        if let Some(root) = entry.content.statement().and_then(|signed| signed.statement.lines_root()) {
             lists.insert(root, index);
         }
     }

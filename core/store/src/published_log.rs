@@ -14,15 +14,20 @@ use std::{
 };
 
 use gongkai_log::{
-    Checkpoint, Content, Digest, Entry, Fetch as _, List, Openings, Statement, TilePath, TileSource, TreeHash,
-    VerifierKey,
+    Checkpoint, Content, Entry, Fetch as _, List, Openings, Statement, TilePath, TreeHash, VerifierKey,
     checkpoint::{self, CheckpointError},
+    fsck::Tiles,
     merkle::{self, MerkleError, ProveError},
+    slot,
     tile::{self, TILE_WIDTH},
 };
 use tokio::sync::watch;
 
-use crate::{error::StoreError, log_fetch::DirectoryFetch, reader::StoredEntry};
+use crate::{
+    error::StoreError,
+    log_fetch::DirectoryFetch,
+    reader::{StoredEntry, chain},
+};
 
 /// Why published files are not followed any further.
 #[derive(Debug, thiserror::Error)]
@@ -70,16 +75,6 @@ pub struct PublishedLog {
     vkey: VerifierKey,
     seen: Mutex<Checkpoint>,
     size: watch::Sender<u64>,
-}
-
-struct Tiles<'f>(&'f DirectoryFetch);
-
-impl TileSource for Tiles<'_> {
-    type Error = StoreError;
-
-    fn tile(&self, path: &TilePath) -> Result<Vec<u8>, StoreError> {
-        self.0.tile(path)
-    }
 }
 
 fn proven(error: ProveError<StoreError>) -> FollowError {
@@ -180,20 +175,13 @@ impl PublishedLog {
             let entry = Entry::parse(bytes.to_vec()).map_err(|error| damaged(&path, &error))?;
             entries.push(self.entry(entry, openings.next_if(|line| line.index == index))?);
         }
-        // The file follows the growing bundle, so it may be ahead of the checkpoint.
-        match openings.next() {
-            Some(line) if line.index <= last => {
-                Err(damaged(&tile::openings_path(number), &format!("index {} is out of order", line.index)))
-            }
-            _ => Ok(entries),
-        }
+        Ok(entries)
     }
 
     fn openings(&self, number: u64) -> Result<Vec<Openings>, FollowError> {
         let path = tile::openings_path(number);
         let Some(bytes) = self.fetch.extra(&path)? else { return Ok(Vec::new()) };
-        let text = String::from_utf8(bytes).map_err(|error| damaged(&path, &error))?;
-        text.lines().map(|line| Openings::parse_line(line).map_err(|error| damaged(&path, &error))).collect()
+        slot::parse_openings(&bytes, number).map_err(|error| damaged(&path, &chain(&error)))
     }
 
     /// An entry with what opens it, each checked against the statement.
@@ -210,9 +198,7 @@ impl PublishedLog {
     }
 
     fn list(&self, statement: &Statement) -> Result<Option<List>, FollowError> {
-        let root = statement.body.get("lines").and_then(|root| Digest::parse(root.as_str()?).ok());
-        let count = statement.body.get("count").and_then(serde_json::Value::as_u64);
-        let (Some(root), Some(count)) = (root, count) else { return Ok(None) };
+        let (Some(root), Some(count)) = (statement.lines_root(), statement.lines_count()) else { return Ok(None) };
         let path = tile::lines_path(&root);
         let Some(bytes) = self.fetch.extra(&path)? else { return Ok(None) };
         let text = String::from_utf8(bytes).map_err(|error| damaged(&path, &error))?;

@@ -18,7 +18,7 @@ use std::{
 };
 
 use gongkai_domain::kind;
-use gongkai_log::{Checkpoint, Content, Digest, Statement, TilePath, checkpoint, tile};
+use gongkai_log::{Checkpoint, Content, Digest, TilePath, checkpoint, tile};
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::runtime::Handle;
 
@@ -312,7 +312,7 @@ impl Publisher {
         })?;
         let (Some(text), Some((_, bytes))) = (text, bytes.into_iter().next()) else { return Ok(()) };
         let entry = parse_entry(index, bytes).map_err(|e| PublishError::Wrong(chain(&e)))?;
-        let root = entry.content.statement().and_then(|signed| lines_root(&signed.statement));
+        let root = entry.content.statement().and_then(|signed| signed.statement.lines_root());
         let root = root.ok_or_else(|| PublishError::Wrong(format!("entry {index}: a list and no root of one")))?;
         Ok(self.files.write(&self.layout.lines(&root), text.as_bytes())?)
     }
@@ -379,11 +379,6 @@ pub(crate) fn withdrawn_entry(index: u64, bytes: &[u8]) -> Result<Option<u64>, P
     let Content::Statement(signed) = &entry.content else { return Ok(None) };
     let kind = kind::find(&signed.statement.kind);
     Ok(kind.and_then(|kind| kind.target(&signed.statement.body)))
-}
-
-/// The root of a statement's list.
-pub(crate) fn lines_root(statement: &Statement) -> Option<Digest> {
-    Digest::parse(statement.body.get("lines")?.as_str()?).ok()
 }
 
 /// Writes published files: whole or not at all, as readers see it.

@@ -308,7 +308,7 @@ fn check_openings(
     let line = openings.ok_or_else(|| StoreError::row(index, "openings", "the row is missing"))?;
     let openings = parse_openings(index, &line)?;
     openings.check(statement).map_err(|e| StoreError::row(index, "openings", chain(&e)))?;
-    let root = crate::publisher::lines_root(statement);
+    let root = statement.lines_root();
     let count = statement.body.get("count").and_then(serde_json::Value::as_u64);
     let (Some(root), Some(count)) = (root, count) else { return Ok(()) };
     let text = list.ok_or_else(|| StoreError::row(index, "list", "the row is missing"))?;
