@@ -243,7 +243,7 @@ fn a_full_disk_refuses_and_recovers_when_there_is_room() {
     for kinds in [WRITE | TRUNCATE | DATABASE, ALL | DATABASE] {
         shim.arm(kinds, 1, u64::MAX, ENOSPC);
         let answer = hand_in(&server.internal, &format!("full-{kinds}"), &submission()).unwrap();
-        assert!([503, 507].contains(&answer.status), "{} {}", answer.status, answer.text());
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (507, Some("disk_full")), "{}", answer.text());
         assert!(shim.failed() > 0);
         assert_eq!(server.get("/log/checkpoint").text().lines().nth(1).unwrap(), size.to_string());
         shim.disarm();
