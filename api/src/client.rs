@@ -246,7 +246,7 @@ impl Client {
         };
         self.remember(kind, key, &signed);
         let Prepared { openings, lines, .. } = prepared;
-        Ok(Ok((Submission { note: signed.note.to_string(), openings, lines }, signed.statement.stream)))
+        Ok(Ok((Submission { note: signed.note.to_string(), openings, lines, envelope: None }, signed.statement.stream)))
     }
 
     fn remember(&mut self, kind: &'static Kind, key: Option<String>, signed: &SignedStatement) {
@@ -423,19 +423,11 @@ fn unfinished(item: &Item, cause: &str) -> Fault {
         .mend("这一条是否入账尚不确定；请排除故障后用同样的命令再运行一次，已入账的不会重复")
 }
 
-#[derive(Serialize)]
-struct Posted<'a> {
-    note: &'a str,
-    openings: &'a [gongkai_domain::submission::Filled],
-    lines: &'a [gongkai_domain::submission::Line],
-}
-
 fn post(agent: &ureq::Agent, url: &str, item: &Item, signed: Signed) -> Result<Answer, Fault> {
-    let Submission { note, openings, lines } = &signed.submission;
     let mut answer = agent
         .post(format!("{url}/api/v1/submissions"))
         .header("Idempotency-Key", &item.id)
-        .send_json(Posted { note, openings, lines })
+        .send_json(&signed.submission)
         .map_err(|error| unfinished(item, &chain(&error)))?;
     let status = answer.status().as_u16();
     let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     fn submission(note: &str) -> Submission {
-        Submission { note: note.to_owned(), openings: Vec::new(), lines: Vec::new() }
+        Submission { note: note.to_owned(), openings: Vec::new(), lines: Vec::new(), envelope: None }
     }
 
     fn open(dir: &Path) -> Outbox {

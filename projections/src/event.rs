@@ -141,6 +141,7 @@ impl PublicEvent {
             recorded_at: self.recorded_at,
             statement: &self.statement,
             hash: self.statement_hash,
+            values: None,
         }
     }
 

@@ -453,7 +453,13 @@ async fn world(pool: &SqlitePool) -> Result<World, FollowError> {
         };
         let hash = Digest::parse(&row.text("statement_hash")?).map_err(|_| damaged())?;
         let recorded_at = row.recorded("recorded_at")?;
-        world.evolve(&gongkai_domain::event::Recorded { index, recorded_at, statement: &statement, hash });
+        world.evolve(&gongkai_domain::event::Recorded {
+            index,
+            recorded_at,
+            statement: &statement,
+            hash,
+            values: None,
+        });
     }
     Ok(world)
 }

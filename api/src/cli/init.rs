@@ -262,7 +262,7 @@ fn genesis(
     let prepared = prepare(&command, &setting, &mut keyfile::random)?;
     let signed = SignedStatement::sign(&prepared.statement, &[log]);
     let signed = signed.map_err(|error| Fault::failed("创世条目", &error))?;
-    Ok(Submission { note: signed.note.to_string(), openings: prepared.openings, lines: prepared.lines })
+    Ok(prepared.into_submission(signed.note.to_string()))
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use gongkai_domain::{
-    Command, Context, Head, Proposal, Recorded, Refusal, Role, Setting, State, Submission, Target, World, judge, kind,
-    personal, prepare, submission,
+    Command, Context, Head, Proposal, Recorded, Refusal, Role, Setting, State, Target, World, judge, kind, personal,
+    prepare, submission,
 };
 use gongkai_log::{Digest, KeyKind, SignedStatement, Signer, SigningKey, StreamId};
 use serde_json::{Map, Value, json};
@@ -73,7 +73,7 @@ impl Memory {
         let prepared = prepare(command, &setting, &mut entropy)?;
         let keys: Vec<_> = signers.iter().map(|(_, key)| *key).collect();
         let signed = SignedStatement::sign(&prepared.statement, &keys).unwrap();
-        let bytes = Submission { note: signed.note.to_string(), openings: prepared.openings, lines: prepared.lines };
+        let bytes = prepared.into_submission(signed.note.to_string());
         let checked = submission::check(ORIGIN, bytes)?;
         self.record(&checked, &checked.proposal(), state, head, now)
     }
@@ -92,7 +92,7 @@ impl Memory {
         let verifiers = judge::judge(proposal, head, &state, &context)?;
         checked.signed.verify(|name| verifiers.iter().find(|key| key.name() == name)).unwrap();
         let index = self.entries.len() as u64;
-        let event = Recorded { index, recorded_at: now, statement, hash: checked.signed.hash };
+        let event = Recorded { index, recorded_at: now, statement, hash: checked.signed.hash, values: None };
         let state = judge::evolve(state, &event);
         self.world.evolve(&event);
         let head = Head { revision: statement.revision, hash: checked.signed.hash };

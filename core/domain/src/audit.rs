@@ -214,7 +214,8 @@ impl<E: Evidence> Auditor<E> {
         let target = opened.kind.target(&statement.body).and_then(|index| self.target(index));
         let stream = self.streams.get(&statement.stream);
         let context = Context { now: entry.recorded_at, world: self.world(), target: target.as_ref() };
-        let proposal = Proposal { kind: opened.kind, statement, openings: opened.open, lines: &opened.rows };
+        let proposal =
+            Proposal { kind: opened.kind, statement, openings: opened.open, sealed: &[], lines: &opened.rows };
         let empty = State::default();
         judge::judge(&proposal, stream.map(|s| s.head), stream.map_or(&empty, |s| &s.state), &context).map(drop)
     }

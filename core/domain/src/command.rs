@@ -7,15 +7,19 @@
 use std::fmt;
 
 use chrono::{DateTime, FixedOffset};
-use gongkai_log::{Digest, Opening, Proxy, Signer, Statement, StreamId, list, slot};
+use gongkai_log::{
+    Digest, Opening, Proxy, Signer, Statement, StreamId, Tier,
+    list::{self, Cell},
+    slot,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    field::Place,
+    field::{ListShape, Place},
     kind::{self, Kind},
     refusal::Refusal,
-    submission::{Filled, Line},
+    submission::{Filled, Line, Submission},
 };
 
 /// What somebody wants to say, before it has bytes (design 9).
@@ -97,6 +101,13 @@ pub struct Prepared {
     pub lines: Vec<Line>,
 }
 
+impl Prepared {
+    /// What is handed in, once its text is signed.
+    pub fn into_submission(self, note: String) -> Submission {
+        Submission { note, openings: self.openings, lines: self.lines, envelope: None }
+    }
+}
+
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Prepared({}, {} lines)", self.statement.id(), self.lines.len())
@@ -116,12 +127,14 @@ pub fn prepare(command: &Command, setting: &Setting<'_>, entropy: Entropy<'_>) -
 
     let mut lines = Vec::with_capacity(rows.len());
     let mut commitments = Vec::with_capacity(rows.len());
-    for (number, row) in (0_u64..).zip(rows) {
+    for (number, mut row) in (0_u64..).zip(rows) {
         let salt = random(entropy);
+        let cells =
+            seal_cells(kind.list.shape(&body).map(|(shape, _)| shape), setting, (id.1, number), &mut row, entropy)?;
         let commitment =
             list::commit_line(setting.origin, id.0, id.1, number, &row, &salt).map_err(|e| malformed("lines", &e))?;
         commitments.push(commitment);
-        lines.push(Line { line: number, salt, row });
+        lines.push(Line { line: number, salt, row, cells });
     }
     if !lines.is_empty() {
         body.insert("count".into(), json!(lines.len()));
@@ -151,7 +164,28 @@ pub fn prepare(command: &Command, setting: &Setting<'_>, entropy: Entropy<'_>) -
     Ok(Prepared { statement, text, openings, lines })
 }
 
-type Parts = (Map<String, Value>, Vec<(&'static str, gongkai_log::Tier, Value)>, Vec<Map<String, Value>>);
+/// Puts commitments in place of the cells that are not public, and gives what opens them.
+fn seal_cells(
+    shape: Option<&ListShape>,
+    setting: &Setting<'_>,
+    (revision, line): (u64, u64),
+    row: &mut Map<String, Value>,
+    entropy: Entropy<'_>,
+) -> Result<Vec<Cell>, Refusal> {
+    let mut cells = Vec::new();
+    let columns = shape.map_or(&[][..], |shape| shape.columns);
+    for column in columns.iter().filter(|column| column.tier != Tier::Public) {
+        let Some(value) = row.get_mut(column.name) else { continue };
+        let (name, salt) = (column.name.to_owned(), random(entropy));
+        let cell = Cell { name, salt, tier: column.tier, value: value.take() };
+        let commitment = list::commit_cell(setting.origin, &setting.stream, revision, line, &cell);
+        *value = json!(commitment.map_err(|e| malformed("lines", &e))?);
+        cells.push(cell);
+    }
+    Ok(cells)
+}
+
+type Parts = (Map<String, Value>, Vec<(&'static str, Tier, Value)>, Vec<Map<String, Value>>);
 
 /// Splits the fields by the kind's table.
 fn split(kind: &Kind, fields: &Map<String, Value>) -> Result<Parts, Refusal> {
@@ -188,11 +222,7 @@ fn lines(value: &Value) -> Result<Vec<Map<String, Value>>, Refusal> {
 
 /// Puts the values into random slots and fills the rest, so that outsiders learn neither how many
 /// there are nor which.
-fn fill(
-    kind: &Kind,
-    values: Vec<(&'static str, gongkai_log::Tier, Value)>,
-    entropy: Entropy<'_>,
-) -> Result<Vec<Filled>, Refusal> {
+fn fill(kind: &Kind, values: Vec<(&'static str, Tier, Value)>, entropy: Entropy<'_>) -> Result<Vec<Filled>, Refusal> {
     if values.len() > slot::SLOTS {
         return Err(Refusal::field("fields", kind.label, format!("文字项多于 {} 个", slot::SLOTS)));
     }

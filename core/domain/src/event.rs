@@ -1,10 +1,11 @@
 //! What is proposed and what was recorded.
 //!
 //! A [`Proposal`] is judged by `decide` and may be refused; a [`Recorded`] statement is folded by
-//! `evolve`, which may not refuse. A recorded event carries no slot values: an opening can be
-//! withdrawn at any time, so no rule may depend on one after the fact.
+//! `evolve`, which may not refuse. A public event carries no slot values: an opening can be withdrawn
+//! at any time, so no rule may depend on one after the fact. A sealed event has nothing but slots; it
+//! carries their values where the ledger can see them, and rules get along without.
 
-use std::{any::Any, fmt};
+use std::{any::Any, borrow::Cow, fmt};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use gongkai_log::{Digest, Opening, Statement};
@@ -23,8 +24,10 @@ pub struct Proposal<'a> {
     pub kind: &'static Kind,
     /// What was signed.
     pub statement: &'a Statement,
-    /// The opened slots.
+    /// The slots of tier public.
     pub openings: &'a [Opening],
+    /// The slots of other tiers. Empty when they are encrypted to a body's receivers.
+    pub sealed: &'a [Opening],
     /// The lines of the list, in order.
     pub lines: &'a [Map<String, Value>],
 }
@@ -32,7 +35,17 @@ pub struct Proposal<'a> {
 impl Proposal<'_> {
     /// The value of a slot that is a text.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.openings.iter().find(|o| o.name == name)?.value.as_str()
+        self.openings.iter().chain(self.sealed).find(|o| o.name == name)?.value.as_str()
+    }
+
+    /// What the payload is read from: the body, or all slots of a sealed event.
+    pub fn fields(&self) -> Cow<'_, Map<String, Value>> {
+        if self.kind.sealed { Cow::Owned(values(self.sealed)) } else { Cow::Borrowed(&self.statement.body) }
+    }
+
+    /// Whether its fields are encrypted to a body's receivers, so that nobody here can judge them.
+    pub fn is_unseen(&self) -> bool {
+        self.kind.sealed && self.sealed.is_empty()
     }
 
     /// The author's date, in the author's zone.
@@ -66,17 +79,25 @@ impl Proposal<'_> {
     }
 }
 
-/// A statement that is in the log.
+/// The values of slots by name.
+pub fn values(openings: &[Opening]) -> Map<String, Value> {
+    openings.iter().map(|opening| (opening.name.clone(), opening.value.clone())).collect()
+}
+
+/// A statement that is in the log, or a sealed one that is promised to be.
 #[derive(Clone, Copy, Debug)]
 pub struct Recorded<'a> {
-    /// Place in the log.
+    /// Place in the log; of a sealed event the number of entries before it.
     pub index: u64,
-    /// When the log recorded it.
+    /// When the log recorded it; of a sealed event when it was received.
     pub recorded_at: DateTime<Utc>,
     /// What was signed.
     pub statement: &'a Statement,
     /// Hash of the statement.
     pub hash: Digest,
+    /// The slots of a sealed event by name; `None` for a public event, and for a sealed one whose values
+    /// were encrypted to a body's receivers or are erased.
+    pub values: Option<&'a Map<String, Value>>,
 }
 
 impl Recorded<'_> {

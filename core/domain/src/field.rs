@@ -6,12 +6,16 @@
 
 use std::collections::BTreeSet;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Datelike, NaiveDate};
 use gongkai_log::{Digest, StreamId, Tier, VerifierKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::refusal::Refusal;
+use crate::{
+    refusal::Refusal,
+    vault::{TIER_KEY_BYTES, TierKey, VaultError},
+};
 
 /// Largest integer that survives every JSON reader: 2^53 − 1 (RFC 8785, I-JSON).
 pub const INTEGER_MAX: i64 = 9_007_199_254_740_991;
@@ -68,6 +72,10 @@ pub enum Shape {
     Link(&'static str),
     /// A verifier key.
     Key,
+    /// A public key to encrypt to.
+    SealingKey,
+    /// A stream of any family.
+    Stream,
     /// A BLAKE3 hash.
     Hash,
     /// One of the choices.
@@ -196,6 +204,8 @@ field_types! {
     Vec<OrgCode> => Shape::Orgs;
     Digest => Shape::Hash;
     KeyText => Shape::Key;
+    SealingKey => Shape::SealingKey;
+    StreamId => Shape::Stream;
     Vec<Attachment> => Shape::Attachments;
     Vec<NaiveDate> => Shape::Dates;
     Vec<u64> => Shape::Counts;
@@ -225,6 +235,28 @@ pub struct OrgCode(pub String);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyText(pub String);
+
+/// A public key to encrypt to: padded base64 of an X-Wing key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SealingKey(pub String);
+
+impl SealingKey {
+    /// The key itself.
+    ///
+    /// # Errors
+    /// [`VaultError::TierKey`].
+    pub fn key(&self) -> Result<TierKey, VaultError> {
+        let bytes = BASE64_STANDARD.decode(&self.0).map_err(|_| VaultError::TierKey)?;
+        TierKey::from_bytes(&bytes)
+    }
+}
+
+impl From<&TierKey> for SealingKey {
+    fn from(key: &TierKey) -> Self {
+        Self(BASE64_STANDARD.encode(key.to_bytes()))
+    }
+}
 
 /// A disclosure period: a year, half-year, quarter or month.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -332,6 +364,22 @@ links! {
     PledgeId = "pledge",
     /// A post.
     PostId = "post",
+    /// A nomination.
+    NominationId = "nomination",
+    /// A notice.
+    NoticeId = "notice",
+    /// A disclosure.
+    DisclosureId = "disclosure",
+    /// A letter.
+    LetterId = "letter",
+    /// A session with the people.
+    SessionId = "session",
+    /// A consultation.
+    ConsultationId = "consultation",
+    /// A tally.
+    TallyId = "tally",
+    /// A review.
+    ReviewId = "review",
 }
 
 /// Whether a code may name an organization.
@@ -366,6 +414,10 @@ pub fn check_value(shape: &Shape, value: &Value) -> Result<(), String> {
         }
         Shape::Link(family) => check_link(text()?, family),
         Shape::Key => VerifierKey::parse(text()?).map(drop).map_err(|e| format!("不是有效的验证钥匙（{e}）")),
+        Shape::SealingKey => {
+            SealingKey(text()?.to_owned()).key().map(drop).map_err(|_| format!("应是 {TIER_KEY_BYTES} 字节的 base64"))
+        }
+        Shape::Stream => text()?.parse::<StreamId>().map(drop).map_err(|_| "不是事项编号".into()),
         Shape::Hash => Digest::parse(text()?).map(drop).map_err(|_| "应是 32 字节的 base64".into()),
         Shape::Choice(choices) => {
             let given = text()?;

@@ -64,7 +64,13 @@ impl Replay {
 
 /// A statement of the log with its place and time.
 pub(crate) fn recorded<'a>(entry: &Entry, signed: &'a SignedStatement) -> Recorded<'a> {
-    Recorded { index: entry.index, recorded_at: entry.recorded_at, statement: &signed.statement, hash: signed.hash }
+    Recorded {
+        index: entry.index,
+        recorded_at: entry.recorded_at,
+        statement: &signed.statement,
+        hash: signed.hash,
+        values: None,
+    }
 }
 
 impl Authority for Replay {

@@ -6,14 +6,19 @@
 
 use std::fmt;
 
-use gongkai_log::{Digest, ENTRY_BYTES_MAX, List, Opening, Openings, Row, SignedStatement, StreamId, Tier, list, slot};
+use gongkai_log::{
+    Digest, ENTRY_BYTES_MAX, List, Opening, Openings, Row, SignedStatement, Statement, StreamId, Tier,
+    list::{self, Cell},
+    slot,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    envelope::Envelope,
     event::Proposal,
     field::{self, Shape},
-    kind::{self, Kind},
+    kind::{self, Kind, Secrecy},
     personal,
     refusal::Refusal,
 };
@@ -38,6 +43,13 @@ pub enum Filled {
         #[serde(with = "bytes32")]
         filler: [u8; 32],
     },
+    /// What only the body's receivers can open, with the submission's envelope.
+    Hidden {
+        /// Slot number, 0–15.
+        slot: u8,
+        /// The slot's commitment.
+        commitment: Digest,
+    },
 }
 
 impl fmt::Debug for Filled {
@@ -45,6 +57,7 @@ impl fmt::Debug for Filled {
         match self {
             Self::Open(opening) => opening.fmt(f),
             Self::Empty { slot, .. } => write!(f, "Empty({slot})"),
+            Self::Hidden { slot, .. } => write!(f, "Hidden({slot})"),
         }
     }
 }
@@ -54,7 +67,7 @@ impl Filled {
     pub fn slot(&self) -> u8 {
         match self {
             Self::Open(opening) => opening.slot,
-            Self::Empty { slot, .. } => *slot,
+            Self::Empty { slot, .. } | Self::Hidden { slot, .. } => *slot,
         }
     }
 
@@ -65,7 +78,10 @@ impl Filled {
     pub fn commit(&self, origin: &str, stream: &StreamId, revision: u64) -> Result<Digest, slot::SlotError> {
         match self {
             Self::Open(opening) => slot::commit(origin, stream, revision, opening),
-            Self::Empty { slot, .. } if usize::from(*slot) >= slot::SLOTS => Err(slot::SlotError::Range(*slot)),
+            Self::Empty { slot, .. } | Self::Hidden { slot, .. } if usize::from(*slot) >= slot::SLOTS => {
+                Err(slot::SlotError::Range(*slot))
+            }
+            Self::Hidden { commitment, .. } => Ok(*commitment),
             Self::Empty { salt, filler, .. } => Ok(slot::empty(salt, filler)),
         }
     }
@@ -80,8 +96,11 @@ pub struct Line {
     /// 32 random bytes.
     #[serde(with = "bytes32")]
     pub salt: [u8; 32],
-    /// The row.
+    /// The row; a cell of another tier than public is its commitment.
     pub row: Map<String, Value>,
+    /// What opens the cells of other tiers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<Cell>,
 }
 
 /// A signed statement with what it commits to (design 9).
@@ -95,6 +114,9 @@ pub struct Submission {
     /// The lines of the list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
+    /// The openings, encrypted to the receivers of the competent body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<Envelope>,
 }
 
 impl Submission {
@@ -115,8 +137,14 @@ pub struct Checked {
     pub kind: &'static Kind,
     /// The signed statement.
     pub signed: SignedStatement,
-    /// Commitments of all slots and the openings; the index is set when it is recorded.
+    /// Commitments of all slots and the public openings; the index is set when it is recorded.
     pub openings: Openings,
+    /// The openings of other tiers.
+    pub sealed: Vec<Opening>,
+    /// The cells of other tiers, by line.
+    pub cells: Vec<(u64, Cell)>,
+    /// What the ledger stores and cannot read.
+    pub envelope: Option<Envelope>,
     /// The list.
     pub list: Option<List>,
     /// The list's rows.
@@ -130,8 +158,14 @@ impl Checked {
             kind: self.kind,
             statement: &self.signed.statement,
             openings: &self.openings.open,
+            sealed: &self.sealed,
             lines: &self.rows,
         }
+    }
+
+    /// Whether something of it is for the vault.
+    pub fn needs_vault(&self) -> bool {
+        self.kind.sealed || !self.sealed.is_empty() || !self.cells.is_empty()
     }
 }
 
@@ -154,15 +188,46 @@ pub fn check(origin: &str, submission: Submission) -> Result<Checked, Refusal> {
         let reason = format!("「{}」的事项编号应以 {}/ 开头", kind.label, kind.family());
         return Err(Refusal::field("stream", "事项编号", reason));
     }
-    let openings = openings(&signed, submission.openings)?;
-    let (list, rows) = lines(&signed, kind, submission.lines)?;
+    check_stream(kind, &statement.stream)?;
+    let (mut openings, hidden) = openings(&signed, submission.openings)?;
+    let Lines { list, rows, cells } = lines(&signed, kind, submission.lines)?;
     check_body(kind, &statement.body, list.is_some())?;
-    check_slots(kind, &openings.open)?;
-    Ok(Checked { kind, signed, openings, list, rows })
+    let envelope = submission.envelope;
+    check_secrecy(kind, hidden, envelope.is_some())?;
+    if hidden == 0 {
+        check_slots(kind, &openings.open)?;
+    }
+    let sealed = openings.open.extract_if(.., |opening| opening.tier != Tier::Public).collect();
+    Ok(Checked { kind, signed, openings, sealed, cells, envelope, list, rows })
 }
 
-/// All 16 slots, each once, leading to the statement's root.
-fn openings(signed: &SignedStatement, filled: Vec<Filled>) -> Result<Openings, Refusal> {
+/// A sealed matter has a random id, so that its name tells nothing, not even when it began.
+fn check_stream(kind: &Kind, stream: &StreamId) -> Result<(), Refusal> {
+    if !kind.sealed || stream.id.get_version_num() == 4 {
+        return Ok(());
+    }
+    Err(Refusal::field("stream", "事项编号", "封存事项的编号应是随机的（UUID 第 4 版）"))
+}
+
+/// All slots are hidden or none, as the kind allows; a hidden one is nothing without its envelope.
+fn check_secrecy(kind: &Kind, hidden: usize, envelope: bool) -> Result<(), Refusal> {
+    let allowed = match (hidden, kind.sealed, kind.secrecy) {
+        (0, true, Secrecy::Body) => {
+            return Err(malformed("openings", &"这种事项应由提交人加密给受理机关，不能以明文提交"));
+        }
+        (0, _, _) => !envelope,
+        (slot::SLOTS, true, Secrecy::Body | Secrecy::Either) => envelope,
+        _ => false,
+    };
+    if allowed {
+        Ok(())
+    } else {
+        Err(malformed("envelope", &"加密提交应把全部字段槽放进信封，并附上信封"))
+    }
+}
+
+/// All 16 slots, each once, leading to the statement's root; and how many of them are hidden.
+fn openings(signed: &SignedStatement, filled: Vec<Filled>) -> Result<(Openings, usize), Refusal> {
     let statement = &signed.statement;
     if filled.len() != slot::SLOTS {
         let reason =
@@ -171,6 +236,7 @@ fn openings(signed: &SignedStatement, filled: Vec<Filled>) -> Result<Openings, R
     }
     let mut commitments = [None; slot::SLOTS];
     let mut open = Vec::new();
+    let hidden = filled.iter().filter(|filled| matches!(filled, Filled::Hidden { .. })).count();
     for filled in filled {
         let commitment = filled
             .commit(&statement.origin, &statement.stream, statement.revision)
@@ -186,10 +252,16 @@ fn openings(signed: &SignedStatement, filled: Vec<Filled>) -> Result<Openings, R
     if slot::root(&commitments) != statement.slots {
         return Err(malformed("openings", &"启封值与声明中的 slots 不符"));
     }
-    Ok(Openings { index: 0, commitments, open })
+    Ok((Openings { index: 0, commitments, open }, hidden))
 }
 
-type Lines = (Option<List>, Vec<Map<String, Value>>);
+/// A list with what is sealed of it.
+#[derive(Default)]
+struct Lines {
+    list: Option<List>,
+    rows: Vec<Map<String, Value>>,
+    cells: Vec<(u64, Cell)>,
+}
 
 /// The lines, leading to the body's `lines` and `count`, each usable for the list's shape.
 fn lines(signed: &SignedStatement, kind: &Kind, lines: Vec<Line>) -> Result<Lines, Refusal> {
@@ -199,7 +271,7 @@ fn lines(signed: &SignedStatement, kind: &Kind, lines: Vec<Line>) -> Result<Line
     if lines.is_empty() {
         return match (declared, shape) {
             ((None, None), Some((shape, true))) => Err(Refusal::field("lines", shape.label, "至少一行")),
-            ((None, None), _) => Ok((None, Vec::new())),
+            ((None, None), _) => Ok(Lines::default()),
             _ => Err(malformed("lines", &"声明有明细，提交里没有")),
         };
     }
@@ -211,15 +283,16 @@ fn lines(signed: &SignedStatement, kind: &Kind, lines: Vec<Line>) -> Result<Line
         return Err(malformed("lines", &"声明没有写明 count 和 lines"));
     };
     let root = Digest::parse(root).map_err(|e| malformed("lines", &e))?;
-    for (number, line) in lines.iter().enumerate() {
-        field::check_row(shape, number, &line.row)?;
-        check_row(shape, number, &line.row)?;
+    let (mut rows, mut cells, mut list) = (Vec::new(), Vec::new(), List::default());
+    for (number, Line { line, salt, row, cells: opened }) in lines.into_iter().enumerate() {
+        check_row(shape, statement, number, &row, &opened)?;
+        cells.extend(opened.into_iter().map(|cell| (line, cell)));
+        rows.push(row.clone());
+        list.rows.push(Row::Open { line, row, salt });
     }
-    let rows: Vec<_> = lines.iter().map(|line| line.row.clone()).collect();
-    let list = List { rows: lines.into_iter().map(|Line { line, salt, row }| Row::Open { line, row, salt }).collect() };
     list.check(&statement.origin, &statement.stream, statement.revision, &root, count)
         .map_err(|e: list::ListError| malformed("lines", &chain(&e)))?;
-    Ok((Some(list), rows))
+    Ok(Lines { list: Some(list), rows, cells })
 }
 
 fn check_body(kind: &Kind, body: &Map<String, Value>, has_list: bool) -> Result<(), Refusal> {
@@ -232,7 +305,7 @@ fn check_body(kind: &Kind, body: &Map<String, Value>, has_list: bool) -> Result<
     field::check_fields(kind.body_fields(), &rest)
 }
 
-/// Slots: known, each once, of the tier that the kind declares, public, usable, free of personal data.
+/// Slots: known, each once, of the tier that the kind declares, usable, free of personal data.
 fn check_slots(kind: &Kind, open: &[Opening]) -> Result<(), Refusal> {
     let mut values = Map::new();
     for opening in open {
@@ -242,10 +315,7 @@ fn check_slots(kind: &Kind, open: &[Opening]) -> Result<(), Refusal> {
         if opening.tier != tier {
             return Err(Refusal::field(field.name, field.label, format!("公开范围应是 {tier}")));
         }
-        if tier != Tier::Public {
-            return Err(Refusal::Tier { name: field.name.into(), label: field.label.into(), tier });
-        }
-        scan(field.label, "", &opening.value)?;
+        scan(field.label, "", tier, &opening.value)?;
         if values.insert(opening.name.clone(), opening.value.clone()).is_some() {
             return Err(Refusal::field(field.name, field.label, "写了两次"));
         }
@@ -253,26 +323,50 @@ fn check_slots(kind: &Kind, open: &[Opening]) -> Result<(), Refusal> {
     field::check_fields(kind.slot_fields().map(|(field, _)| field), &values)
 }
 
-/// A line's cells: public ones only, texts free of personal data.
-fn check_row(shape: &field::ListShape, number: usize, row: &Map<String, Value>) -> Result<(), Refusal> {
+/// A line's cells: usable, texts free of personal data, those of other tiers opened and bound.
+fn check_row(
+    shape: &field::ListShape,
+    statement: &Statement,
+    number: usize,
+    row: &Map<String, Value>,
+    cells: &[Cell],
+) -> Result<(), Refusal> {
+    let place = format!("第{}行", number + 1);
+    let mut values = row.clone();
+    for cell in cells {
+        let Some(column) = shape.columns.iter().find(|column| column.name == cell.name) else {
+            return Err(Refusal::field(&cell.name, &cell.name, format!("{place}没有这一栏")));
+        };
+        let commitment =
+            list::commit_cell(&statement.origin, &statement.stream, statement.revision, number as u64, cell)
+                .map_err(|e| malformed("lines", &chain(&e)))?;
+        let bound = row.get(column.name).and_then(Value::as_str) == Some(commitment.to_string().as_str());
+        if column.tier != cell.tier || column.tier == Tier::Public || !bound {
+            return Err(Refusal::field(column.name, column.label, format!("{place}与它的封存值不符")));
+        }
+        values.insert(cell.name.clone(), cell.value.clone());
+    }
+    field::check_row(shape, number, &values)?;
     for column in shape.columns {
-        let Some(value) = row.get(column.name) else { continue };
-        if column.tier != Tier::Public {
-            return Err(Refusal::Tier { name: column.name.into(), label: column.label.into(), tier: column.tier });
+        let Some(value) = values.get(column.name) else { continue };
+        if column.tier != Tier::Public && !cells.iter().any(|cell| cell.name == column.name) {
+            return Err(Refusal::field(column.name, column.label, format!("{place}应是封存值，并附启封值")));
         }
         if matches!(column.shape, Shape::Text(_)) {
-            scan(column.label, &format!("第{}行", number + 1), value)?;
+            scan(column.label, &place, column.tier, value)?;
         }
     }
     Ok(())
 }
 
-fn scan(label: &str, place: &str, value: &Value) -> Result<(), Refusal> {
+/// No ID number enters the log in any tier; a telephone or an account may be told to those who need it.
+fn scan(label: &str, place: &str, tier: Tier, value: &Value) -> Result<(), Refusal> {
     let texts: &[Value] = match value {
         Value::Array(items) => items,
         other => std::slice::from_ref(other),
     };
-    match texts.iter().filter_map(Value::as_str).find_map(|text| personal::scan(text).into_iter().next()) {
+    let barred = |hit: &personal::Hit| tier == Tier::Public || hit.kind == personal::HitKind::IdNumber;
+    match texts.iter().filter_map(Value::as_str).find_map(|text| personal::scan(text).into_iter().find(barred)) {
         Some(hit) => Err(Refusal::PersonalData { label: label.into(), place: place.into(), what: hit.message() }),
         None => Ok(()),
     }

@@ -17,11 +17,16 @@ use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,
     aead::{Aead as _, Payload},
 };
-use gongkai_log::{Digest, Opening, StreamId, Tier, canonical, slot, statement::statement_id};
+use gongkai_log::{
+    Digest, Opening, StreamId, Tier, canonical,
+    list::{self, Cell},
+    sealed, slot,
+    statement::statement_id,
+};
 use hpke::{
     Deserializable as _, Kem as _, OpModeR, OpModeS, Serializable as _,
     aead::ChaCha20Poly1305,
-    kdf::KdfTurboShake128,
+    kdf::HkdfSha256,
     kem::XWing,
     rand_core::{TryCryptoRng, TryRng},
     single_shot_open, single_shot_seal_with_rng,
@@ -37,11 +42,17 @@ pub const NONCE_BYTES: usize = 24;
 pub const TIER_KEY_BYTES: usize = 1_216;
 /// Bytes of an encapsulated key (X-Wing).
 const ENCAPSULATED_BYTES: usize = 1_120;
+/// Bytes of a wrap: encapsulated key, key and tag.
+pub const WRAP_BYTES: usize = ENCAPSULATED_BYTES + KEY_BYTES + 16;
 /// Smallest bucket: a yes and a short sentence look alike.
 const BUCKET_BYTES_MIN: usize = 128;
 
 const FIELD_CONTEXT: &str = "gongkai 2026 vault field v1";
+const EVENT_CONTEXT: &str = "gongkai 2026 vault event v1";
 const WRAP_FORM: &str = "gongkai.wrap/v1";
+
+/// Most bytes of one sealed value: a draft with its list.
+pub const VALUE_BYTES_MAX: usize = 16 << 20;
 
 /// Why something was not sealed or opened. It never says what is inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,10 +83,15 @@ impl DataKey {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The key of one slot.
+    /// The key of one slot or cell.
     fn field(&self, place: &Place<'_>) -> Zeroizing<[u8; KEY_BYTES]> {
-        let mut hasher = blake3::Hasher::new_derive_key(FIELD_CONTEXT);
-        hasher.update(&*self.0).update(place.statement().as_bytes()).update(&[place.slot]);
+        let spot = format!("{}\n{}\n{}", place.statement(), place.spot, place.name);
+        self.derive(FIELD_CONTEXT, spot.as_bytes())
+    }
+
+    fn derive(&self, context: &str, material: &[u8]) -> Zeroizing<[u8; KEY_BYTES]> {
+        let mut hasher = blake3::Hasher::new_derive_key(context);
+        hasher.update(&*self.0).update(material);
         Zeroizing::new(*hasher.finalize().as_bytes())
     }
 }
@@ -83,6 +99,24 @@ impl DataKey {
 impl fmt::Debug for DataKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DataKey(hidden)")
+    }
+}
+
+/// Which value of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Spot {
+    /// The slot with this number.
+    Slot(u8),
+    /// A cell of the line with this number; the column is the field's name.
+    Cell(u64),
+}
+
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slot(slot) => write!(f, "slot {slot}"),
+            Self::Cell(line) => write!(f, "cell {line}"),
+        }
     }
 }
 
@@ -95,13 +129,13 @@ pub struct Place<'s> {
     pub stream: &'s StreamId,
     /// Revision of the statement.
     pub revision: u64,
-    /// Slot number.
-    pub slot: u8,
+    /// Slot or cell.
+    pub spot: Spot,
     /// To whom the field is disclosed.
     pub tier: Tier,
     /// Field name.
     pub name: &'s str,
-    /// The slot's commitment.
+    /// The commitment of the slot or cell.
     pub commitment: Digest,
 }
 
@@ -111,8 +145,9 @@ impl Place<'_> {
     }
 
     fn associated(&self) -> Result<String, VaultError> {
-        let Self { origin, slot, tier, name, commitment, .. } = self;
-        let associated = json!([origin, self.statement(), slot, tier.as_str(), name, commitment.to_string()]);
+        let Self { origin, spot, tier, name, commitment, .. } = self;
+        let spot = spot.to_string();
+        let associated = json!([origin, self.statement(), spot, tier.as_str(), name, commitment.to_string()]);
         canonical::to_string(&associated).map_err(|_| VaultError::Value)
     }
 }
@@ -126,7 +161,7 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
 }
 
-/// Seals the salt and value of a slot under 24 random bytes.
+/// Seals the salt and value of a slot or cell under 24 random bytes.
 ///
 /// # Errors
 /// [`VaultError::Value`].
@@ -138,42 +173,118 @@ pub fn seal(
     nonce: [u8; NONCE_BYTES],
 ) -> Result<Sealed, VaultError> {
     let value = Zeroizing::new(canonical::to_string(value).map_err(|_| VaultError::Value)?);
-    let mut plain = Zeroizing::new(vec![0; bucket(KEY_BYTES + value.len())]);
-    plain[..KEY_BYTES].copy_from_slice(salt);
-    plain[KEY_BYTES..KEY_BYTES + value.len()].copy_from_slice(value.as_bytes());
-    let associated = place.associated()?;
-    let payload = Payload { msg: &plain, aad: associated.as_bytes() };
-    let cipher = XChaCha20Poly1305::new((&*key.field(place)).into());
-    let bytes = cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Sealed)?;
-    Ok(Sealed { nonce, bytes })
+    encrypt(&key.field(place), &place.associated()?, salt, &value, nonce)
 }
 
-/// Opens a sealed value, and proves that it is what the slot committed to.
+/// Opens a sealed slot or cell, and proves that it is what the statement committed to.
 ///
 /// # Errors
 /// [`VaultError::Sealed`], [`VaultError::Commitment`].
-pub fn open(key: &DataKey, place: &Place<'_>, sealed: &Sealed) -> Result<Opening, VaultError> {
-    let associated = place.associated()?;
-    let payload = Payload { msg: &sealed.bytes, aad: associated.as_bytes() };
-    let cipher = XChaCha20Poly1305::new((&*key.field(place)).into());
-    let plain = cipher.decrypt(&XNonce::from(sealed.nonce), payload).map_err(|_| VaultError::Sealed)?;
-    let plain = Zeroizing::new(plain);
-    let (salt, value) = plain.split_first_chunk::<KEY_BYTES>().ok_or(VaultError::Commitment)?;
-    // Canonical JSON has no zero byte, so the padding is whatever zeros follow it.
-    let end = value.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    let value = std::str::from_utf8(&value[..end]).map_err(|_| VaultError::Commitment)?;
-    let value =
-        canonical::parse_with_limit(value, slot::OPENINGS_LINE_BYTES_MAX).map_err(|_| VaultError::Commitment)?;
-    let Place { origin, stream, revision, slot, tier, name, commitment } = *place;
-    let opening = Opening { slot, salt: *salt, tier, name: name.to_owned(), value };
-    match slot::commit(origin, stream, revision, &opening) {
-        Ok(found) if found == commitment => Ok(opening),
-        _ => Err(VaultError::Commitment),
+pub fn open(key: &DataKey, place: &Place<'_>, sealed: &Sealed) -> Result<Opened, VaultError> {
+    let (salt, value) = decrypt(&key.field(place), &place.associated()?, sealed)?;
+    let value = canonical::parse_with_limit(&value, VALUE_BYTES_MAX).map_err(|_| VaultError::Commitment)?;
+    let opened = Opened { salt, value };
+    if opened.commit(place) == Some(place.commitment) { Ok(opened) } else { Err(VaultError::Commitment) }
+}
+
+/// Salt and value of a slot or cell.
+#[derive(Clone, PartialEq)]
+pub struct Opened {
+    /// 32 random bytes.
+    pub salt: [u8; KEY_BYTES],
+    /// The value.
+    pub value: Value,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opened(hidden)")
     }
 }
 
+impl Opened {
+    fn commit(&self, place: &Place<'_>) -> Option<Digest> {
+        let Place { origin, stream, revision, spot, tier, name, .. } = *place;
+        let (salt, value, name) = (self.salt, self.value.clone(), name.to_owned());
+        match spot {
+            Spot::Slot(slot) => slot::commit(origin, stream, revision, &Opening { slot, salt, tier, name, value }).ok(),
+            Spot::Cell(line) => {
+                list::commit_cell(origin, stream, revision, line, &Cell { name, salt, tier, value }).ok()
+            }
+        }
+    }
+}
+
+/// Seals the note of a sealed event with the salt of its commitment.
+///
+/// # Errors
+/// [`VaultError::Sealed`].
+pub fn seal_event(
+    key: &DataKey,
+    origin: &str,
+    salt: &[u8; KEY_BYTES],
+    note: &str,
+    nonce: [u8; NONCE_BYTES],
+) -> Result<Sealed, VaultError> {
+    let commitment = sealed::commit_event(salt, note);
+    encrypt(&key.derive(EVENT_CONTEXT, commitment.as_bytes()), &event_place(origin, &commitment)?, salt, note, nonce)
+}
+
+/// Opens the note of a sealed event, and proves that it is what was promised.
+///
+/// # Errors
+/// [`VaultError::Sealed`], [`VaultError::Commitment`].
+pub fn open_event(
+    key: &DataKey,
+    origin: &str,
+    commitment: &Digest,
+    sealed: &Sealed,
+) -> Result<([u8; KEY_BYTES], String), VaultError> {
+    let place = event_place(origin, commitment)?;
+    let (salt, note) = decrypt(&key.derive(EVENT_CONTEXT, commitment.as_bytes()), &place, sealed)?;
+    if sealed::commit_event(&salt, &note) == *commitment {
+        Ok((salt, note.to_string()))
+    } else {
+        Err(VaultError::Commitment)
+    }
+}
+
+fn event_place(origin: &str, commitment: &Digest) -> Result<String, VaultError> {
+    canonical::to_string(&json!([origin, "event", commitment.to_string()])).map_err(|_| VaultError::Value)
+}
+
+fn encrypt(
+    key: &[u8; KEY_BYTES],
+    associated: &str,
+    salt: &[u8; KEY_BYTES],
+    text: &str,
+    nonce: [u8; NONCE_BYTES],
+) -> Result<Sealed, VaultError> {
+    let mut plain = Zeroizing::new(vec![0; bucket(KEY_BYTES + text.len())]);
+    plain[..KEY_BYTES].copy_from_slice(salt);
+    plain[KEY_BYTES..KEY_BYTES + text.len()].copy_from_slice(text.as_bytes());
+    let payload = Payload { msg: &plain, aad: associated.as_bytes() };
+    let bytes = XChaCha20Poly1305::new(key.into()).encrypt(&XNonce::from(nonce), payload);
+    Ok(Sealed { nonce, bytes: bytes.map_err(|_| VaultError::Sealed)? })
+}
+
+fn decrypt(
+    key: &[u8; KEY_BYTES],
+    associated: &str,
+    sealed: &Sealed,
+) -> Result<([u8; KEY_BYTES], Zeroizing<String>), VaultError> {
+    let payload = Payload { msg: &sealed.bytes, aad: associated.as_bytes() };
+    let plain = XChaCha20Poly1305::new(key.into()).decrypt(&XNonce::from(sealed.nonce), payload);
+    let plain = Zeroizing::new(plain.map_err(|_| VaultError::Sealed)?);
+    let (salt, text) = plain.split_first_chunk::<KEY_BYTES>().ok_or(VaultError::Commitment)?;
+    // Neither canonical JSON nor a note has a zero byte, so the padding is whatever zeros follow.
+    let end = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let text = std::str::from_utf8(&text[..end]).map_err(|_| VaultError::Commitment)?;
+    Ok((*salt, Zeroizing::new(text.to_owned())))
+}
+
 /// The next size that a length is padded to (Padmé: at most an eighth more, and few sizes in all).
-fn bucket(bytes: usize) -> usize {
+pub(crate) fn bucket(bytes: usize) -> usize {
     let bytes = bytes.max(BUCKET_BYTES_MIN);
     let exponent = bytes.ilog2();
     let mask = (1_usize << (exponent - exponent.ilog2() - 1)) - 1;
@@ -283,6 +394,46 @@ fn info(origin: &str, subject: &str, scope: &Scope) -> Result<String, VaultError
     canonical::to_string(&info).map_err(|_| VaultError::Wrap)
 }
 
+/// Encrypts 32 bytes to a public key: HPKE (RFC 9180) with X-Wing, HKDF-SHA256 and ChaCha20-Poly1305.
+/// `entropy` fills a buffer with random bytes.
+pub(crate) fn encapsulate(
+    to: &TierKey,
+    info: &str,
+    key: &[u8; KEY_BYTES],
+    entropy: &mut dyn FnMut(&mut [u8]),
+) -> Result<Vec<u8>, VaultError> {
+    let (encapsulated, sealed) = single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, XWing>(
+        &OpModeS::Base,
+        &to.0,
+        info.as_bytes(),
+        key,
+        &[],
+        &mut Handed(entropy),
+    )
+    .map_err(|_| VaultError::Wrap)?;
+    Ok([encapsulated.to_bytes().as_slice(), &sealed].concat())
+}
+
+/// Decrypts what [`encapsulate`] made.
+pub(crate) fn decapsulate(
+    with: &TierSecret,
+    info: &str,
+    wrap: &[u8],
+) -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
+    let (encapsulated, sealed) = wrap.split_at_checked(ENCAPSULATED_BYTES).ok_or(VaultError::Wrap)?;
+    let encapsulated = <XWing as hpke::Kem>::EncappedKey::from_bytes(encapsulated).map_err(|_| VaultError::Wrap)?;
+    let key = single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(
+        &OpModeR::Base,
+        &with.0,
+        &encapsulated,
+        info.as_bytes(),
+        sealed,
+        &[],
+    );
+    let key = Zeroizing::new(key.map_err(|_| VaultError::Wrap)?);
+    <[u8; KEY_BYTES]>::try_from(key.as_slice()).map(Zeroizing::new).map_err(|_| VaultError::Wrap)
+}
+
 /// Wraps a subject's data key to a tier key. `entropy` fills a buffer with random bytes.
 ///
 /// # Errors
@@ -295,17 +446,7 @@ pub fn wrap(
     key: &DataKey,
     entropy: &mut dyn FnMut(&mut [u8]),
 ) -> Result<Wrap, VaultError> {
-    let info = info(origin, subject, scope)?;
-    let (encapsulated, sealed) = single_shot_seal_with_rng::<ChaCha20Poly1305, KdfTurboShake128, XWing>(
-        &OpModeS::Base,
-        &to.0,
-        info.as_bytes(),
-        &*key.0,
-        &[],
-        &mut Handed(entropy),
-    )
-    .map_err(|_| VaultError::Wrap)?;
-    Ok(Wrap([encapsulated.to_bytes().as_slice(), &sealed].concat()))
+    encapsulate(to, &info(origin, subject, scope)?, &key.0, entropy).map(Wrap)
 }
 
 /// Unwraps a subject's data key.
@@ -319,20 +460,7 @@ pub fn unwrap(
     scope: &Scope,
     wrap: &Wrap,
 ) -> Result<DataKey, VaultError> {
-    let info = info(origin, subject, scope)?;
-    let (encapsulated, sealed) = wrap.0.split_at_checked(ENCAPSULATED_BYTES).ok_or(VaultError::Wrap)?;
-    let encapsulated = <XWing as hpke::Kem>::EncappedKey::from_bytes(encapsulated).map_err(|_| VaultError::Wrap)?;
-    let key = single_shot_open::<ChaCha20Poly1305, KdfTurboShake128, XWing>(
-        &OpModeR::Base,
-        &with.0,
-        &encapsulated,
-        info.as_bytes(),
-        sealed,
-        &[],
-    );
-    let key = Zeroizing::new(key.map_err(|_| VaultError::Wrap)?);
-    let key = <[u8; KEY_BYTES]>::try_from(key.as_slice()).map_err(|_| VaultError::Wrap)?;
-    Ok(DataKey::from_bytes(key))
+    decapsulate(with, &info(origin, subject, scope)?, &wrap.0).map(DataKey)
 }
 
 #[cfg(test)]
@@ -353,7 +481,7 @@ mod tests {
     fn place<'s>(stream: &'s StreamId, value: &Value) -> Place<'s> {
         let opening = Opening { slot: 3, salt: SALT, tier: Tier::Named, name: "text".to_owned(), value: value.clone() };
         let commitment = slot::commit(ORIGIN, stream, 1, &opening).unwrap();
-        Place { origin: ORIGIN, stream, revision: 1, slot: 3, tier: Tier::Named, name: "text", commitment }
+        Place { origin: ORIGIN, stream, revision: 1, spot: Spot::Slot(3), tier: Tier::Named, name: "text", commitment }
     }
 
     fn key(byte: u8) -> DataKey {
@@ -398,7 +526,8 @@ mod tests {
             Place { origin: "other.example", ..good },
             Place { stream: &other, ..good },
             Place { revision: 2, ..good },
-            Place { slot: 4, ..good },
+            Place { spot: Spot::Slot(4), ..good },
+            Place { spot: Spot::Cell(3), ..good },
             Place { tier: Tier::Unit, ..good },
             Place { name: "summary", ..good },
             Place { commitment: Digest::ZERO, ..good },
@@ -426,6 +555,30 @@ mod tests {
         for sealed in [false_value, false_salt] {
             assert_eq!(open(&key(1), &good, &sealed), Err(VaultError::Commitment));
         }
+    }
+
+    #[test]
+    fn the_note_of_a_sealed_event_opens_only_as_what_was_promised() {
+        let (note, origin) = ("gongkai.statement/v1\n…\n", ORIGIN);
+        let commitment = sealed::commit_event(&SALT, note);
+        let sealed_note = seal_event(&key(1), origin, &SALT, note, NONCE).unwrap();
+        assert_eq!(open_event(&key(1), origin, &commitment, &sealed_note), Ok((SALT, note.to_owned())));
+        assert!(open_event(&key(2), origin, &commitment, &sealed_note).is_err());
+        assert!(open_event(&key(1), "other.example", &commitment, &sealed_note).is_err());
+        assert!(open_event(&key(1), origin, &sealed::decoy(&SALT), &sealed_note).is_err());
+    }
+
+    #[test]
+    fn a_cell_opens_only_in_its_line_and_column() {
+        let (stream, value) = (stream(), json!("方禾生(虚构)"));
+        let cell = Cell { name: "full_name".into(), salt: SALT, tier: Tier::Unit, value: value.clone() };
+        let commitment = list::commit_cell(ORIGIN, &stream, 1, 7, &cell).unwrap();
+        let (spot, tier, name) = (Spot::Cell(7), Tier::Unit, "full_name");
+        let place = Place { origin: ORIGIN, stream: &stream, revision: 1, spot, tier, name, commitment };
+        let sealed = seal(&key(1), &place, &SALT, &value, NONCE).unwrap();
+        assert_eq!(open(&key(1), &place, &sealed).unwrap().value, value);
+        assert!(open(&key(1), &Place { spot: Spot::Cell(8), ..place }, &sealed).is_err());
+        assert!(open(&key(1), &Place { name: "masked_name", ..place }, &sealed).is_err());
     }
 
     #[test]

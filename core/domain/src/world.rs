@@ -16,6 +16,7 @@ use crate::{
     kind::{self, disclosure::Totals, registry::Level},
     refusal::Refusal,
     rules::{Rule, RuleCode, Rules},
+    vault::TierKey,
 };
 
 /// Deepest chain of organizations that is followed: nation, province, city, county, township,
@@ -98,6 +99,17 @@ pub struct Grant {
     pub org: Option<String>,
 }
 
+/// Who receives what is encrypted to a body.
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    /// Stream of the appointment; envelopes name it.
+    pub stream: StreamId,
+    /// The person.
+    pub person: StreamId,
+    /// To encrypt to.
+    pub key: TierKey,
+}
+
 /// The closing balance of one published period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Booked {
@@ -122,6 +134,9 @@ pub struct World {
     key_streams: HashMap<StreamId, String>,
     grants: HashMap<StreamId, Vec<Grant>>,
     grant_holders: HashMap<StreamId, StreamId>,
+    head_posts: HashMap<StreamId, String>,
+    leaders: HashMap<String, Vec<StreamId>>,
+    receivers: HashMap<String, Vec<Receiver>>,
     /// Working-day calendar.
     pub calendar: Calendar,
     /// Rules in force.
@@ -219,6 +234,50 @@ impl World {
 
     pub(crate) fn add_person(&mut self, person: StreamId, org: String) {
         self.persons.insert(person, org);
+    }
+
+    /// The organization in whose name a person was registered.
+    pub fn person_org(&self, person: &StreamId) -> Option<&str> {
+        self.persons.get(person).map(String::as_str)
+    }
+
+    pub(crate) fn add_head_post(&mut self, post: StreamId, org: String) {
+        self.head_posts.insert(post, org);
+    }
+
+    pub(crate) fn takes_post(&mut self, person: StreamId, post: &StreamId) {
+        if let Some(org) = self.head_posts.get(post) {
+            self.leaders.entry(org.clone()).or_default().push(person);
+        }
+    }
+
+    /// Whether a person is in a post that heads the organization.
+    pub fn leads(&self, person: &StreamId, org: &str) -> bool {
+        self.leaders.get(org).is_some_and(|leaders| leaders.contains(person))
+    }
+
+    pub(crate) fn add_receiver(&mut self, org: String, receiver: Receiver) {
+        self.receivers.entry(org).or_default().push(receiver);
+    }
+
+    pub(crate) fn withdraw_receiver(&mut self, org: &str, stream: &StreamId) {
+        if let Some(receivers) = self.receivers.get_mut(org) {
+            receivers.retain(|receiver| receiver.stream != *stream);
+        }
+    }
+
+    /// Who receives what is encrypted to an organization.
+    pub fn receivers(&self, org: &str) -> &[Receiver] {
+        self.receivers.get(org).map_or(&[], Vec::as_slice)
+    }
+
+    /// The body that handles what is said against these people: the organization or the nearest above it
+    /// that has a receiver who is not one of them, and that none of them leads (confidentiality.md §2).
+    pub fn competent_body<'a>(&'a self, org: &'a str, against: &[StreamId]) -> Option<&'a str> {
+        self.chain(org).find(|code| {
+            let able = self.receivers(code).iter().any(|receiver| !against.contains(&receiver.person));
+            able && !against.iter().any(|person| self.leads(person, code))
+        })
     }
 
     /// A key by name, revoked ones included.

@@ -6,11 +6,12 @@
 //!
 //! Not here: what a row means, and why one was withdrawn.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::canonical::{self, CanonicalError, INTEGER_MAX};
 use crate::hash::{Digest, HashError, decode32};
-use crate::slot;
+use crate::slot::{self, Tier};
 use crate::statement::statement_id;
 use crate::stream::StreamId;
 use crate::tree;
@@ -163,6 +164,42 @@ pub fn commit_line(
     let payload = json!([origin, statement_id(stream, revision), "line", line, row]);
     let payload = canonical::to_string(&payload).map_err(|source| ListError::Json { line, source })?;
     Ok(slot::commitment(salt, &payload))
+}
+
+/// What stays sealed of a line that is public: one cell, of which the row holds only the commitment.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cell {
+    /// Column of the list.
+    pub name: String,
+    /// 32 random bytes; padded base64 in JSON.
+    #[serde(serialize_with = "slot::salt_to_text", deserialize_with = "slot::salt_from_text")]
+    pub salt: [u8; 32],
+    /// To whom the cell is disclosed.
+    pub tier: Tier,
+    /// The value.
+    pub value: Value,
+}
+
+impl std::fmt::Debug for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cell({}, {})", self.name, self.tier)
+    }
+}
+
+/// Commitment of a sealed cell: `derive_key(slot context, salt ‖ canonical [origin, statement id, "cell",
+/// line, tier, column, value])`.
+pub fn commit_cell(
+    origin: &str,
+    stream: &StreamId,
+    revision: u64,
+    line: u64,
+    cell: &Cell,
+) -> Result<Digest, ListError> {
+    let payload =
+        json!([origin, statement_id(stream, revision), "cell", line, cell.tier.as_str(), cell.name, cell.value]);
+    let payload = canonical::to_string(&payload).map_err(|source| ListError::Json { line, source })?;
+    Ok(slot::commitment(&cell.salt, &payload))
 }
 
 /// Root over commitments, in the shape of RFC 6962 with BLAKE3; BLAKE3 of nothing for no lines.

@@ -115,11 +115,11 @@ impl std::fmt::Display for Tier {
     }
 }
 
-fn salt_to_text<S: Serializer>(salt: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn salt_to_text<S: Serializer>(salt: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&Digest::from_bytes(*salt))
 }
 
-fn salt_from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+pub(crate) fn salt_from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
     let text = String::deserialize(deserializer)?;
     decode32(&text).map_err(serde::de::Error::custom)
 }

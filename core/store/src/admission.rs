@@ -10,7 +10,8 @@ use gongkai_domain::{
     submission,
 };
 use gongkai_log::{
-    Digest, SignedStatement, StatementError, UnplacedLine, VerifierKey, canonical::CanonicalError, slot::SlotError,
+    Digest, SignedStatement, StatementError, Tier, UnplacedLine, VerifierKey, canonical::CanonicalError,
+    slot::SlotError,
 };
 
 /// What verification found, and under which keys.
@@ -51,6 +52,7 @@ pub(crate) fn admit(
 ) -> Result<Admitted, Refusal> {
     let note = submission.note.clone();
     let checked = submission::check(origin, submission)?;
+    without_vault(&checked)?;
     let keys: Option<Vec<VerifierKey>> =
         checked.signed.statement.signers.iter().map(|signer| key(&signer.key)).collect();
     let verified = match keys {
@@ -70,6 +72,20 @@ pub(crate) fn admit(
         verified,
         list,
     })
+}
+
+/// What is not for everybody is not stored in the clear, but in a vault or not at all.
+fn without_vault(checked: &Checked) -> Result<(), Refusal> {
+    if !checked.needs_vault() {
+        return Ok(());
+    }
+    let (name, tier) = match (checked.sealed.first(), checked.cells.first()) {
+        (Some(opening), _) => (opening.name.clone(), opening.tier),
+        (None, Some((_, cell))) => (cell.name.clone(), cell.tier),
+        (None, None) => (checked.kind.name.to_owned(), Tier::Named),
+    };
+    let label = checked.kind.field(&name).map_or(checked.kind.label, |field| field.label).to_owned();
+    Err(Refusal::Tier { name, label, tier })
 }
 
 /// Strict verification: exactly the signers signed, in their order, under these keys.

@@ -191,7 +191,13 @@ impl Shared {
         for (index, signed) in (from..).zip(statements) {
             if teaches(&signed.statement) {
                 let world = world.get_or_insert_with(|| self.world.write().unwrap_or_else(PoisonError::into_inner));
-                world.evolve(&Recorded { index, recorded_at, statement: &signed.statement, hash: signed.hash });
+                world.evolve(&Recorded {
+                    index,
+                    recorded_at,
+                    statement: &signed.statement,
+                    hash: signed.hash,
+                    values: None,
+                });
             }
         }
     }

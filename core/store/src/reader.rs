@@ -93,6 +93,7 @@ pub(crate) fn with_recorded<T>(entry: &Entry, f: impl FnOnce(&Recorded<'_>) -> T
         recorded_at: entry.recorded_at,
         statement: &signed.statement,
         hash: signed.hash,
+        values: None,
     };
     Some(f(&recorded))
 }

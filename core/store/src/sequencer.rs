@@ -16,7 +16,7 @@ use std::{
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, TimeDelta, Utc};
 use gongkai_domain::{
-    Command, Context, Head, Recorded, Refusal, Setting, Submission, World, judge,
+    Command, Context, Head, Recorded, Refusal, Setting, World, judge,
     kind::{self, slot::Withdrawn},
     prepare,
 };
@@ -360,7 +360,8 @@ impl<S: EventStore> Sequencer<S> {
         draft.head.edge.append(leaf).map_err(|error| StoreError::row(index, "head", error.to_string()))?;
         draft.head =
             LogHead { size: index + 1, entry_hash, edge: std::mem::take(&mut draft.head.edge), recorded_at: draft.now };
-        let recorded = Recorded { index, recorded_at: draft.now, statement: &signed.statement, hash: signed.hash };
+        let recorded =
+            Recorded { index, recorded_at: draft.now, statement: &signed.statement, hash: signed.hash, values: None };
         let state = judge::evolve(std::mem::take(&mut stream.1), &recorded);
         *stream = (Some(Head { revision: signed.statement.revision, hash: signed.hash }), state);
         if teaches(&signed.statement) {
@@ -541,7 +542,7 @@ impl<S: EventStore> Sequencer<S> {
         let signed = SignedStatement::sign(&prepared.statement, &[key]).map_err(|e| Refusal::Signature(chain(&e)))?;
         let head = Head { revision: prepared.statement.revision, hash: signed.hash };
         let note = signed.note.to_string();
-        let submission = Submission { note, openings: prepared.openings, lines: prepared.lines };
+        let submission = prepared.into_submission(note);
         let admitted = admission::admit(&self.shared.origin, submission, |name| self.shared.key(name))?;
         Ok((admitted, Some(head)))
     }

@@ -113,7 +113,7 @@ fn prepare_at(
 /// Signs what was prepared.
 pub fn sign(prepared: Prepared, keys: &[&SigningKey]) -> Submission {
     let signed = SignedStatement::sign(&prepared.statement, keys).expect("the keys are those of the signers");
-    Submission { note: signed.note.to_string(), openings: prepared.openings, lines: prepared.lines }
+    prepared.into_submission(signed.note.to_string())
 }
 
 /// A ledger with registrars, a county and a town, and the people of a test.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
-use gongkai_domain::{Command, Head, Setting, Submission, prepare, submission};
+use gongkai_domain::{Command, Head, Setting, prepare, submission};
 use gongkai_log::{Digest, Entry, KeyKind, Row, SignedStatement, Signer, SigningKey, StreamId};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -120,8 +120,7 @@ impl Log {
         };
         let prepared = prepare(&command, &setting, &mut |buffer| self.draw(buffer)).unwrap();
         let signed = SignedStatement::sign(&prepared.statement, &[&self.key]).unwrap();
-        let submission =
-            Submission { note: signed.note.to_string(), openings: prepared.openings, lines: prepared.lines };
+        let submission = prepared.into_submission(signed.note.to_string());
         let note = submission.note.clone();
         let checked = submission::check(ORIGIN, submission).unwrap();
         if let Some(target) = kind.target(&checked.signed.statement.body) {

@@ -251,8 +251,7 @@ impl Press {
         };
         let prepared = prepare(command, &setting, &mut |buffer: &mut [u8]| random.fill(buffer))?;
         let signed = SignedStatement::sign(&prepared.statement, &[key])?;
-        let submission =
-            Submission { note: signed.note.to_string(), openings: prepared.openings, lines: prepared.lines };
+        let submission = prepared.into_submission(signed.note.to_string());
         Ok((signed, submission))
     }
 

@@ -7,7 +7,7 @@
 //! `decide` may refuse and touches nothing; `evolve` may not refuse: a stored fact is never judged
 //! again.
 
-use gongkai_log::Tier;
+use gongkai_log::{StreamId, Tier};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -18,12 +18,14 @@ use crate::{
     world::{Role, World},
 };
 
+pub mod access;
 pub mod calendar;
 pub mod disclosure;
 pub mod ledger;
 pub mod nomination;
 pub mod notice;
 pub mod pledge;
+pub mod receiver;
 pub mod registry;
 pub mod rule;
 pub mod slot;
@@ -45,6 +47,8 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<registry::KeyRevoked>(),
     Kind::of::<registry::RoleGranted>(),
     Kind::of::<registry::RoleWithdrawn>(),
+    Kind::of::<receiver::Appointed>(),
+    Kind::of::<receiver::Withdrawn>(),
     Kind::of::<calendar::Published>(),
     Kind::of::<rule::Published>(),
     Kind::of::<pledge::Made>(),
@@ -83,6 +87,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<disclosure::Corrected>(),
     Kind::of::<disclosure::Withdrawn>(),
     Kind::of::<slot::Withdrawn>(),
+    Kind::of::<access::Read>(),
 ];
 
 /// Families with their Chinese names, in the order of the site's menu.
@@ -97,9 +102,11 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("person", "人员"),
     ("key", "签名钥匙"),
     ("role", "职责"),
+    ("receiver", "收件人"),
     ("calendar", "工作日历"),
     ("rule", "规则"),
     ("slot", "撤下"),
+    ("access", "查阅记录"),
     ("ledger", "账本"),
 ];
 
@@ -120,6 +127,8 @@ pub trait Described: DeserializeOwned {
     const LIST: ListRule;
     /// Who may be the first signer.
     const AUTHORS: &'static [Role];
+    /// Whether it is wholly sealed: an empty body, all fields in slots, recorded through the period's tree.
+    const SEALED: bool;
 }
 
 /// One kind's meaning.
@@ -137,6 +146,31 @@ pub trait Payload: Described + 'static {
 
     /// Folds the recorded event into the stream's state.
     fn evolve(self, state: Self::State, event: &Recorded<'_>) -> Self::State;
+
+    /// How a sealed event may be handed in.
+    const SECRECY: Secrecy = Secrecy::Ledger;
+
+    /// Judges a sealed proposal whose fields are encrypted to a body's receivers; only called where
+    /// [`Payload::SECRECY`] allows that.
+    ///
+    /// # Errors
+    /// The [`Refusal`] that the author gets.
+    fn decide_unseen(_state: &Self::State, _proposal: &Proposal<'_>, _context: &Context<'_>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// Folds a sealed event whose values nobody here can see: encrypted to a body's receivers, or erased.
+    fn evolve_unseen(state: Self::State, _event: &Recorded<'_>) -> Self::State {
+        state
+    }
+
+    /// Persons whom it is about, and who therefore never read it here.
+    fn concerns(&self) -> Vec<StreamId> {
+        Vec::new()
+    }
+
+    /// Roles at its organization, or above it, that read its tier `named`; inspectors do in any case.
+    const NAMED_READERS: &'static [Role] = &[Role::Publisher, Role::Reviewer, Role::Approver];
 
     /// A command with made-up content that is accepted in the sample ledger.
     fn sample() -> Value;
@@ -158,6 +192,17 @@ pub trait Payload: Described + 'static {
     }
 }
 
+/// How a sealed event may be handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrecy {
+    /// Its fields are open to the ledger, which seals them.
+    Ledger,
+    /// Either way, as the submitter chooses.
+    Either,
+    /// Encrypted by the submitter to the competent body's receivers; the ledger stores what it cannot read.
+    Body,
+}
+
 /// One row of the list of kinds.
 #[derive(Clone, Copy)]
 pub struct Kind {
@@ -173,6 +218,12 @@ pub struct Kind {
     pub authors: &'static [Role],
     /// Whether it opens a stream.
     pub opens: bool,
+    /// Whether it is wholly sealed.
+    pub sealed: bool,
+    /// How it may be handed in, if it is sealed.
+    pub secrecy: Secrecy,
+    /// Roles that read its tier `named`, besides inspectors.
+    pub named_readers: &'static [Role],
     /// Whether it teaches the world, so that replay of the registry needs it.
     pub teaches: bool,
     /// A command with made-up content.
@@ -182,6 +233,7 @@ pub struct Kind {
     pub(crate) learn: fn(&mut World, &Recorded<'_>),
     pub(crate) authority_org: fn(&Map<String, Value>, &str) -> Option<String>,
     target: fn(&Map<String, Value>) -> Option<u64>,
+    concerns: fn(&Map<String, Value>) -> Vec<StreamId>,
 }
 
 impl std::fmt::Debug for Kind {
@@ -200,6 +252,9 @@ impl Kind {
             list: T::LIST,
             authors: T::AUTHORS,
             opens: T::OPENS,
+            sealed: T::SEALED,
+            secrecy: T::SECRECY,
+            named_readers: T::NAMED_READERS,
             teaches: T::TEACHES,
             sample: T::sample,
             decide: decide::<T>,
@@ -207,6 +262,7 @@ impl Kind {
             learn: learn::<T>,
             authority_org: authority_org::<T>,
             target: target::<T>,
+            concerns: concerns::<T>,
         }
     }
 
@@ -237,6 +293,11 @@ impl Kind {
     pub fn target(&self, body: &Map<String, Value>) -> Option<u64> {
         (self.target)(body)
     }
+
+    /// Persons whom a sealed event is about, from its values.
+    pub fn concerns(&self, values: &Map<String, Value>) -> Vec<StreamId> {
+        (self.concerns)(values)
+    }
 }
 
 /// A kind by wire name.
@@ -250,20 +311,24 @@ pub fn body<T: Described>(kind: &str, body: &Map<String, Value>) -> Option<T> {
 }
 
 fn decide<T: Payload>(state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-    let payload = T::deserialize(&proposal.statement.body)
-        .map_err(|e| Refusal::Malformed { place: "body".into(), reason: e.to_string() })?;
-    match state.get::<T::State>() {
-        Some(state) => payload.decide(state, proposal, context),
-        None => payload.decide(&T::State::default(), proposal, context),
+    let default = T::State::default();
+    let state = state.get::<T::State>().unwrap_or(&default);
+    if proposal.is_unseen() {
+        return T::decide_unseen(state, proposal, context);
     }
+    let payload = T::deserialize(&*proposal.fields())
+        .map_err(|e| Refusal::Malformed { place: "body".into(), reason: e.to_string() })?;
+    payload.decide(state, proposal, context)
 }
 
 /// A body that no longer parses leaves the state as it was: it was judged when it was recorded, and
 /// `audit` reports it.
 fn evolve<T: Payload>(state: State, event: &Recorded<'_>) -> State {
-    match T::deserialize(&event.statement.body) {
-        Ok(payload) => State::new(payload.evolve(state.take(), event)),
-        Err(_) => state,
+    let fields = if T::SEALED { event.values } else { Some(&event.statement.body) };
+    match fields.map(T::deserialize) {
+        Some(Ok(payload)) => State::new(payload.evolve(state.take(), event)),
+        Some(Err(_)) => state,
+        None => State::new(T::evolve_unseen(state.take(), event)),
     }
 }
 
@@ -284,12 +349,24 @@ fn target<T: Payload>(body: &Map<String, Value>) -> Option<u64> {
     T::deserialize(body).ok()?.target()
 }
 
+fn concerns<T: Payload>(values: &Map<String, Value>) -> Vec<StreamId> {
+    T::deserialize(values).map(|payload| payload.concerns()).unwrap_or_default()
+}
+
 /// A stream reference of a family, for samples.
 pub(crate) fn sample_stream(family: &str, number: u64) -> String {
     format!("{family}/{}", uuid::Uuid::from_u128(0x018f_0000_0000_7000_8000_0000_0000_0000 | u128::from(number)))
 }
 
+/// A stream reference of a sealed matter, for samples.
+pub(crate) fn sealed_stream(family: &str, number: u64) -> String {
+    format!("{family}/{}", uuid::Uuid::from_u128(0x5ea1_ed00_0000_4000_8000_0000_0000_0000 | u128::from(number)))
+}
+
 /// Describes a kind once: struct, wire name, labels, tiers, list, authors.
+///
+/// A sealed kind has `sealed { field: Type Tier = label }` in place of `body`, and no list: these are
+/// typed fields of the struct like those of a body, and lie in slots.
 macro_rules! payload {
     (
         $(#[$m:meta])*
@@ -298,6 +375,34 @@ macro_rules! payload {
         slots { $($s:ident : $tier:ident $shape:ident($max:literal) $need:ident = $sl:literal),* $(,)? }
         list $list:expr;
         authors $authors:expr;
+    ) => {
+        $crate::kind::payload! { @kind
+            $(#[$m])* $name = $kind $label;
+            fields { $($f: $t, $crate::field::Place::Body, $fl;)* }
+            slots { $($s, $tier, $shape($max), $need, $sl;)* }
+            list $list; authors $authors; sealed false;
+        }
+    };
+    (
+        $(#[$m:meta])*
+        $name:ident = $kind:literal $label:literal;
+        sealed { $($f:ident : $t:ty, $ft:ident = $fl:literal),* $(,)? }
+        slots { $($s:ident : $tier:ident $shape:ident($max:literal) $need:ident = $sl:literal),* $(,)? }
+        authors $authors:expr;
+    ) => {
+        $crate::kind::payload! { @kind
+            $(#[$m])* $name = $kind $label;
+            fields { $($f: $t, $crate::field::Place::Slot(gongkai_log::Tier::$ft), $fl;)* }
+            slots { $($s, $tier, $shape($max), $need, $sl;)* }
+            list $crate::field::ListRule::None; authors $authors; sealed true;
+        }
+    };
+    (@kind
+        $(#[$m:meta])*
+        $name:ident = $kind:literal $label:literal;
+        fields { $($f:ident : $t:ty, $place:expr, $fl:literal;)* }
+        slots { $($s:ident, $tier:ident, $shape:ident($max:literal), $need:ident, $sl:literal;)* }
+        list $list:expr; authors $authors:expr; sealed $sealed:literal;
     ) => {
         $(#[$m])*
         #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
@@ -310,7 +415,7 @@ macro_rules! payload {
                 $($crate::field::Field {
                     name: stringify!($f),
                     label: $fl,
-                    place: $crate::field::Place::Body,
+                    place: $place,
                     shape: <$t as $crate::field::FieldType>::SHAPE,
                     required: <$t as $crate::field::FieldType>::REQUIRED,
                 },)*
@@ -324,6 +429,7 @@ macro_rules! payload {
             ];
             const LIST: $crate::field::ListRule = $list;
             const AUTHORS: &'static [$crate::world::Role] = $authors;
+            const SEALED: bool = $sealed;
         }
     };
     (@need required) => { true };

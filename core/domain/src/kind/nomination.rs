@@ -80,7 +80,6 @@ pub const PEOPLE: ListShape = ListShape {
             tier: Tier::Public,
         },
         Column { name: "note", label: "备注", shape: Shape::Text(1000), required: false, tier: Tier::Public },
-        Column { name: "identity", label: "身份证件", shape: Shape::Text(50), required: false, tier: Tier::Named },
     ],
 };
 

@@ -94,7 +94,7 @@ payload! {
 payload! {
     /// A post at an organization.
     PostCreated = "post.created.v1" "设置职务";
-    body { seats: Option<u64> = "职数" }
+    body { seats: Option<u64> = "职数", heads: Option<bool> = "机构主要负责人" }
     slots { title: Public Text(100) required = "职务名称", duties: Public Text(2000) optional = "职责" }
     list ListRule::None;
     authors REGISTRAR;
@@ -341,12 +341,19 @@ fn end(world: &mut World, event: &Recorded<'_>, how: &'static str, successors: V
 impl Payload for PostCreated {
     type State = ();
     const OPENS: bool = true;
+    const TEACHES: bool = true;
 
     fn decide(&self, (): &(), _: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
         Ok(())
     }
 
     fn evolve(self, (): (), _: &Recorded<'_>) {}
+
+    fn learn(&self, world: &mut World, event: &Recorded<'_>) {
+        if self.heads == Some(true) {
+            world.add_head_post(event.statement.stream.clone(), event.statement.org.clone());
+        }
+    }
 
     fn sample() -> Value {
         json!({"kind": "post.created.v1", "org": "341599101201",
@@ -367,6 +374,9 @@ impl Payload for PersonRegistered {
 
     fn learn(&self, world: &mut World, event: &Recorded<'_>) {
         world.add_person(event.statement.stream.clone(), event.statement.org.clone());
+        if let Some(post) = &self.post {
+            world.takes_post(event.statement.stream.clone(), &post.0);
+        }
     }
 
     fn sample() -> Value {

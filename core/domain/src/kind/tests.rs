@@ -25,7 +25,7 @@ pub(crate) fn counter() -> impl FnMut(&mut [u8]) {
 fn signed_sample(kind: &Kind) -> Submission {
     let command = Command::from_value((kind.sample)()).unwrap();
     let key = gongkai_log::SigningKey::from_seed("alice.example/1", gongkai_log::KeyKind::Ed25519, [3; 32]).unwrap();
-    let stream = command.stream.clone().unwrap_or_else(|| sample_stream(kind.family(), 99).parse().unwrap());
+    let stream = command.stream.clone().unwrap_or_else(|| new_stream(kind).parse().unwrap());
     let head = (!kind.opens).then_some(crate::command::Head { revision: 0, hash: gongkai_log::Digest::ZERO });
     let setting = Setting {
         origin: "ledger.example/vectors",
@@ -37,7 +37,11 @@ fn signed_sample(kind: &Kind) -> Submission {
     let prepared = prepare(&command, &setting, &mut counter()).unwrap();
     let signed = gongkai_log::SignedStatement::sign(&prepared.statement, &[&key]).unwrap();
     assert_eq!(signed.note.text, prepared.text);
-    Submission { note: signed.note.to_string(), openings: prepared.openings, lines: prepared.lines }
+    prepared.into_submission(signed.note.to_string())
+}
+
+fn new_stream(kind: &Kind) -> String {
+    if kind.sealed { sealed_stream(kind.family(), 99) } else { sample_stream(kind.family(), 99) }
 }
 
 #[test]
@@ -78,24 +82,36 @@ fn every_field_of_every_kind_has_a_tier() {
 }
 
 #[test]
-fn a_value_of_another_tier_than_public_is_refused_with_its_reason() {
+fn a_value_of_another_tier_than_public_is_kept_apart_and_may_be_a_telephone_but_no_id_number() {
     let mut command = Command::from_value((find("pledge.made.v1").unwrap().sample)()).unwrap();
-    command.fields.insert("contact".into(), Value::from("青禾县某村(虚构)"));
-    let refusal = refuse(&command);
-    assert_eq!(refusal.code(), "tier_needs_vault");
-    assert!(refusal.to_string().contains("限阅库"), "{refusal}");
+    command.fields.insert("contact".into(), Value::from("电话13800138000"));
+    let checked = check(&command).unwrap();
+    assert!(checked.needs_vault());
+    assert_eq!(checked.sealed.len(), 1);
+    assert!(checked.openings.open.iter().all(|opening| opening.tier == Tier::Public));
+    command.fields.insert("contact".into(), Value::from("证号11010519491231002X"));
+    assert_eq!(check(&command).unwrap_err().code(), "personal_data");
+}
+
+#[test]
+fn a_sealed_matter_has_a_random_id_an_empty_body_and_no_public_field() {
+    for kind in KINDS.iter().filter(|kind| kind.sealed) {
+        assert!(kind.body_fields().next().is_none(), "{}", kind.name);
+        assert!(kind.slot_fields().all(|(_, tier)| tier != Tier::Public), "{}", kind.name);
+        assert!(!kind.teaches, "{}: the world must be the same without a vault", kind.name);
+    }
 }
 
 #[test]
 fn an_id_number_in_any_free_text_is_refused_and_not_repeated() {
     let mut command = Command::from_value((find("pledge.made.v1").unwrap().sample)()).unwrap();
     command.fields.insert("measures".into(), Value::from("联系人证号11010519491231002X"));
-    let refusal = refuse(&command);
+    let refusal = check(&command).unwrap_err();
     assert_eq!(refusal.code(), "personal_data");
     assert!(!refusal.to_string().contains("11010519491231002X"));
 }
 
-fn refuse(command: &Command) -> crate::Refusal {
+fn check(command: &Command) -> Result<crate::Checked, crate::Refusal> {
     let key = gongkai_log::SigningKey::from_seed("alice.example/1", gongkai_log::KeyKind::Ed25519, [3; 32]).unwrap();
     let setting = Setting {
         origin: "ledger.example/vectors",
@@ -106,8 +122,8 @@ fn refuse(command: &Command) -> crate::Refusal {
     };
     let prepared = prepare(command, &setting, &mut counter()).unwrap();
     let signed = gongkai_log::SignedStatement::sign(&prepared.statement, &[&key]).unwrap();
-    let submission = Submission { note: signed.note.to_string(), openings: prepared.openings, lines: prepared.lines };
-    submission::check("ledger.example/vectors", submission).unwrap_err()
+    let submission = prepared.into_submission(signed.note.to_string());
+    submission::check("ledger.example/vectors", submission)
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, FixedOffset};
 use gongkai_domain::{
-    Command, Context, Head, Recorded, Refusal, Setting, State, Submission, Target, World, judge, kind, prepare,
+    Command, Context, Head, Recorded, Refusal, Setting, State, Submission, Target, World, event, judge, kind, prepare,
     submission,
 };
 use gongkai_log::{Digest, KeyKind, SignedStatement, Signer, SigningKey, StreamId};
@@ -129,7 +129,7 @@ impl Ledger {
         let keys: Vec<_> = signers.iter().map(|(_, name)| &self.keys[*name]).collect();
         let signed = SignedStatement::sign(&prepared.statement, &keys).unwrap();
         let note = signed.note.to_string();
-        self.submit(Submission { note, openings: prepared.openings, lines: prepared.lines })
+        self.submit(prepared.into_submission(note))
     }
 
     /// A publisher of the village says it.
@@ -144,11 +144,12 @@ impl Ledger {
 
     fn setting(&mut self, command: &Value, signers: &[(&str, &str)]) -> Result<(Setting<'static>, Command), Refusal> {
         let command = Command::from_value(command.clone())?;
-        let family = command.kind()?.family();
+        let kind = command.kind()?;
         self.next_id += 1;
-        let stream = command.stream.clone().unwrap_or_else(|| {
-            StreamId::new(family, Uuid::from_u128(0x018f_0000_0000_7000_8000_0000_0000_0000 + self.next_id)).unwrap()
-        });
+        let version = if kind.sealed { 0x4000 } else { 0x7000 };
+        let id = (0x018f_0000_0000_0000_8000_0000_0000_0000 | version << 64) + self.next_id;
+        let stream =
+            command.stream.clone().unwrap_or_else(|| StreamId::new(kind.family(), Uuid::from_u128(id)).unwrap());
         let setting = Setting {
             origin: ORIGIN,
             head: self.streams.get(&stream).map(|(head, _)| *head),
@@ -176,7 +177,8 @@ impl Ledger {
             .map_err(|e| Refusal::Signature(e.to_string()))?;
         let index = self.entries.len() as u64;
         let hash = checked.signed.hash;
-        let event = Recorded { index, recorded_at: self.now.to_utc(), statement, hash };
+        let values = (!checked.sealed.is_empty()).then(|| event::values(&checked.sealed));
+        let event = Recorded { index, recorded_at: self.now.to_utc(), statement, hash, values: values.as_ref() };
         let state = judge::evolve(state, &event);
         self.world.evolve(&event);
         let head = Head { revision: statement.revision, hash };
@@ -216,7 +218,7 @@ impl Ledger {
         let prepared = prepare(&command, &setting, &mut random).unwrap();
         let keys: Vec<_> = signers.iter().map(|(_, name)| &self.keys[*name]).collect();
         let signed = SignedStatement::sign(&prepared.statement, &keys).unwrap();
-        Submission { note: signed.note.to_string(), openings: prepared.openings, lines: prepared.lines }
+        prepared.into_submission(signed.note.to_string())
     }
 }
 

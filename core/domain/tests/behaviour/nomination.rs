@@ -125,9 +125,9 @@ fn an_extension_is_later_than_the_computed_end() {
 }
 
 #[test]
-fn an_identity_document_never_enters_the_log() {
+fn an_identity_document_has_no_column() {
     let mut ledger = Ledger::new();
     let mut command = announced("2025-09-01", 5);
     command["fields"]["lines"][0]["identity"] = json!("证件");
-    assert_eq!(refused(ledger.county(&command)), "tier_needs_vault");
+    assert_eq!(refused(ledger.county(&command)), "field");
 }
