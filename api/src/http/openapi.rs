@@ -258,6 +258,8 @@ fn of_shape(shape: &Shape) -> Value {
         Shape::Orgs => array(&reference("OrgCode"), ITEMS_MAX),
         Shape::Link(family) => json!({ "type": "string", "pattern": format!("^{family}/[0-9a-f-]{{36}}$") }),
         Shape::Key => json!({ "type": "string", "description": "验证钥匙：名称+8 位十六进制+base64" }),
+        Shape::SealingKey => json!({ "type": "string", "description": "加密公钥：X-Wing 公钥的 base64" }),
+        Shape::Stream => json!({ "type": "string", "description": "事项编号，种类/UUID" }),
         Shape::Hash => reference("Hash"),
         Shape::Choice(choices) => {
             let choices: Vec<Value> =
