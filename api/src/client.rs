@@ -14,7 +14,7 @@ use std::sync::Arc;
 use gongkai_domain::command::Head;
 use gongkai_domain::{Command, Kind, Prepared, Refusal, Role, Setting, Submission, judge, prepare};
 use gongkai_log::{Checkpoint, Note, SignedStatement, Signer, SigningKey, Statement, StreamId};
-pub use gongkai_store::Receipt;
+pub use gongkai_store::{Accepted, Promised, Receipt};
 use gongkai_store::{Clock, Ledger, SubmitError};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -85,8 +85,24 @@ pub enum Answer {
         /// The matter.
         stream: StreamId,
     },
+    /// It is sealed, and promised to be in the log's next period.
+    Promised {
+        /// Promise and status code.
+        promised: Promised,
+        /// The matter.
+        stream: StreamId,
+    },
     /// It is not, for a reason.
     Refused(Refused),
+}
+
+impl Answer {
+    fn of(accepted: Accepted, stream: StreamId) -> Self {
+        match accepted {
+            Accepted::Entry(receipt) => Self::Recorded { receipt, stream },
+            Accepted::Promise(promised) => Self::Promised { promised, stream },
+        }
+    }
 }
 
 /// Submits commands to one ledger.
@@ -277,6 +293,13 @@ impl Client {
             return Ok(Ok((stream, Some(*head))));
         }
         let head = match &self.target {
+            Target::Dir(ledger) if kind.sealed => {
+                let Some(reader) = ledger.sealed_reader() else {
+                    return Ok(Err((&Refusal::StreamMissing(stream.to_string())).into()));
+                };
+                let head = reader.stream_head(&stream).await;
+                Ok(head.map_err(|error| Fault::failed(format!("读取 {stream}"), &error))?)
+            }
             Target::Dir(ledger) => {
                 let head = ledger.reader().stream_head(&stream).await;
                 Ok(head.map_err(|error| Fault::failed(format!("读取 {stream}"), &error))?)
@@ -286,12 +309,19 @@ impl Client {
         Ok(head.map(|head| (stream, head)))
     }
 
-    /// Version 7 holds the time, so that matters sort by when they were begun.
+    /// Version 7 holds the time, so that matters sort by when they were begun; version 4 of a sealed matter
+    /// tells nothing.
     fn new_stream(&mut self, kind: &Kind) -> StreamId {
-        let mut random = [0; 10];
-        self.entropy.fill(&mut random);
-        let millis = u64::try_from(self.clock.now().timestamp_millis()).unwrap_or(0);
-        let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+        let id = if kind.sealed {
+            let mut random = [0; 16];
+            self.entropy.fill(&mut random);
+            uuid::Builder::from_random_bytes(random).into_uuid()
+        } else {
+            let mut random = [0; 10];
+            self.entropy.fill(&mut random);
+            let millis = u64::try_from(self.clock.now().timestamp_millis()).unwrap_or(0);
+            uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+        };
         StreamId::new(kind.family(), id).expect("the families of the list are valid names, a test says so")
     }
 
@@ -410,7 +440,7 @@ async fn send_local(
     let results = ledger.submit_many(submissions).await;
     for ((place, stream), result) in places.into_iter().zip(streams).zip(results) {
         answers[place] = Some(match result {
-            Ok(receipt) => Answer::Recorded { receipt, stream },
+            Ok(accepted) => Answer::of(accepted, stream),
             Err(SubmitError::Refused(refusal)) => Answer::Refused((&refusal).into()),
             Err(error) => return Err(unfinished(&batch[place], &chain(&error))),
         });
@@ -433,8 +463,8 @@ fn post(agent: &ureq::Agent, url: &str, item: &Item, signed: Signed) -> Result<A
     let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
     let body = body.map_err(|error| unfinished(item, &chain(&error)))?;
     if (200..300).contains(&status) {
-        let receipt = serde_json::from_slice(&body).map_err(|error| unfinished(item, &chain(&error)))?;
-        return Ok(Answer::Recorded { receipt, stream: signed.stream });
+        let accepted = serde_json::from_slice(&body).map_err(|error| unfinished(item, &chain(&error)))?;
+        return Ok(Answer::of(accepted, signed.stream));
     }
     match told(status, &body) {
         Ok(refused) => Ok(Answer::Refused(refused)),

@@ -203,7 +203,7 @@ async fn send(
     client
         .submit(items, hands, Some(&mut outbox), &mut |_, answer| {
             match answer {
-                Answer::Recorded { .. } => recorded += 1,
+                Answer::Recorded { .. } | Answer::Promised { .. } => recorded += 1,
                 Answer::Refused(reason) => refused.push(problem(&plan.commands[done], &reason.reason)),
             }
             done += 1;

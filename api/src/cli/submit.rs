@@ -91,6 +91,12 @@ pub fn human(item: &Item, answer: &Answer) -> String {
         Answer::Recorded { receipt, stream } => {
             format!("{}  已入账，第 {} 号  {stream}", item.place, receipt.index)
         }
+        Answer::Promised { promised, stream } => format!(
+            "{}  已封存收件，{} 前记入账本  {stream}\n    查询码 {}",
+            item.place,
+            promised.deadline.with_timezone(&crate::http::zone()).format("%Y-%m-%d %H:%M"),
+            promised.status_code
+        ),
         Answer::Refused(refused) => format!("{}  未受理（{}）：{}", item.place, refused.code, refused.reason),
     }
 }
@@ -100,6 +106,9 @@ pub fn machine(item: &Item, answer: &Answer) -> String {
     match answer {
         Answer::Recorded { receipt, stream } => {
             json!({"place": item.place, "id": item.id, "stream": stream, "receipt": receipt})
+        }
+        Answer::Promised { promised, stream } => {
+            json!({"place": item.place, "id": item.id, "stream": stream, "promised": promised})
         }
         Answer::Refused(refused) => json!({"place": item.place, "id": item.id, "refused": refused}),
     }

@@ -141,7 +141,7 @@ async fn run_with_outbox(town: &Town, file: &Path) -> Vec<Receipt> {
     let mut receipts = Vec::new();
     let mut tell = |_: &Item, answer: &Answer| match answer {
         Answer::Recorded { receipt, .. } => receipts.push(receipt.clone()),
-        Answer::Refused(refused) => panic!("{refused:?}"),
+        other => panic!("{other:?}"),
     };
     client.submit(&items, &hands, Some(&mut outbox), &mut tell).await.unwrap();
     client.close().await;

@@ -166,6 +166,8 @@ async fn tell(
     client.submit(&[item], &hands, None, &mut |_, given| answer = Some(given.clone())).await?;
     let index = match answer {
         Some(Answer::Recorded { receipt, .. }) => receipt.index,
+        // A sealed event has no entry of its own.
+        Some(Answer::Promised { .. }) => return Ok(Placed::default()),
         Some(Answer::Refused(refused)) => return Err(Fault::no(place, refused.reason)),
         None => return Err(Fault::ours(place, "没有应答")),
     };

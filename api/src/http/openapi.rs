@@ -393,6 +393,19 @@ fn writing() -> Map<String, Value> {
             ),
         ),
         (
+            "Promised",
+            object(
+                "封存事项的收件承诺",
+                &[
+                    ("promise", json!({ "type": "string", "description": "收件钥匙签名的承诺原文" })),
+                    ("commitment", reference("Hash")),
+                    ("received_at", reference("Time")),
+                    ("deadline", reference("Time")),
+                    ("status_code", json!({ "type": "string", "description": "查询码，不登录即可查看办理情况" })),
+                ],
+            ),
+        ),
+        (
             "StoredAttachment",
             object("已收下的附件", &[("hash", reference("Hash")), ("size", json!({ "type": "integer" }))]),
         ),

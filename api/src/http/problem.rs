@@ -222,6 +222,7 @@ impl From<SubmitError> for Problem {
             SubmitError::Halted(reason) => Self::new("halted", format!("账本暂停收件：{reason}")),
             SubmitError::Busy => Self::new("busy", "等待登记的提交太多，请稍后用同一个提交编号再试"),
             SubmitError::Storage(error) => Self::from(&*error),
+            SubmitError::Vault(fault) => Self::internal(&*fault),
         }
     }
 }

@@ -46,7 +46,7 @@ pub fn authority(statement: &Statement, kind: &Kind, world: &World) -> Result<Ve
         return genesis_authority(statement, kind);
     }
     let at = (kind.authority_org)(&statement.body, &statement.org);
-    if !kind.authors.contains(&Role::Intake) && !kind.authors.contains(&Role::Log) {
+    if kind.family() != "ledger" {
         living(statement, at.as_deref(), world)?;
     }
     let mut persons = BTreeSet::new();

@@ -49,6 +49,7 @@ const BUCKET_BYTES_MIN: usize = 128;
 
 const FIELD_CONTEXT: &str = "gongkai 2026 vault field v1";
 const EVENT_CONTEXT: &str = "gongkai 2026 vault event v1";
+const ENVELOPE_CONTEXT: &str = "gongkai 2026 vault envelope v1";
 const WRAP_FORM: &str = "gongkai.wrap/v1";
 
 /// Most bytes of one sealed value: a draft with its list.
@@ -144,8 +145,7 @@ impl Place<'_> {
 
     fn associated(&self) -> Result<String, VaultError> {
         let Self { origin, spot, tier, commitment, .. } = self;
-        let associated =
-            json!([origin, self.statement(), spot.to_string(), tier.as_str(), commitment.to_string()]);
+        let associated = json!([origin, self.statement(), spot.to_string(), tier.as_str(), commitment.to_string()]);
         canonical::to_string(&associated).map_err(|_| VaultError::Value)
     }
 }
@@ -251,6 +251,30 @@ pub fn open_event(
     } else {
         Err(VaultError::Commitment)
     }
+}
+
+/// Seals the envelope of a sealed event once more, so that an erasure here reaches it.
+///
+/// # Errors
+/// [`VaultError::Sealed`].
+pub fn seal_envelope(
+    key: &DataKey,
+    origin: &str,
+    commitment: &Digest,
+    envelope: &str,
+    nonce: [u8; NONCE_BYTES],
+) -> Result<Sealed, VaultError> {
+    let key = key.derive(ENVELOPE_CONTEXT, commitment.as_bytes());
+    encrypt(&key, &event_place(origin, commitment)?, &[0; KEY_BYTES], envelope, nonce)
+}
+
+/// Opens the outer seal of an envelope.
+///
+/// # Errors
+/// [`VaultError::Sealed`], [`VaultError::Commitment`].
+pub fn open_envelope(key: &DataKey, origin: &str, commitment: &Digest, sealed: &Sealed) -> Result<String, VaultError> {
+    let key = key.derive(ENVELOPE_CONTEXT, commitment.as_bytes());
+    decrypt(&key, &event_place(origin, commitment)?, sealed).map(|(_, text)| text.to_string())
 }
 
 fn event_place(origin: &str, commitment: &Digest) -> Result<String, VaultError> {

@@ -162,6 +162,35 @@ fn leaf_hashes(commitments: &[Digest]) -> Result<Vec<Digest>, SealedError> {
     Ok(commitments.iter().map(tree::commitment_leaf).collect())
 }
 
+/// A period's tree, every level kept: many paths for the price of one root.
+#[derive(Debug)]
+pub struct PeriodTree {
+    levels: Vec<Vec<Digest>>,
+}
+
+impl PeriodTree {
+    /// Builds it over all commitments, in the order of their leaves.
+    pub fn new(commitments: &[Digest]) -> Result<Self, SealedError> {
+        let mut levels = vec![leaf_hashes(commitments)?];
+        for depth in 0..PERIOD_DEPTH as usize {
+            let pairs = levels[depth].as_chunks::<2>().0;
+            levels.push(pairs.iter().map(|[left, right]| tree::join(left, right)).collect());
+        }
+        Ok(Self { levels })
+    }
+
+    /// Its root.
+    pub fn root(&self) -> Digest {
+        self.levels[PERIOD_DEPTH as usize][0]
+    }
+
+    /// The 16 hashes that lead from a leaf to the root.
+    pub fn path(&self, leaf: usize) -> Vec<Digest> {
+        let below = self.levels.iter().take(PERIOD_DEPTH as usize);
+        below.enumerate().map(|(depth, level)| level[(leaf >> depth) ^ 1]).collect()
+    }
+}
+
 /// Root of a period's tree over all its commitments.
 pub fn period_root(commitments: &[Digest]) -> Result<Digest, SealedError> {
     Ok(tree::root(&leaf_hashes(commitments)?))
@@ -202,6 +231,8 @@ mod tests {
         let path = period_path(&commitments, 40_000).unwrap();
         assert_eq!(path.len(), 16);
         assert!(verify_period_path(&root, 40_000, &commitments[40_000], &path));
+        let kept = PeriodTree::new(&commitments).unwrap();
+        assert_eq!((kept.root(), kept.path(40_000)), (root, path.clone()));
         assert!(!verify_period_path(&root, 40_001, &commitments[40_000], &path));
         assert!(!verify_period_path(&root, 40_000, &commitments[1], &path));
         assert!(!verify_period_path(&root, 40_000, &commitments[40_000], &path[1..]));

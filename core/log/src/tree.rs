@@ -40,6 +40,11 @@ impl Node for Digest {
     }
 }
 
+/// Hash of an inner node of the BLAKE3 trees.
+pub(crate) fn join(left: &Digest, right: &Digest) -> Digest {
+    <Digest as Node>::join(left, right)
+}
+
 /// Leaf hash of a commitment in the BLAKE3 trees: 0x00 ‖ commitment.
 pub(crate) fn commitment_leaf(commitment: &Digest) -> Digest {
     let mut bytes = [0u8; 33];

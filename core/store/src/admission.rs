@@ -4,14 +4,23 @@
 //! finds out about signatures holds for the keys that the world knew then; the sequencer compares them
 //! with the keys at the entry's turn and verifies again where they differ.
 
+use std::sync::Arc;
+
 use gongkai_domain::{
     Checked, Refusal, Submission,
     field::{Attachment, Shape},
     submission,
+    vault::Opened,
 };
 use gongkai_log::{
-    Digest, SignedStatement, StatementError, Tier, UnplacedLine, VerifierKey, canonical::CanonicalError,
-    slot::SlotError,
+    Digest, Opening, SLOTS, SignedStatement, StatementError, Tier, UnplacedLine, VerifierKey,
+    canonical::CanonicalError, list::Cell, slot::SlotError,
+};
+
+use crate::{
+    error::SubmitError,
+    event_store::SealedValue,
+    vault::{KeyEntry, SealedNote, Vault, VaultFault},
 };
 
 /// What verification found, and under which keys.
@@ -42,17 +51,32 @@ pub(crate) struct Admitted {
     pub list: Option<String>,
     /// Attachments that the body names.
     pub attachments: Vec<Digest>,
+    /// What is for the vault, encrypted.
+    pub sealing: Option<Sealing>,
 }
 
-/// Checks a submission as far as it stands alone. `key` looks a key up by name.
+/// What of a submission is not public, ready to be stored.
+#[derive(Debug)]
+pub(crate) struct Sealing {
+    /// The slots and cells.
+    pub values: Vec<SealedValue>,
+    /// The note, of a wholly sealed event.
+    pub event: Option<SealedNote>,
+    /// The data keys, which must be durable before anything under them is committed.
+    pub keys: Vec<Arc<KeyEntry>>,
+}
+
+/// Checks a submission as far as it stands alone. `key` looks a key up by name, `seal` encrypts what is
+/// for the vault.
 pub(crate) fn admit(
     origin: &str,
     submission: Submission,
     key: impl Fn(&str) -> Option<VerifierKey>,
-) -> Result<Admitted, Refusal> {
+    seal: impl FnOnce(&Checked) -> Result<Sealing, SubmitError>,
+) -> Result<Admitted, SubmitError> {
     let note = submission.note.clone();
     let checked = submission::check(origin, submission)?;
-    without_vault(&checked)?;
+    let sealing = if checked.needs_vault() { Some(seal(&checked)?) } else { None };
     let keys: Option<Vec<VerifierKey>> =
         checked.signed.statement.signers.iter().map(|signer| key(&signer.key)).collect();
     let verified = match keys {
@@ -71,25 +95,61 @@ pub(crate) fn admit(
         checked,
         verified,
         list,
+        sealing,
     })
 }
 
-/// What is not for everybody is not stored in the clear, but in a vault or not at all.
-fn without_vault(checked: &Checked) -> Result<(), Refusal> {
-    if !checked.needs_vault() {
-        return Ok(());
-    }
+/// What is not for everybody is stored in a vault or not at all.
+pub(crate) fn without_vault(checked: &Checked) -> Refusal {
     let (name, tier) = match (checked.sealed.first(), checked.cells.first()) {
         (Some(opening), _) => (opening.name.clone(), opening.tier),
         (None, Some((_, cell))) => (cell.name.clone(), cell.tier),
         (None, None) => (checked.kind.name.to_owned(), Tier::Named),
     };
     let label = checked.kind.field(&name).map_or(checked.kind.label, |field| field.label).to_owned();
-    Err(Refusal::Tier { name, label, tier })
+    Refusal::Tier { name, label, tier }
+}
+
+/// Encrypts what is not public. The subject's data keys must have been loaded.
+pub(crate) fn seal(vault: &Vault, checked: &Checked) -> Result<Sealing, VaultFault> {
+    let signed = &checked.signed;
+    let slots = checked.sealed.iter().map(|opening| {
+        let Opening { slot, salt, tier, name, value } = opening.clone();
+        let commitment = checked.openings.commitments[usize::from(slot)];
+        (u64::from(slot), None, tier, commitment, Opened { salt, name, value })
+    });
+    let cells = (SLOTS as u64..).zip(&checked.cells).map(|(ordinal, (line, cell))| {
+        let Cell { name, salt, tier, value } = cell.clone();
+        let bound = usize::try_from(*line).ok().and_then(|line| checked.rows.get(line)?.get(&name)?.as_str());
+        let commitment = bound.and_then(|text| Digest::parse(text).ok()).unwrap_or(Digest::ZERO);
+        (ordinal, Some(*line), tier, commitment, Opened { salt, name, value })
+    });
+    let (values, mut keys) = vault.seal(&signed.statement, slots.chain(cells).collect())?;
+    let event = if checked.kind.sealed {
+        let tier = checked.kind.narrowest_tier();
+        let (event, key) = vault.seal_event(signed, tier, checked.envelope.as_ref())?;
+        keys.push(key);
+        Some(event)
+    } else {
+        None
+    };
+    Ok(Sealing { values, event, keys })
+}
+
+impl Admitted {
+    /// Whether the signers signed with these keys.
+    pub(crate) fn signed_by(&self, keys: &[VerifierKey]) -> Result<(), Refusal> {
+        match &self.verified {
+            Verified::Good(under) if under == keys => Ok(()),
+            Verified::Bad(under, refusal) if under == keys => Err(refusal.clone()),
+            // The world has changed since admission: these keys were not known then, or are others.
+            _ => verify(&self.checked.signed, keys),
+        }
+    }
 }
 
 /// Strict verification: exactly the signers signed, in their order, under these keys.
-pub(crate) fn verify(signed: &SignedStatement, keys: &[VerifierKey]) -> Result<(), Refusal> {
+fn verify(signed: &SignedStatement, keys: &[VerifierKey]) -> Result<(), Refusal> {
     signed.verify(|name| keys.iter().find(|key| key.name() == name)).map_err(|error| {
         Refusal::Signature(match &error {
             StatementError::SignatureMissing { key, .. } => format!("缺少「{key}」的签名"),

@@ -11,7 +11,7 @@ use gongkai_log::{Digest, merkle};
 
 use crate::{
     error::StoreError,
-    event_store::{Batch, Changed, EventStore, Halt, Known, LogHead, NewEntry, Publication},
+    event_store::{At, Batch, Changed, EventStore, Halt, Known, LogHead, NewEntry, Publication},
 };
 
 /// Runs all checks, in an order in which each builds on the one before.
@@ -42,6 +42,8 @@ fn entry(number: u64, stream: &str, revision: u64) -> NewEntry {
         list: Some(format!("list {number}")),
         attachments: vec![Digest::of(b"attachment")],
         request: Some((format!("key {number}"), Digest::of(&number.to_be_bytes()))),
+        sealed: Vec::new(),
+        period: None,
     }
 }
 
@@ -54,7 +56,7 @@ fn batch(head: &LogHead, entries: Vec<NewEntry>) -> Batch {
         after.size += 1;
         after.recorded_at = at(after.size.cast_signed());
     }
-    Batch { from: head.size, entries, changed: Vec::new(), head: after, publication: None, clears_halt: false }
+    Batch::of(head.size, entries, after)
 }
 
 async fn an_empty_store_has_an_empty_head(store: &mut impl EventStore) {
@@ -89,7 +91,7 @@ async fn rows_come_back_as_they_went_in(store: &mut impl EventStore) {
     );
     let requests = known.requests;
     assert_eq!(requests.len(), 1);
-    assert_eq!((requests[0].index, requests[0].request), (2, Digest::of(&2_u64.to_be_bytes())));
+    assert_eq!((requests[0].at, requests[0].request), (At::Entry(2), Digest::of(&2_u64.to_be_bytes())));
     assert_eq!(store.look_up(Vec::new(), Vec::new()).await.expect("nothing"), Known::default());
 }
 

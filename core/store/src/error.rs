@@ -8,6 +8,8 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use gongkai_domain::Refusal;
 
+use crate::vault::VaultFault;
+
 /// Reading or writing the ledger failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -209,6 +211,15 @@ pub enum SubmitError {
     /// Storage failed; nothing was recorded.
     #[error("账本暂时不能写入")]
     Storage(#[source] Arc<StoreError>),
+    /// The vault failed; nothing was recorded.
+    #[error("限阅库暂时不能使用")]
+    Vault(#[source] Arc<VaultFault>),
+}
+
+impl From<VaultFault> for SubmitError {
+    fn from(fault: VaultFault) -> Self {
+        Self::Vault(Arc::new(fault))
+    }
 }
 
 impl From<Refusal> for SubmitError {

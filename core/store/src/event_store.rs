@@ -7,7 +7,8 @@
 use std::future::Future;
 
 use chrono::{DateTime, Utc};
-use gongkai_log::{Digest, Edge};
+use gongkai_domain::vault::NONCE_BYTES;
+use gongkai_log::{Digest, Edge, SLOTS, Tier};
 
 use crate::error::StoreError;
 
@@ -32,7 +33,7 @@ impl LogHead {
 }
 
 /// An entry to append, with everything that is committed beside it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NewEntry {
     /// The entry's bytes.
     pub bytes: Vec<u8>,
@@ -46,6 +47,118 @@ pub struct NewEntry {
     pub attachments: Vec<Digest>,
     /// Idempotency key and digest of the request.
     pub request: Option<(String, Digest)>,
+    /// What is not public of it.
+    pub sealed: Vec<SealedValue>,
+    /// The sealed events that it records, if it is a period.
+    pub period: Option<Period>,
+}
+
+/// A value that only its data key opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedValue {
+    /// Slot number; from 16 on a cell of the list.
+    pub ordinal: u64,
+    /// Line of the cell.
+    pub line: Option<u64>,
+    /// To whom it is disclosed.
+    pub tier: Tier,
+    /// Commitment of the slot or cell.
+    pub commitment: Digest,
+    /// Random.
+    pub nonce: [u8; NONCE_BYTES],
+    /// Ciphertext.
+    pub bytes: Vec<u8>,
+}
+
+/// A wholly sealed event, promised to be in a period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSealed {
+    /// Order of receipt.
+    pub seq: u64,
+    /// Commitment to salt and note.
+    pub commitment: Digest,
+    /// Blind index of its stream.
+    pub tag: [u8; 16],
+    /// Which of the subject's data keys sealed the note.
+    pub tier: Tier,
+    /// Entries before it.
+    pub as_of: u64,
+    /// When it was received.
+    pub received_at: DateTime<Utc>,
+    /// Until when a period must hold it.
+    pub deadline: DateTime<Utc>,
+    /// Random.
+    pub nonce: [u8; NONCE_BYTES],
+    /// Salt and note, encrypted.
+    pub note: Vec<u8>,
+    /// The envelope to a body's receivers, encrypted once more.
+    pub envelope: Option<Vec<u8>>,
+    /// The commitments of its slots.
+    pub commitments: [Digest; SLOTS],
+    /// BLAKE3 of the status code.
+    pub status: Option<Digest>,
+    /// Its slots.
+    pub values: Vec<SealedValue>,
+    /// Idempotency key and digest of the request.
+    pub request: Option<(String, Digest)>,
+}
+
+/// What a period's entry records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// What gives the salts of its decoys.
+    pub nonce: [u8; 32],
+    /// The events in it.
+    pub leaves: Vec<PeriodLeaf>,
+}
+
+/// The place of a sealed event in a period's tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeriodLeaf {
+    /// The event.
+    pub seq: u64,
+    /// The leaf.
+    pub leaf: u64,
+    /// The 16 hashes from the leaf to the root.
+    pub path: Vec<Digest>,
+}
+
+/// A sealed event as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawSealed {
+    /// Order of receipt.
+    pub seq: u64,
+    /// Commitment to salt and note.
+    pub commitment: Digest,
+    /// Blind index of its stream.
+    pub tag: [u8; 16],
+    /// Which of the subject's data keys sealed the note.
+    pub tier: Tier,
+    /// Entries before it.
+    pub as_of: u64,
+    /// When it was received.
+    pub received_at: DateTime<Utc>,
+    /// Until when a period must hold it.
+    pub deadline: DateTime<Utc>,
+    /// Nonce, salt and note, encrypted; `None` once erased.
+    pub note: Option<([u8; NONCE_BYTES], Vec<u8>)>,
+    /// The envelope to a body's receivers.
+    pub envelope: Option<Vec<u8>>,
+    /// The commitments of its slots.
+    pub commitments: [Digest; SLOTS],
+    /// Entry of its period, leaf and path; `None` until then.
+    pub period: Option<(u64, u64, Vec<Digest>)>,
+    /// Its slots.
+    pub values: Vec<SealedValue>,
+}
+
+/// A sealed event that no period holds yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Order of receipt.
+    pub seq: u64,
+    /// Commitment to salt and note.
+    pub commitment: Digest,
 }
 
 /// What a withdrawal leaves of an earlier entry's openings.
@@ -66,6 +179,10 @@ pub struct Batch {
     pub from: u64,
     /// Entries, the first at index `from`.
     pub entries: Vec<NewEntry>,
+    /// Sealed events, in the order of receipt.
+    pub sealed: Vec<NewSealed>,
+    /// Streams whose sealed content is erased, by blind index.
+    pub erased: Vec<Erased>,
     /// Withdrawn openings of earlier entries. Their old text must be gone from every file of the
     /// database soon after the commit.
     pub changed: Vec<Changed>,
@@ -75,6 +192,31 @@ pub struct Batch {
     pub publication: Option<Publication>,
     /// Whether the pending halt is on record with this batch.
     pub clears_halt: bool,
+}
+
+impl Batch {
+    /// Entries and nothing else.
+    pub fn of(from: u64, entries: Vec<NewEntry>, head: LogHead) -> Self {
+        Self {
+            from,
+            entries,
+            sealed: Vec::new(),
+            erased: Vec::new(),
+            changed: Vec::new(),
+            head,
+            publication: None,
+            clears_halt: false,
+        }
+    }
+}
+
+/// A subject whose sealed content goes: its keys are destroyed before the commit, the ciphertext with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// Blind index of the stream.
+    pub tag: [u8; 16],
+    /// Its public entries, if it is a public matter.
+    pub entries: Vec<u64>,
 }
 
 /// How far the published files are known to be on disk.
@@ -126,8 +268,17 @@ pub struct KnownRequest {
     pub key: String,
     /// Digest of the request.
     pub request: Digest,
-    /// Index of its entry.
-    pub index: u64,
+    /// Where its statement is.
+    pub at: At,
+}
+
+/// Where a statement is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum At {
+    /// The entry at this index.
+    Entry(u64),
+    /// The sealed event with this number.
+    Sealed(u64),
 }
 
 /// What was recorded before a batch, as far as it concerns the batch.
@@ -154,6 +305,18 @@ pub trait EventStore: Send + 'static {
         keys: Vec<String>,
         streams: Vec<String>,
     ) -> impl Future<Output = Result<Known, StoreError>> + Send;
+
+    /// How many sealed events there are, and those that no period holds yet.
+    fn load_waiting(&mut self) -> impl Future<Output = Result<(u64, Vec<Waiting>), StoreError>> + Send;
+
+    /// The sealed events of these streams, by blind index and in the order of receipt.
+    fn load_sealed(&mut self, tags: Vec<[u8; 16]>) -> impl Future<Output = Result<Vec<RawSealed>, StoreError>> + Send;
+
+    /// One sealed event; `None` beyond the last.
+    fn load_sealed_event(&mut self, seq: u64) -> impl Future<Output = Result<Option<RawSealed>, StoreError>> + Send;
+
+    /// What is sealed of an entry.
+    fn load_sealed_values(&mut self, index: u64) -> impl Future<Output = Result<Vec<SealedValue>, StoreError>> + Send;
 
     /// Appends at one commit point. An error for which [`StoreError::is_passing`] means that nothing was
     /// written; after any other the writer must stop.

@@ -49,6 +49,16 @@ impl Layout {
         self.root.join("keys")
     }
 
+    /// The vault: keys of what is not public, and internal views.
+    pub fn vault(&self) -> PathBuf {
+        self.root.join("vault")
+    }
+
+    /// The vault's database of wrapped data keys.
+    pub fn wraps(&self) -> PathBuf {
+        self.vault().join("wraps.db")
+    }
+
     /// View databases.
     pub fn views(&self) -> PathBuf {
         self.root.join("views")

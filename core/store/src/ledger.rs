@@ -16,8 +16,14 @@ use std::{
 };
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use gongkai_domain::{Command, Prepared, Recorded, Refusal, Setting, Submission, World, prepare, world::Role};
-use gongkai_log::{Digest, Entry, SignedStatement, Signer, SigningKey, StreamId, VerifierKey};
+use gongkai_domain::{
+    Checked, Command, Prepared, Recorded, Refusal, Setting, Submission, World,
+    kind::{self, Kind},
+    prepare,
+    submission::Filled,
+    world::Role,
+};
+use gongkai_log::{Digest, Entry, SignedStatement, Signer, SigningKey, Statement, StreamId, Tier, VerifierKey};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot, watch},
@@ -25,7 +31,7 @@ use tokio::{
 };
 
 use crate::{
-    admission::{self, Admitted},
+    admission::{self, Admitted, Sealing},
     clock::Clock,
     error::{OpenError, StoreError, SubmitError},
     event_store::{EventStore, LogHead, Publication},
@@ -33,9 +39,11 @@ use crate::{
     publisher::Publisher,
     reader::{ReadStore, StoredEntry, teaches},
     recover::{Recover, Recovery},
+    sealed_reader::SealedReader,
     sequencer::{Answer, Item, Message, Sequencer, china_time},
     sqlite::SqliteStore,
     streams::Streams,
+    vault::{Vault, VaultFault},
 };
 
 /// Longest idempotency key: a UUID, a hash, a file name with a line number.
@@ -90,6 +98,10 @@ pub struct Settings {
     pub readers_max: u32,
     /// Check and publish everything on start, not only the tail.
     pub republish_all: bool,
+    /// The unlocked vault; without it public statements are all that is taken.
+    pub vault: Option<Vault>,
+    /// How often a period of sealed events is recorded, with or without events.
+    pub period: Duration,
 }
 
 impl Default for Settings {
@@ -104,6 +116,8 @@ impl Default for Settings {
             attachment_bytes_max: ATTACHMENT_BYTES_MAX as u64,
             readers_max: 4,
             republish_all: false,
+            vault: None,
+            period: Duration::from_mins(10),
         }
     }
 }
@@ -128,6 +142,49 @@ impl Receipt {
             entry_hash: entry.hash,
             statement_hash: entry.content.statement().map_or(Digest::ZERO, |signed| signed.hash),
             recorded_at: entry.recorded_at,
+        }
+    }
+}
+
+/// That a sealed event was received, durably: a promise to record it in a period.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Promised {
+    /// The promise, a note signed by the intake key (design 3.2).
+    pub promise: String,
+    /// Commitment to the event.
+    pub commitment: Digest,
+    /// When it was received; whole microseconds.
+    pub received_at: DateTime<Utc>,
+    /// Until when a period must hold it; whole microseconds.
+    pub deadline: DateTime<Utc>,
+    /// Under which the submitter follows it without signing in.
+    pub status_code: String,
+}
+
+/// What a submission became.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum Accepted {
+    /// An entry of the log.
+    Entry(Receipt),
+    /// A sealed event that a period is going to record.
+    Promise(Promised),
+}
+
+impl Accepted {
+    /// The receipt of an entry.
+    pub fn entry(self) -> Option<Receipt> {
+        match self {
+            Self::Entry(receipt) => Some(receipt),
+            Self::Promise(_) => None,
+        }
+    }
+
+    /// The promise for a sealed event.
+    pub fn promise(self) -> Option<Promised> {
+        match self {
+            Self::Promise(promised) => Some(promised),
+            Self::Entry(_) => None,
         }
     }
 }
@@ -233,6 +290,8 @@ impl Shared {
 
 struct Inner {
     layout: Layout,
+    keys: Arc<LedgerKeys>,
+    runtime: Handle,
     settings: Settings,
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
@@ -277,7 +336,11 @@ impl Ledger {
         SqliteStore::create(&draft).await?;
         let store = SqliteStore::open(&draft, settings.busy_timeout).await?;
         let origin = keys.log.name().to_owned();
-        let admitted = admission::admit(&origin, genesis, |_| None).map_err(OpenError::Genesis)?;
+        let public_only = |checked: &Checked| Err(admission::without_vault(checked).into());
+        let admitted = admission::admit(&origin, genesis, |_| None, public_only).map_err(|error| match error {
+            SubmitError::Refused(refusal) => OpenError::Genesis(refusal),
+            other => StoreError::file("checking", "genesis", std::io::Error::other(other)).into(),
+        })?;
         commit_genesis(store, &origin, admitted, clock.clone(), settings.clone()).await?;
         // From here on it is a ledger.
         fs::rename(&draft, layout.database()).map_err(|e| StoreError::file("naming", layout.database(), e))?;
@@ -345,13 +408,15 @@ impl Ledger {
             store,
             runtime: Handle::current(),
             shared: shared.clone(),
-            keys: Some(keys),
+            keys: Some(Arc::clone(&keys)),
             reading: (clock.now().trunc_subsecs(6), clock.monotonic()),
             clock: clock.clone(),
             settings: settings.clone(),
             head,
             world,
             streams: Streams::new(settings.streams_cached_max),
+            sealed_streams: Streams::new(settings.streams_cached_max),
+            sealed_count: 0,
             publisher: signals,
             reader: Some(reader.clone()),
         };
@@ -365,8 +430,11 @@ impl Ledger {
         spawned.map_err(|e| StoreError::file("starting a thread for", layout.root(), e))?;
         // An error here means that the thread has ended, which every later call reports.
         let _ = ready.await;
-        let (layout, settings) = (layout.clone(), settings);
-        Ok(Self(Arc::new(Inner { layout, settings, clock, shared, reader, queue, done, recovery })))
+        if settings.vault.is_some() {
+            tokio::spawn(keep_periods(queue.downgrade(), settings.period));
+        }
+        let (layout, settings, runtime) = (layout.clone(), settings, Handle::current());
+        Ok(Self(Arc::new(Inner { layout, keys, runtime, settings, clock, shared, reader, queue, done, recovery })))
     }
 
     /// The ledger's name: what statements are bound to.
@@ -419,21 +487,46 @@ impl Ledger {
         self.0.shared.published.subscribe()
     }
 
-    /// Records a submission, and answers after it is durable.
+    /// Records a public statement, and answers after it is durable.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; a sealed event is refused, it is handed in with [`Ledger::hand_in`].
+    pub async fn submit(
+        &self,
+        idempotency_key: Option<String>,
+        submission: Submission,
+    ) -> Result<Receipt, SubmitError> {
+        let admitted = self.check(idempotency_key.as_deref(), submission).await?;
+        let sealed = || Refusal::Malformed { place: "kind".into(), reason: "封存事项没有条目回执".into() };
+        if admitted.checked.kind.sealed {
+            return Err(sealed().into());
+        }
+        self.sequence(idempotency_key, admitted).await?.entry().ok_or_else(|| sealed().into())
+    }
+
+    /// Records a statement, or promises to: answers after it is durable.
     ///
     /// # Errors
     /// [`SubmitError`].
-    pub async fn submit(&self, idempotency_key: Option<String>, submission: Submission) -> Answer {
-        check_idempotency_key(idempotency_key.as_deref())?;
+    pub async fn hand_in(&self, idempotency_key: Option<String>, submission: Submission) -> Answer {
+        let admitted = self.check(idempotency_key.as_deref(), submission).await?;
+        self.sequence(idempotency_key, admitted).await
+    }
+
+    async fn check(&self, idempotency_key: Option<&str>, submission: Submission) -> Result<Admitted, SubmitError> {
+        check_idempotency_key(idempotency_key)?;
         if let Some(reason) = self.0.shared.halted() {
             return Err(SubmitError::Halted(reason));
         }
-        let admitted = if submission_bytes(&submission) > LONG_CHECK_BYTES {
+        if submission_bytes(&submission) > LONG_CHECK_BYTES || may_need_vault(&submission) {
             let ledger = self.clone();
             join(task::spawn_blocking(move || ledger.admit(submission)).await)?
         } else {
             self.admit(submission)
-        }?;
+        }
+    }
+
+    async fn sequence(&self, idempotency_key: Option<String>, admitted: Admitted) -> Answer {
         let (answer, receipt) = oneshot::channel();
         let item = Item { key: idempotency_key, admitted: Box::new(admitted), answer };
         match self.0.queue.try_send(Message::Submit(item)) {
@@ -478,13 +571,36 @@ impl Ledger {
 
     fn admit(&self, submission: Submission) -> Result<Admitted, SubmitError> {
         let shared = &self.0.shared;
-        let admitted = admission::admit(&shared.origin, submission, |name| shared.key(name))?;
+        let submission = self.countersign(submission)?;
+        let admitted =
+            admission::admit(&shared.origin, submission, |name| shared.key(name), |checked| self.seal(checked))?;
         for hash in &admitted.attachments {
             if !self.0.layout.attachment(hash).is_file() {
                 return Err(Refusal::MissingAttachment(hash.to_string()).into());
             }
         }
         Ok(admitted)
+    }
+
+    /// Encrypts what is for the vault. Blocks: call it on a thread for long work.
+    fn seal(&self, checked: &Checked) -> Result<Sealing, SubmitError> {
+        let Some(vault) = &self.0.settings.vault else { return Err(admission::without_vault(checked).into()) };
+        let tag = vault.tag(&checked.signed.statement.stream);
+        loop {
+            self.0.runtime.block_on(vault.load(&[tag]))?;
+            match admission::seal(vault, checked) {
+                // The keys were thrown out of the cache in between.
+                Err(VaultFault::NotLoaded) => {}
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    /// Signs with the intake key what somebody without a key hands in: a text without signatures, whose only
+    /// signer is intake, of a kind that the intake key may sign (design 3.4).
+    fn countersign(&self, submission: Submission) -> Result<Submission, SubmitError> {
+        let Some(note) = countersigned(&submission.note, &self.0.keys.intake) else { return Ok(submission) };
+        Ok(Submission { note: note?, ..submission })
     }
 
     fn admit_chunk(
@@ -530,21 +646,32 @@ impl Ledger {
         let kind = command.kind()?;
         let stream = match &command.stream {
             Some(stream) => stream.clone(),
-            None if kind.opens => self.new_stream(kind.family(), entropy),
+            None if kind.opens => self.new_stream(kind, entropy),
             None => return Err(Refusal::StreamMissing(format!("{}/", kind.family())).into()),
         };
-        let head = self.0.reader.stream_head(&stream).await?;
+        let head = match &self.0.settings.vault {
+            Some(vault) if kind.sealed => self.sealed(vault).stream_head(&stream).await?,
+            _ if kind.sealed => None,
+            _ => self.0.reader.stream_head(&stream).await?,
+        };
         let declared_at = command.declared_at.unwrap_or_else(|| china_time(self.0.clock.now()));
         let setting = Setting { origin: self.origin(), stream, head, signers, declared_at };
         Ok(prepare(&command, &setting, &mut |buffer| entropy(buffer))?)
     }
 
-    fn new_stream(&self, family: &str, entropy: &mut (dyn FnMut(&mut [u8]) + Send)) -> StreamId {
-        let mut random = [0; 10];
-        entropy(&mut random);
-        let millis = self.0.clock.now().timestamp_millis().max(0).cast_unsigned();
-        let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
-        StreamId::new(family, id).expect("the families of the kinds are names of streams")
+    /// The name of a sealed matter tells nothing, not even when it began.
+    fn new_stream(&self, kind: &Kind, entropy: &mut (dyn FnMut(&mut [u8]) + Send)) -> StreamId {
+        let id = if kind.sealed {
+            let mut random = [0; 16];
+            entropy(&mut random);
+            uuid::Builder::from_random_bytes(random).into_uuid()
+        } else {
+            let mut random = [0; 10];
+            entropy(&mut random);
+            let millis = self.0.clock.now().timestamp_millis().max(0).cast_unsigned();
+            uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+        };
+        StreamId::new(kind.family(), id).expect("the families of the kinds are names of streams")
     }
 
     /// Keeps a file that a statement is going to name, durably; gives its hash.
@@ -604,6 +731,32 @@ impl Ledger {
         let (answer, resumed) = oneshot::channel();
         self.0.queue.send(Message::Resume(answer)).await.map_err(|_| closed())?;
         resumed.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Records the period of the sealed events that were received since the last, without waiting for its time.
+    ///
+    /// Answers with the period's entry.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; a ledger without a vault has no periods.
+    pub async fn end_period(&self) -> Result<u64, SubmitError> {
+        let (answer, ended) = oneshot::channel();
+        self.0.queue.send(Message::Period(Some(answer))).await.map_err(|_| closed())?;
+        ended.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    fn sealed(&self, vault: &Vault) -> SealedReader {
+        SealedReader::new(self.0.reader.clone(), vault.clone())
+    }
+
+    /// Reading what is sealed; `None` without a vault.
+    pub fn sealed_reader(&self) -> Option<SealedReader> {
+        self.0.settings.vault.as_ref().map(|vault| self.sealed(vault))
+    }
+
+    /// The unlocked vault.
+    pub fn vault(&self) -> Option<&Vault> {
+        self.0.settings.vault.as_ref()
     }
 
     /// Ends in good order: everything accepted is answered, committed, published and flushed, the
@@ -666,6 +819,50 @@ fn closed() -> SubmitError {
 
 fn join<T>(joined: Result<T, task::JoinError>) -> Result<T, SubmitError> {
     joined.map_err(|error| SubmitError::Halted(format!("检查提交时程序出错（{error}）")))
+}
+
+/// Whether something of it looks as if it were for the vault; [`Checked::needs_vault`] decides.
+fn may_need_vault(submission: &Submission) -> bool {
+    submission.envelope.is_some()
+        || submission.lines.iter().any(|line| !line.cells.is_empty())
+        || submission.openings.iter().any(|filled| match filled {
+            Filled::Open(opening) => opening.tier != Tier::Public,
+            Filled::Empty { .. } => false,
+            Filled::Hidden { .. } => true,
+        })
+        || !submission.openings.iter().any(|filled| matches!(filled, Filled::Open(_)))
+}
+
+/// The signed note for a text that has no signatures and is for the intake key alone to sign; `None` for
+/// any other note, which is judged as it is.
+fn countersigned(note: &str, intake: &SigningKey) -> Option<Result<String, SubmitError>> {
+    if note.contains("\n\n") {
+        return None;
+    }
+    let statement = Statement::parse(note).ok()?;
+    let alone = matches!(statement.signers.as_slice(), [signer]
+        if signer.role == Role::Intake.wire() && signer.key == intake.name());
+    let kind = kind::find(&statement.kind)?;
+    if !alone || !kind.authors.contains(&Role::Intake) || kind.family() == "ledger" {
+        return None;
+    }
+    let signed = SignedStatement::sign(&statement, &[intake]);
+    Some(signed.map(|signed| signed.note.to_string()).map_err(|e| Refusal::Signature(e.to_string()).into()))
+}
+
+/// Has a period recorded again and again, until the ledger is closed.
+async fn keep_periods(queue: mpsc::WeakSender<Message>, period: Duration) {
+    let mut every = tokio::time::interval(period);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // The first tick comes at once; the first period has its time like any other.
+    every.tick().await;
+    loop {
+        every.tick().await;
+        let Some(queue) = queue.upgrade() else { return };
+        if queue.send(Message::Period(None)).await.is_err() {
+            return;
+        }
+    }
 }
 
 fn submission_bytes(submission: &Submission) -> usize {
@@ -765,6 +962,8 @@ async fn commit_genesis(
         head,
         world: World::default(),
         streams: Streams::new(2),
+        sealed_streams: Streams::new(2),
+        sealed_count: 0,
         publisher,
         reader: None,
     };

@@ -27,22 +27,30 @@ pub mod published_log;
 mod publisher;
 mod reader;
 mod recover;
+pub mod sealed_reader;
+mod sealed_sequencer;
 mod sequencer;
 mod sqlite;
+mod sqlite_sealed;
 mod streams;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
+pub mod vault;
 mod withdrawal;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{OpenError, StoreError, SubmitError};
 pub use event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, RawEntry};
 pub use layout::Layout;
-pub use ledger::{ATTACHMENT_BYTES_MAX, CreateOptions, Health, Ledger, LedgerKeys, Receipt, Settings, take_lock};
+pub use ledger::{
+    ATTACHMENT_BYTES_MAX, Accepted, CreateOptions, Health, Ledger, LedgerKeys, Promised, Receipt, Settings, take_lock,
+};
 pub use log_fetch::{DatabaseFetch, DirectoryFetch};
 pub use published_log::PublishedLog;
 pub use reader::{ReadStore, StoredEntry};
 pub use recover::Recovery;
+pub use sealed_reader::{SealedEvent, SealedProof, SealedReader};
 pub use sqlite::SqliteStore;
+pub use vault::{Vault, VaultFault};

@@ -16,11 +16,11 @@ use std::{
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, TimeDelta, Utc};
 use gongkai_domain::{
-    Command, Context, Head, Recorded, Refusal, Setting, World, judge,
+    Checked, Command, Context, Head, Recorded, Refusal, Setting, World, judge,
     kind::{self, slot::Withdrawn},
     prepare,
 };
-use gongkai_log::{Content, Digest, ENTRY_BYTES_MAX, Entry, SignedStatement, Signer, StreamId, merkle};
+use gongkai_log::{Content, Digest, ENTRY_BYTES_MAX, Entry, SignedStatement, Signer, Statement, StreamId, merkle};
 use serde_json::json;
 use tokio::{
     runtime::Handle,
@@ -28,14 +28,16 @@ use tokio::{
 };
 
 use crate::{
-    admission::{self, Admitted, Verified},
+    admission::{self, Admitted},
     clock::Clock,
     error::{StoreError, SubmitError},
-    event_store::{Batch, Changed, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry},
-    ledger::{LedgerKeys, Receipt, Settings, Shared},
+    event_store::{At, Batch, Changed, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry, NewSealed},
+    ledger::{Accepted, LedgerKeys, Receipt, Settings, Shared},
     publisher::Signal,
     reader::{ReadStore, chain, parse_entry, teaches},
+    sealed_sequencer::vault_store,
     streams::Streams,
+    vault::KeyEntry,
     withdrawal::Withdrawable,
 };
 
@@ -48,7 +50,7 @@ const BATCH_BYTES_MAX: usize = 64 << 20;
 /// East of Greenwich, for what the ledger itself declares.
 const CHINA_SECONDS_EAST: i32 = 8 * 3_600;
 
-pub(crate) type Answer = Result<Receipt, SubmitError>;
+pub(crate) type Answer = Result<Accepted, SubmitError>;
 
 /// A submission with a place to send the answer to.
 pub(crate) struct Item {
@@ -59,13 +61,25 @@ pub(crate) struct Item {
 
 impl Item {
     fn bytes(&self) -> usize {
-        self.admitted.note.len() + self.admitted.list.as_ref().map_or(0, String::len)
+        let sealed =
+            self.admitted.sealing.as_ref().map_or(0, |sealing| sealing.values.iter().map(|v| v.bytes.len()).sum());
+        self.admitted.note.len() + self.admitted.list.as_ref().map_or(0, String::len) + sealed
+    }
+
+    fn statement(&self) -> &Statement {
+        &self.admitted.checked.signed.statement
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.admitted.checked.kind.sealed
     }
 }
 
 /// What the sequencer is told.
 pub(crate) enum Message {
     Submit(Item),
+    /// Record the period of the sealed events that are waiting.
+    Period(Option<oneshot::Sender<Result<u64, SubmitError>>>),
     /// Check the clock again and go on.
     Resume(oneshot::Sender<Result<(), SubmitError>>),
     /// Take nothing more; finish what is waiting.
@@ -73,22 +87,25 @@ pub(crate) enum Message {
 }
 
 /// The time of a batch, or why there is none.
-struct ClockFault {
+pub(crate) struct ClockFault {
     cause: &'static str,
     observed_at: DateTime<Utc>,
     message: String,
 }
 
 /// What a batch has come to so far.
-struct Draft {
+pub(crate) struct Draft {
     from: u64,
-    now: DateTime<Utc>,
-    head: LogHead,
+    pub now: DateTime<Utc>,
+    pub head: LogHead,
     entries: Vec<NewEntry>,
-    // Places of the accepted items, for the world of the readers.
+    // Places of the items that became entries, for the world of the readers.
     accepted: Vec<usize>,
     changed: BTreeMap<u64, Changed>,
-    requests: HashMap<String, (Digest, Receipt)>,
+    pub requests: HashMap<String, (Digest, Accepted)>,
+    pub sealed: Vec<NewSealed>,
+    /// Data keys that must be durable before the commit.
+    pub keys: Vec<Arc<KeyEntry>>,
 }
 
 impl Draft {
@@ -122,6 +139,10 @@ pub(crate) struct Sequencer<S: EventStore> {
     /// The world as of the last entry of the batch at hand; readers see the last commit's.
     pub world: World,
     pub streams: Streams,
+    /// Sealed streams; their names are other ones than those of public streams.
+    pub sealed_streams: Streams,
+    /// Sealed events that are committed.
+    pub sealed_count: u64,
     /// The clocks' last readings, against which a jump shows.
     pub reading: (DateTime<Utc>, Duration),
     pub publisher: std_mpsc::Sender<Signal>,
@@ -137,6 +158,10 @@ impl<S: EventStore> Sequencer<S> {
         if let Err(error) = self.resume() {
             tracing::error!(error = chain(&error), "the ledger is open for reading only");
         }
+        if let Err(error) = self.count_sealed() {
+            tracing::error!(error = chain(&error), "the sealed events could not be counted");
+            self.shared.halt("封存事项读不出来，请检查磁盘后重新启动".into());
+        }
         // Whoever opened the ledger may have gone away.
         let _ = ready.send(());
         while let Some(message) = queue.blocking_recv() {
@@ -150,6 +175,7 @@ impl<S: EventStore> Sequencer<S> {
             }
             match control {
                 Some(Message::Resume(answer)) => drop(answer.send(self.resume())),
+                Some(Message::Period(answer)) => self.period(answer),
                 Some(Message::Close) => queue.close(),
                 Some(Message::Submit(_)) | None => {}
             }
@@ -185,7 +211,7 @@ impl<S: EventStore> Sequencer<S> {
 
     /// Publishes what is committed, remembers how far, and closes the database.
     fn finish(self) {
-        let Self { mut store, runtime, shared, publisher, reader, .. } = self;
+        let Self { mut store, runtime, shared, publisher, reader, settings, .. } = self;
         let (done, wait) = std_mpsc::channel();
         if publisher.send(Signal::Stop(done)).is_ok() {
             // The publisher drops its end when it cannot go on; what is missing is published on start.
@@ -193,6 +219,9 @@ impl<S: EventStore> Sequencer<S> {
         }
         let publication = shared.take_publication();
         let closed = runtime.block_on(async {
+            if let Some(vault) = &settings.vault {
+                vault.close().await.map_err(vault_store)?;
+            }
             if let Some(reader) = reader {
                 reader.close().await;
             }
@@ -246,8 +275,9 @@ impl<S: EventStore> Sequencer<S> {
         clears_halt: bool,
     ) -> Result<(Vec<Answer>, bool), StoreError> {
         let keys = items.iter().filter_map(|item| item.key.clone()).collect();
-        let streams = items.iter().map(|item| item.admitted.checked.signed.statement.stream.to_string());
-        let requests = self.look_up(keys, streams).await?;
+        let public = items.iter().filter(|item| !item.is_sealed());
+        let requests = self.look_up(keys, public.map(|item| item.statement().stream.to_string())).await?;
+        self.look_up_sealed(items.iter().filter(|item| item.is_sealed())).await?;
         let mut draft = Draft {
             from: self.head.size,
             now,
@@ -256,6 +286,8 @@ impl<S: EventStore> Sequencer<S> {
             accepted: Vec::with_capacity(items.len()),
             changed: BTreeMap::new(),
             requests: self.receipts(requests).await?,
+            sealed: Vec::new(),
+            keys: Vec::new(),
         };
         let mut verdicts = Vec::with_capacity(items.len());
         for (place, item) in items.iter().enumerate() {
@@ -265,15 +297,22 @@ impl<S: EventStore> Sequencer<S> {
                 draft.accepted.push(place);
             }
         }
-        if draft.entries.is_empty() {
+        if draft.entries.is_empty() && draft.sealed.is_empty() {
             return Ok((verdicts, false));
         }
-        let Draft { from, head, entries, accepted, changed, .. } = draft;
+        let Draft { from, head, entries, accepted, changed, sealed, keys, .. } = draft;
+        // A data key is durable before what it sealed: the other way round a crash would erase.
+        if let Some(vault) = self.settings.vault.as_ref().filter(|_| !keys.is_empty()) {
+            vault.persist(&keys).await.map_err(vault_store)?;
+        }
         let publication = self.shared.take_publication();
         let changed = changed.into_values().collect();
-        let batch = Batch { from, entries, changed, head: head.clone(), publication, clears_halt };
+        let sealed_count = self.sealed_count + sealed.len() as u64;
+        let erased = Vec::new();
+        let batch = Batch { from, entries, sealed, erased, changed, head: head.clone(), publication, clears_halt };
         self.store.append(batch).await?;
         self.head = head;
+        self.sealed_count = sealed_count;
         let statements = accepted.into_iter().map(|place| &items[place].admitted.checked.signed);
         self.shared.learn(from, self.head.recorded_at, statements);
         Ok((verdicts, true))
@@ -298,15 +337,23 @@ impl<S: EventStore> Sequencer<S> {
     async fn receipts(
         &mut self,
         requests: Vec<KnownRequest>,
-    ) -> Result<HashMap<String, (Digest, Receipt)>, StoreError> {
+    ) -> Result<HashMap<String, (Digest, Accepted)>, StoreError> {
         let mut known = HashMap::new();
         for request in requests {
-            let rows = self.store.load_range(request.index, request.index + 1).await?;
-            let Some(row) = rows.into_iter().next() else {
-                return Err(StoreError::row(request.index, "request", "its entry is missing"));
+            let accepted = match request.at {
+                At::Entry(index) => {
+                    let rows = self.store.load_range(index, index + 1).await?;
+                    let missing = || StoreError::row(index, "request", "its entry is missing");
+                    let row = rows.into_iter().next().ok_or_else(missing)?;
+                    Accepted::Entry(Receipt::of(&parse_entry(row.index, row.bytes)?))
+                }
+                At::Sealed(seq) => {
+                    let missing = || StoreError::row(seq, "request", "its sealed event is missing");
+                    let event = self.store.load_sealed_event(seq).await?.ok_or_else(missing)?;
+                    Accepted::Promise(self.promised(event.commitment, event.received_at, event.deadline)?)
+                }
             };
-            let receipt = Receipt::of(&parse_entry(row.index, row.bytes)?);
-            known.insert(request.key, (request.request, receipt));
+            known.insert(request.key, (request.request, accepted));
         }
         Ok(known)
     }
@@ -314,9 +361,12 @@ impl<S: EventStore> Sequencer<S> {
     /// The answer to one item, as of the entry before it. The outer error spoils the whole batch.
     async fn verdict(&mut self, item: &Item, draft: &mut Draft) -> Result<Answer, StoreError> {
         let admitted = &item.admitted;
-        if let Some((request, receipt)) = item.key.as_ref().and_then(|key| draft.requests.get(key)) {
+        if let Some((request, accepted)) = item.key.as_ref().and_then(|key| draft.requests.get(key)) {
             let same = *request == admitted.request;
-            return Ok(if same { Ok(receipt.clone()) } else { Err(Refusal::IdempotencyConflict.into()) });
+            return Ok(if same { Ok(accepted.clone()) } else { Err(Refusal::IdempotencyConflict.into()) });
+        }
+        if item.is_sealed() {
+            return self.accept_sealed(item, draft);
         }
         let statement = &admitted.checked.signed.statement;
         let target = match admitted.checked.kind.target(&statement.body) {
@@ -346,12 +396,7 @@ impl<S: EventStore> Sequencer<S> {
         let target = target.map(Withdrawable::target);
         let context = Context { now: draft.now, world: &self.world, target: target.as_ref() };
         let keys = judge::judge(&admitted.checked.proposal(), stream.0, &stream.1, &context)?;
-        match &admitted.verified {
-            Verified::Good(under) if *under == keys => {}
-            Verified::Bad(under, refusal) if *under == keys => return Err(refusal.clone().into()),
-            // The world has changed since admission: these keys were not known then, or are others.
-            _ => admission::verify(signed, &keys)?,
-        }
+        admitted.signed_by(&keys)?;
         let index = draft.head.size;
         let bytes = Entry::seal(index, draft.now, draft.head.entry_hash, &admitted.note)
             .map_err(|error| Refusal::TooLarge { bytes: entry_bytes(&error, admitted), bytes_max: ENTRY_BYTES_MAX })?;
@@ -367,10 +412,13 @@ impl<S: EventStore> Sequencer<S> {
         if teaches(&signed.statement) {
             self.world.evolve(&recorded);
         }
-        let receipt = Receipt { index, entry_hash, statement_hash: signed.hash, recorded_at: draft.now };
+        let receipt =
+            Accepted::Entry(Receipt { index, entry_hash, statement_hash: signed.hash, recorded_at: draft.now });
         if let Some(key) = &item.key {
             draft.requests.insert(key.clone(), (admitted.request, receipt.clone()));
         }
+        let sealing = admitted.sealing.as_ref();
+        draft.keys.extend(sealing.iter().flat_map(|sealing| sealing.keys.iter().cloned()));
         draft.entries.push(NewEntry {
             bytes,
             stream: Some((name, signed.statement.revision)),
@@ -378,6 +426,8 @@ impl<S: EventStore> Sequencer<S> {
             list: admitted.list.clone(),
             attachments: admitted.attachments.clone(),
             request: item.key.clone().map(|key| (key, admitted.request)),
+            sealed: sealing.map(|sealing| sealing.values.clone()).unwrap_or_default(),
+            period: None,
         });
         Ok(receipt)
     }
@@ -402,9 +452,10 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// After a batch that was not committed: back to the last commit, and stop unless the fault passes.
-    fn fall_back(&mut self, error: StoreError) -> SubmitError {
+    pub(crate) fn fall_back(&mut self, error: StoreError) -> SubmitError {
         self.world = self.shared.with_world(World::clone);
         self.streams.clear();
+        self.sealed_streams.clear();
         if error.is_passing() || matches!(error, StoreError::Row { .. }) {
             tracing::error!(error = chain(&error), "a batch was not committed");
             return error.into();
@@ -421,7 +472,7 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// The time for a batch: never before the last entry's.
-    fn read_clock(&mut self) -> Result<DateTime<Utc>, ClockFault> {
+    pub(crate) fn read_clock(&mut self) -> Result<DateTime<Utc>, ClockFault> {
         let now = self.clock.now().trunc_subsecs(6);
         let monotonic = self.clock.monotonic();
         let last = self.head.recorded_at;
@@ -448,7 +499,7 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// Stops, and remembers why until it can be put on record.
-    fn halt_for_clock(&mut self, fault: ClockFault) -> SubmitError {
+    pub(crate) fn halt_for_clock(&mut self, fault: ClockFault) -> SubmitError {
         tracing::error!(cause = fault.cause, observed_at = %fault.observed_at, "the ledger stopped");
         let halt = Halt { cause: fault.cause.to_owned(), observed_at: fault.observed_at };
         if let Err(error) = self.runtime.block_on(self.store.save_halt(halt)) {
@@ -543,7 +594,8 @@ impl<S: EventStore> Sequencer<S> {
         let head = Head { revision: prepared.statement.revision, hash: signed.hash };
         let note = signed.note.to_string();
         let submission = prepared.into_submission(note);
-        let admitted = admission::admit(&self.shared.origin, submission, |name| self.shared.key(name))?;
+        let public_only = |checked: &Checked| Err(admission::without_vault(checked).into());
+        let admitted = admission::admit(&self.shared.origin, submission, |name| self.shared.key(name), public_only)?;
         Ok((admitted, Some(head)))
     }
 }

@@ -16,24 +16,27 @@ use sqlx::{
 use crate::{
     error::{OpenError, StoreError, code, extended_code},
     event_store::{
-        Batch, Changed, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry, Publication, RawEntry, StreamEntry,
+        At, Batch, Changed, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry, Publication, RawEntry, RawSealed,
+        SealedValue, StreamEntry, Waiting,
     },
+    sqlite_sealed,
 };
 
 /// `PRAGMA application_id` of a ledger: "Gong".
 const APPLICATION_ID: i64 = 0x476F_6E67;
 
 /// Steps that make the schema; `PRAGMA user_version` counts them.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../../migrations/ledger/sqlite/0001_entries_and_heads.sql"),
     include_str!("../../../migrations/ledger/sqlite/0002_openings_lists_attachments.sql"),
     include_str!("../../../migrations/ledger/sqlite/0003_requests.sql"),
     include_str!("../../../migrations/ledger/sqlite/0004_publication_and_halts.sql"),
+    include_str!("../../../migrations/ledger/sqlite/0005_sealed_events.sql"),
 ];
 
 /// The schema's version.
-pub(crate) const VERSION: i64 = 4;
-const _: () = assert!(MIGRATIONS.len() == 4, "VERSION counts the migrations");
+pub(crate) const VERSION: i64 = 5;
+const _: () = assert!(MIGRATIONS.len() == 5, "VERSION counts the migrations");
 
 /// Cache of the write connection, negative for KiB: a batch of 4,096 entries is not written to the WAL
 /// before its commit. It is filled by large batches only.
@@ -64,8 +67,10 @@ const LOAD_STREAM: &str = "SELECT e.idx, e.bytes, o.line, l.text FROM entries e 
                            LEFT JOIN openings o ON o.idx = e.idx LEFT JOIN lists l ON l.idx = e.idx \
                            WHERE e.stream = ? ORDER BY e.revision";
 const LOAD_STREAM_END: &str = "SELECT idx, bytes FROM entries WHERE stream = ? ORDER BY revision DESC LIMIT 1";
-// Two statements and one way to the connection's thread and back, which costs as much as both.
+// Three statements and one way to the connection's thread and back, which costs as much as all of them.
 const LOOK_UP: &str = "SELECT 1, key, idx, request FROM requests WHERE key IN (SELECT value FROM json_each(?)); \
+                       SELECT 3, key, seq, request FROM sealed_requests \
+                       WHERE key IN (SELECT value FROM json_each(?)); \
                        SELECT 2, stream, idx, bytes FROM entries WHERE stream IN (SELECT value FROM json_each(?)) \
                        ORDER BY stream, revision";
 const LOAD_FAMILY: &str = "SELECT idx FROM entries WHERE stream >= ? AND stream < ?";
@@ -91,7 +96,7 @@ const CLEAR_HALT: &str = "DELETE FROM halt";
 const ONE_PIECE_MAX: usize = 8;
 
 /// The statements of one transaction, with what they bind.
-struct Script {
+pub(crate) struct Script {
     pieces: Vec<(String, SqliteArguments)>,
     one_piece: bool,
 }
@@ -102,7 +107,7 @@ impl Script {
     }
 
     /// Adds a statement; bind its values to what it gives.
-    fn then(&mut self, statement: &str) -> &mut SqliteArguments {
+    pub(crate) fn then(&mut self, statement: &str) -> &mut SqliteArguments {
         match self.pieces.last_mut() {
             Some((text, _)) if self.one_piece => {
                 text.push_str("; ");
@@ -115,7 +120,13 @@ impl Script {
 
     /// Adds INSERTs of all rows, in as few statements as the sizes allow: 256 rows, then halves of it, so
     /// that few texts are prepared and stay in the statement cache.
-    fn insert<T>(&mut self, into: &str, columns: usize, rows: Vec<T>, bind: impl Fn(&mut SqliteArguments, T)) {
+    pub(crate) fn insert<T>(
+        &mut self,
+        into: &str,
+        columns: usize,
+        rows: Vec<T>,
+        bind: impl Fn(&mut SqliteArguments, T),
+    ) {
         let row = format!("({})", vec!["?"; columns].join(", "));
         let mut left = rows.len();
         let mut rows = rows.into_iter();
@@ -144,14 +155,14 @@ impl Script {
     }
 }
 
-fn bind<T>(arguments: &mut SqliteArguments, value: T)
+pub(crate) fn bind<T>(arguments: &mut SqliteArguments, value: T)
 where
     T: sqlx::Encode<'static, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
 {
     arguments.add(value).expect("numbers, texts and bytes can be bound");
 }
 
-fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+pub(crate) fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |source| StoreError::sql(doing, source)
 }
 
@@ -344,7 +355,7 @@ pub(crate) async fn load_publication(connection: &mut SqliteConnection) -> Resul
     Ok(row.map(|row| Publication { durable_size: row.get::<i64, _>(0).cast_unsigned(), checkpoint: row.get(1) }))
 }
 
-fn json_text<T: serde::Serialize>(values: &[T]) -> String {
+pub(crate) fn json_text<T: serde::Serialize>(values: &[T]) -> String {
     serde_json::to_string(values).expect("numbers and strings have JSON")
 }
 
@@ -434,7 +445,7 @@ async fn migrate(connection: &mut SqliteConnection, version: i64) -> Result<(), 
 
 /// Everything that one append writes.
 fn transaction(batch: Batch, epoch: u64) -> Script {
-    let Batch { from, entries, changed, head, publication, clears_halt } = batch;
+    let Batch { from, mut entries, sealed, erased, changed, head, publication, clears_halt } = batch;
     let mut script = Script::new(entries.len() <= ONE_PIECE_MAX);
     script.then("BEGIN IMMEDIATE");
     // First of all: a stale writer must not even collide with rows of the one who took over.
@@ -445,7 +456,18 @@ fn transaction(batch: Batch, epoch: u64) -> Script {
     bind(arguments, head.recorded_at.timestamp_micros());
     bind(arguments, from.cast_signed());
     bind(arguments, epoch.cast_signed());
+    let periods: Vec<_> = (from..)
+        .zip(&mut entries)
+        .filter_map(|(index, entry)| entry.period.take().map(|period| (index, period)))
+        .collect();
     insert(&mut script, from, entries);
+    sqlite_sealed::insert_events(&mut script, sealed);
+    for (index, period) in periods {
+        sqlite_sealed::insert_period(&mut script, index, period);
+    }
+    for erased in &erased {
+        sqlite_sealed::erase(&mut script, erased);
+    }
     for Changed { index, openings, list } in changed {
         for (statement, text) in [(CHANGE_OPENINGS, openings), (CHANGE_LIST, list)] {
             let Some(text) = text else { continue };
@@ -470,6 +492,7 @@ fn transaction(batch: Batch, epoch: u64) -> Script {
 fn insert(script: &mut Script, from: u64, entries: Vec<NewEntry>) {
     let mut rows = Vec::with_capacity(entries.len());
     let (mut openings, mut lists, mut attachments, mut requests) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut values = Vec::new();
     for (index, entry) in (from.cast_signed()..).zip(entries) {
         let (stream, revision) = entry.stream.map(|(s, r)| (s, r.cast_signed())).unzip();
         rows.push((index, stream, revision, entry.bytes));
@@ -477,6 +500,7 @@ fn insert(script: &mut Script, from: u64, entries: Vec<NewEntry>) {
         lists.extend(entry.list.map(|text| (index, text)));
         attachments.extend(entry.attachments.into_iter().map(|hash| (index, hash)));
         requests.extend(entry.request.map(|(key, request)| (key, request, index)));
+        values.extend(entry.sealed.into_iter().map(|value| (index, value)));
     }
     // Rows of a table that is sorted by random keys go in faster sorted.
     requests.sort_unstable();
@@ -501,6 +525,7 @@ fn insert(script: &mut Script, from: u64, entries: Vec<NewEntry>) {
         bind(arguments, request.as_bytes().to_vec());
         bind(arguments, index);
     });
+    sqlite_sealed::insert_values(script, values);
 }
 
 async fn save_publication(connection: &mut SqliteConnection, publication: Publication) -> Result<(), StoreError> {
@@ -518,13 +543,16 @@ impl EventStore for SqliteStore {
     }
 
     async fn look_up(&mut self, keys: Vec<String>, streams: Vec<String>) -> Result<Known, StoreError> {
-        let query = sqlx::query(LOOK_UP).bind(json_text(&keys)).bind(json_text(&streams));
+        let keys = json_text(&keys);
+        let query = sqlx::query(LOOK_UP).bind(keys.clone()).bind(keys).bind(json_text(&streams));
         let mut known = Known::default();
         for row in query.fetch_all(&mut self.connection).await.map_err(sql("reading requests and streams"))? {
             let (name, index) = (row.get(1), row.get::<i64, _>(2).cast_unsigned());
-            if row.get::<i64, _>(0) == 1 {
+            let what = row.get::<i64, _>(0);
+            if what != 2 {
                 let request = digest(row.get(3), index, "request")?;
-                known.requests.push(KnownRequest { key: name, request, index });
+                let at = if what == 1 { At::Entry(index) } else { At::Sealed(index) };
+                known.requests.push(KnownRequest { key: name, request, at });
             } else {
                 known.streams.push(StreamEntry { stream: name, index, bytes: row.get(3) });
             }
@@ -532,8 +560,24 @@ impl EventStore for SqliteStore {
         Ok(known)
     }
 
+    async fn load_waiting(&mut self) -> Result<(u64, Vec<Waiting>), StoreError> {
+        sqlite_sealed::load_waiting(&mut self.connection).await
+    }
+
+    async fn load_sealed(&mut self, tags: Vec<[u8; 16]>) -> Result<Vec<RawSealed>, StoreError> {
+        sqlite_sealed::load_by_tag(&mut self.connection, &tags).await
+    }
+
+    async fn load_sealed_event(&mut self, seq: u64) -> Result<Option<RawSealed>, StoreError> {
+        Ok(sqlite_sealed::load_events(&mut self.connection, seq, seq + 1).await?.pop())
+    }
+
+    async fn load_sealed_values(&mut self, index: u64) -> Result<Vec<SealedValue>, StoreError> {
+        sqlite_sealed::load_values_of(&mut self.connection, index).await
+    }
+
     async fn append(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let withdraws = !batch.changed.is_empty();
+        let withdraws = !batch.changed.is_empty() || !batch.erased.is_empty();
         self.write(batch).await?;
         self.wal_to_empty |= withdraws;
         self.empty_wal().await;

@@ -9,7 +9,7 @@
 use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use gongkai_domain::{Command, Prepared, Refusal, Setting, Submission, prepare};
+use gongkai_domain::{Command, Master, Prepared, Refusal, Setting, Submission, prepare};
 use gongkai_log::{KeyKind, SignedStatement, Signer, SigningKey, StreamId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -18,7 +18,8 @@ use crate::{
     clock::{Clock, ManualClock},
     error::{OpenError, SubmitError},
     layout::Layout,
-    ledger::{CreateOptions, Ledger, LedgerKeys, Receipt, Settings},
+    ledger::{CreateOptions, Ledger, LedgerKeys, Promised, Receipt, Settings},
+    vault::Vault,
 };
 
 /// Name of the made-up ledger.
@@ -116,6 +117,17 @@ pub fn sign(prepared: Prepared, keys: &[&SigningKey]) -> Submission {
     prepared.into_submission(signed.note.to_string())
 }
 
+/// The master key of the made-up vault.
+pub fn master() -> Master {
+    Master::from_bytes(0, [42; 32])
+}
+
+/// The randomness of a made-up vault.
+pub fn vault_entropy(seed: u64) -> crate::vault::Entropy {
+    let entropy = std::sync::Mutex::new(Entropy::new(seed));
+    Arc::new(move |buffer: &mut [u8]| entropy.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fill(buffer))
+}
+
 /// A ledger with registrars, a county and a town, and the people of a test.
 #[derive(Debug)]
 pub struct Fixture {
@@ -137,9 +149,20 @@ impl Fixture {
         Self::with(Settings::default()).await
     }
 
+    /// A new ledger with a vault.
+    pub async fn with_vault() -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a test");
+        let layout = Layout::new(folder.path());
+        let vault = Vault::create(&layout, ORIGIN, master(), vault_entropy(1)).await.expect("the vault is new");
+        Self::begin(folder, Settings { vault: Some(vault), ..Settings::default() }).await
+    }
+
     /// A new ledger with the county registered.
     pub async fn with(settings: Settings) -> Self {
-        let folder = tempfile::tempdir().expect("there is room for a test");
+        Self::begin(tempfile::tempdir().expect("there is room for a test"), settings).await
+    }
+
+    async fn begin(folder: TempDir, settings: Settings) -> Self {
         let clock = Arc::new(ManualClock::new(start_time()));
         let people: BTreeMap<_, _> = [("甲", 10), ("乙", 11)]
             .into_iter()
@@ -169,6 +192,11 @@ impl Fixture {
 
     /// Opens it again, after it was ended by whatever means.
     pub async fn open(&mut self) -> Result<(), OpenError> {
+        if self.settings.vault.is_some() {
+            self.entropy.fill(&mut [0; 8]);
+            let again = Vault::open(&self.layout(), ORIGIN, vec![master()], vault_entropy(self.entropy.0)).await;
+            self.settings.vault = Some(again.expect("the vault opens"));
+        }
         self.ledger = Ledger::open(&self.layout(), ledger_keys(), self.clock.clone(), self.settings.clone()).await?;
         Ok(())
     }
@@ -220,7 +248,12 @@ impl Fixture {
             let mut number = [0; 7];
             self.entropy.fill(&mut number);
             let number = number.iter().fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
-            command.stream = Some(stream(&family, number));
+            let mut opened = stream(&family, number);
+            if command.kind().is_ok_and(|kind| kind.sealed) {
+                opened.id =
+                    uuid::Builder::from_u128(opened.id.as_u128()).with_version(uuid::Version::Random).into_uuid();
+            }
+            command.stream = Some(opened);
         }
         command
     }
@@ -260,6 +293,12 @@ impl Fixture {
     pub async fn submit(&mut self, command: &Value, signers: &[(&str, &str)]) -> Result<Receipt, SubmitError> {
         let submission = self.signed(command, signers).await?;
         self.ledger.submit(None, submission).await
+    }
+
+    /// Prepares, signs and hands in a sealed command.
+    pub async fn seal(&mut self, command: &Value, signers: &[(&str, &str)]) -> Result<Promised, SubmitError> {
+        let submission = self.signed(command, signers).await?;
+        Ok(self.ledger.hand_in(None, submission).await?.promise().expect("a sealed event gets a promise"))
     }
 
     /// Signed pledges, each a stream of its own, by a publisher at `org`.

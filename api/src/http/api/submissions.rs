@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use gongkai_domain::Submission;
-use gongkai_store::Receipt;
+use gongkai_store::Accepted;
 
 use super::body::{self, Arrived};
 use crate::http::App;
@@ -38,6 +38,9 @@ pub fn endpoint() -> Endpoint {
         answers: &[
             Answer { status: 201, about: "已记入账本", media: &[(JSON, "Receipt")] },
             Answer { status: 200, about: "先前已记入，同一份回执", media: &[(JSON, "Receipt")] },
+            Answer {
+                status: 202, about: "封存事项已收件，答应在期限前记入账本", media: &[(JSON, "Promised")]
+            },
         ],
         problems: &[
             "bad_json",
@@ -85,15 +88,20 @@ async fn submit(
     State(app): State<App>,
     headers: HeaderMap,
     body: Arrived,
-) -> Result<(StatusCode, Json<Receipt>), Problem> {
+) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let key = key(&headers)?;
     let submission: Submission = body::json(&headers, body)?;
     let ledger = app.ledger()?;
     let before = *ledger.committed().borrow();
-    let receipt = ledger.submit(Some(key), submission).await?;
-    // An entry that was committed before this request came is the answer to an earlier one.
-    let status = if receipt.index < before { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, Json(receipt)))
+    let accepted = ledger.hand_in(Some(key), submission).await?;
+    let status = match &accepted {
+        // An entry that was committed before this request came is the answer to an earlier one.
+        Accepted::Entry(receipt) if receipt.index < before => StatusCode::OK,
+        Accepted::Entry(_) => StatusCode::CREATED,
+        // The entry comes with the period.
+        Accepted::Promise(_) => StatusCode::ACCEPTED,
+    };
+    Ok((status, Json(accepted)))
 }
 
 fn key(headers: &HeaderMap) -> Result<String, Problem> {

@@ -289,6 +289,11 @@ impl Kind {
         })
     }
 
+    /// The narrowest tier of its slots: that of the note of a sealed event.
+    pub fn narrowest_tier(&self) -> Tier {
+        self.slot_fields().map(|(_, tier)| tier).max().unwrap_or(Tier::Named)
+    }
+
     /// Index of the entry that a body is about, other than its own stream.
     pub fn target(&self, body: &Map<String, Value>) -> Option<u64> {
         (self.target)(body)

@@ -15,7 +15,7 @@ use super::helpers::{copy, restore, verifies};
 use crate::{
     Batch, EventStore, Halt, Layout, Ledger, LogHead, NewEntry, OpenError, RawEntry, Settings, SqliteStore, StoreError,
     SubmitError, conformance,
-    event_store::{Known, Publication},
+    event_store::{Known, Publication, RawSealed, SealedValue, Waiting},
     ledger::take_lock,
     publisher::ChainEnd,
     sqlite,
@@ -60,6 +60,18 @@ impl EventStore for Faulty {
     }
     async fn look_up(&mut self, keys: Vec<String>, streams: Vec<String>) -> Result<Known, StoreError> {
         self.inner.look_up(keys, streams).await
+    }
+    async fn load_waiting(&mut self) -> Result<(u64, Vec<Waiting>), StoreError> {
+        self.inner.load_waiting().await
+    }
+    async fn load_sealed(&mut self, tags: Vec<[u8; 16]>) -> Result<Vec<RawSealed>, StoreError> {
+        self.inner.load_sealed(tags).await
+    }
+    async fn load_sealed_event(&mut self, seq: u64) -> Result<Option<RawSealed>, StoreError> {
+        self.inner.load_sealed_event(seq).await
+    }
+    async fn load_sealed_values(&mut self, index: u64) -> Result<Vec<SealedValue>, StoreError> {
+        self.inner.load_sealed_values(index).await
     }
     async fn append(&mut self, batch: Batch) -> Result<(), StoreError> {
         let fault = {
@@ -194,9 +206,7 @@ fn plain(index: u64) -> NewEntry {
         bytes: vec![b'x'; 1_000],
         stream: Some((format!("plain/{index}"), 0)),
         openings: Some("o".repeat(1_000)),
-        list: None,
-        attachments: Vec::new(),
-        request: None,
+        ..NewEntry::default()
     }
 }
 
@@ -207,7 +217,7 @@ fn plain_batch(head: &LogHead, entries: Vec<NewEntry>) -> Batch {
         after.entry_hash = Digest::of(&entry.bytes);
         after.size += 1;
     }
-    Batch { from: head.size, entries, changed: Vec::new(), head: after, publication: None, clears_halt: false }
+    Batch::of(head.size, entries, after)
 }
 
 #[tokio::test]
@@ -385,18 +395,9 @@ async fn append_raw(fixture: &Fixture, bend: impl FnOnce(&mut LogHead)) {
         bytes,
         stream: Some((signed.statement.stream.to_string(), 0)),
         openings: Some(openings.to_line().unwrap()),
-        list: None,
-        attachments: Vec::new(),
-        request: None,
+        ..NewEntry::default()
     };
-    let batch = Batch {
-        from: head.size,
-        entries: vec![entry],
-        changed: Vec::new(),
-        head: after,
-        publication: None,
-        clears_halt: false,
-    };
+    let batch = Batch::of(head.size, vec![entry], after);
     store.append(batch).await.unwrap();
     store.close().await.unwrap();
 }

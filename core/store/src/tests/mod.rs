@@ -6,6 +6,7 @@ mod helpers;
 mod opening;
 mod publication;
 mod published_log;
+mod sealed;
 mod tampering;
 mod withdrawal;
 mod writing;

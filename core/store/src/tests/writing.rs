@@ -75,10 +75,10 @@ async fn the_same_key_with_another_body_is_a_conflict() {
     let many =
         vec![(Some("k-2".to_owned()), other.clone()), (Some("k-2".to_owned()), one), (Some("k-2".to_owned()), other)];
     let answers = fixture.ledger.submit_many(many).await;
-    let receipt = answers[0].clone().unwrap();
+    let receipt = answers[0].clone().unwrap().entry().unwrap();
     assert_eq!(receipt.index, first.index + 1);
     assert_eq!(refusal(answers[1].clone()), Refusal::IdempotencyConflict);
-    assert_eq!(answers[2].clone().unwrap(), receipt);
+    assert_eq!(answers[2].clone().unwrap().entry().unwrap(), receipt);
     assert_eq!(fixture.ledger.health().committed, receipt.index + 1);
 }
 
@@ -146,7 +146,7 @@ async fn a_key_that_was_authorized_in_the_same_batch_can_sign() {
     let answers = fixture.ledger.submit_many(many).await;
     assert!(answers[..3].iter().all(Result::is_ok), "{answers:?}");
     assert!(matches!(refusal(answers[3].clone()), Refusal::Signature(_)));
-    assert_eq!(answers[4].clone().unwrap().index, 5);
+    assert_eq!(answers[4].clone().unwrap().entry().unwrap().index, 5);
     verifies(&fixture).await;
 }
 
@@ -170,7 +170,7 @@ async fn a_revoked_key_signs_nothing_more_also_when_it_was_verified_before() {
     let revoked = fixture.signed(&revoked, &[("registrar", "甲")]).await.unwrap();
     // All three are verified under the same world; the order of the log decides.
     let answers = fixture.ledger.submit_many([before, revoked, after].map(|s| (None, s)).to_vec()).await;
-    let index = answers[1].clone().unwrap().index;
+    let index = answers[1].clone().unwrap().entry().unwrap().index;
     assert!(answers[0].is_ok());
     assert!(matches!(refusal(answers[2].clone()), Refusal::RevokedKey { index: at, .. } if at == index));
     verifies(&fixture).await;
@@ -290,7 +290,7 @@ async fn bulk_keeps_the_order_and_names_each_refusal() {
     let answers = fixture.ledger.submit_many(many).await;
     assert!(matches!(refusal(answers[300].clone()), Refusal::Malformed { .. }));
     assert!(matches!(refusal(answers[500].clone()), Refusal::StreamExists(_)));
-    let indexes: Vec<u64> = answers.iter().flatten().map(|receipt| receipt.index).collect();
+    let indexes: Vec<u64> = answers.into_iter().flatten().map(|accepted| accepted.entry().unwrap().index).collect();
     assert_eq!(indexes, (5..5 + 698).collect::<Vec<_>>());
     verifies(&fixture).await;
 }

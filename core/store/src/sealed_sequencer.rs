@@ -1,0 +1,229 @@
+//! The sequencer's work on sealed events: the promise at once, the period's entry after.
+//!
+//! A sealed event is judged like any other, as of the entries before it, and committed in the same
+//! transaction as the batch's entries; what leaves is a promise instead of a receipt. Once a period, with or
+//! without events, one entry of always the same form takes in all that wait, each at a random leaf among
+//! decoys. If the process stops between the two, the events are still waiting on the next start.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use gongkai_domain::{Context, Head, Recorded, event, judge};
+use gongkai_log::{
+    Digest, Entry, Promise, SealedPeriod, SignedStatement, merkle, note,
+    sealed::{self, PERIOD_LEAVES},
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    error::{StoreError, SubmitError},
+    event_store::{Batch, EventStore, LogHead, NewEntry, NewSealed, Period, PeriodLeaf, RawSealed, Waiting},
+    ledger::{Accepted, Promised},
+    publisher::Signal,
+    reader::chain,
+    sequencer::{Answer, Draft, Item, Sequencer},
+    streams::Stream,
+    vault::{OpenedEvent, Vault, VaultFault},
+};
+
+/// A promise ends with the second period after the one that was running.
+const PROMISE_PERIODS: i32 = 2;
+
+/// A fault of the vault, where a batch is at stake.
+pub(crate) fn vault_store(fault: VaultFault) -> StoreError {
+    match fault {
+        VaultFault::Store(error) => error,
+        other => StoreError::file("using", "the vault", std::io::Error::other(other)),
+    }
+}
+
+impl<S: EventStore> Sequencer<S> {
+    pub(crate) fn count_sealed(&mut self) -> Result<(), StoreError> {
+        let runtime = self.runtime.clone();
+        self.sealed_count = runtime.block_on(self.store.load_waiting())?.0;
+        Ok(())
+    }
+
+    /// Makes the sealed streams of a batch present.
+    pub(crate) async fn look_up_sealed(&mut self, items: impl Iterator<Item = &Item>) -> Result<(), StoreError> {
+        let Some(vault) = self.settings.vault.clone() else { return Ok(()) };
+        let names: BTreeSet<_> = items.map(|item| item.admitted.checked.signed.statement.stream.clone()).collect();
+        let missing = self.sealed_streams.missing(names.iter().map(ToString::to_string));
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let tags: Vec<_> = names.iter().map(|stream| vault.tag(stream)).collect();
+        vault.load(&tags).await.map_err(vault_store)?;
+        let rows = self.store.load_sealed(tags.iter().map(|tag| tag.0).collect()).await?;
+        let found = rows.into_iter().filter_map(|row| match fold(&vault, &row) {
+            Ok(Some(event)) => Some(Ok(event)),
+            // Erased: the stream has ended, and nothing tells that it ever was.
+            Ok(None) => None,
+            Err(fault) => Some(Err(vault_store(fault))),
+        });
+        let found: Vec<_> = found.collect::<Result<_, _>>()?;
+        self.sealed_streams.learn(missing, Vec::new());
+        for (row, opened) in found {
+            let name = opened.signed.statement.stream.to_string();
+            if let Ok(stream) = self.sealed_streams.get_mut(&name) {
+                advance(stream, &row, &opened);
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges a sealed event and takes it into draft and stream; the answer is a promise.
+    pub(crate) fn accept_sealed(&mut self, item: &Item, draft: &mut Draft) -> Result<Answer, StoreError> {
+        let admitted = &item.admitted;
+        let Some((sealing, note)) =
+            admitted.sealing.as_ref().and_then(|sealing| Some((sealing, sealing.event.clone()?)))
+        else {
+            return Ok(Err(SubmitError::Busy));
+        };
+        let signed = &admitted.checked.signed;
+        let stream = match self.sealed_streams.get_mut(&signed.statement.stream.to_string()) {
+            Ok(stream) => stream,
+            Err(error) => return Ok(Err(SubmitError::Storage(error))),
+        };
+        let context = Context { now: draft.now, world: &self.world, target: None };
+        let judged = judge::judge(&admitted.checked.proposal(), stream.0, &stream.1, &context);
+        if let Err(refusal) = judged.and_then(|keys| admitted.signed_by(&keys)) {
+            return Ok(Err(refusal.into()));
+        }
+        let values = (!admitted.checked.sealed.is_empty()).then(|| event::values(&admitted.checked.sealed));
+        let (index, recorded_at) = (draft.head.size, draft.now);
+        let recorded =
+            Recorded { index, recorded_at, statement: &signed.statement, hash: signed.hash, values: values.as_ref() };
+        let state = judge::evolve(std::mem::take(&mut stream.1), &recorded);
+        *stream = (Some(Head { revision: signed.statement.revision, hash: signed.hash }), state);
+        let period = TimeDelta::from_std(self.settings.period).unwrap_or(TimeDelta::MAX);
+        let deadline = draft.now + period * PROMISE_PERIODS;
+        let promised = Accepted::Promise(self.promised(note.commitment, draft.now, deadline)?);
+        let request = item.key.clone().map(|key| (key, admitted.request));
+        if let Some((key, request)) = &request {
+            draft.requests.insert(key.clone(), (*request, promised.clone()));
+        }
+        draft.keys.extend(sealing.keys.iter().cloned());
+        draft.sealed.push(NewSealed {
+            seq: self.sealed_count + draft.sealed.len() as u64,
+            commitment: note.commitment,
+            tag: note.tag.0,
+            tier: note.tier,
+            as_of: draft.head.size,
+            received_at: draft.now,
+            deadline,
+            nonce: note.nonce,
+            note: note.note,
+            envelope: note.envelope,
+            commitments: admitted.checked.openings.commitments,
+            status: Some(note.status),
+            values: sealing.values.clone(),
+            request,
+        });
+        Ok(Ok(promised))
+    }
+
+    /// The promise for an event, as it was given and will be given again.
+    pub(crate) fn promised(
+        &self,
+        commitment: Digest,
+        received_at: DateTime<Utc>,
+        deadline: DateTime<Utc>,
+    ) -> Result<Promised, StoreError> {
+        let wrong = |e: &dyn std::error::Error| StoreError::row(0, "promise", chain(e));
+        let origin = self.shared.origin.clone();
+        let text = Promise { origin, commitment, received_at, deadline }.text().map_err(|e| wrong(&e))?;
+        let keys = self.keys.as_ref().ok_or_else(|| StoreError::row(0, "promise", "there is no intake key"))?;
+        let note = note::sign(&text, &[&keys.intake]).map_err(|e| wrong(&e))?;
+        let status_code = self.settings.vault.as_ref().map(|vault| vault.status_code(&commitment));
+        Ok(Promised { promise: note, commitment, received_at, deadline, status_code: status_code.unwrap_or_default() })
+    }
+
+    /// Records the period of all that wait.
+    pub(crate) fn period(&mut self, answer: Option<oneshot::Sender<Result<u64, SubmitError>>>) {
+        let ended = self.end_period();
+        if let Err(error) = &ended {
+            tracing::error!(error = chain(error), "a period of sealed events was not recorded");
+        }
+        if let Some(answer) = answer {
+            // Whoever asked may have gone away.
+            let _ = answer.send(ended);
+        }
+    }
+
+    fn end_period(&mut self) -> Result<u64, SubmitError> {
+        if let Some(reason) = self.shared.halted() {
+            return Err(SubmitError::Halted(reason));
+        }
+        let Some(vault) = self.settings.vault.clone() else {
+            return Err(SubmitError::Halted("账本没有启用限阅库".into()));
+        };
+        let now = match self.read_clock() {
+            Ok(now) => now,
+            Err(fault) => return Err(self.halt_for_clock(fault)),
+        };
+        let runtime = self.runtime.clone();
+        let (_, waiting) = runtime.block_on(self.store.load_waiting())?;
+        let (root, period) = plant(&vault, &waiting);
+        let (head, entry) = self.period_entry(now, &root, period)?;
+        let index = self.head.size;
+        let publication = self.shared.take_publication();
+        let batch = Batch { publication, ..Batch::of(index, vec![entry], head.clone()) };
+        if let Err(error) = runtime.block_on(self.store.append(batch)) {
+            return Err(self.fall_back(error));
+        }
+        self.head = head;
+        self.shared.committed.send_replace(self.head.size);
+        // The publisher ends only when it cannot go on; then there is nobody to tell.
+        let _ = self.publisher.send(Signal::Committed);
+        Ok(index)
+    }
+
+    fn period_entry(
+        &self,
+        now: DateTime<Utc>,
+        root: &Digest,
+        period: Period,
+    ) -> Result<(LogHead, NewEntry), StoreError> {
+        let index = self.head.size;
+        let wrong = |e: &dyn std::error::Error| StoreError::row(index, "period", chain(e));
+        let keys = self.keys.as_ref().ok_or_else(|| StoreError::row(index, "period", "there is no intake key"))?;
+        let text = SealedPeriod::text(&self.shared.origin, root).map_err(|e| wrong(&e))?;
+        let note = note::sign(&text, &[&keys.intake]).map_err(|e| wrong(&e))?;
+        let bytes = Entry::seal(index, now, self.head.entry_hash, &note).map_err(|e| wrong(&e))?;
+        let mut edge = self.head.edge.clone();
+        edge.append(merkle::leaf_hash(&bytes)).map_err(|e| wrong(&e))?;
+        let head = LogHead { size: index + 1, entry_hash: Digest::of(&bytes), edge, recorded_at: now };
+        Ok((head, NewEntry { bytes, period: Some(period), ..NewEntry::default() }))
+    }
+}
+
+/// Puts the events at random leaves and decoys everywhere else.
+fn plant(vault: &Vault, waiting: &[Waiting]) -> (Digest, Period) {
+    let nonce = vault.random();
+    let salts = vault.decoy_salts(&nonce);
+    let mut leaves: Vec<Digest> = (0..PERIOD_LEAVES).map(|leaf| sealed::decoy(&salts(leaf))).collect();
+    let places = vault.places(waiting.len());
+    for (event, place) in waiting.iter().zip(&places) {
+        leaves[*place] = event.commitment;
+    }
+    let tree = sealed::PeriodTree::new(&leaves).expect("a period has all its leaves");
+    let events = waiting.iter().zip(places);
+    let leaves = events.map(|(event, leaf)| PeriodLeaf { seq: event.seq, leaf: leaf as u64, path: tree.path(leaf) });
+    (tree.root(), Period { nonce, leaves: leaves.collect() })
+}
+
+/// Opens a stored event; `None` when it was erased.
+fn fold(vault: &Vault, row: &RawSealed) -> Result<Option<(RawSealed, OpenedEvent)>, VaultFault> {
+    Ok(vault.open_event(row)?.map(|opened| (row.clone(), opened)))
+}
+
+/// Takes a stored event into its stream.
+fn advance(stream: &mut Stream, row: &RawSealed, opened: &OpenedEvent) {
+    let SignedStatement { statement, hash, .. } = &opened.signed;
+    let values = opened.values();
+    let recorded =
+        Recorded { index: row.as_of, recorded_at: row.received_at, statement, hash: *hash, values: values.as_ref() };
+    let state = judge::evolve(std::mem::take(&mut stream.1), &recorded);
+    *stream = (Some(Head { revision: statement.revision, hash: *hash }), state);
+}

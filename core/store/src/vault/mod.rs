@@ -1,0 +1,503 @@
+//! The vault: the keys of what is not public, and what is sealed and opened with them.
+//!
+//! [`Vault`] is a handle on the unlocked vault of one ledger. Sealed values and sealed events lie in the
+//! ledger's database, in the transaction of their entry; what opens them lies here, in a database of its
+//! own (`wraps`). Destroying the wraps of a subject is the erasure: nothing else can bring its data key
+//! back. Without a vault a ledger takes public statements only.
+//!
+//! Order on writing: a data key is durable here before anything that it sealed is committed there. A crash
+//! between the two leaves a wrap that nothing needs.
+//!
+//! Not here: who may read (`gongkai_domain::confidentiality`), where the master key comes from.
+
+mod keys;
+mod wraps;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    path::Path,
+    sync::Arc,
+};
+
+use gongkai_domain::{
+    Master,
+    envelope::Envelope,
+    vault::{self as sealing, NONCE_BYTES, Opened, Place, Sealed, Spot, VaultError},
+};
+use gongkai_log::{
+    Digest, SignedStatement, Statement, StreamId, Tier,
+    sealed::{self, PERIOD_LEAVES},
+    slot,
+};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+use crate::{
+    error::StoreError,
+    event_store::{RawSealed, SealedValue},
+    layout::Layout,
+};
+
+pub use keys::KeyEntry;
+use keys::Keys;
+pub use wraps::Tag;
+use wraps::Wraps;
+pub(crate) use wraps::{tier_number, tier_of};
+
+/// Characters of a status code: 16 of 32, 80 bits (confidentiality.md §6).
+pub const STATUS_CODE_CHARS: usize = 16;
+
+/// Crockford's alphabet: no letter that is read as a digit.
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+const TAG_CONTEXT: &str = "gongkai 2026 vault tag v1";
+const STATUS_CONTEXT: &str = "gongkai 2026 status code v1";
+const DECOY_CONTEXT: &str = "gongkai 2026 decoy salts v1";
+
+/// Why a vault does not open, or does not give a value.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultFault {
+    /// There is none.
+    #[error("there is no vault in {}; `gongkai vault init` makes one", .0.display())]
+    Missing(std::path::PathBuf),
+    /// There is one already; it was not touched.
+    #[error("{} already holds a vault", .0.display())]
+    Exists(std::path::PathBuf),
+    /// The master key is not this vault's.
+    #[error("the master key does not open this vault (epoch {epoch})")]
+    Master {
+        /// The vault's epoch.
+        epoch: u64,
+    },
+    /// The vault belongs to another ledger.
+    #[error("the vault belongs to the ledger {0}")]
+    Origin(String),
+    /// What was sealed cannot be opened, and was not erased.
+    #[error("{what} cannot be opened")]
+    Sealed {
+        /// Which value.
+        what: String,
+        /// Why.
+        #[source]
+        source: VaultError,
+    },
+    /// The subject's keys were not looked up before.
+    #[error("the data keys were not loaded")]
+    NotLoaded,
+    /// The database failed.
+    #[error("the vault's database")]
+    Store(#[from] StoreError),
+}
+
+/// The values of one statement that could be opened.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OpenedValues {
+    /// Slots: number, tier, opening.
+    pub slots: Vec<(u8, Tier, Opened)>,
+    /// Cells: line, tier, opening.
+    pub cells: Vec<(u64, Tier, Opened)>,
+    /// Whether data keys were missing: erased, or never here.
+    pub erased: bool,
+}
+
+/// A sealed event whose content could be opened.
+#[derive(Clone, Debug)]
+pub struct OpenedEvent {
+    /// Its note, verbatim, and what is in it.
+    pub signed: SignedStatement,
+    /// The salt of its commitment.
+    pub salt: [u8; 32],
+    /// Its slots, as far as the ledger can open them.
+    pub slots: Vec<(u8, Tier, Opened)>,
+    /// What only the body's receivers can open.
+    pub envelope: Option<Envelope>,
+}
+
+impl OpenedEvent {
+    /// The slots by name; `None` when they are in an envelope.
+    pub fn values(&self) -> Option<Map<String, Value>> {
+        let values = || self.slots.iter().map(|(_, _, opened)| (opened.name.clone(), opened.value.clone())).collect();
+        self.envelope.is_none().then(values)
+    }
+}
+
+/// The note of a sealed event, before it has its place.
+#[derive(Clone, Debug)]
+pub(crate) struct SealedNote {
+    pub commitment: Digest,
+    pub tag: Tag,
+    pub tier: Tier,
+    pub nonce: [u8; NONCE_BYTES],
+    pub note: Vec<u8>,
+    pub envelope: Option<Vec<u8>>,
+    pub status: Digest,
+}
+
+struct Inner {
+    origin: String,
+    blind: Zeroizing<[u8; 32]>,
+    keys: Keys,
+    entropy: Entropy,
+    wraps: Mutex<Wraps>,
+}
+
+/// An unlocked vault. Cheap to clone.
+#[derive(Clone)]
+pub struct Vault(Arc<Inner>);
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Vault({})", self.0.origin)
+    }
+}
+
+/// Fills a buffer with randomness.
+pub type Entropy = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+impl Vault {
+    /// Makes a vault for a ledger and unlocks it.
+    ///
+    /// # Errors
+    /// [`VaultFault::Exists`], [`VaultFault::Store`].
+    pub async fn create(layout: &Layout, origin: &str, master: Master, entropy: Entropy) -> Result<Self, VaultFault> {
+        let path = layout.wraps();
+        if path.exists() {
+            return Err(VaultFault::Exists(layout.vault()));
+        }
+        make_private(&layout.vault())?;
+        let (mut blind, mut nonce) = (Zeroizing::new([0; 32]), [0; NONCE_BYTES]);
+        entropy(&mut *blind);
+        entropy(&mut nonce);
+        let sealed = master.seal_blind(origin, &blind, nonce).map_err(|source| sealed_fault("blind key", source))?;
+        Wraps::create(&path, origin, master.epoch(), nonce, &sealed).await?;
+        Self::open(layout, origin, vec![master], entropy).await
+    }
+
+    /// Unlocks the vault of a ledger. More than one master key is handed in while a rotation is under way.
+    ///
+    /// # Errors
+    /// [`VaultFault`] says what is wrong.
+    pub async fn open(
+        layout: &Layout,
+        origin: &str,
+        masters: Vec<Master>,
+        entropy: Entropy,
+    ) -> Result<Self, VaultFault> {
+        let path = layout.wraps();
+        if !path.is_file() {
+            return Err(VaultFault::Missing(layout.vault()));
+        }
+        let mut wraps = Wraps::open(&path).await?;
+        let header = wraps.header().await?;
+        if header.origin != origin {
+            return Err(VaultFault::Origin(header.origin));
+        }
+        let master = masters.iter().find(|master| master.epoch() == header.epoch);
+        let blind = master.and_then(|master| master.open_blind(origin, &header.blind, header.nonce).ok());
+        let Some(blind) = blind else { return Err(VaultFault::Master { epoch: header.epoch }) };
+        let keys = Keys::new(origin.to_owned(), header.epoch, masters, Arc::clone(&entropy));
+        Ok(Self(Arc::new(Inner { origin: origin.to_owned(), blind, keys, entropy, wraps: Mutex::new(wraps) })))
+    }
+
+    /// Whether a ledger has a vault, locked or not.
+    pub fn exists(layout: &Layout) -> bool {
+        layout.wraps().is_file()
+    }
+
+    /// Which master key it uses: counts the rotations, from 0.
+    pub fn epoch(&self) -> u64 {
+        self.0.keys.epoch()
+    }
+
+    fn keyed(&self, context: &str, material: &[u8]) -> blake3::Hasher {
+        let mut hasher = blake3::Hasher::new_derive_key(context);
+        hasher.update(&*self.0.blind).update(material);
+        hasher
+    }
+
+    /// The blind index of a stream.
+    pub fn tag(&self, stream: &StreamId) -> Tag {
+        let hash = self.keyed(TAG_CONTEXT, stream.to_string().as_bytes()).finalize();
+        let (tag, _) = hash.as_bytes().split_at(16);
+        Tag(tag.try_into().expect("half of 32 bytes"))
+    }
+
+    /// The code under which a submitter follows an event. It is the same again for the same event, so that a
+    /// repeated submission gets the same answer; only its hash is stored.
+    pub fn status_code(&self, commitment: &Digest) -> String {
+        let hash = self.keyed(STATUS_CONTEXT, commitment.as_bytes()).finalize();
+        let letters = hash.as_bytes().iter().take(STATUS_CODE_CHARS);
+        let letters: Vec<char> = letters.map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+        letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join("-")
+    }
+
+    /// The salts of a period's decoys, by leaf.
+    pub fn decoy_salts(&self, nonce: &[u8; 32]) -> impl Fn(usize) -> [u8; 32] + Send + Sync + 'static {
+        let seed = *self.keyed(DECOY_CONTEXT, nonce).finalize().as_bytes();
+        move |leaf| *blake3::keyed_hash(&seed, &(leaf as u64).to_be_bytes()).as_bytes()
+    }
+
+    /// Makes the data keys of these subjects present, as far as there are any.
+    ///
+    /// # Errors
+    /// [`VaultFault`].
+    pub async fn load(&self, tags: &[Tag]) -> Result<(), VaultFault> {
+        let missing = self.0.keys.missing(tags);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let found = self.0.wraps.lock().await.load(&missing).await?;
+        self.0.keys.learn(&missing, found)
+    }
+
+    /// Writes the data keys that something is about to be committed under; durable when it returns.
+    ///
+    /// # Errors
+    /// [`VaultFault::Store`].
+    pub async fn persist(&self, entries: &[Arc<KeyEntry>]) -> Result<(), VaultFault> {
+        let mut wraps: Vec<_> = entries.iter().flat_map(|entry| entry.unwritten()).collect();
+        // A key that several submissions of a batch use is named several times.
+        wraps.sort_unstable();
+        wraps.dedup();
+        if wraps.is_empty() {
+            return Ok(());
+        }
+        self.0.wraps.lock().await.insert(&wraps).await?;
+        for entry in entries {
+            entry.written(&wraps);
+        }
+        Ok(())
+    }
+
+    /// Destroys the data keys of a subject. After it returns nothing of the subject can be opened with what
+    /// lies in any file of the vault; backups of it end with their rotation.
+    ///
+    /// # Errors
+    /// [`VaultFault::Store`].
+    pub async fn destroy(&self, tag: Tag) -> Result<u64, VaultFault> {
+        // From here on nothing is opened or sealed for the subject, even if the next line fails.
+        self.0.keys.forget(tag);
+        Ok(self.0.wraps.lock().await.destroy(tag).await?)
+    }
+
+    /// Wraps all data keys to another master key of the next epoch. Sealed values and entries stay as they
+    /// are. Done in one transaction: after a crash it is the old epoch or the new one.
+    ///
+    /// # Errors
+    /// [`VaultFault`].
+    pub async fn rotate(&self, next: &Master) -> Result<u64, VaultFault> {
+        let mut wraps = self.0.wraps.lock().await;
+        let rows = wraps.all().await?;
+        let count = rows.len() as u64;
+        let renewed = self.0.keys.rewrap(rows, next)?;
+        let nonce = self.nonce();
+        let blind = next.seal_blind(&self.0.origin, &self.0.blind, nonce);
+        let blind = blind.map_err(|source| sealed_fault("blind key", source))?;
+        wraps.replace(&renewed, next.epoch(), nonce, &blind).await?;
+        Ok(count)
+    }
+
+    /// Ends the connection in good order.
+    ///
+    /// # Errors
+    /// [`VaultFault::Store`].
+    pub async fn close(&self) -> Result<(), VaultFault> {
+        Ok(self.0.wraps.lock().await.close().await?)
+    }
+
+    /// Seals a statement's values. Data keys that it needs and that do not exist are made.
+    pub(crate) fn seal(
+        &self,
+        statement: &Statement,
+        values: Vec<(u64, Option<u64>, Tier, Digest, Opened)>,
+    ) -> Result<(Vec<SealedValue>, Vec<Arc<KeyEntry>>), VaultFault> {
+        let tag = self.tag(&statement.stream);
+        let mut keys: BTreeMap<Tier, Arc<KeyEntry>> = BTreeMap::new();
+        let mut sealed = Vec::with_capacity(values.len());
+        for (ordinal, line, tier, commitment, opened) in values {
+            let key = match keys.get(&tier) {
+                Some(key) => Arc::clone(key),
+                None => {
+                    let key = self.0.keys.obtain(tag, tier, &statement.org)?;
+                    keys.insert(tier, Arc::clone(&key));
+                    key
+                }
+            };
+            let nonce = self.nonce();
+            let spot = line.map_or_else(|| Spot::Slot(u8::try_from(ordinal).unwrap_or(u8::MAX)), Spot::Cell);
+            let place = self.place(statement, spot, tier, commitment);
+            let Sealed { bytes, .. } =
+                sealing::seal(key.key(), &place, &opened.salt, (&opened.name, &opened.value), nonce)
+                    .map_err(|source| sealed_fault("value", source))?;
+            sealed.push(SealedValue { ordinal, line, tier, commitment, nonce, bytes });
+        }
+        Ok((sealed, keys.into_values().collect()))
+    }
+
+    /// Seals the note of a sealed event, and its envelope.
+    pub(crate) fn seal_event(
+        &self,
+        signed: &SignedStatement,
+        tier: Tier,
+        envelope: Option<&Envelope>,
+    ) -> Result<(SealedNote, Arc<KeyEntry>), VaultFault> {
+        let origin = &self.0.origin;
+        let tag = self.tag(&signed.statement.stream);
+        let key = self.0.keys.obtain(tag, tier, &signed.statement.org)?;
+        let mut salt = [0; 32];
+        (self.0.entropy)(&mut salt);
+        let nonce = self.nonce();
+        let note = signed.note.to_string();
+        let commitment = sealed::commit_event(&salt, &note);
+        let fault = |source| sealed_fault("note", source);
+        let sealed_note = sealing::seal_event(key.key(), origin, &salt, &note, nonce).map_err(fault)?;
+        let envelope = envelope.map(|envelope| {
+            let nonce = self.nonce();
+            let text = serde_json::to_string(envelope).map_err(|_| VaultError::Value)?;
+            let sealed = sealing::seal_envelope(key.key(), origin, &commitment, &text, nonce)?;
+            Ok([&sealed.nonce[..], &sealed.bytes].concat())
+        });
+        let event = SealedNote {
+            commitment,
+            tag,
+            tier,
+            nonce,
+            note: sealed_note.bytes,
+            envelope: envelope.transpose().map_err(fault)?,
+            status: Digest::of(self.status_code(&commitment).as_bytes()),
+        };
+        Ok((event, key))
+    }
+
+    /// Opens a sealed event; its data keys must have been loaded. `None` when it was erased.
+    ///
+    /// # Errors
+    /// [`VaultFault::Sealed`] for bytes that are not what was sealed.
+    pub(crate) fn open_event(&self, row: &RawSealed) -> Result<Option<OpenedEvent>, VaultFault> {
+        let (tag, commitment) = (Tag(row.tag), &row.commitment);
+        let (Some(key), Some((nonce, bytes))) = (self.0.keys.get(tag, row.tier), row.note.clone()) else {
+            return Ok(None);
+        };
+        let fault = |source| sealed_fault(&format!("sealed event {}", row.seq), source);
+        let note = sealing::open_event(key.key(), &self.0.origin, commitment, &Sealed { nonce, bytes });
+        let (salt, note) = note.map_err(fault)?;
+        let signed = SignedStatement::parse(&note).map_err(|_| fault(VaultError::Commitment))?;
+        let envelope = match &row.envelope {
+            Some(bytes) => self.open_envelope(tag, row.tier, commitment, bytes)?,
+            None => None,
+        };
+        if slot::root(&row.commitments) != signed.statement.slots || self.tag(&signed.statement.stream) != tag {
+            return Err(fault(VaultError::Commitment));
+        }
+        let OpenedValues { slots, .. } = self.open_values(&signed.statement, &row.values)?;
+        for (number, _, _) in &slots {
+            let value = row.values.iter().find(|value| value.ordinal == u64::from(*number));
+            if value.map(|value| value.commitment) != row.commitments.get(usize::from(*number)).copied() {
+                return Err(fault(VaultError::Commitment));
+            }
+        }
+        Ok(Some(OpenedEvent { signed, salt, slots, envelope }))
+    }
+
+    /// Different random leaves for so many events.
+    pub(crate) fn places(&self, count: usize) -> Vec<usize> {
+        let mut taken = BTreeSet::new();
+        let mut places = Vec::with_capacity(count);
+        while places.len() < count.min(PERIOD_LEAVES) {
+            let mut bytes = [0; 2];
+            (self.0.entropy)(&mut bytes);
+            let place = usize::from(u16::from_be_bytes(bytes));
+            if taken.insert(place) {
+                places.push(place);
+            }
+        }
+        places
+    }
+
+    /// Opens the outer seal of an envelope. `None` when its data key is gone.
+    ///
+    /// # Errors
+    /// [`VaultFault::Sealed`].
+    fn open_envelope(
+        &self,
+        tag: Tag,
+        tier: Tier,
+        commitment: &Digest,
+        bytes: &[u8],
+    ) -> Result<Option<Envelope>, VaultFault> {
+        let Some(key) = self.0.keys.get(tag, tier) else { return Ok(None) };
+        let fault = |source| sealed_fault(&format!("envelope of {commitment}"), source);
+        let (nonce, bytes) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or_else(|| fault(VaultError::Sealed))?;
+        let sealed = Sealed { nonce: *nonce, bytes: bytes.to_vec() };
+        let text = sealing::open_envelope(key.key(), &self.0.origin, commitment, &sealed).map_err(fault)?;
+        serde_json::from_str(&text).map(Some).map_err(|_| fault(VaultError::Value))
+    }
+
+    /// Opens a statement's sealed values, as far as their data keys are there.
+    ///
+    /// # Errors
+    /// [`VaultFault::Sealed`] naming a value that is not what was sealed: changed, moved, or of another key.
+    pub(crate) fn open_values(
+        &self,
+        statement: &Statement,
+        values: &[SealedValue],
+    ) -> Result<OpenedValues, VaultFault> {
+        let tag = self.tag(&statement.stream);
+        let mut opened = OpenedValues::default();
+        for value in values {
+            let SealedValue { ordinal, line, tier, commitment, nonce, bytes } = value;
+            let Some(key) = self.0.keys.get(tag, *tier) else {
+                opened.erased = true;
+                continue;
+            };
+            let slot = u8::try_from(*ordinal).unwrap_or(u8::MAX);
+            let place = self.place(statement, line.map_or(Spot::Slot(slot), Spot::Cell), *tier, *commitment);
+            let found = sealing::open(key.key(), &place, &Sealed { nonce: *nonce, bytes: bytes.clone() });
+            let found = found.map_err(|source| sealed_fault(&format!("{} {}", statement.id(), place.spot), source))?;
+            match line {
+                Some(line) => opened.cells.push((*line, *tier, found)),
+                None => opened.slots.push((slot, *tier, found)),
+            }
+        }
+        Ok(opened)
+    }
+
+    /// 32 random bytes, for a period.
+    pub(crate) fn random(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        (self.0.entropy)(&mut bytes);
+        bytes
+    }
+
+    fn nonce(&self) -> [u8; NONCE_BYTES] {
+        let mut nonce = [0; NONCE_BYTES];
+        (self.0.entropy)(&mut nonce);
+        nonce
+    }
+
+    fn place<'s>(&'s self, statement: &'s Statement, spot: Spot, tier: Tier, commitment: Digest) -> Place<'s> {
+        Place {
+            origin: &self.0.origin,
+            stream: &statement.stream,
+            revision: statement.revision,
+            spot,
+            tier,
+            commitment,
+        }
+    }
+}
+
+fn sealed_fault(what: &str, source: VaultError) -> VaultFault {
+    VaultFault::Sealed { what: what.to_owned(), source }
+}
+
+/// A folder that its owner alone may enter.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let made = fs::create_dir_all(path)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o700)))
+        .and_then(|()| File::open(path)?.sync_all());
+    made.map_err(|e| StoreError::file("making folder", path, e))
+}

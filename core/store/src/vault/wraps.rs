@@ -1,0 +1,216 @@
+//! The vault's database: wrapped data keys, and nothing that they open.
+//!
+//! WAL with `synchronous=FULL` and `secure_delete`; after a deletion the WAL is copied back and emptied, so
+//! that a destroyed wrap is in no file. Every statement is here.
+
+use std::{fmt, path::Path};
+
+use gongkai_domain::vault::NONCE_BYTES;
+use gongkai_log::Tier;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+use super::VaultFault;
+use crate::error::StoreError;
+
+const MIGRATION: &str = include_str!("../../../../migrations/vault/sqlite/0001_wraps.sql");
+
+/// `PRAGMA application_id` of a vault: "Gonv".
+const APPLICATION_ID: i64 = 0x476F_6E76;
+const VERSION: i64 = 1;
+
+const HEADER: &str = "SELECT origin, epoch, nonce, blind FROM vault WHERE id = 1";
+const CREATE: &str = "INSERT INTO vault (id, origin, epoch, nonce, blind) VALUES (1, ?, ?, ?, ?)";
+const RENEW: &str = "UPDATE vault SET epoch = ?, nonce = ?, blind = ? WHERE id = 1";
+const LOAD: &str = "SELECT subject, tier, org, epoch, wrap FROM wraps WHERE subject IN \
+                    (SELECT unhex(value) FROM json_each(?))";
+const ALL: &str = "SELECT subject, tier, org, epoch, wrap FROM wraps";
+const INSERT: &str = "INSERT INTO wraps (subject, tier, org, epoch, wrap) VALUES (?, ?, ?, ?, ?)";
+const REPLACE: &str = "UPDATE wraps SET epoch = ?, wrap = ? WHERE subject = ? AND tier = ? AND org = ?";
+const DESTROY: &str = "DELETE FROM wraps WHERE subject = ?";
+const EMPTY_WAL: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
+/// Blind index of a subject.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(pub(crate) [u8; 16]);
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+impl Tag {
+    /// Lower-case hex.
+    pub fn to_hex(self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A data key, wrapped to one tier key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct WrapRow {
+    pub subject: Tag,
+    pub tier: Tier,
+    pub org: String,
+    pub epoch: u64,
+    pub wrap: Vec<u8>,
+}
+
+/// What the vault says of itself.
+pub(super) struct Header {
+    pub origin: String,
+    pub epoch: u64,
+    pub nonce: [u8; NONCE_BYTES],
+    pub blind: Vec<u8>,
+}
+
+/// A tier as it is stored.
+pub(crate) fn tier_number(tier: Tier) -> i64 {
+    match tier {
+        Tier::Public => 0,
+        Tier::Members => 1,
+        Tier::Unit => 2,
+        Tier::Named => 3,
+    }
+}
+
+/// The tier of a number.
+pub(crate) fn tier_of(number: i64) -> Option<Tier> {
+    Tier::ALL.into_iter().find(|tier| tier_number(*tier) == number && *tier != Tier::Public)
+}
+
+fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |source| StoreError::sql(doing, source)
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("secure_delete", "ON")
+        .disable_statement_logging()
+}
+
+/// The one connection.
+pub(super) struct Wraps(Option<SqliteConnection>);
+
+impl Wraps {
+    pub(super) async fn create(
+        path: &Path,
+        origin: &str,
+        epoch: u64,
+        nonce: [u8; NONCE_BYTES],
+        blind: &[u8],
+    ) -> Result<(), StoreError> {
+        let draft = path.with_extension("draft");
+        for leftover in [draft.clone(), draft.with_extension("draft-wal"), draft.with_extension("draft-shm")] {
+            if leftover.exists() {
+                std::fs::remove_file(&leftover).map_err(|e| StoreError::file("removing", leftover, e))?;
+            }
+        }
+        let doing = "creating the vault";
+        let mut connection = options(&draft).create_if_missing(true).connect().await.map_err(sql(doing))?;
+        let mut transaction = connection.begin().await.map_err(sql(doing))?;
+        sqlx::raw_sql(MIGRATION).execute(&mut *transaction).await.map_err(sql(doing))?;
+        let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}");
+        sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await.map_err(sql(doing))?;
+        let query = sqlx::query(CREATE).bind(origin).bind(epoch.cast_signed()).bind(nonce.to_vec());
+        query.bind(blind.to_vec()).execute(&mut *transaction).await.map_err(sql(doing))?;
+        transaction.commit().await.map_err(sql(doing))?;
+        connection.close().await.map_err(sql(doing))?;
+        // From here on it is a vault.
+        std::fs::rename(&draft, path).map_err(|e| StoreError::file("naming", path, e))
+    }
+
+    pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = options(path).connect().await.map_err(sql("opening the vault"))?;
+        Ok(Self(Some(connection)))
+    }
+
+    fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        let gone = || StoreError::sql("using the vault", sqlx::Error::PoolClosed);
+        self.0.as_mut().ok_or_else(gone)
+    }
+
+    pub(super) async fn header(&mut self) -> Result<Header, VaultFault> {
+        let row = sqlx::query(HEADER).fetch_one(self.connection()?).await.map_err(sql("reading the vault"))?;
+        let nonce = <[u8; NONCE_BYTES]>::try_from(row.get::<&[u8], _>(2));
+        let nonce = nonce.map_err(|_| StoreError::row(0, "vault", "the nonce is not 24 bytes"))?;
+        Ok(Header { origin: row.get(0), epoch: row.get::<i64, _>(1).cast_unsigned(), nonce, blind: row.get(3) })
+    }
+
+    pub(super) async fn load(&mut self, tags: &[Tag]) -> Result<Vec<WrapRow>, StoreError> {
+        let tags: Vec<String> = tags.iter().map(|tag| tag.to_hex()).collect();
+        let tags = serde_json::to_string(&tags).expect("texts have JSON");
+        let rows = sqlx::query(LOAD).bind(tags).fetch_all(self.connection()?).await;
+        rows.map_err(sql("reading data keys"))?.iter().map(row).collect()
+    }
+
+    pub(super) async fn all(&mut self) -> Result<Vec<WrapRow>, StoreError> {
+        let rows = sqlx::query(ALL).fetch_all(self.connection()?).await;
+        rows.map_err(sql("reading data keys"))?.iter().map(row).collect()
+    }
+
+    pub(super) async fn insert(&mut self, rows: &[WrapRow]) -> Result<(), StoreError> {
+        let doing = "writing data keys";
+        let mut transaction = self.connection()?.begin().await.map_err(sql(doing))?;
+        for row in rows {
+            let query = sqlx::query(INSERT).bind(row.subject.0.to_vec()).bind(tier_number(row.tier));
+            let query = query.bind(row.org.as_str()).bind(row.epoch.cast_signed()).bind(row.wrap.as_slice());
+            query.execute(&mut *transaction).await.map_err(sql(doing))?;
+        }
+        transaction.commit().await.map_err(sql(doing))
+    }
+
+    pub(super) async fn replace(
+        &mut self,
+        rows: &[WrapRow],
+        epoch: u64,
+        nonce: [u8; NONCE_BYTES],
+        blind: &[u8],
+    ) -> Result<(), StoreError> {
+        let doing = "rotating data keys";
+        let connection = self.connection()?;
+        let mut transaction = connection.begin().await.map_err(sql(doing))?;
+        for row in rows {
+            let query = sqlx::query(REPLACE).bind(row.epoch.cast_signed()).bind(row.wrap.as_slice());
+            let query = query.bind(row.subject.0.to_vec()).bind(tier_number(row.tier)).bind(row.org.as_str());
+            query.execute(&mut *transaction).await.map_err(sql(doing))?;
+        }
+        let query = sqlx::query(RENEW).bind(epoch.cast_signed()).bind(nonce.to_vec()).bind(blind.to_vec());
+        query.execute(&mut *transaction).await.map_err(sql(doing))?;
+        transaction.commit().await.map_err(sql(doing))?;
+        sqlx::query(EMPTY_WAL).execute(connection).await.map(drop).map_err(sql(doing))
+    }
+
+    pub(super) async fn destroy(&mut self, tag: Tag) -> Result<u64, StoreError> {
+        let doing = "destroying data keys";
+        let connection = self.connection()?;
+        let done = sqlx::query(DESTROY).bind(tag.0.to_vec()).execute(&mut *connection).await.map_err(sql(doing))?;
+        sqlx::query(EMPTY_WAL).execute(connection).await.map_err(sql(doing))?;
+        Ok(done.rows_affected())
+    }
+
+    pub(super) async fn close(&mut self) -> Result<(), StoreError> {
+        match self.0.take() {
+            Some(connection) => connection.close().await.map_err(sql("closing the vault")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn row(row: &sqlx::sqlite::SqliteRow) -> Result<WrapRow, StoreError> {
+    let bad = |what: &str| StoreError::row(0, "wraps", what);
+    Ok(WrapRow {
+        subject: Tag(<[u8; 16]>::try_from(row.get::<&[u8], _>(0)).map_err(|_| bad("a subject is not 16 bytes"))?),
+        tier: tier_of(row.get(1)).ok_or_else(|| bad("there is no such tier"))?,
+        org: row.get(2),
+        epoch: row.get::<i64, _>(3).cast_unsigned(),
+        wrap: row.get(4),
+    })
+}
