@@ -50,7 +50,7 @@ pub async fn run(args: Args) -> Outcome {
     }
     config.listen = args.listen.unwrap_or_else(listen_default);
     config.internal_listen = args.internal_listen.or_else(|| beside(config.listen));
-    serve::start(Serving { layout, config, internal_anywhere: false, is_demo: true }).await
+    serve::start(Serving { layout, config, internal_anywhere: false, vault_passphrase_file: None, is_demo: true }).await
 }
 
 /// The next port of this machine; a free one when the public port is free too.

@@ -233,10 +233,10 @@ fn write_config(layout: &Layout, new: &NewLedger) -> Result<(), Fault> {
         base_url: None,
         listen: listen_default(),
         internal_listen: None,
+        vault_key_command: None,
+        vault_passphrase_file: None,
     };
-    let path = layout.configuration();
-    let written = fs::write(&path, config.to_text()).and_then(|()| File::open(&path)?.sync_all());
-    written.map_err(|error| Fault::failed(path.display().to_string(), &error))
+    config.write(layout)
 }
 
 fn genesis(

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use chrono::{DateTime, FixedOffset, SubsecRound as _, Utc};
 use gongkai_domain::Role;
 use gongkai_log::SigningKey;
-use gongkai_store::{Clock, Layout, Ledger, LedgerKeys, Settings, SystemClock};
+use gongkai_store::{Clock, Layout, Ledger, LedgerKeys, Settings, SystemClock, Vault};
 use zeroize::Zeroizing;
 
-use super::terminal;
+use super::{terminal, vault};
 use crate::client::{Client, Hand};
 use crate::config::Config;
 use crate::http::zone;
@@ -130,12 +130,23 @@ pub fn ledger_key(layout: &Layout, role: &str) -> Result<SigningKey, Fault> {
     Ok(keyfile::read(&layout.keys().join(format!("{role}.key")), none)?)
 }
 
-/// Opens the ledger of a directory for writing; this process holds its lock from now on.
+/// Opens the ledger of a directory for writing; this process holds its lock from now on. Its vault is opened
+/// too where the passphrase is at hand.
 ///
 /// # Errors
 /// No ledger, wrong keys, another process holds it, or it is damaged.
 pub async fn open(layout: &Layout, clock: Arc<dyn Clock>) -> Result<Ledger, Fault> {
-    Config::read(layout)?;
+    let config = Config::read(layout)?;
+    let vault = vault::unlock(layout, &config, None, false).await?;
+    open_with(layout, clock, vault).await
+}
+
+/// Opens the ledger of a directory for writing, with a vault or for public statements only.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_with(layout: &Layout, clock: Arc<dyn Clock>, vault: Option<Vault>) -> Result<Ledger, Fault> {
     let keys = LedgerKeys { log: ledger_key(layout, "log")?, intake: ledger_key(layout, "intake")? };
-    Ok(Ledger::open(layout, keys, clock, Settings::default()).await?)
+    let settings = Settings { vault, ..Settings::default() };
+    Ok(Ledger::open(layout, keys, clock, settings).await?)
 }

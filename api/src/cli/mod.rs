@@ -30,6 +30,7 @@ pub mod submit;
 pub mod terminal;
 #[cfg(test)]
 mod tests_of_commands;
+pub mod vault;
 pub mod verify;
 
 /// The whole command line.
@@ -74,6 +75,8 @@ pub enum Command {
     Audit(audit::Args),
     /// 重建查询库和搜索
     Rebuild(rebuild::Args),
+    /// 限阅库：建库、换主密钥
+    Vault(vault::Args),
     /// 检查账本目录有什么毛病，怎么修
     Doctor(doctor::Args),
 }
@@ -93,6 +96,7 @@ impl Command {
             Self::Verify(args) => args.json,
             Self::Audit(args) => args.check.json,
             Self::Rebuild(args) => args.json,
+            Self::Vault(args) => args.json(),
             Self::Doctor(args) => args.json,
         }
     }
@@ -111,6 +115,7 @@ impl Command {
             Self::Verify(args) => blocking(move || verify::run(&args)).await,
             Self::Audit(args) => blocking(move || audit::run(&args)).await,
             Self::Rebuild(args) => rebuild::run(args).await,
+            Self::Vault(args) => vault::run(args).await,
             Self::Doctor(args) => doctor::run(args).await,
         }
     }

@@ -11,7 +11,7 @@ use gongkai_store::{Layout, PublishedLog, take_lock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::{local, terminal};
+use super::{local, terminal, vault};
 use crate::config::Config;
 use crate::http::server::Limits;
 use crate::http::{Bound, ServeOptions, SiteOptions, serve};
@@ -38,6 +38,9 @@ pub struct Args {
     /// 允许内部地址被别的机器访问
     #[arg(long)]
     internal_anywhere: bool,
+    /// 从文件第一行读取限阅库主密钥的口令（默认按 gongkai.toml，或在终端输入）
+    #[arg(long, value_name = "文件")]
+    vault_passphrase_file: Option<PathBuf>,
     /// 只读：只用已发布的文件，不需要数据库和私钥
     #[arg(long, conflicts_with_all = ["internal_listen", "internal_anywhere"])]
     published_only: bool,
@@ -51,6 +54,8 @@ pub struct Serving {
     pub config: Config,
     /// The internal listener may be reachable from other machines.
     pub internal_anywhere: bool,
+    /// File with the passphrase of the vault's master key.
+    pub vault_passphrase_file: Option<PathBuf>,
     /// Made-up content, said so on every page.
     pub is_demo: bool,
 }
@@ -65,7 +70,8 @@ pub async fn run(args: Args) -> Outcome {
     config.listen = args.listen.unwrap_or(config.listen);
     config.internal_listen = args.internal_listen.or(config.internal_listen);
     let is_demo = config.origin == crate::demo::ORIGIN;
-    let serving = Serving { layout, config, internal_anywhere: args.internal_anywhere, is_demo };
+    let Args { internal_anywhere, vault_passphrase_file, .. } = args;
+    let serving = Serving { layout, config, internal_anywhere, vault_passphrase_file, is_demo };
     if args.published_only { published(serving).await } else { start(serving).await }
 }
 
@@ -131,9 +137,10 @@ async fn look(log: Arc<PublishedLog>) {
 /// # Errors
 /// As [`run`].
 pub async fn start(serving: Serving) -> Outcome {
-    let Serving { layout, config, internal_anywhere, is_demo } = serving;
+    let Serving { layout, config, internal_anywhere, vault_passphrase_file, is_demo } = serving;
     let clock = local::clock();
-    let ledger = local::open(&layout, Arc::clone(&clock)).await?;
+    let vault = vault::unlock(&layout, &config, vault_passphrase_file.as_ref(), true).await?;
+    let ledger = local::open_with(&layout, Arc::clone(&clock), vault).await?;
     for alarm in &ledger.recovery().alarms {
         terminal::remark(format_args!("注意：{alarm}"));
     }

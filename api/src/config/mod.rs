@@ -38,6 +38,12 @@ pub struct Config {
     /// Where the internal side listens; absent, it is off.
     #[serde(default)]
     pub internal_listen: Option<SocketAddr>,
+    /// Program and arguments that print the vault's master key: epoch, a space, 32 bytes in base64.
+    #[serde(default)]
+    pub vault_key_command: Option<Vec<String>>,
+    /// File whose first line is the passphrase of `keys/vault.key`, from the ledger's directory on.
+    #[serde(default)]
+    pub vault_passphrase_file: Option<PathBuf>,
 }
 
 /// Where the public site listens when nothing else is said.
@@ -53,6 +59,17 @@ impl Config {
             Some(listen) => format!("internal_listen = {}", quote(&listen.to_string())),
             None => "# internal_listen = \"127.0.0.1:8081\"".to_owned(),
         };
+        let passphrase = match &self.vault_passphrase_file {
+            Some(file) => format!("vault_passphrase_file = {}", quote(&file.display().to_string())),
+            None => "# vault_passphrase_file = \"/run/credentials/gongkai/vault\"".to_owned(),
+        };
+        let command = match &self.vault_key_command {
+            Some(command) => {
+                let words: Vec<_> = command.iter().map(|word| quote(word)).collect();
+                format!("vault_key_command = [{}]", words.join(", "))
+            }
+            None => "# vault_key_command = [\"/usr/local/bin/kms-get\", \"gongkai-vault\"]".to_owned(),
+        };
         let base_url = match &self.base_url {
             Some(url) => format!("base_url = {}", quote(url)),
             None => "# base_url = \"https://gk.example.gov.cn\"".to_owned(),
@@ -61,13 +78,25 @@ impl Config {
             "# 公开账本的配置。账本标识一经创建不能更改。\norigin = {}\n# 账本名称和主管机构代码。\nname = {}\norg = {}\n\
              # 主办单位和联系方式，显示在每页下方。\ncontact = {}\n# 群众访问的网址，印在二维码里。\n{base_url}\n\
              # 公众网站监听的地址；对外服务请改为 0.0.0.0:8080。\nlisten = {}\n\
-             # 内部办理页面监听的地址，只应让内部网络到达。\n{internal}\n",
+             # 内部办理页面监听的地址，只应让内部网络到达。\n{internal}\n\
+             # 限阅库的主密钥：口令文件（keys/vault.key 的口令，从账本目录起算），或由密钥管理系统的命令给出。\n\
+             {passphrase}\n{command}\n",
             quote(&self.origin),
             quote(&self.name),
             quote(&self.org),
             quote(&self.contact),
             quote(&self.listen.to_string()),
         )
+    }
+
+    /// Writes the file of a ledger's directory.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn write(&self, layout: &Layout) -> Result<(), Fault> {
+        let path = layout.configuration();
+        let written = std::fs::write(&path, self.to_text()).and_then(|()| std::fs::File::open(&path)?.sync_all());
+        written.map_err(|error| Fault::failed(path.display().to_string(), &error))
     }
 
     /// Reads the file of a ledger's directory.
@@ -120,6 +149,8 @@ mod tests {
             base_url: None,
             listen: listen_default(),
             internal_listen: None,
+            vault_key_command: None,
+            vault_passphrase_file: None,
         }
     }
 
@@ -128,6 +159,12 @@ mod tests {
         assert_eq!(Config::parse(&sample().to_text()), Ok(sample()));
         let internal = Config { internal_listen: Some("127.0.0.1:9000".parse().unwrap()), ..sample() };
         assert_eq!(Config::parse(&internal.to_text()), Ok(internal));
+        let vault = Config {
+            vault_key_command: Some(vec!["kms".into(), "a \"b\"".into()]),
+            vault_passphrase_file: Some("keys/p".into()),
+            ..sample()
+        };
+        assert_eq!(Config::parse(&vault.to_text()), Ok(vault));
     }
 
     #[test]

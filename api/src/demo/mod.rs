@@ -20,8 +20,9 @@ use gongkai_log::{Digest, VerifierKey};
 use gongkai_store::{Clock as _, Layout, Ledger, ManualClock};
 
 use crate::{
-    cli::{init, local},
+    cli::{init, local, vault},
     client::{Answer, Client, Hand, Item},
+    config::Config,
     keyfile,
     outcome::Fault,
 };
@@ -114,6 +115,10 @@ async fn make(dir: &Path, story: &Story, today: NaiveDate) -> Result<DemoReport,
     for name in REGISTRARS {
         keys.add_as(name, local::ledger_key(&layout, name)?);
     }
+    vault::init_for_demo(&layout, ORIGIN).await?;
+    let mut config = Config::read(&layout)?;
+    config.vault_passphrase_file = Some(vault::DEMO_PASSPHRASE_FILE.into());
+    config.write(&layout)?;
     let demo_keys = make_keys(dir, story, &mut keys)?;
     write_input(dir, today)?;
     let ledger = local::open(&layout, clock.clone()).await?;
