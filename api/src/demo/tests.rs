@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use gongkai_domain::{
-    Command, Context, Head, Proposal, Recorded, Refusal, Role, Setting, State, Target, World, judge, kind, personal,
-    prepare, submission,
+    Command, Context, Head, Proposal, Recorded, Refusal, Reviewed, Role, Setting, State, Target, World, judge, kind,
+    personal, prepare, submission,
 };
 use gongkai_log::{Digest, KeyKind, SignedStatement, Signer, SigningKey, StreamId};
 use serde_json::{Map, Value, json};
@@ -88,7 +88,8 @@ impl Memory {
     ) -> Result<Placed, Refusal> {
         let statement = proposal.statement;
         let number = proposal.kind.target(&statement.body).and_then(|index| usize::try_from(index).ok());
-        let context = Context { now, world: &self.world, target: number.and_then(|number| self.targets.get(number)) };
+        let target = number.and_then(|number| self.targets.get(number));
+        let context = Context { now, world: &self.world, target, reviewed: Reviewed::Missing };
         let verifiers = judge::judge(proposal, head, &state, &context)?;
         checked.signed.verify(|name| verifiers.iter().find(|key| key.name() == name)).unwrap();
         let index = self.entries.len() as u64;

@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use crate::{
     calendar,
     command::Head,
-    event::{Context, Proposal, State, Target},
+    event::{Context, Proposal, Reviewed, State, Target},
     field::{self, choices},
     finance, judge,
     kind::{self, Kind, disclosure, nomination, notice, pledge, registry, slot::Withdrawn},
@@ -213,7 +213,12 @@ impl<E: Evidence> Auditor<E> {
         field::check_fields(opened.kind.body_fields(), &body)?;
         let target = opened.kind.target(&statement.body).and_then(|index| self.target(index));
         let stream = self.streams.get(&statement.stream);
-        let context = Context { now: entry.recorded_at, world: self.world(), target: target.as_ref() };
+        let context = Context {
+            now: entry.recorded_at,
+            world: self.world(),
+            target: target.as_ref(),
+            reviewed: Reviewed::NotVisible,
+        };
         let proposal =
             Proposal { kind: opened.kind, statement, openings: opened.open, sealed: &[], lines: &opened.rows };
         let empty = State::default();

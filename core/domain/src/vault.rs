@@ -144,8 +144,7 @@ impl Place<'_> {
 
     fn associated(&self) -> Result<String, VaultError> {
         let Self { origin, spot, tier, commitment, .. } = self;
-        let associated =
-            json!([origin, self.statement(), spot.to_string(), tier.as_str(), commitment.to_string()]);
+        let associated = json!([origin, self.statement(), spot.to_string(), tier.as_str(), commitment.to_string()]);
         canonical::to_string(&associated).map_err(|_| VaultError::Value)
     }
 }

@@ -16,7 +16,7 @@ use std::{
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, TimeDelta, Utc};
 use gongkai_domain::{
-    Command, Context, Head, Recorded, Refusal, Setting, World, judge,
+    Command, Context, Head, Recorded, Refusal, Reviewed, Setting, World, judge,
     kind::{self, slot::Withdrawn},
     prepare,
 };
@@ -344,7 +344,9 @@ impl<S: EventStore> Sequencer<S> {
         let name = signed.statement.stream.to_string();
         let stream = self.streams.get_mut(&name).map_err(SubmitError::Storage)?;
         let target = target.map(Withdrawable::target);
-        let context = Context { now: draft.now, world: &self.world, target: target.as_ref() };
+        // Without a vault no statement can name a review: the slot is of the tier unit.
+        let reviewed = Reviewed::Missing;
+        let context = Context { now: draft.now, world: &self.world, target: target.as_ref(), reviewed };
         let keys = judge::judge(&admitted.checked.proposal(), stream.0, &stream.1, &context)?;
         match &admitted.verified {
             Verified::Good(under) if *under == keys => {}

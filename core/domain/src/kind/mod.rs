@@ -27,6 +27,7 @@ pub mod notice;
 pub mod pledge;
 pub mod receiver;
 pub mod registry;
+pub mod review;
 pub mod rule;
 pub mod slot;
 pub mod vacancy;
@@ -86,6 +87,10 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<disclosure::Answered>(),
     Kind::of::<disclosure::Corrected>(),
     Kind::of::<disclosure::Withdrawn>(),
+    Kind::of::<review::Submitted>(),
+    Kind::of::<review::GatePassed>(),
+    Kind::of::<review::Returned>(),
+    Kind::of::<review::Approved>(),
     Kind::of::<slot::Withdrawn>(),
     Kind::of::<access::Read>(),
 ];
@@ -105,6 +110,7 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("receiver", "收件人"),
     ("calendar", "工作日历"),
     ("rule", "规则"),
+    ("review", "审核"),
     ("slot", "撤下"),
     ("access", "查阅记录"),
     ("ledger", "账本"),
@@ -411,22 +417,28 @@ macro_rules! payload {
         impl $crate::kind::Described for $name {
             const KIND: &'static str = $kind;
             const LABEL: &'static str = $label;
-            const FIELDS: &'static [$crate::field::Field] = &[
-                $($crate::field::Field {
-                    name: stringify!($f),
-                    label: $fl,
-                    place: $place,
-                    shape: <$t as $crate::field::FieldType>::SHAPE,
-                    required: <$t as $crate::field::FieldType>::REQUIRED,
-                },)*
-                $($crate::field::Field {
-                    name: stringify!($s),
-                    label: $sl,
-                    place: $crate::field::Place::Slot(gongkai_log::Tier::$tier),
-                    shape: $crate::field::Shape::$shape($max),
-                    required: $crate::kind::payload!(@need $need),
-                },)*
-            ];
+            const FIELDS: &'static [$crate::field::Field] = {
+                const OWN: &[$crate::field::Field] = &[
+                    $($crate::field::Field {
+                        name: stringify!($f),
+                        label: $fl,
+                        place: $place,
+                        shape: <$t as $crate::field::FieldType>::SHAPE,
+                        required: <$t as $crate::field::FieldType>::REQUIRED,
+                    },)*
+                    $($crate::field::Field {
+                        name: stringify!($s),
+                        label: $sl,
+                        place: $crate::field::Place::Slot(gongkai_log::Tier::$tier),
+                        shape: $crate::field::Shape::$shape($max),
+                        required: $crate::kind::payload!(@need $need),
+                    },)*
+                ];
+                const GATED: bool = $crate::procedure::is_gated($kind, $authors, $sealed);
+                const ALL: [$crate::field::Field; OWN.len() + GATED as usize] =
+                    $crate::procedure::with_reference(OWN);
+                &ALL
+            };
             const LIST: $crate::field::ListRule = $list;
             const AUTHORS: &'static [$crate::world::Role] = $authors;
             const SEALED: bool = $sealed;
