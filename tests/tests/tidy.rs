@@ -52,8 +52,12 @@ fn files() -> Vec<PathBuf> {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            // In a linked working tree `.git` is a file that says where the repository lies.
+            if name == ".git" {
+                continue;
+            }
             if path.is_dir() {
-                let made = ["target", ".git", "node_modules", "demo"].contains(&name.as_str());
+                let made = ["target", "node_modules", "demo"].contains(&name.as_str());
                 if !made || path == root.join("api/demo") || path.ends_with("src/demo") {
                     folders.push(path);
                 }

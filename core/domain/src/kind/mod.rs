@@ -373,6 +373,8 @@ pub(crate) fn sealed_stream(family: &str, number: u64) -> String {
 ///
 /// A sealed kind has `sealed { field: Type Tier = label }` in place of `body`, and no list: these are
 /// typed fields of the struct like those of a body, and lie in slots.
+///
+/// A kind that passes gates ([`crate::procedure::is_gated`]) gets the slot that names its review besides its own.
 macro_rules! payload {
     (
         $(#[$m:meta])*

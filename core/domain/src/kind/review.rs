@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use gongkai_log::{Digest, StreamId};
+use gongkai_log::{Digest, StreamId, Tier};
 use serde_json::{Value, json};
 
 use super::{PUBLISHER, Payload, payload, sample_stream, sealed_stream};
@@ -188,11 +188,12 @@ impl State {
 
     /// Nothing is published that the reviewers could not read.
     fn shown(&self, proposal: &Proposal<'_>) -> Result<(), Refusal> {
-        let readable = proposal.openings.iter().chain(proposal.sealed).filter(|o| o.tier != gongkai_log::Tier::Named);
-        match readable.into_iter().find(|opening| self.withheld.contains(&u64::from(opening.slot))) {
-            Some(opening) => Err(Refusal::field(REFERENCE, "审核编号", format!("审核时没有出示「{}」", opening.name))),
-            None => Ok(()),
-        }
+        let mut readable = proposal.openings.iter().chain(proposal.sealed).filter(|o| o.tier != Tier::Named);
+        let Some(opening) = readable.find(|opening| self.withheld.contains(&u64::from(opening.slot))) else {
+            return Ok(());
+        };
+        let label = proposal.kind.field(&opening.name).map_or(opening.name.as_str(), |field| field.label);
+        Err(Refusal::field(REFERENCE, "审核编号", format!("审核时没有出示「{label}」")))
     }
 
     /// `decide` has seen to it gate by gate; here it decides whether something is published.
@@ -278,16 +279,16 @@ impl Submitted {
 
     fn check_previous(&self, org: &str, context: &Context<'_>) -> Result<(), Refusal> {
         let refused = |reason: &str| Err(Refusal::field(PREVIOUS, "退回的审核", reason));
-        match (&self.previous, context.reviewed) {
-            (None, _) | (Some(_), Reviewed::NotVisible) => Ok(()),
-            (Some(_), Reviewed::Missing) => refused("没有这项审核"),
-            (Some(_), Reviewed::Found(previous)) if previous.returned.is_none() => refused("这项审核没有退回"),
-            (Some(_), Reviewed::Found(previous))
-                if previous.org != org || previous.target.as_ref() != Some(&self.target) =>
-            {
+        if self.previous.is_none() {
+            return Ok(());
+        }
+        match context.reviewed {
+            Reviewed::Missing => refused("没有这项审核"),
+            Reviewed::Found(previous) if previous.returned.is_none() => refused("这项审核没有退回"),
+            Reviewed::Found(previous) if previous.org != org || previous.target.as_ref() != Some(&self.target) => {
                 refused("这项审核说的是另一件事项")
             }
-            (Some(_), Reviewed::Found(_)) => Ok(()),
+            Reviewed::NotVisible | Reviewed::Found(_) => Ok(()),
         }
     }
 }
