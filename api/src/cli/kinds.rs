@@ -118,6 +118,7 @@ fn shape(shape: &Shape) -> String {
             let known: Vec<_> = choices.iter().map(|(wire, label)| format!("\"{wire}\"（{label}）")).collect();
             format!("选一：{}", known.join("、"))
         }
+        Shape::Proof(_) => "启封内容 {\"salt\", \"name\", \"tier\", \"value\", \"path\"}".into(),
         Shape::Attachments => "一组附件 {\"hash\", \"size\", \"media_type\"}".into(),
         Shape::Dates => "一组日期".into(),
         Shape::Counts => "一组整数，从 0 起".into(),

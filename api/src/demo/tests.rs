@@ -88,7 +88,8 @@ impl Memory {
     ) -> Result<Placed, Refusal> {
         let statement = proposal.statement;
         let number = proposal.kind.target(&statement.body).and_then(|index| usize::try_from(index).ok());
-        let context = Context { now, world: &self.world, target: number.and_then(|number| self.targets.get(number)) };
+        let target = number.and_then(|number| self.targets.get(number));
+        let context = Context { target, ..Context::at(now, &self.world) };
         let verifiers = judge::judge(proposal, head, &state, &context)?;
         checked.signed.verify(|name| verifiers.iter().find(|key| key.name() == name)).unwrap();
         let index = self.entries.len() as u64;

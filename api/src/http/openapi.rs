@@ -266,6 +266,7 @@ fn of_shape(shape: &Shape) -> Value {
                 choices.iter().map(|(wire, label)| json!({ "const": wire, "title": label })).collect();
             json!({ "type": "string", "oneOf": choices })
         }
+        Shape::Proof(_) => json!({ "type": "object", "description": "启封内容：盐、名称、范围、值和路径" }),
         Shape::Attachments => array(&reference("Attachment"), ATTACHMENTS_MAX),
         Shape::Dates => array(&reference("Date"), DATES_MAX),
         Shape::Counts => array(&json!({ "type": "integer", "minimum": 0 }), ITEMS_MAX),

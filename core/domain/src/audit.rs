@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use crate::{
     calendar,
     command::Head,
-    event::{Context, Proposal, State, Target},
+    event::{Context, Proposal, Reviewed, State, Target},
     field::{self, choices},
     finance, judge,
     kind::{self, Kind, disclosure, nomination, notice, pledge, registry, slot::Withdrawn},
@@ -211,13 +211,29 @@ impl<E: Evidence> Auditor<E> {
             body.remove("count");
         }
         field::check_fields(opened.kind.body_fields(), &body)?;
-        let target = opened.kind.target(&statement.body).and_then(|index| self.target(index));
+        let named = opened.kind.target(&statement.body);
+        let target = named.and_then(|index| self.target(index));
+        let period = named.and_then(|index| self.period(index));
         let stream = self.streams.get(&statement.stream);
-        let context = Context { now: entry.recorded_at, world: self.world(), target: target.as_ref() };
+        let context = Context {
+            target: target.as_ref(),
+            reviewed: Reviewed::NotVisible,
+            period: period.as_ref(),
+            erasable: None,
+            ..Context::at(entry.recorded_at, self.world())
+        };
         let proposal =
             Proposal { kind: opened.kind, statement, openings: opened.open, sealed: &[], lines: &opened.rows };
         let empty = State::default();
         judge::judge(&proposal, stream.map(|s| s.head), stream.map_or(&empty, |s| &s.state), &context).map(drop)
+    }
+
+    /// Root of the period at an entry.
+    fn period(&self, index: u64) -> Option<Digest> {
+        match self.evidence.entry(index)?.content {
+            Content::Sealed(period) => Some(period.root),
+            Content::Statement(_) => None,
+        }
     }
 
     /// The entry that a withdrawal is about, with everything open that was not taken out before.

@@ -12,7 +12,7 @@ use gongkai_log::{Digest, Opening, Statement};
 use serde_json::{Map, Value};
 
 use crate::{
-    kind::Kind,
+    kind::{Kind, review},
     refusal::Refusal,
     world::{Role, World},
 };
@@ -134,6 +134,30 @@ pub struct Context<'a> {
     pub world: &'a World,
     /// The entry that the proposal names, if it names one that exists.
     pub target: Option<&'a Target>,
+    /// The review that the proposal names ([`crate::procedure::named`]).
+    pub reviewed: Reviewed<'a>,
+    /// Root of the period that the proposal names, if it names one.
+    pub period: Option<&'a Digest>,
+    /// Whether there is something sealed to erase; `None` where that is not visible.
+    pub erasable: Option<bool>,
+}
+
+impl<'a> Context<'a> {
+    /// Nothing but clock and registry: no target, no review, nothing to erase.
+    pub fn at(now: DateTime<Utc>, world: &'a World) -> Self {
+        Self { now, world, target: None, reviewed: Reviewed::Missing, period: None, erasable: Some(false) }
+    }
+}
+
+/// The state of a review, as far as it can be seen.
+#[derive(Clone, Copy, Debug)]
+pub enum Reviewed<'a> {
+    /// There is no vault here: an auditor's view, never the writer's. Only what is public is judged.
+    NotVisible,
+    /// None is named, or there is none of that name.
+    Missing,
+    /// It stands so.
+    Found(&'a review::State),
 }
 
 /// State of a stream, of whichever family.

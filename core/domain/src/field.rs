@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    kind::opening::Proof,
     refusal::Refusal,
     vault::{TIER_KEY_BYTES, TierKey, VaultError},
 };
@@ -80,6 +81,8 @@ pub enum Shape {
     Hash,
     /// One of the choices.
     Choice(&'static [Choice]),
+    /// What opens a sealed slot, of at most so many bytes ([`crate::kind::opening::Proof`]).
+    Proof(usize),
     /// Attachments.
     Attachments,
     /// A list of dates.
@@ -428,6 +431,10 @@ pub fn check_value(shape: &Shape, value: &Value) -> Result<(), String> {
                 Err(format!("没有「{given}」这一项，可用：{}", known.join("、")))
             }
         }
+        Shape::Proof(bytes_max) => match serde_json::from_value::<Proof>(value.clone()) {
+            Ok(_) if value.to_string().len() <= *bytes_max => Ok(()),
+            _ => Err("应有 salt、name、tier、value、path，封存事件另附 event".into()),
+        },
         Shape::Attachments => items(value, ATTACHMENTS_MAX)?.iter().try_for_each(check_attachment),
         Shape::Dates => check_dates(value),
         Shape::Counts => items(value, ITEMS_MAX)?

@@ -11,8 +11,9 @@ use gongkai_log::{Statement, StreamId, VerifierKey};
 
 use crate::{
     command::Head,
-    event::{Context, Proposal, Recorded, State},
+    event::{Context, Proposal, Recorded, Reviewed, State},
     kind::{self, Kind},
+    procedure,
     refusal::Refusal,
     world::{Role, World},
 };
@@ -122,7 +123,33 @@ pub fn judge(
     let keys = authority(proposal.statement, proposal.kind, context.world)?;
     not_in_future(proposal.statement, context.now)?;
     (proposal.kind.decide)(state, proposal, context)?;
+    reviewed(proposal, context)?;
     Ok(keys)
+}
+
+/// Judges whether a statement passed its procedure: in public that those who decide signed it, and where the vault
+/// is, that its review was about exactly this statement and is complete.
+///
+/// A review publishes one statement once: its digest binds stream and revision, so another try fails on continuity.
+/// A statement that names a review where none is demanded is held to it.
+fn reviewed(proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
+    if !proposal.kind.is_gated() {
+        return Ok(());
+    }
+    let (statement, world) = (proposal.statement, context.world);
+    let on = procedure::recorded_on(context.now);
+    let demanded = procedure::demanded(world, &statement.kind, &statement.org, on);
+    if let Some(demanded) = &demanded {
+        procedure::cosigned(demanded, proposal, world)?;
+    }
+    let refused = |reason: &str| Err(Refusal::field(procedure::REFERENCE, "审核编号", reason));
+    match (context.reviewed, procedure::named(proposal)) {
+        (Reviewed::NotVisible, _) => Ok(()),
+        (_, None) if demanded.is_none() => Ok(()),
+        (_, None) => refused("须先经审核、审批，并写明审核编号"),
+        (Reviewed::Missing, Some(_)) => refused("没有这项审核"),
+        (Reviewed::Found(review), Some(_)) => review.permits(proposal, demanded.map(|d| d.procedure), world),
+    }
 }
 
 fn not_in_future(statement: &Statement, now: DateTime<Utc>) -> Result<(), Refusal> {

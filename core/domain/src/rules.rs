@@ -24,6 +24,11 @@ choices! {
         InterpellationDaysMax = "interpellation_days_max" "质询答复期限",
         OtherFenMax = "other_fen_max" "其他收支须列明的金额",
         LateDaysMin = "late_days_min" "补报天数",
+        PledgeReview = "pledge_review" "承诺事项审核程序",
+        VacancyReview = "vacancy_review" "空缺职位审核程序",
+        NominationReview = "nomination_review" "干部提名审核程序",
+        NoticeReview = "notice_review" "公示公告审核程序",
+        DisclosureReview = "disclosure_review" "三务公开审核程序",
     }
 }
 
@@ -35,6 +40,7 @@ choices! {
         People = "people" "人",
         DayOfMonth = "day_of_month" "日",
         Fen = "fen" "分",
+        Scheme = "scheme" "号方案",
     }
 }
 
@@ -53,6 +59,9 @@ pub struct Rule {
     pub basis: String,
 }
 
+/// The four steps; the base profile demands none of them (see [`crate::procedure`]).
+const REVIEW_BASIS: &str = "中国共产党党务公开条例（试行）第十五条";
+
 /// The base profile: rule, number, unit, legal basis.
 pub const BASE: &[(RuleCode, u64, Unit, &str)] = &[
     (RuleCode::NominationDaysMin, 5, Unit::WorkingDays, "党政领导干部选拔任用工作条例"),
@@ -66,6 +75,11 @@ pub const BASE: &[(RuleCode, u64, Unit, &str)] = &[
     (RuleCode::InterpellationDaysMax, 15, Unit::Days, "浙江省实施《村民委员会组织法》办法第三十六条"),
     (RuleCode::OtherFenMax, 100_000, Unit::Fen, "农村集体经济组织财务公开规定"),
     (RuleCode::LateDaysMin, 7, Unit::Days, "补报标示通行做法"),
+    (RuleCode::PledgeReview, 0, Unit::Scheme, REVIEW_BASIS),
+    (RuleCode::VacancyReview, 0, Unit::Scheme, REVIEW_BASIS),
+    (RuleCode::NominationReview, 0, Unit::Scheme, REVIEW_BASIS),
+    (RuleCode::NoticeReview, 0, Unit::Scheme, REVIEW_BASIS),
+    (RuleCode::DisclosureReview, 0, Unit::Scheme, REVIEW_BASIS),
 ];
 
 /// Profiles in force: the base and what organizations published.

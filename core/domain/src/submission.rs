@@ -180,6 +180,37 @@ pub fn check(origin: &str, submission: Submission) -> Result<Checked, Refusal> {
     }
     let signed = SignedStatement::parse(&submission.note).map_err(|e| malformed("note", &chain(&e)))?;
     let statement = &signed.statement;
+    let kind = check_kind(origin, statement)?;
+    let (mut openings, hidden) = openings(statement, submission.openings)?;
+    let Lines { list, rows, cells } = lines(statement, kind, submission.lines)?;
+    check_body(kind, &statement.body, list.is_some())?;
+    let envelope = submission.envelope;
+    check_secrecy(kind, hidden, envelope.is_some())?;
+    if hidden == 0 {
+        check_slots(kind, &openings.open)?;
+    }
+    let sealed = openings.open.extract_if(.., |opening| opening.tier != Tier::Public).collect();
+    Ok(Checked { kind, signed, openings, sealed, cells, envelope, list, rows })
+}
+
+/// Checks what a statement commits to before anybody signed it, and returns what is open of it. Hidden slots are
+/// the draft's; what they are is checked when the statement is submitted.
+pub(crate) fn check_draft(
+    origin: &str,
+    statement: &Statement,
+    filled: Vec<Filled>,
+    rows: Vec<Line>,
+) -> Result<Vec<Opening>, Refusal> {
+    let kind = check_kind(origin, statement)?;
+    let (openings, _) = openings(statement, filled)?;
+    let Lines { list, .. } = lines(statement, kind, rows)?;
+    check_body(kind, &statement.body, list.is_some())?;
+    check_slots(kind, &openings.open)?;
+    Ok(openings.open)
+}
+
+/// A statement of this ledger, of a known kind, on a stream of its family.
+fn check_kind(origin: &str, statement: &Statement) -> Result<&'static Kind, Refusal> {
     if statement.origin != origin {
         return Err(Refusal::WrongOrigin { expected: origin.into(), got: statement.origin.clone() });
     }
@@ -189,16 +220,7 @@ pub fn check(origin: &str, submission: Submission) -> Result<Checked, Refusal> {
         return Err(Refusal::field("stream", "事项编号", reason));
     }
     check_stream(kind, &statement.stream)?;
-    let (mut openings, hidden) = openings(&signed, submission.openings)?;
-    let Lines { list, rows, cells } = lines(&signed, kind, submission.lines)?;
-    check_body(kind, &statement.body, list.is_some())?;
-    let envelope = submission.envelope;
-    check_secrecy(kind, hidden, envelope.is_some())?;
-    if hidden == 0 {
-        check_slots(kind, &openings.open)?;
-    }
-    let sealed = openings.open.extract_if(.., |opening| opening.tier != Tier::Public).collect();
-    Ok(Checked { kind, signed, openings, sealed, cells, envelope, list, rows })
+    Ok(kind)
 }
 
 /// A sealed matter has a random id, so that its name tells nothing, not even when it began.
@@ -227,8 +249,7 @@ fn check_secrecy(kind: &Kind, hidden: usize, envelope: bool) -> Result<(), Refus
 }
 
 /// All 16 slots, each once, leading to the statement's root; and how many of them are hidden.
-fn openings(signed: &SignedStatement, filled: Vec<Filled>) -> Result<(Openings, usize), Refusal> {
-    let statement = &signed.statement;
+fn openings(statement: &Statement, filled: Vec<Filled>) -> Result<(Openings, usize), Refusal> {
     if filled.len() != slot::SLOTS {
         let reason =
             format!("应给出全部 {} 个字段槽（空槽给出 salt 和 filler），现有 {} 个", slot::SLOTS, filled.len());
@@ -264,8 +285,7 @@ struct Lines {
 }
 
 /// The lines, leading to the body's `lines` and `count`, each usable for the list's shape.
-fn lines(signed: &SignedStatement, kind: &Kind, lines: Vec<Line>) -> Result<Lines, Refusal> {
-    let statement = &signed.statement;
+fn lines(statement: &Statement, kind: &Kind, lines: Vec<Line>) -> Result<Lines, Refusal> {
     let declared = (statement.body.get("lines"), statement.body.get("count"));
     let shape = kind.list.shape(&statement.body);
     if lines.is_empty() {

@@ -315,6 +315,16 @@ pub trait EventStore: Send + 'static {
     /// One sealed event; `None` beyond the last.
     fn load_sealed_event(&mut self, seq: u64) -> impl Future<Output = Result<Option<RawSealed>, StoreError>> + Send;
 
+    /// The sealed event with a commitment.
+    fn find_sealed(&mut self, commitment: Digest)
+    -> impl Future<Output = Result<Option<RawSealed>, StoreError>> + Send;
+
+    /// Erasures that are on record and whose keys are not known to be destroyed.
+    fn load_erasures(&mut self) -> impl Future<Output = Result<Vec<Erased>, StoreError>> + Send;
+
+    /// Remembers that the keys of an erased subject are destroyed.
+    fn finish_erasure(&mut self, tag: [u8; 16]) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// What is sealed of an entry.
     fn load_sealed_values(&mut self, index: u64) -> impl Future<Output = Result<Vec<SealedValue>, StoreError>> + Send;
 

@@ -166,6 +166,23 @@ impl SealedReader {
         sqlite_sealed::load_periods(&mut connection, from, to).await
     }
 
+    /// Whether an erasure of this stream is on record.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_erased(&self, stream: &StreamId) -> Result<bool, StoreError> {
+        self.is_erased_tag(self.vault.tag(stream)).await
+    }
+
+    /// Whether an erasure of a subject is on record.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_erased_tag(&self, tag: Tag) -> Result<bool, StoreError> {
+        let mut connection = self.reader.connection().await?;
+        sqlite_sealed::is_erased(&mut connection, tag.0).await
+    }
+
     /// The salts of all decoys of a period, by leaf: what shows an inspector that none hides an event.
     pub fn decoy_salts(&self, nonce: &[u8; 32]) -> Vec<[u8; 32]> {
         let salts = self.vault.decoy_salts(nonce);

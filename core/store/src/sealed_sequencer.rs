@@ -8,7 +8,11 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use gongkai_domain::{Context, Head, Recorded, event, judge};
+use gongkai_domain::{
+    Context, Head, Recorded, Reviewed, State, event, judge,
+    kind::{erasure, review},
+    procedure,
+};
 use gongkai_log::{
     Digest, Entry, Promise, SealedPeriod, SignedStatement, merkle, note,
     sealed::{self, PERIOD_LEAVES},
@@ -16,14 +20,16 @@ use gongkai_log::{
 use tokio::sync::oneshot;
 
 use crate::{
+    admission::Admitted,
     error::{StoreError, SubmitError},
-    event_store::{Batch, EventStore, LogHead, NewEntry, NewSealed, Period, PeriodLeaf, RawSealed, Waiting},
+    event_store::{Batch, Erased, EventStore, LogHead, NewEntry, NewSealed, Period, PeriodLeaf, RawSealed, Waiting},
     ledger::{Accepted, Promised},
     publisher::Signal,
     reader::chain,
     sequencer::{Answer, Draft, Item, Sequencer},
     streams::Stream,
-    vault::{OpenedEvent, Vault, VaultFault},
+    vault::{OpenedEvent, Tag, Vault, VaultFault},
+    withdrawal::Withdrawable,
 };
 
 /// A promise ends with the second period after the one that was running.
@@ -38,16 +44,68 @@ pub(crate) fn vault_store(fault: VaultFault) -> StoreError {
 }
 
 impl<S: EventStore> Sequencer<S> {
-    pub(crate) fn count_sealed(&mut self) -> Result<(), StoreError> {
+    /// Counts the sealed events, and ends erasures that a crash has cut short.
+    pub(crate) fn begin_sealed(&mut self) -> Result<(), StoreError> {
         let runtime = self.runtime.clone();
         self.sealed_count = runtime.block_on(self.store.load_waiting())?.0;
+        let unfinished = runtime.block_on(self.store.load_erasures())?;
+        runtime.block_on(self.destroy(unfinished));
         Ok(())
     }
 
+    /// Whether the data keys under which a submission was encrypted are still those of its subject.
+    pub(crate) fn keys_hold(&self, admitted: &Admitted) -> bool {
+        match (&self.settings.vault, &admitted.sealing) {
+            (Some(vault), Some(sealing)) => sealing.keys.iter().all(|key| vault.holds(key)),
+            _ => true,
+        }
+    }
+
+    /// What an order of erasure would erase; `None` when there is nothing.
+    pub(crate) async fn erasable(
+        &mut self,
+        ordered: &erasure::Ordered,
+        target: Option<&Withdrawable>,
+    ) -> Result<Option<Erased>, StoreError> {
+        let Some(vault) = self.settings.vault.clone() else { return Ok(None) };
+        if let Some(commitment) = ordered.commitment {
+            let event = self.store.find_sealed(commitment).await?;
+            return Ok(event.map(|event| Erased { tag: event.tag, entries: Vec::new() }));
+        }
+        let Some(target) = target else { return Ok(None) };
+        let tag = vault.tag(target.stream());
+        let known = self.store.look_up(Vec::new(), vec![target.stream().to_string()]).await?;
+        let mut entries = Vec::new();
+        for row in known.streams {
+            if !self.store.load_sealed_values(row.index).await?.is_empty() {
+                entries.push(row.index);
+            }
+        }
+        Ok((!entries.is_empty()).then_some(Erased { tag: tag.0, entries }))
+    }
+
+    /// Destroys the data keys of what was ordered to be erased. What fails is tried again on the next start,
+    /// and `doctor` tells.
+    pub(crate) async fn destroy(&mut self, erased: Vec<Erased>) {
+        let Some(vault) = self.settings.vault.clone() else { return };
+        for Erased { tag, .. } in erased {
+            let done = match vault.destroy(Tag(tag)).await {
+                Ok(_) => self.store.finish_erasure(tag).await,
+                Err(fault) => Err(vault_store(fault)),
+            };
+            if let Err(error) = done {
+                tracing::error!(error = chain(&error), "the keys of an erased matter are not destroyed yet");
+            }
+            self.sealed_streams.clear();
+        }
+    }
+
     /// Makes the sealed streams of a batch present.
-    pub(crate) async fn look_up_sealed(&mut self, items: impl Iterator<Item = &Item>) -> Result<(), StoreError> {
+    pub(crate) async fn look_up_sealed(&mut self, items: &[Item]) -> Result<(), StoreError> {
         let Some(vault) = self.settings.vault.clone() else { return Ok(()) };
-        let names: BTreeSet<_> = items.map(|item| item.admitted.checked.signed.statement.stream.clone()).collect();
+        let own = items.iter().filter(|item| item.is_sealed()).map(|item| item.statement().stream.clone());
+        let reviews = items.iter().filter_map(|item| procedure::named(&item.admitted.checked.proposal()));
+        let names: BTreeSet<_> = own.chain(reviews).collect();
         let missing = self.sealed_streams.missing(names.iter().map(ToString::to_string));
         if missing.is_empty() {
             return Ok(());
@@ -81,12 +139,16 @@ impl<S: EventStore> Sequencer<S> {
             return Ok(Err(SubmitError::Busy));
         };
         let signed = &admitted.checked.signed;
-        let stream = match self.sealed_streams.get_mut(&signed.statement.stream.to_string()) {
+        let name = signed.statement.stream.to_string();
+        let stream = match self.sealed_streams.get_mut(&name) {
             Ok(stream) => stream,
             Err(error) => return Ok(Err(SubmitError::Storage(error))),
         };
-        let context = Context { now: draft.now, world: &self.world, target: None };
-        let judged = judge::judge(&admitted.checked.proposal(), stream.0, &stream.1, &context);
+        let (head, state) = stream.clone();
+        let proposal = admitted.checked.proposal();
+        let review = self.sealed_streams.review(&proposal);
+        let context = Context { reviewed: reviewed(review.as_ref()), ..Context::at(draft.now, &self.world) };
+        let judged = judge::judge(&proposal, head, &state, &context);
         if let Err(refusal) = judged.and_then(|keys| admitted.signed_by(&keys)) {
             return Ok(Err(refusal.into()));
         }
@@ -94,8 +156,10 @@ impl<S: EventStore> Sequencer<S> {
         let (index, recorded_at) = (draft.head.size, draft.now);
         let recorded =
             Recorded { index, recorded_at, statement: &signed.statement, hash: signed.hash, values: values.as_ref() };
-        let state = judge::evolve(std::mem::take(&mut stream.1), &recorded);
-        *stream = (Some(Head { revision: signed.statement.revision, hash: signed.hash }), state);
+        let state = judge::evolve(state, &recorded);
+        if let Ok(stream) = self.sealed_streams.get_mut(&name) {
+            *stream = (Some(Head { revision: signed.statement.revision, hash: signed.hash }), state);
+        }
         let period = TimeDelta::from_std(self.settings.period).unwrap_or(TimeDelta::MAX);
         let deadline = draft.now + period * PROMISE_PERIODS;
         let promised = Accepted::Promise(self.promised(note.commitment, draft.now, deadline)?);
@@ -196,6 +260,11 @@ impl<S: EventStore> Sequencer<S> {
         let head = LogHead { size: index + 1, entry_hash: Digest::of(&bytes), edge, recorded_at: now };
         Ok((head, NewEntry { bytes, period: Some(period), ..NewEntry::default() }))
     }
+}
+
+/// What a decision may know of a review that was looked up.
+pub(crate) fn reviewed(state: Option<&State>) -> Reviewed<'_> {
+    state.and_then(State::get::<review::State>).map_or(Reviewed::Missing, Reviewed::Found)
 }
 
 /// Puts the events at random leaves and decoys everywhere else.

@@ -17,7 +17,7 @@ use std::{
 use chrono::{DateTime, FixedOffset, SubsecRound as _, TimeDelta, Utc};
 use gongkai_domain::{
     Checked, Command, Context, Head, Recorded, Refusal, Setting, World, judge,
-    kind::{self, slot::Withdrawn},
+    kind::{self, erasure, slot::Withdrawn},
     prepare,
 };
 use gongkai_log::{Content, Digest, ENTRY_BYTES_MAX, Entry, SignedStatement, Signer, Statement, StreamId, merkle};
@@ -31,11 +31,11 @@ use crate::{
     admission::{self, Admitted},
     clock::Clock,
     error::{StoreError, SubmitError},
-    event_store::{At, Batch, Changed, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry, NewSealed},
+    event_store::{At, Batch, Changed, Erased, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry, NewSealed},
     ledger::{Accepted, LedgerKeys, Receipt, Settings, Shared},
     publisher::Signal,
     reader::{ReadStore, chain, parse_entry, teaches},
-    sealed_sequencer::vault_store,
+    sealed_sequencer::{reviewed, vault_store},
     streams::Streams,
     vault::KeyEntry,
     withdrawal::Withdrawable,
@@ -66,11 +66,11 @@ impl Item {
         self.admitted.note.len() + self.admitted.list.as_ref().map_or(0, String::len) + sealed
     }
 
-    fn statement(&self) -> &Statement {
+    pub(crate) fn statement(&self) -> &Statement {
         &self.admitted.checked.signed.statement
     }
 
-    fn is_sealed(&self) -> bool {
+    pub(crate) fn is_sealed(&self) -> bool {
         self.admitted.checked.kind.sealed
     }
 }
@@ -104,6 +104,7 @@ pub(crate) struct Draft {
     changed: BTreeMap<u64, Changed>,
     pub requests: HashMap<String, (Digest, Accepted)>,
     pub sealed: Vec<NewSealed>,
+    pub erased: Vec<Erased>,
     /// Data keys that must be durable before the commit.
     pub keys: Vec<Arc<KeyEntry>>,
 }
@@ -124,6 +125,20 @@ impl Draft {
         }
         Ok(())
     }
+}
+
+/// What a proposal names outside its own stream.
+#[derive(Default)]
+struct Named {
+    target: Option<Withdrawable>,
+    period: Option<Digest>,
+    erasable: Option<Erased>,
+}
+
+/// An entry that a proposal names.
+enum Found {
+    Statement(Box<Withdrawable>),
+    Period(Digest),
 }
 
 /// See the module.
@@ -158,7 +173,7 @@ impl<S: EventStore> Sequencer<S> {
         if let Err(error) = self.resume() {
             tracing::error!(error = chain(&error), "the ledger is open for reading only");
         }
-        if let Err(error) = self.count_sealed() {
+        if let Err(error) = self.begin_sealed() {
             tracing::error!(error = chain(&error), "the sealed events could not be counted");
             self.shared.halt("封存事项读不出来，请检查磁盘后重新启动".into());
         }
@@ -277,7 +292,7 @@ impl<S: EventStore> Sequencer<S> {
         let keys = items.iter().filter_map(|item| item.key.clone()).collect();
         let public = items.iter().filter(|item| !item.is_sealed());
         let requests = self.look_up(keys, public.map(|item| item.statement().stream.to_string())).await?;
-        self.look_up_sealed(items.iter().filter(|item| item.is_sealed())).await?;
+        self.look_up_sealed(items).await?;
         let mut draft = Draft {
             from: self.head.size,
             now,
@@ -287,6 +302,7 @@ impl<S: EventStore> Sequencer<S> {
             changed: BTreeMap::new(),
             requests: self.receipts(requests).await?,
             sealed: Vec::new(),
+            erased: Vec::new(),
             keys: Vec::new(),
         };
         let mut verdicts = Vec::with_capacity(items.len());
@@ -300,7 +316,7 @@ impl<S: EventStore> Sequencer<S> {
         if draft.entries.is_empty() && draft.sealed.is_empty() {
             return Ok((verdicts, false));
         }
-        let Draft { from, head, entries, accepted, changed, sealed, keys, .. } = draft;
+        let Draft { from, head, entries, accepted, changed, sealed, erased, keys, .. } = draft;
         // A data key is durable before what it sealed: the other way round a crash would erase.
         if let Some(vault) = self.settings.vault.as_ref().filter(|_| !keys.is_empty()) {
             vault.persist(&keys).await.map_err(vault_store)?;
@@ -308,11 +324,13 @@ impl<S: EventStore> Sequencer<S> {
         let publication = self.shared.take_publication();
         let changed = changed.into_values().collect();
         let sealed_count = self.sealed_count + sealed.len() as u64;
-        let erased = Vec::new();
+        let destroyed = erased.clone();
         let batch = Batch { from, entries, sealed, erased, changed, head: head.clone(), publication, clears_halt };
         self.store.append(batch).await?;
         self.head = head;
         self.sealed_count = sealed_count;
+        // The order is on record; a crash here destroys the keys on the next start.
+        self.destroy(destroyed).await;
         let statements = accepted.into_iter().map(|place| &items[place].admitted.checked.signed);
         self.shared.learn(from, self.head.recorded_at, statements);
         Ok((verdicts, true))
@@ -365,37 +383,65 @@ impl<S: EventStore> Sequencer<S> {
             let same = *request == admitted.request;
             return Ok(if same { Ok(accepted.clone()) } else { Err(Refusal::IdempotencyConflict.into()) });
         }
+        if !self.keys_hold(admitted) {
+            // Its subject was erased since it was encrypted: the submitter asks again.
+            return Ok(Err(SubmitError::Busy));
+        }
         if item.is_sealed() {
             return self.accept_sealed(item, draft);
         }
         let statement = &admitted.checked.signed.statement;
-        let target = match admitted.checked.kind.target(&statement.body) {
-            Some(index) => match self.load_target(index, draft).await {
-                Ok(target) => target,
-                Err(error @ StoreError::Row { .. }) => return Ok(Err(error.into())),
-                Err(error) => return Err(error),
-            },
-            None => None,
+        let named = match self.name(item, draft).await {
+            Ok(named) => named,
+            Err(error @ StoreError::Row { .. }) => return Ok(Err(error.into())),
+            Err(error) => return Err(error),
         };
-        let accepted = match self.accept(item, draft, target.as_ref()) {
+        let accepted = match self.accept(item, draft, &named) {
             Ok(accepted) => accepted,
             Err(error) => return Ok(Err(error)),
         };
+        let Named { target, erasable, .. } = named;
         if let (Some(target), Some(withdrawn)) = (target, kind::body::<Withdrawn>(&statement.kind, &statement.body)) {
             draft.withdraw(target, &withdrawn)?;
         }
+        draft.erased.extend(erasable);
         Ok(Ok(accepted))
     }
 
+    /// What a proposal names outside its own stream.
+    async fn name(&mut self, item: &Item, draft: &Draft) -> Result<Named, StoreError> {
+        let statement = item.statement();
+        let mut named = Named::default();
+        if let Some(index) = item.admitted.checked.kind.target(&statement.body) {
+            match self.load_target(index, draft).await? {
+                Some(Found::Statement(target)) => named.target = Some(*target),
+                Some(Found::Period(root)) => named.period = Some(root),
+                None => {}
+            }
+        }
+        if let Some(ordered) = kind::body::<erasure::Ordered>(&statement.kind, &statement.body) {
+            named.erasable = self.erasable(&ordered, named.target.as_ref()).await?;
+        }
+        Ok(named)
+    }
+
     /// Judges, seals, and takes the entry into draft, stream and world.
-    fn accept(&mut self, item: &Item, draft: &mut Draft, target: Option<&Withdrawable>) -> Answer {
+    fn accept(&mut self, item: &Item, draft: &mut Draft, named: &Named) -> Answer {
         let admitted = &item.admitted;
         let signed = &admitted.checked.signed;
         let name = signed.statement.stream.to_string();
         let stream = self.streams.get_mut(&name).map_err(SubmitError::Storage)?;
-        let target = target.map(Withdrawable::target);
-        let context = Context { now: draft.now, world: &self.world, target: target.as_ref() };
-        let keys = judge::judge(&admitted.checked.proposal(), stream.0, &stream.1, &context)?;
+        let target = named.target.as_ref().map(Withdrawable::target);
+        let (proposal, now, world) = (admitted.checked.proposal(), draft.now, &self.world);
+        let review = self.sealed_streams.review(&proposal);
+        let context = Context {
+            target: target.as_ref(),
+            reviewed: reviewed(review.as_ref()),
+            period: named.period.as_ref(),
+            erasable: Some(named.erasable.is_some()),
+            ..Context::at(now, world)
+        };
+        let keys = judge::judge(&proposal, stream.0, &stream.1, &context)?;
         admitted.signed_by(&keys)?;
         let index = draft.head.size;
         let bytes = Entry::seal(index, draft.now, draft.head.entry_hash, &admitted.note)
@@ -433,7 +479,7 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// The entry that a withdrawal names, as it stands with what this batch has changed already.
-    async fn load_target(&mut self, index: u64, draft: &Draft) -> Result<Option<Withdrawable>, StoreError> {
+    async fn load_target(&mut self, index: u64, draft: &Draft) -> Result<Option<Found>, StoreError> {
         let (bytes, mut openings, mut list) = if let Some(place) = index.checked_sub(draft.from) {
             let Some(entry) = usize::try_from(place).ok().and_then(|place| draft.entries.get(place)) else {
                 return Ok(None);
@@ -448,7 +494,10 @@ impl<S: EventStore> Sequencer<S> {
             openings = changed.openings.clone().or(openings);
             list = changed.list.clone().or(list);
         }
-        Withdrawable::parse(index, bytes, openings, list)
+        if let Content::Sealed(period) = parse_entry(index, bytes.clone())?.content {
+            return Ok(Some(Found::Period(period.root)));
+        }
+        Ok(Withdrawable::parse(index, bytes, openings, list)?.map(|target| Found::Statement(Box::new(target))))
     }
 
     /// After a batch that was not committed: back to the last commit, and stop unless the fault passes.

@@ -16,8 +16,8 @@ use sqlx::{
 use crate::{
     error::{OpenError, StoreError, code, extended_code},
     event_store::{
-        At, Batch, Changed, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry, Publication, RawEntry, RawSealed,
-        SealedValue, StreamEntry, Waiting,
+        At, Batch, Changed, Erased, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry, Publication, RawEntry,
+        RawSealed, SealedValue, StreamEntry, Waiting,
     },
     sqlite_sealed,
 };
@@ -570,6 +570,21 @@ impl EventStore for SqliteStore {
 
     async fn load_sealed_event(&mut self, seq: u64) -> Result<Option<RawSealed>, StoreError> {
         Ok(sqlite_sealed::load_events(&mut self.connection, seq, seq + 1).await?.pop())
+    }
+
+    async fn find_sealed(&mut self, commitment: Digest) -> Result<Option<RawSealed>, StoreError> {
+        match sqlite_sealed::find_by_commitment(&mut self.connection, &commitment).await? {
+            Some(seq) => self.load_sealed_event(seq).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn load_erasures(&mut self) -> Result<Vec<Erased>, StoreError> {
+        sqlite_sealed::load_unfinished_erasures(&mut self.connection).await
+    }
+
+    async fn finish_erasure(&mut self, tag: [u8; 16]) -> Result<(), StoreError> {
+        sqlite_sealed::finish_erasure(&mut self.connection, tag).await
     }
 
     async fn load_sealed_values(&mut self, index: u64) -> Result<Vec<SealedValue>, StoreError> {

@@ -21,6 +21,11 @@ const ERASE_VALUES: &str =
     "DELETE FROM sealed_values WHERE event IN (SELECT -1 - seq FROM sealed_events WHERE tag = ?)";
 const ERASE_VALUES_OF_ENTRIES: &str =
     "DELETE FROM sealed_values WHERE event >= 0 AND event IN (SELECT value FROM json_each(?))";
+const RECORD_ERASURE: &str = "INSERT INTO erasures (tag, destroyed) VALUES (?, 0) \
+                              ON CONFLICT (tag) DO UPDATE SET destroyed = 0";
+const FINISH_ERASURE: &str = "UPDATE erasures SET destroyed = 1 WHERE tag = ?";
+const UNFINISHED_ERASURES: &str = "SELECT tag FROM erasures WHERE destroyed = 0";
+const IS_ERASED: &str = "SELECT 1 FROM erasures WHERE tag = ?";
 const COUNT: &str = "SELECT COALESCE(MAX(seq) + 1, 0) FROM sealed_events";
 const WAITING: &str = "SELECT seq, commitment FROM sealed_events WHERE period IS NULL ORDER BY seq LIMIT ?";
 const BY_TAG: &str = "SELECT seq, commitment, tag, tier, as_of, received_at, deadline, nonce, note, envelope, \
@@ -111,7 +116,7 @@ pub(crate) fn insert_period(script: &mut Script, index: u64, period: Period) {
 
 /// Takes the ciphertext of a subject away.
 pub(crate) fn erase(script: &mut Script, erased: &Erased) {
-    for statement in [ERASE_VALUES, ERASE_NOTES] {
+    for statement in [ERASE_VALUES, ERASE_NOTES, RECORD_ERASURE] {
         bind(script.then(statement), erased.tag.to_vec());
     }
     if !erased.entries.is_empty() {
@@ -260,6 +265,24 @@ async fn find(
     let query = sqlx::query_scalar::<_, i64>(statement).bind(digest.as_bytes().to_vec());
     let found = query.fetch_optional(connection).await.map_err(sql("finding a sealed event"))?;
     Ok(found.map(i64::cast_unsigned))
+}
+
+/// Erasures whose keys are not known to be destroyed.
+pub(crate) async fn load_unfinished_erasures(connection: &mut SqliteConnection) -> Result<Vec<Erased>, StoreError> {
+    let rows = sqlx::query(UNFINISHED_ERASURES).fetch_all(connection).await.map_err(sql("reading erasures"))?;
+    rows.iter().map(|row| Ok(Erased { tag: bytes(row, 0, 0, "erasures")?, entries: Vec::new() })).collect()
+}
+
+/// Remembers that the keys of a subject are destroyed.
+pub(crate) async fn finish_erasure(connection: &mut SqliteConnection, tag: [u8; 16]) -> Result<(), StoreError> {
+    let query = sqlx::query(FINISH_ERASURE).bind(tag.to_vec());
+    query.execute(connection).await.map(drop).map_err(sql("recording an erasure"))
+}
+
+/// Whether an erasure of a subject is on record.
+pub(crate) async fn is_erased(connection: &mut SqliteConnection, tag: [u8; 16]) -> Result<bool, StoreError> {
+    let found = sqlx::query(IS_ERASED).bind(tag.to_vec()).fetch_optional(connection).await;
+    found.map(|row| row.is_some()).map_err(sql("reading erasures"))
 }
 
 /// What is sealed of an entry.

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use gongkai_domain::{Head, State, judge};
+use gongkai_domain::{Head, Proposal, State, judge, procedure};
 
 use crate::{
     error::StoreError,
@@ -90,6 +90,12 @@ impl Streams {
             let state = judge::evolve(std::mem::take(&mut known.1), recorded);
             *known = (Some(Head { revision: recorded.statement.revision, hash: recorded.hash }), state);
         });
+    }
+
+    /// The state of the review that a proposal names, if it was loaded and there is one.
+    pub(crate) fn review(&self, proposal: &Proposal<'_>) -> Option<State> {
+        let name = procedure::named(proposal)?.to_string();
+        self.young.get(&name).map(|stream| stream.1.clone())
     }
 
     /// A stream that was loaded.

@@ -4,7 +4,7 @@
 //! files is the store's, from the published files the publisher's.
 
 use gongkai_domain::Target;
-use gongkai_log::{Content, List, Openings, Row, Statement, list};
+use gongkai_log::{Content, List, Openings, Row, Statement, StreamId, list};
 
 use crate::{
     error::StoreError,
@@ -36,6 +36,10 @@ impl Withdrawable {
             openings: parse_openings(index, &openings)?,
             list: list.map(|text| parse_list(index, &text)).transpose()?,
         }))
+    }
+
+    pub(crate) fn stream(&self) -> &StreamId {
+        &self.statement.stream
     }
 
     pub(crate) fn index(&self) -> u64 {

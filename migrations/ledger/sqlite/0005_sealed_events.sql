@@ -90,3 +90,10 @@ CREATE TABLE periods (
     -- Random, 32 bytes: with the vault's key it gives the salts of the period's decoys.
     nonce BLOB NOT NULL CHECK (length(nonce) = 32)
 ) STRICT;
+
+CREATE TABLE erasures (
+    -- Blind index of a subject whose erasure was ordered, 16 bytes. The order itself is an entry.
+    tag BLOB PRIMARY KEY CHECK (length(tag) = 16),
+    -- 1 once its data keys are destroyed; until then every start tries again.
+    destroyed INTEGER NOT NULL CHECK (destroyed IN (0, 1))
+) STRICT, WITHOUT ROWID;

@@ -21,12 +21,15 @@ use crate::{
 pub mod access;
 pub mod calendar;
 pub mod disclosure;
+pub mod erasure;
 pub mod ledger;
 pub mod nomination;
 pub mod notice;
+pub mod opening;
 pub mod pledge;
 pub mod receiver;
 pub mod registry;
+pub mod review;
 pub mod rule;
 pub mod slot;
 pub mod vacancy;
@@ -86,7 +89,13 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<disclosure::Answered>(),
     Kind::of::<disclosure::Corrected>(),
     Kind::of::<disclosure::Withdrawn>(),
+    Kind::of::<review::Submitted>(),
+    Kind::of::<review::GatePassed>(),
+    Kind::of::<review::Returned>(),
+    Kind::of::<review::Approved>(),
     Kind::of::<slot::Withdrawn>(),
+    Kind::of::<opening::Opened>(),
+    Kind::of::<erasure::Ordered>(),
     Kind::of::<access::Read>(),
 ];
 
@@ -105,7 +114,9 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("receiver", "收件人"),
     ("calendar", "工作日历"),
     ("rule", "规则"),
-    ("slot", "撤下"),
+    ("review", "审核"),
+    ("slot", "撤下与启封"),
+    ("erasure", "删除"),
     ("access", "查阅记录"),
     ("ledger", "账本"),
 ];
@@ -372,6 +383,8 @@ pub(crate) fn sealed_stream(family: &str, number: u64) -> String {
 ///
 /// A sealed kind has `sealed { field: Type Tier = label }` in place of `body`, and no list: these are
 /// typed fields of the struct like those of a body, and lie in slots.
+///
+/// A kind that passes gates ([`crate::procedure::is_gated`]) gets the slot that names its review besides its own.
 macro_rules! payload {
     (
         $(#[$m:meta])*
@@ -416,22 +429,28 @@ macro_rules! payload {
         impl $crate::kind::Described for $name {
             const KIND: &'static str = $kind;
             const LABEL: &'static str = $label;
-            const FIELDS: &'static [$crate::field::Field] = &[
-                $($crate::field::Field {
-                    name: stringify!($f),
-                    label: $fl,
-                    place: $place,
-                    shape: <$t as $crate::field::FieldType>::SHAPE,
-                    required: <$t as $crate::field::FieldType>::REQUIRED,
-                },)*
-                $($crate::field::Field {
-                    name: stringify!($s),
-                    label: $sl,
-                    place: $crate::field::Place::Slot(gongkai_log::Tier::$tier),
-                    shape: $crate::field::Shape::$shape($max),
-                    required: $crate::kind::payload!(@need $need),
-                },)*
-            ];
+            const FIELDS: &'static [$crate::field::Field] = {
+                const OWN: &[$crate::field::Field] = &[
+                    $($crate::field::Field {
+                        name: stringify!($f),
+                        label: $fl,
+                        place: $place,
+                        shape: <$t as $crate::field::FieldType>::SHAPE,
+                        required: <$t as $crate::field::FieldType>::REQUIRED,
+                    },)*
+                    $($crate::field::Field {
+                        name: stringify!($s),
+                        label: $sl,
+                        place: $crate::field::Place::Slot(gongkai_log::Tier::$tier),
+                        shape: $crate::field::Shape::$shape($max),
+                        required: $crate::kind::payload!(@need $need),
+                    },)*
+                ];
+                const GATED: bool = $crate::procedure::is_gated($kind, $authors, $sealed);
+                const ALL: [$crate::field::Field; OWN.len() + GATED as usize] =
+                    $crate::procedure::with_reference(OWN);
+                &ALL
+            };
             const LIST: $crate::field::ListRule = $list;
             const AUTHORS: &'static [$crate::world::Role] = $authors;
             const SEALED: bool = $sealed;

@@ -7,6 +7,7 @@ use super::{Payload, payload};
 use crate::{
     event::{Context, Proposal, Recorded},
     field::ListRule,
+    procedure,
     refusal::Refusal,
     rules::{BASE, Rule, RuleCode, Unit},
     world::{Role, World},
@@ -36,6 +37,9 @@ impl Payload for Published {
         let counts_days = |unit| matches!(unit, Unit::Days | Unit::WorkingDays);
         if unit != self.unit && !(counts_days(unit) && counts_days(self.unit)) {
             return Err(Refusal::field("unit", "单位", format!("「{}」以「{}」计", self.rule.label(), unit.label())));
+        }
+        if unit == Unit::Scheme && procedure::scheme(self.value).is_none() {
+            return Err(Refusal::field("value", "数值", "没有这一号审核方案"));
         }
         // A village must not be able to lower its own supervision.
         proposal.signed_by(Role::Registrar, 2, "发布规则须两名登记员")

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, Utc};
 use gongkai_domain::{
-    Command, Context, Head, Recorded, Refusal, Setting, State, Submission, Target, World, event, judge, kind, prepare,
-    submission,
+    Checked, Command, Context, Head, Prepared, Recorded, Refusal, Reviewed, Setting, State, Submission, Target, World,
+    event, judge, kind, prepare, procedure, submission,
 };
 use gongkai_log::{Digest, KeyKind, SignedStatement, Signer, SigningKey, StreamId};
 use serde_json::{Value, json};
@@ -19,7 +19,8 @@ pub(crate) const VILLAGE: &str = "341599101201";
 pub(crate) struct Ledger {
     pub(crate) world: World,
     streams: HashMap<StreamId, (Head, State)>,
-    entries: Vec<gongkai_domain::Checked>,
+    entries: Vec<Checked>,
+    times: Vec<DateTime<Utc>>,
     keys: HashMap<String, SigningKey>,
     now: DateTime<FixedOffset>,
     entropy: u64,
@@ -42,6 +43,7 @@ impl Ledger {
             world: World::default(),
             streams: HashMap::new(),
             entries: Vec::new(),
+            times: Vec::new(),
             keys: HashMap::new(),
             now: DateTime::parse_from_rfc3339("2026-03-10T09:00:00+08:00").unwrap(),
             entropy: 1,
@@ -117,6 +119,13 @@ impl Ledger {
 
     /// Says a command with these (role, key) signers; returns its stream.
     pub(crate) fn say(&mut self, command: &Value, signers: &[(&str, &str)]) -> Result<String, Refusal> {
+        let prepared = self.drafted(command, signers)?;
+        let submission = self.sign(prepared);
+        self.submit(submission)
+    }
+
+    /// A command's bytes, before anybody signs them.
+    pub(crate) fn drafted(&mut self, command: &Value, signers: &[(&str, &str)]) -> Result<Prepared, Refusal> {
         let (setting, command) = self.setting(command, signers)?;
         let entropy = &mut self.entropy;
         let mut random = |buffer: &mut [u8]| {
@@ -125,11 +134,25 @@ impl Ledger {
                 *byte = entropy.to_be_bytes()[0];
             }
         };
-        let prepared = prepare(&command, &setting, &mut random)?;
-        let keys: Vec<_> = signers.iter().map(|(_, name)| &self.keys[*name]).collect();
+        prepare(&command, &setting, &mut random)
+    }
+
+    /// Signed by those whom the statement lists.
+    pub(crate) fn sign(&self, prepared: Prepared) -> Submission {
+        let keys: Vec<_> = prepared.statement.signers.iter().map(|signer| &self.keys[&signer.key]).collect();
         let signed = SignedStatement::sign(&prepared.statement, &keys).unwrap();
-        let note = signed.note.to_string();
-        self.submit(prepared.into_submission(note))
+        prepared.into_submission(signed.note.to_string())
+    }
+
+    /// Records what nobody judged: a writer that breaks the rules.
+    pub(crate) fn force(&mut self, submission: Submission) {
+        self.entries.push(submission::check(ORIGIN, submission).unwrap());
+        self.times.push(self.now.to_utc());
+    }
+
+    /// Everything that was recorded, with its time.
+    pub(crate) fn recorded(&self) -> impl Iterator<Item = (DateTime<Utc>, &Checked)> {
+        self.times.iter().copied().zip(&self.entries)
     }
 
     /// A publisher of the village says it.
@@ -169,7 +192,9 @@ impl Ledger {
             None => (None, State::default()),
         };
         let target = checked.kind.target(&statement.body).and_then(|index| self.target(index));
-        let context = Context { now: self.now.to_utc(), world: &self.world, target: target.as_ref() };
+        let review = procedure::named(&checked.proposal()).and_then(|stream| self.streams.get(&stream));
+        let reviewed = review.and_then(|(_, state)| state.get()).map_or(Reviewed::Missing, Reviewed::Found);
+        let context = Context { target: target.as_ref(), reviewed, ..Context::at(self.now.to_utc(), &self.world) };
         let keys = judge::judge(&checked.proposal(), head, &state, &context)?;
         checked
             .signed
@@ -185,6 +210,7 @@ impl Ledger {
         let stream = statement.stream.clone();
         self.streams.insert(stream.clone(), (head, state));
         self.entries.push(checked);
+        self.times.push(self.now.to_utc());
         Ok(stream.to_string())
     }
 

@@ -10,5 +10,6 @@ mod nomination;
 mod notice;
 mod pledge;
 mod registry;
+mod review;
 mod slot;
 mod vacancy;

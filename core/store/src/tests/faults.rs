@@ -15,7 +15,7 @@ use super::helpers::{copy, restore, verifies};
 use crate::{
     Batch, EventStore, Halt, Layout, Ledger, LogHead, NewEntry, OpenError, RawEntry, Settings, SqliteStore, StoreError,
     SubmitError, conformance,
-    event_store::{Known, Publication, RawSealed, SealedValue, Waiting},
+    event_store::{Erased, Known, Publication, RawSealed, SealedValue, Waiting},
     ledger::take_lock,
     publisher::ChainEnd,
     sqlite,
@@ -69,6 +69,15 @@ impl EventStore for Faulty {
     }
     async fn load_sealed_event(&mut self, seq: u64) -> Result<Option<RawSealed>, StoreError> {
         self.inner.load_sealed_event(seq).await
+    }
+    async fn find_sealed(&mut self, commitment: Digest) -> Result<Option<RawSealed>, StoreError> {
+        self.inner.find_sealed(commitment).await
+    }
+    async fn load_erasures(&mut self) -> Result<Vec<Erased>, StoreError> {
+        self.inner.load_erasures().await
+    }
+    async fn finish_erasure(&mut self, tag: [u8; 16]) -> Result<(), StoreError> {
+        self.inner.finish_erasure(tag).await
     }
     async fn load_sealed_values(&mut self, index: u64) -> Result<Vec<SealedValue>, StoreError> {
         self.inner.load_sealed_values(index).await

@@ -4,6 +4,7 @@ mod clock;
 mod faults;
 mod helpers;
 mod opening;
+mod opening_and_erasure;
 mod publication;
 mod published_log;
 mod sealed;

@@ -174,7 +174,7 @@ async fn a_database_of_an_earlier_version_is_migrated() {
     let mut fixture = Fixture::new().await;
     fixture.ledger.shutdown().await;
     let earlier = "DROP TABLE publication; DROP TABLE halt; DROP TABLE sealed_events; DROP TABLE sealed_values; \
-                   DROP TABLE sealed_requests; DROP TABLE periods; DELETE FROM requests; PRAGMA user_version = 3;";
+                   DROP TABLE sealed_requests; DROP TABLE periods; DROP TABLE erasures; DELETE FROM requests; PRAGMA user_version = 3;";
     let mut connection = operator(&fixture.layout()).await;
     sqlx::raw_sql(earlier).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();

@@ -31,6 +31,7 @@ const TIER_KEYS_MAX: usize = 4_096;
 #[derive(Debug)]
 pub struct KeyEntry {
     key: DataKey,
+    place: (Tag, Tier),
     rows: Mutex<Vec<WrapRow>>,
     // Organizations to whose keys it is wrapped, on disk or in `rows`.
     orgs: Mutex<Vec<String>>,
@@ -97,7 +98,8 @@ impl Keys {
                 continue;
             }
             let key = self.unwrap(&row)?;
-            let entry = KeyEntry { key, rows: Mutex::default(), orgs: Mutex::new(vec![row.org]) };
+            let place = (row.subject, row.tier);
+            let entry = KeyEntry { key, place, rows: Mutex::default(), orgs: Mutex::new(vec![row.org]) };
             found.insert((row.subject, row.tier), Arc::new(entry));
         }
         let mut cached = lock(&self.cached);
@@ -117,6 +119,10 @@ impl Keys {
         lock(&self.cached).data.get(&(tag, tier)).cloned()
     }
 
+    pub(super) fn holds(&self, entry: &Arc<KeyEntry>) -> bool {
+        lock(&self.cached).data.get(&entry.place).is_some_and(|known| Arc::ptr_eq(known, entry))
+    }
+
     /// The data key of a subject that was loaded; a new one when it has none. [`VaultFault::NotLoaded`] when
     /// the cache was emptied since: load and try again.
     pub(super) fn obtain(&self, tag: Tag, tier: Tier, org: &str) -> Result<Arc<KeyEntry>, VaultFault> {
@@ -128,7 +134,8 @@ impl Keys {
         }
         let mut bytes = Zeroizing::new([0; 32]);
         (self.entropy)(&mut *bytes);
-        let made = KeyEntry { key: DataKey::from_bytes(*bytes), rows: Mutex::default(), orgs: Mutex::default() };
+        let (rows, orgs) = (Mutex::default(), Mutex::default());
+        let made = KeyEntry { key: DataKey::from_bytes(*bytes), place: (tag, tier), rows, orgs };
         self.add_wrap(&made, tag, tier, org)?;
         let mut cached = lock(&self.cached);
         // A second key for a subject that has one on disk would leave what the first sealed unreadable.

@@ -252,6 +252,11 @@ impl Vault {
         self.0.keys.learn(&missing, found)
     }
 
+    /// Whether it is still the data key of its subject, and not destroyed since.
+    pub(crate) fn holds(&self, entry: &Arc<KeyEntry>) -> bool {
+        self.0.keys.holds(entry)
+    }
+
     /// Writes the data keys that something is about to be committed under; durable when it returns.
     ///
     /// # Errors
