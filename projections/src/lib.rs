@@ -10,6 +10,7 @@ pub mod diff;
 mod documents;
 pub mod event;
 pub mod follower;
+pub mod internal;
 mod generation;
 pub mod projection;
 pub mod read;

@@ -209,6 +209,8 @@ pub(crate) struct Shared {
     checkpoint: Mutex<String>,
     pub committed: watch::Sender<u64>,
     pub published: watch::Sender<u64>,
+    /// Sealed events and erasures.
+    pub sealed: watch::Sender<(u64, u64)>,
 }
 
 // A panic in one of the short critical sections below leaves nothing half done.
@@ -226,6 +228,7 @@ impl Shared {
             checkpoint: Mutex::new(String::new()),
             committed: watch::channel(size).0,
             published: watch::channel(0).0,
+            sealed: watch::channel((0, 0)).0,
         }
     }
 
@@ -480,6 +483,11 @@ impl Ledger {
     /// Entries committed; changes after each commit.
     pub fn committed(&self) -> watch::Receiver<u64> {
         self.0.shared.committed.subscribe()
+    }
+
+    /// Sealed events committed, and erasures since the start; changes after each of them.
+    pub fn sealed(&self) -> watch::Receiver<(u64, u64)> {
+        self.0.shared.sealed.subscribe()
     }
 
     /// Entries published; changes after each checkpoint.

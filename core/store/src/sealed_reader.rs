@@ -166,6 +166,15 @@ impl SealedReader {
         sqlite_sealed::load_periods(&mut connection, from, to).await
     }
 
+    /// All subjects whose erasure is on record.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn erased(&self) -> Result<Vec<Tag>, StoreError> {
+        let mut connection = self.reader.connection().await?;
+        Ok(sqlite_sealed::load_erased(&mut connection).await?.into_iter().map(Tag).collect())
+    }
+
     /// Whether an erasure of this stream is on record.
     ///
     /// # Errors

@@ -50,7 +50,14 @@ impl<S: EventStore> Sequencer<S> {
         self.sealed_count = runtime.block_on(self.store.load_waiting())?.0;
         let unfinished = runtime.block_on(self.store.load_erasures())?;
         runtime.block_on(self.destroy(unfinished));
+        self.tell_sealed();
         Ok(())
+    }
+
+    /// Tells followers how many sealed events there are.
+    pub(crate) fn tell_sealed(&self) {
+        let count = self.sealed_count;
+        self.shared.sealed.send_if_modified(|known| std::mem::replace(&mut known.0, count) != count);
     }
 
     /// Whether the data keys under which a submission was encrypted are still those of its subject.
@@ -97,6 +104,7 @@ impl<S: EventStore> Sequencer<S> {
                 tracing::error!(error = chain(&error), "the keys of an erased matter are not destroyed yet");
             }
             self.sealed_streams.clear();
+            self.shared.sealed.send_modify(|known| known.1 += 1);
         }
     }
 

@@ -331,6 +331,7 @@ impl<S: EventStore> Sequencer<S> {
         self.sealed_count = sealed_count;
         // The order is on record; a crash here destroys the keys on the next start.
         self.destroy(destroyed).await;
+        self.tell_sealed();
         let statements = accepted.into_iter().map(|place| &items[place].admitted.checked.signed);
         self.shared.learn(from, self.head.recorded_at, statements);
         Ok((verdicts, true))

@@ -25,6 +25,7 @@ const RECORD_ERASURE: &str = "INSERT INTO erasures (tag, destroyed) VALUES (?, 0
                               ON CONFLICT (tag) DO UPDATE SET destroyed = 0";
 const FINISH_ERASURE: &str = "UPDATE erasures SET destroyed = 1 WHERE tag = ?";
 const UNFINISHED_ERASURES: &str = "SELECT tag FROM erasures WHERE destroyed = 0";
+const ERASED: &str = "SELECT tag FROM erasures";
 const IS_ERASED: &str = "SELECT 1 FROM erasures WHERE tag = ?";
 const COUNT: &str = "SELECT COALESCE(MAX(seq) + 1, 0) FROM sealed_events";
 const WAITING: &str = "SELECT seq, commitment FROM sealed_events WHERE period IS NULL ORDER BY seq LIMIT ?";
@@ -277,6 +278,12 @@ pub(crate) async fn load_unfinished_erasures(connection: &mut SqliteConnection) 
 pub(crate) async fn finish_erasure(connection: &mut SqliteConnection, tag: [u8; 16]) -> Result<(), StoreError> {
     let query = sqlx::query(FINISH_ERASURE).bind(tag.to_vec());
     query.execute(connection).await.map(drop).map_err(sql("recording an erasure"))
+}
+
+/// All subjects whose erasure is on record.
+pub(crate) async fn load_erased(connection: &mut SqliteConnection) -> Result<Vec<[u8; 16]>, StoreError> {
+    let rows = sqlx::query(ERASED).fetch_all(connection).await.map_err(sql("reading erasures"))?;
+    rows.iter().map(|row| bytes(row, 0, 0, "erasures")).collect()
 }
 
 /// Whether an erasure of a subject is on record.

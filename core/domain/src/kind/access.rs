@@ -24,6 +24,9 @@ choices! {
     }
 }
 
+/// Wire name of an access.
+pub const KIND: &str = <Read as super::Described>::KIND;
+
 payload! {
     /// A person reads one sealed statement, or the sealed slots of a public one.
     Read = "access.recorded.v1" "查阅";

@@ -1,0 +1,77 @@
+-- Internal views: which sealed matters there are, where they stand and who read them. No content: that is
+-- opened from the vault each time, after the access is on record. Rebuilt from the vault at any time.
+
+CREATE TABLE matters (
+    -- Number of the event that opened it; lists are in this order.
+    opened_seq INTEGER PRIMARY KEY,
+    -- Stream, `family/uuid`.
+    stream TEXT NOT NULL UNIQUE,
+    -- Blind index of the stream as the vault has it, lower-case hex: what an erasure names.
+    tag TEXT NOT NULL,
+    -- Family: the stream's first part.
+    family TEXT NOT NULL,
+    -- Kind that opened it.
+    kind TEXT NOT NULL,
+    -- Code of the organization whose matter it is now.
+    org TEXT NOT NULL,
+    -- Person who opened it; NULL for what the ledger took down for somebody without a key.
+    author TEXT,
+    -- Blind indexes of the persons whom it is about, lower-case hex, as JSON.
+    concerns TEXT NOT NULL,
+    -- 1 when its content is encrypted to a body's receivers.
+    hidden INTEGER NOT NULL CHECK (hidden IN (0, 1)),
+    -- When it was received, microseconds since 1970-01-01 UTC.
+    received_at INTEGER NOT NULL,
+    -- Number of its latest event.
+    latest_seq INTEGER NOT NULL,
+    -- Kind of its latest event.
+    latest_kind TEXT NOT NULL,
+    -- Revision of its latest event.
+    revision INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX matters_by_tag ON matters (tag);
+
+CREATE TABLE scopes (
+    -- From where it is seen: code of its organization or of one above it, `=code` for its organization alone,
+    -- or the person who authored one of its statements.
+    seen_from TEXT NOT NULL,
+    -- Family.
+    family TEXT NOT NULL,
+    -- The matter.
+    opened_seq INTEGER NOT NULL,
+    PRIMARY KEY (seen_from, family, opened_seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE accesses (
+    -- Number of the access's own event.
+    seq INTEGER PRIMARY KEY,
+    -- Stream that was read.
+    stream TEXT NOT NULL,
+    -- Its revision.
+    revision INTEGER NOT NULL,
+    -- Why.
+    purpose TEXT NOT NULL,
+    -- Person who read.
+    reader TEXT NOT NULL,
+    -- Name of the key that signed.
+    key TEXT NOT NULL,
+    -- Organization in whose name it was read.
+    org TEXT NOT NULL,
+    -- Blind index of the access's own stream, lower-case hex.
+    tag TEXT NOT NULL,
+    -- When, microseconds since 1970-01-01 UTC.
+    received_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX accesses_by_stream ON accesses (stream, seq);
+CREATE INDEX accesses_by_reader ON accesses (reader, seq);
+
+CREATE TABLE cursor (
+    -- Always 1.
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    -- Sealed events that the views reflect.
+    next_seq INTEGER NOT NULL CHECK (next_seq >= 0)
+) STRICT;
+
+INSERT INTO cursor (id, next_seq) VALUES (1, 0);
