@@ -203,6 +203,14 @@ pub fn last_day_of_nomination(nomination: &Nomination, world: &World) -> Option<
     Some(nomination.stated.computed(rule.value, rule.unit, world).ok()?.end)
 }
 
+/// A body decides on the notices of its own organization and of those below.
+fn of_body(org: &str, state: &State, world: &World) -> Result<(), Refusal> {
+    if world.is_within(org, &state.org) {
+        return Ok(());
+    }
+    Err(Refusal::field("org", "机构", format!("这份公示由机构「{org}」发布，不归「{}」处理", state.org)))
+}
+
 fn known_nomination<'w>(id: &NominationId, world: &'w World) -> Result<&'w Nomination, Refusal> {
     world.matters.nomination(&id.0).ok_or_else(|| Refusal::field("nomination", "任前公示", "没有这份任前公示"))
 }
@@ -303,6 +311,7 @@ impl Payload for NoticeObjectionAccepted {
         Self::decide_unseen(state, proposal, context)?;
         intake::impartial(proposal, &self.concerns(), context.world)?;
         let notice = known_notice(&self.notice, context.world)?;
+        of_body(&notice.org, state, context.world)?;
         let last = last_day_of_notice(notice, context.world).filter(|_| notice.category == notice::Type::Voters);
         if let (Some(last), Some(day)) = (last, state.decisive(self.postmark_on, true))
             && day > last
@@ -347,6 +356,7 @@ impl Payload for NominationObjectionResolved {
         Self::decide_unseen(state, proposal, context)?;
         intake::impartial(proposal, &self.concerns(), context.world)?;
         let nomination = known_nomination(&self.nomination, context.world)?;
+        of_body(&nomination.org, state, context.world)?;
         if self.result == NominationResult::ToLetter {
             let day = state.decisive(self.postmark_on, nomination.postmark_counts);
             in_time_is_handled(day, last_day_of_nomination(nomination, context.world), "转为来信")?;
@@ -391,6 +401,7 @@ impl Payload for NoticeObjectionResolved {
         Self::decide_unseen(state, proposal, context)?;
         intake::impartial(proposal, &self.concerns(), context.world)?;
         let notice = known_notice(&self.notice, context.world)?;
+        of_body(&notice.org, state, context.world)?;
         if self.result == NoticeResult::Late {
             let last = last_day_of_notice(notice, context.world);
             in_time_is_handled(state.decisive(self.postmark_on, true), last, "不予受理")?;

@@ -23,6 +23,7 @@ pub struct Appeal {
 }
 
 /// State of a letter. What only an encrypted statement says is `None` here.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and most combinations occur")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// Code of the body that has it now.

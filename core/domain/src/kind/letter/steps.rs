@@ -281,8 +281,9 @@ impl Payload for Rated {
     type State = State;
     const OPENS: bool = false;
 
-    fn decide(&self, state: &State, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
+    fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         intake::handed_in(proposal)?;
+        intake::in_hand(proposal, &state.org, context.world)?;
         if state.closed_on.is_none() {
             return Err(Refusal::state("来信还没有答复，不能评价"));
         }
@@ -333,6 +334,7 @@ impl Payload for Escalated {
         if !inspected {
             intake::handed_in(proposal)?;
         }
+        intake::in_hand(proposal, &state.org, context.world)?;
         if state.ended || state.appeals_count >= 2 {
             return Err(Refusal::state("复核是最后一级，不再受理"));
         }
