@@ -5,13 +5,13 @@
 //! Whoever is complained of neither handles nor reads it. Not here: encrypting to a body
 //! ([`crate::envelope`]), windows ([`crate::matters`]), time limits ([`crate::clock`]).
 
-use chrono::NaiveDate;
-use gongkai_log::StreamId;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use gongkai_log::{Statement, StreamId};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    event::{Context, Proposal},
+    event::{Context, Proposal, Recorded},
     field::{Field, FieldType, PersonId, Place, Shape, choices},
     refusal::Refusal,
     world::{Role, World},
@@ -101,25 +101,31 @@ pub(crate) fn explained(points: &[Point]) -> Result<(), Refusal> {
 }
 
 /// Whether the ledger's intake key is the author.
-pub(crate) fn by_intake(proposal: &Proposal<'_>) -> bool {
-    proposal.statement.signers.first().is_some_and(|author| author.role == Role::Intake.wire())
+pub(crate) fn by_intake(statement: &Statement) -> bool {
+    statement.signers.first().is_some_and(|author| author.role == Role::Intake.wire())
 }
 
 /// An officer's entry of what another person handed in names channel and original.
 pub(crate) fn handed_in(proposal: &Proposal<'_>) -> Result<(), Refusal> {
-    if by_intake(proposal) || proposal.statement.proxy.is_some() {
+    if by_intake(proposal.statement) || proposal.statement.proxy.is_some() {
         return Ok(());
     }
     Err(Refusal::field("proxy", "代录", "代他人提交须写明来源渠道，并附原件的哈希值"))
 }
 
+/// The day in China. The statement's own offset does not count: a sender could choose one that gains a day.
+fn day_in_china(time: DateTime<Utc>) -> NaiveDate {
+    (time + TimeDelta::hours(8)).date_naive()
+}
+
 /// The day that counts: over the network that of receipt, for a paper the one that the officer declares.
 pub(crate) fn handed_in_on(proposal: &Proposal<'_>, context: &Context<'_>) -> NaiveDate {
-    if by_intake(proposal) {
-        context.now.with_timezone(proposal.statement.declared_at.offset()).date_naive()
-    } else {
-        proposal.declared_on()
-    }
+    if by_intake(proposal.statement) { day_in_china(context.now) } else { proposal.declared_on() }
+}
+
+/// The same day, of what is recorded.
+pub(crate) fn received_on(event: &Recorded<'_>) -> NaiveDate {
+    if by_intake(event.statement) { day_in_china(event.recorded_at) } else { event.declared_on() }
 }
 
 /// Something is encrypted to a body only if somebody there can open it.

@@ -350,6 +350,11 @@ impl Kind {
         self.slot_fields().map(|(_, tier)| tier).max().unwrap_or(Tier::Named)
     }
 
+    /// Whether citizens without keys hand it in, so that the intake key signs it for them.
+    pub fn is_for_citizens(&self) -> bool {
+        self.family() != "ledger" && self.authors.contains(&Role::Intake)
+    }
+
     /// Index of the entry that a body is about, other than its own stream.
     pub fn target(&self, body: &Map<String, Value>) -> Option<u64> {
         (self.target)(body)

@@ -162,14 +162,8 @@ impl State {
     }
 
     fn received(event: &Recorded<'_>) -> Self {
-        let statement = event.statement;
-        let by_intake = statement.signers.first().is_some_and(|author| author.role == Role::Intake.wire());
-        let received_on = if by_intake {
-            event.recorded_at.with_timezone(statement.declared_at.offset()).date_naive()
-        } else {
-            event.declared_on()
-        };
-        Self { org: statement.org.clone(), received_on: Some(received_on), ..Self::default() }
+        let org = event.statement.org.clone();
+        Self { org, received_on: Some(intake::received_on(event)), ..Self::default() }
     }
 
     /// Whether the body may still say something of it.

@@ -178,7 +178,7 @@ impl Payload for Questioned {
     fn decide(&self, state: &State, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
         state.standing()?;
         state.has_line(self.line)?;
-        if intake::by_intake(proposal) {
+        if intake::by_intake(proposal.statement) {
             if proposal.text("text_masked").is_some() {
                 let reason = "问题由发布人遮蔽个人信息后公布，提交时只写问题原文";
                 return Err(Refusal::field("text_masked", "问题（已遮蔽）", reason));

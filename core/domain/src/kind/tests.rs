@@ -159,6 +159,7 @@ fn the_intake_key_signs_a_closed_list_of_kinds() {
         "consultation.submitted.v1",
         "tally.cast.v1",
     ];
+    assert_eq!(KINDS.iter().filter(|kind| kind.is_for_citizens()).count(), expected.len() - 2);
     assert_eq!(signed, expected, "what the ledger says for people without keys changes only before everybody's eyes");
 }
 
@@ -179,4 +180,31 @@ fn an_id_number_within_a_record_is_found_too() {
     let signed = gongkai_log::SignedStatement::sign(&prepared.statement, &[&key]).unwrap();
     let submission = prepared.into_submission(signed.note.to_string());
     assert_eq!(submission::check("ledger.example/vectors", submission).unwrap_err().code(), "personal_data");
+}
+
+#[test]
+fn nothing_public_continues_a_sealed_stream_nor_the_other_way_round() {
+    let origin = "ledger.example/vectors";
+    let now = chrono::DateTime::parse_from_rfc3339("2027-06-01T09:12:00+08:00").unwrap().to_utc();
+    let world = crate::World::default();
+    let context = Context { now, world: &world, target: None };
+    let state = |checked: &crate::Checked| {
+        let (statement, hash) = (&checked.signed.statement, checked.signed.hash);
+        let event = Recorded { index: 0, recorded_at: now, statement, hash, values: None };
+        (checked.kind.evolve)(State::default(), &event)
+    };
+    let mut pairs = 0;
+    for first in KINDS.iter().filter(|kind| kind.opens) {
+        for next in KINDS.iter().filter(|kind| !kind.opens && kind.family() == first.family()) {
+            if first.sealed == next.sealed {
+                continue;
+            }
+            pairs += 1;
+            let opened = submission::check(origin, signed_sample(first)).unwrap();
+            let checked = submission::check(origin, signed_sample(next)).unwrap();
+            let refused = (next.decide)(&state(&opened), &checked.proposal(), &context).unwrap_err();
+            assert!(refused.to_string().contains("不能继之以"), "{} after {}: {refused}", next.name, first.name);
+        }
+    }
+    assert!(pairs > 20, "{pairs}");
 }

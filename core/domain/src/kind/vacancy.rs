@@ -451,7 +451,7 @@ impl Payload for Recommended {
     fn decide(&self, _: &Recommendation, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         intake::handed_in(proposal)?;
         let batch = batch(&self.vacancy, self.post, proposal, context.world)?;
-        batch.window.admits(intake::handed_in_on(proposal, context), "这批职位的推荐")?;
+        batch.window.admits(intake::handed_in_on(proposal, context), "推荐")?;
         self.in_scope(batch, context.world)?;
         if self.channel == Channel::Organization && self.unit.is_none() {
             return Err(Refusal::field("unit", "推荐人所在单位", "组织推荐须写明单位的机构代码"));
@@ -471,7 +471,7 @@ impl Payload for Recommended {
     }
 
     fn evolve_unseen(_: Recommendation, event: &Recorded<'_>) -> Recommendation {
-        Recommendation { org: event.statement.org.clone(), made_on: Some(event.declared_on()), valid: None }
+        Recommendation { org: event.statement.org.clone(), made_on: Some(intake::received_on(event)), valid: None }
     }
 
     fn sample() -> Value {

@@ -89,3 +89,15 @@ fn a_question_goes_to_the_organization_that_disclosed() {
     elsewhere["org"] = json!(VILLAGE);
     assert_eq!(refused(ledger.citizen(&elsewhere)), "field");
 }
+
+#[test]
+fn a_calendar_that_is_published_later_moves_the_limit() {
+    let mut ledger = Ledger::new();
+    let sheet = sheet(&mut ledger);
+    ledger.citizen(&asked(&sheet, &json!({"text": "为什么？"}))).unwrap();
+    assert!(ledger.dues(&sheet)[0].computed.as_ref().unwrap().provisional);
+    let calendar = json!({"kind": "calendar.published.v1", "org": COUNTY,
+        "fields": {"year": 2026, "off_days": ["2026-03-16"], "work_days": []}});
+    ledger.say(&calendar, &[("registrar", "reg1")]).unwrap();
+    assert_eq!(ledger.due(&sheet), Some(("答复询问", "2026-03-18".into())));
+}

@@ -148,3 +148,14 @@ fn a_shortlist_follows_the_close_and_nothing_public_continues_a_sealed_stream() 
     ledger.county(&shortlist).unwrap();
     assert_eq!(refused(ledger.county(&sample("vacancy.closed.v1", COUNTY, Some(&recommended)))), "field");
 }
+
+#[test]
+fn a_sender_cannot_gain_a_day_by_the_offset_of_their_clock() {
+    let mut ledger = Ledger::new();
+    let batch = announced(&mut ledger, "everyone");
+    ledger.at("2026-03-14");
+    let mut command = recommendation(&batch);
+    // The same moment, which is still the last day there.
+    command["declared_at"] = json!("2026-03-13T13:00:00-12:00");
+    assert_eq!(refused(ledger.citizen(&command)), "state");
+}

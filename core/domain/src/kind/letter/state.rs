@@ -72,9 +72,8 @@ pub struct Publication;
 
 impl State {
     pub(super) fn received(event: &Recorded<'_>) -> Self {
-        let statement = event.statement;
-        let received_on = event.recorded_at.with_timezone(statement.declared_at.offset()).date_naive();
-        Self { org: statement.org.clone(), received_on: Some(received_on), ..Self::default() }
+        let org = event.statement.org.clone();
+        Self { org, received_on: Some(intake::received_on(event)), ..Self::default() }
     }
 
     /// Whether masked question and answer may be published.
