@@ -203,6 +203,12 @@ impl State {
         self.0.as_ref()?.as_ref().as_any().downcast_ref()
     }
 
+    /// Whether it is of that type, or still empty. The sealed streams of a family have a state of their own,
+    /// so that nothing public can continue one, nor the other way round.
+    pub(crate) fn suits<T: 'static>(&self) -> bool {
+        self.0.is_none() || self.get::<T>().is_some()
+    }
+
     /// Takes the family's state out; the default before the first statement.
     pub fn take<T: Default + 'static>(self) -> T {
         self.0.and_then(|state| state.into_any().downcast().ok()).map_or_else(T::default, |state| *state)

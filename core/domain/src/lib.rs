@@ -10,6 +10,7 @@
 pub mod audit;
 pub mod calendar;
 pub mod chart;
+pub mod clock;
 pub mod command;
 pub mod confidentiality;
 pub mod draft;
@@ -20,6 +21,7 @@ pub mod finance;
 pub mod judge;
 pub mod kind;
 pub mod master;
+pub mod matters;
 pub mod period;
 pub mod personal;
 pub mod procedure;

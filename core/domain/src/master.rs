@@ -59,7 +59,7 @@ impl Master {
         }
         let material = json!([scope.tier.as_str(), scope.org, scope.epoch]);
         let material = canonical::to_string(&material).map_err(|_| VaultError::TierKey)?;
-        TierSecret::from_bytes(&*self.derive(TIER_CONTEXT, material.as_bytes()))
+        TierSecret::from_bytes(&self.derive(TIER_CONTEXT, material.as_bytes()))
     }
 
     fn blind_cipher(&self, origin: &str) -> XChaCha20Poly1305 {

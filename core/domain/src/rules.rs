@@ -29,6 +29,18 @@ choices! {
         NominationReview = "nomination_review" "干部提名审核程序",
         NoticeReview = "notice_review" "公示公告审核程序",
         DisclosureReview = "disclosure_review" "三务公开审核程序",
+        VoterObjectionDaysMax = "voter_objection_days_max" "选民名单异议期",
+        VoterDecisionDaysMax = "voter_decision_days_max" "选民名单异议处理期限",
+        ObjectionDaysMax = "objection_days_max" "公示异议处理期限",
+        LetterRouteDaysMax = "letter_route_days_max" "来信登记告知期限",
+        LetterCloseDaysMax = "letter_close_days_max" "来信办结期限",
+        LetterExtensionDaysMax = "letter_extension_days_max" "来信延长期限",
+        LetterReviewDaysMax = "letter_review_days_max" "复查期限",
+        LetterRereviewDaysMax = "letter_rereview_days_max" "复核期限",
+        LetterAppealDaysMax = "letter_appeal_days_max" "申请复查复核期限",
+        AccusationAcceptDaysMax = "accusation_accept_days_max" "检举控告受理告知期限",
+        AccusationResultDaysMax = "accusation_result_days_max" "检举控告结果反馈期限",
+        HotlineDaysMax = "hotline_days_max" "热线事项办理期限",
     }
 }
 
@@ -80,6 +92,18 @@ pub const BASE: &[(RuleCode, u64, Unit, &str)] = &[
     (RuleCode::NominationReview, 0, Unit::Scheme, REVIEW_BASIS),
     (RuleCode::NoticeReview, 0, Unit::Scheme, REVIEW_BASIS),
     (RuleCode::DisclosureReview, 0, Unit::Scheme, REVIEW_BASIS),
+    (RuleCode::VoterObjectionDaysMax, 5, Unit::Days, "村民委员会组织法第十四条、河南省实施办法第二十一条"),
+    (RuleCode::VoterDecisionDaysMax, 3, Unit::Days, "村民委员会组织法第十四条、河南省实施办法第二十一条"),
+    (RuleCode::ObjectionDaysMax, 15, Unit::WorkingDays, "公示异议比照实名检举控告办理的通行做法"),
+    (RuleCode::LetterRouteDaysMax, 15, Unit::Days, "信访工作条例第二十二条"),
+    (RuleCode::LetterCloseDaysMax, 60, Unit::Days, "信访工作条例第三十四条"),
+    (RuleCode::LetterExtensionDaysMax, 30, Unit::Days, "信访工作条例第三十四条"),
+    (RuleCode::LetterReviewDaysMax, 30, Unit::Days, "信访工作条例第三十五条"),
+    (RuleCode::LetterRereviewDaysMax, 30, Unit::Days, "信访工作条例第三十六条"),
+    (RuleCode::LetterAppealDaysMax, 30, Unit::Days, "信访工作条例第三十五条、第三十六条"),
+    (RuleCode::AccusationAcceptDaysMax, 15, Unit::WorkingDays, "纪检监察机关处理检举控告工作规则"),
+    (RuleCode::AccusationResultDaysMax, 15, Unit::WorkingDays, "纪检监察机关处理检举控告工作规则"),
+    (RuleCode::HotlineDaysMax, 5, Unit::WorkingDays, "12345 热线条例（潍坊、济南）"),
 ];
 
 /// Profiles in force: the base and what organizations published.

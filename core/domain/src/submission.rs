@@ -381,14 +381,20 @@ fn check_row(
 
 /// No ID number enters the log in any tier; a telephone or an account may be told to those who need it.
 fn scan(label: &str, place: &str, tier: Tier, value: &Value) -> Result<(), Refusal> {
-    let texts: &[Value] = match value {
-        Value::Array(items) => items,
-        other => std::slice::from_ref(other),
-    };
     let barred = |hit: &personal::Hit| tier == Tier::Public || hit.kind == personal::HitKind::IdNumber;
-    match texts.iter().filter_map(Value::as_str).find_map(|text| personal::scan(text).into_iter().find(barred)) {
+    match texts(value).into_iter().find_map(|text| personal::scan(text).into_iter().find(barred)) {
         Some(hit) => Err(Refusal::PersonalData { label: label.into(), place: place.into(), what: hit.message() }),
         None => Ok(()),
+    }
+}
+
+/// Every text in a value: of a list, of the members of records.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(members) => members.values().flat_map(texts).collect(),
+        _ => Vec::new(),
     }
 }
 

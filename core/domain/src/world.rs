@@ -14,6 +14,7 @@ use crate::{
     event::Recorded,
     field::choices,
     kind::{self, disclosure::Totals, registry::Level},
+    matters::Matters,
     refusal::Refusal,
     rules::{Rule, RuleCode, Rules},
     vault::TierKey,
@@ -141,6 +142,8 @@ pub struct World {
     pub calendar: Calendar,
     /// Rules in force.
     pub rules: Rules,
+    /// Windows and periods of public matters.
+    pub matters: Matters,
     books: HashMap<(String, String), BTreeMap<NaiveDate, Booked>>,
 }
 

@@ -658,7 +658,7 @@ impl Ledger {
             None => return Err(Refusal::StreamMissing(format!("{}/", kind.family())).into()),
         };
         let head = match &self.0.settings.vault {
-            Some(vault) if kind.sealed => self.sealed(vault).stream_head(&stream).await?,
+            Some(vault) if kind.sealed => self.sealed_with(vault).stream_head(&stream).await?,
             _ if kind.sealed => None,
             _ => self.0.reader.stream_head(&stream).await?,
         };
@@ -753,13 +753,13 @@ impl Ledger {
         ended.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    fn sealed(&self, vault: &Vault) -> SealedReader {
+    fn sealed_with(&self, vault: &Vault) -> SealedReader {
         SealedReader::new(self.0.reader.clone(), vault.clone())
     }
 
     /// Reading what is sealed; `None` without a vault.
     pub fn sealed_reader(&self) -> Option<SealedReader> {
-        self.0.settings.vault.as_ref().map(|vault| self.sealed(vault))
+        self.0.settings.vault.as_ref().map(|vault| self.sealed_with(vault))
     }
 
     /// The unlocked vault.

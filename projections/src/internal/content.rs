@@ -1,6 +1,6 @@
 //! Opening content for somebody: first the access is on record, signed by the reader's key, then it is shown.
 //!
-//! There is no other way to content: [`InternalViews::open`] takes the signed access, has the ledger record it,
+//! There is no other way to content: [`InternalViews::read`] takes the signed access, has the ledger record it,
 //! and only then asks the policy. A refused attempt is therefore on record too. What comes out can be proven:
 //! salts and paths are part of it.
 
@@ -95,7 +95,7 @@ impl InternalViews {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub async fn open(
+    pub async fn read(
         &self,
         reader: &Reader,
         idempotency_key: Option<String>,
@@ -239,9 +239,8 @@ fn public_fields(
 /// Whom a matter is about, from all its events: who is accused in the first reads none of the later ones.
 fn concerns(events: &[SealedEvent]) -> Vec<StreamId> {
     let opened = events.iter().filter_map(|event| event.opened.as_ref());
-    let named = opened.filter_map(|opened| {
-        Some(kind::find(&opened.signed.statement.kind)?.concerns(&opened.values()?))
-    });
+    let named =
+        opened.filter_map(|opened| Some(kind::find(&opened.signed.statement.kind)?.concerns(&opened.values()?)));
     named.flatten().collect()
 }
 

@@ -38,12 +38,10 @@ const OPEN_MATTER: &str = "INSERT INTO matters (opened_seq, stream, tag, family,
                            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?1, ?5, 0) ON CONFLICT DO NOTHING";
 const GO_ON: &str = "UPDATE matters SET latest_seq = ?, latest_kind = ?, revision = ?, org = ? WHERE stream = ? \
                      RETURNING opened_seq, family";
-const SCOPE: &str =
-    "INSERT INTO scopes (seen_from, family, opened_seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+const SCOPE: &str = "INSERT INTO scopes (seen_from, family, opened_seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
 const ACCESS: &str = "INSERT INTO accesses (seq, stream, revision, purpose, reader, key, org, tag, received_at) \
                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
-const ERASE_SCOPES: &str =
-    "DELETE FROM scopes WHERE opened_seq IN (SELECT opened_seq FROM matters WHERE tag = ?)";
+const ERASE_SCOPES: &str = "DELETE FROM scopes WHERE opened_seq IN (SELECT opened_seq FROM matters WHERE tag = ?)";
 const ERASE_ACCESSES_TO: &str =
     "DELETE FROM accesses WHERE tag = ?1 OR stream IN (SELECT stream FROM matters WHERE tag = ?1)";
 const ERASE_MATTER: &str = "DELETE FROM matters WHERE tag = ?";
@@ -143,9 +141,10 @@ impl InternalViews {
             let events = self.0.reader.events(from, BATCH_EVENTS).await?;
             let Some(last) = events.last() else { break };
             let next = last.seq + 1;
-            let folded: Vec<_> = self.0.ledger.with_world(|world| {
-                events.iter().filter_map(|event| fold(event, world, &self.0.reader)).collect()
-            });
+            let folded: Vec<_> = self
+                .0
+                .ledger
+                .with_world(|world| events.iter().filter_map(|event| fold(event, world, &self.0.reader)).collect());
             let mut transaction = self.0.pool.begin().await?;
             for folded in folded {
                 folded.write(&mut transaction).await?;

@@ -1,17 +1,19 @@
 //! What internal pages ask: lists of matters, one matter's events, who read it.
 //!
 //! Every row passes [`confidentiality::clear`]; what is not cleared is left out, and a list is as long as if it
-//! did not exist. Content is not here: [`InternalViews::content`] opens one statement for a clearance.
+//! did not exist. Content is not here: [`InternalViews::read`] opens one statement, once the access is on record.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use gongkai_domain::{
-    State, World, clock,
+    Recorded, State, World, clock,
     confidentiality::{self, Clearance, Matter, Reader},
-    event, judge,
-    kind::{self, Kind, access::{self, Purpose}},
-    Recorded,
+    judge,
+    kind::{
+        self, Kind,
+        access::{self, Purpose},
+    },
 };
 use gongkai_log::{StreamId, Tier};
 use gongkai_store::SealedEvent;
@@ -268,7 +270,11 @@ impl InternalViews {
     ///
     /// # Errors
     /// [`InternalError`].
-    pub async fn accesses_to(&self, reader: &Reader, stream: &StreamId) -> Result<Option<Vec<AccessRow>>, InternalError> {
+    pub async fn accesses_to(
+        &self,
+        reader: &Reader,
+        stream: &StreamId,
+    ) -> Result<Option<Vec<AccessRow>>, InternalError> {
         let rows = sqlx::query(ACCESSES).bind(stream.to_string()).fetch_all(&self.0.pool).await?;
         let rows: Vec<_> = rows.iter().filter_map(access_row).collect();
         let Some(kind) = kind::find(access::KIND) else { return Ok(None) };
@@ -276,7 +282,8 @@ impl InternalViews {
             let cleared = |row: &AccessRow| {
                 let author = row.reader.parse().ok();
                 let (tier, author) = (kind.narrowest_tier(), author.as_ref());
-                let matter = Matter { stream, revision: row.revision, kind, org: &row.org, tier, concerns: &[], author };
+                let matter =
+                    Matter { stream, revision: row.revision, kind, org: &row.org, tier, concerns: &[], author };
                 confidentiality::clear(reader, Purpose::Inspection, &matter, world).is_some()
             };
             let rows: Vec<_> = rows.into_iter().filter(cleared).collect();

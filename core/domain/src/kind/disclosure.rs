@@ -2,12 +2,16 @@
 //!
 //! Finance lines are checked in [`crate::finance`]; what binds one month to the next is the world's
 //! books. Equal lines are separate payments and are never merged. A correction names lines of the
-//! sheet and their new content; the old lines stay in the log.
+//! sheet and their new content; the old lines stay in the log. Questions are in [`super::question`].
 
 use chrono::NaiveDate;
 use gongkai_log::Tier;
 use serde_json::{Value, json};
 
+pub use super::question::{
+    Answered, Interpellated, PointAnswer, Question, QuestionPublished, QuestionWithheld, Questioned, Topic,
+    WithholdingGround,
+};
 use super::{PUBLISHER, Payload, payload, registry::Level, sample_stream};
 use crate::{
     event::{Context, Proposal, Recorded},
@@ -59,17 +63,6 @@ choices! {
 choices! {
     /// Whose book.
     Book { Committee = "committee" "村委会", Cooperative = "cooperative" "经济合作社" }
-}
-
-choices! {
-    /// What a question is about.
-    Topic {
-        Amount = "amount" "金额",
-        Purpose = "purpose" "用途",
-        Voucher = "voucher" "凭证",
-        Decision = "decision" "决策依据",
-        Other = "other" "其他",
-    }
 }
 
 macro_rules! columns {
@@ -240,43 +233,6 @@ payload! {
 }
 
 payload! {
-    /// A question about the sheet or one line (询问). Its text is sealed until masked, and needs the
-    /// vault; line, topic and due date are public at once.
-    Questioned = "disclosure.questioned.v1" "提出询问";
-    body {
-        line: Option<u64> = "行号",
-        topic: Topic = "询问事项",
-        asked_on: NaiveDate = "询问日期",
-    }
-    slots { text_masked: Public Text(1000) optional = "问题（已遮蔽）", text: Named Text(2000) optional = "问题原文" }
-    list ListRule::None;
-    authors &[Role::Publisher, Role::Supervisor];
-}
-
-payload! {
-    /// A question by the supervisors, five representatives, or a tenth of the voters (质询).
-    Interpellated = "disclosure.interpellated.v1" "提出质询";
-    body {
-        line: Option<u64> = "行号",
-        topic: Topic = "质询事项",
-        asked_on: NaiveDate = "质询日期",
-        people: u64 = "联名人数",
-    }
-    slots { text: Public Text(2000) required = "质询内容" }
-    list ListRule::None;
-    authors &[Role::Supervisor, Role::Publisher];
-}
-
-payload! {
-    /// The answer to one question.
-    Answered = "disclosure.answered.v1" "答复";
-    body { question: u64 = "所答复的修订号", answered_on: NaiveDate = "答复日期" }
-    slots { text: Public Text(4000) required = "答复内容" }
-    list ListRule::None;
-    authors PUBLISHER;
-}
-
-payload! {
     /// Lines of the sheet get another content; a line number past the end adds a line. The totals
     /// are those of the sheet after the correction.
     Corrected = "disclosure.corrected.v1" "更正";
@@ -319,8 +275,8 @@ pub struct State {
     pub period: Option<Period>,
     /// How many lines it has after corrections.
     pub lines_count: u64,
-    /// Revisions of questions, and whether each is answered.
-    pub questions: std::collections::BTreeMap<u64, bool>,
+    /// Questions by revision.
+    pub questions: std::collections::BTreeMap<u64, Question>,
     /// Latest totals: opening, income, expense, closing.
     pub totals: Totals,
     /// Whether it was withdrawn.
@@ -341,11 +297,11 @@ pub struct Totals {
 }
 
 impl State {
-    fn standing(&self) -> Result<(), Refusal> {
+    pub(super) fn standing(&self) -> Result<(), Refusal> {
         if self.withdrawn { Err(Refusal::state("这份公开已撤回")) } else { Ok(()) }
     }
 
-    fn has_line(&self, line: Option<u64>) -> Result<(), Refusal> {
+    pub(super) fn has_line(&self, line: Option<u64>) -> Result<(), Refusal> {
         match line {
             Some(line) if line >= self.lines_count => {
                 Err(Refusal::field("line", "行号", format!("共 {} 行，行号从 0 起", self.lines_count)))
@@ -510,76 +466,6 @@ impl Payload for Published {
             "lines": [
                 {"date": "2026-02-03", "voucher": "记-12", "summary": "公厕电费", "account": "管理费用", "expense": 33_030},
                 {"date": "2026-02-21", "voucher": "记-19", "summary": "公厕电费", "account": "管理费用", "expense": 34_306}]}})
-    }
-}
-
-impl Payload for Questioned {
-    type State = State;
-    const OPENS: bool = false;
-
-    fn decide(&self, state: &State, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
-        state.standing()?;
-        state.has_line(self.line)?;
-        proposal.happened_by_then(self.asked_on, "asked_on", "询问日期")
-    }
-
-    fn evolve(self, mut state: State, event: &Recorded<'_>) -> State {
-        state.questions.insert(event.statement.revision, false);
-        state
-    }
-
-    fn sample() -> Value {
-        json!({"kind": "disclosure.questioned.v1", "stream": sample_stream("disclosure", 1), "org": "341599",
-            "fields": {"line": 0, "topic": "amount", "asked_on": "2026-03-12",
-                "text_masked": "公厕这个月为什么有两笔电费？"}})
-    }
-}
-
-impl Payload for Interpellated {
-    type State = State;
-    const OPENS: bool = false;
-
-    fn decide(&self, state: &State, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
-        state.standing()?;
-        state.has_line(self.line)?;
-        // The supervisors may ask on their own; others need numbers (浙江办法).
-        if proposal.signers_as(Role::Supervisor.wire()) == 0 && self.people < 5 {
-            return Err(Refusal::field("people", "联名人数", "质询须村务监督机构提出，或五名以上村民代表联名"));
-        }
-        proposal.happened_by_then(self.asked_on, "asked_on", "询问日期")
-    }
-
-    fn evolve(self, mut state: State, event: &Recorded<'_>) -> State {
-        state.questions.insert(event.statement.revision, false);
-        state
-    }
-
-    fn sample() -> Value {
-        json!({"kind": "disclosure.interpellated.v1", "stream": sample_stream("disclosure", 1), "org": "341599",
-            "fields": {"line": 1, "topic": "decision", "asked_on": "2026-03-15", "people": 6,
-                "text": "请说明公厕电费连续两笔的原因及用电情况"}})
-    }
-}
-
-impl Payload for Answered {
-    type State = State;
-    const OPENS: bool = false;
-
-    fn decide(&self, state: &State, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
-        if !state.questions.contains_key(&self.question) {
-            return Err(Refusal::field("question", "所答复的修订号", "这次修订不是询问或质询"));
-        }
-        proposal.happened_by_then(self.answered_on, "answered_on", "答复日期")
-    }
-
-    fn evolve(self, mut state: State, _: &Recorded<'_>) -> State {
-        state.questions.insert(self.question, true);
-        state
-    }
-
-    fn sample() -> Value {
-        json!({"kind": "disclosure.answered.v1", "stream": sample_stream("disclosure", 1), "org": "341599",
-            "fields": {"question": 1, "answered_on": "2026-03-16", "text": "经查有人私接公厕电源，已拆除并追缴电费"}})
     }
 }
 

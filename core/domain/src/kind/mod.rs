@@ -20,18 +20,28 @@ use crate::{
 
 pub mod access;
 pub mod calendar;
+pub mod consultation;
 pub mod disclosure;
 pub mod erasure;
+pub mod intake;
 pub mod ledger;
+pub mod letter;
+pub mod matter;
 pub mod nomination;
 pub mod notice;
+pub mod objection;
 pub mod opening;
 pub mod pledge;
+pub mod question;
 pub mod receiver;
 pub mod registry;
 pub mod review;
 pub mod rule;
+pub mod session;
 pub mod slot;
+pub mod statement;
+pub mod supervision;
+pub mod tally;
 pub mod vacancy;
 
 /// Every kind of event, in the order in which they are described.
@@ -65,12 +75,17 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<pledge::Superseded>(),
     Kind::of::<pledge::Withdrawn>(),
     Kind::of::<vacancy::Announced>(),
+    Kind::of::<vacancy::Recommended>(),
+    Kind::of::<vacancy::RecommendationVerified>(),
     Kind::of::<vacancy::Closed>(),
     Kind::of::<vacancy::Tallied>(),
+    Kind::of::<vacancy::ShortlistDecided>(),
     Kind::of::<vacancy::Filled>(),
     Kind::of::<vacancy::Withdrawn>(),
     Kind::of::<nomination::Previewed>(),
     Kind::of::<nomination::Announced>(),
+    Kind::of::<objection::NominationObjected>(),
+    Kind::of::<objection::NominationObjectionResolved>(),
     Kind::of::<nomination::Extended>(),
     Kind::of::<nomination::Closed>(),
     Kind::of::<nomination::Concluded>(),
@@ -81,10 +96,15 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<notice::Published>(),
     Kind::of::<notice::Extended>(),
     Kind::of::<notice::Corrected>(),
+    Kind::of::<objection::NoticeObjected>(),
+    Kind::of::<objection::NoticeObjectionAccepted>(),
+    Kind::of::<objection::NoticeObjectionResolved>(),
     Kind::of::<notice::Closed>(),
     Kind::of::<notice::Withdrawn>(),
     Kind::of::<disclosure::Published>(),
     Kind::of::<disclosure::Questioned>(),
+    Kind::of::<disclosure::QuestionPublished>(),
+    Kind::of::<disclosure::QuestionWithheld>(),
     Kind::of::<disclosure::Interpellated>(),
     Kind::of::<disclosure::Answered>(),
     Kind::of::<disclosure::Corrected>(),
@@ -93,6 +113,35 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<review::GatePassed>(),
     Kind::of::<review::Returned>(),
     Kind::of::<review::Approved>(),
+    Kind::of::<letter::Received>(),
+    Kind::of::<letter::Registered>(),
+    Kind::of::<letter::Forwarded>(),
+    Kind::of::<letter::Returned>(),
+    Kind::of::<letter::NotAccepted>(),
+    Kind::of::<letter::Extended>(),
+    Kind::of::<letter::Notified>(),
+    Kind::of::<letter::Answered>(),
+    Kind::of::<letter::Rated>(),
+    Kind::of::<letter::Escalated>(),
+    Kind::of::<letter::Reviewed>(),
+    Kind::of::<letter::ReReviewed>(),
+    Kind::of::<letter::Published>(),
+    Kind::of::<session::Held>(),
+    Kind::of::<consultation::Opened>(),
+    Kind::of::<consultation::Submitted>(),
+    Kind::of::<consultation::Themed>(),
+    Kind::of::<consultation::Assigned>(),
+    Kind::of::<consultation::Resolved>(),
+    Kind::of::<consultation::Explained>(),
+    Kind::of::<consultation::Reported>(),
+    Kind::of::<tally::Opened>(),
+    Kind::of::<tally::Cast>(),
+    Kind::of::<tally::Closed>(),
+    Kind::of::<tally::Published>(),
+    Kind::of::<statement::Replied>(),
+    Kind::of::<matter::Clarified>(),
+    Kind::of::<supervision::Issued>(),
+    Kind::of::<supervision::Answered>(),
     Kind::of::<slot::Withdrawn>(),
     Kind::of::<opening::Opened>(),
     Kind::of::<erasure::Ordered>(),
@@ -106,6 +155,13 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("nomination", "干部提名"),
     ("notice", "公示公告"),
     ("disclosure", "三务公开"),
+    ("letter", "群众来信"),
+    ("session", "民情沟通"),
+    ("consultation", "意见征集"),
+    ("tally", "评议投票"),
+    ("statement", "当事人回应"),
+    ("matter", "澄清正名"),
+    ("supervision", "督办"),
     ("organization", "机构"),
     ("post", "职务"),
     ("person", "人员"),
@@ -305,6 +361,11 @@ impl Kind {
         self.slot_fields().map(|(_, tier)| tier).max().unwrap_or(Tier::Named)
     }
 
+    /// Whether citizens without keys hand it in, so that the intake key signs it for them.
+    pub fn is_for_citizens(&self) -> bool {
+        self.family() != "ledger" && self.authors.contains(&Role::Intake)
+    }
+
     /// Index of the entry that a body is about, other than its own stream.
     pub fn target(&self, body: &Map<String, Value>) -> Option<u64> {
         (self.target)(body)
@@ -327,6 +388,9 @@ pub fn body<T: Described>(kind: &str, body: &Map<String, Value>) -> Option<T> {
 }
 
 fn decide<T: Payload>(state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
+    if !state.suits::<T::State>() {
+        return Err(Refusal::field("stream", "事项编号", format!("这件事项不能继之以「{}」", T::LABEL)));
+    }
     let default = T::State::default();
     let state = state.get::<T::State>().unwrap_or(&default);
     if proposal.is_unseen() {

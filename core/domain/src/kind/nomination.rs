@@ -1,7 +1,7 @@
 //! Nominations (考察预告、任前公示) and what became of each person.
 //!
 //! What is public says nothing of objections: no count, no clock, no complaint-related reason.
-//! Objections are sealed and need the vault; they are not here. People are lines of a list, so that
+//! Objections are sealed and in [`super::objection`]. People are lines of a list, so that
 //! each can be withdrawn alone when the configured time is over.
 
 use chrono::NaiveDate;
@@ -13,9 +13,11 @@ use super::{PUBLISHER, Payload, payload, sample_stream};
 use crate::{
     event::{Context, Proposal, Recorded},
     field::{Column, Field, FieldType, ListRule, ListShape, Place, Shape, VacancyId, choices},
+    matters,
     period::Stated,
     refusal::Refusal,
     rules::RuleCode,
+    world::World,
 };
 
 choices! {
@@ -293,6 +295,7 @@ impl Payload for Previewed {
 impl Payload for Announced {
     type State = State;
     const OPENS: bool = true;
+    const TEACHES: bool = true;
 
     fn decide(&self, _: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         if self.decided_on.is_some_and(|decided| decided > self.starts_on) {
@@ -305,6 +308,16 @@ impl Payload for Announced {
 
     fn evolve(self, _: State, event: &Recorded<'_>) -> State {
         State { people_count: event.lines_count(), stated: Some(self.stated()), ..State::default() }
+    }
+
+    fn learn(&self, world: &mut World, event: &Recorded<'_>) {
+        let nomination = matters::Nomination {
+            org: event.statement.org.as_str().into(),
+            stated: self.stated(),
+            people_count: event.lines_count(),
+            postmark_counts: self.postmark_counts == Some(true),
+        };
+        world.matters.add_nomination(&event.statement.stream, nomination);
     }
 
     fn sample() -> Value {
@@ -327,6 +340,7 @@ impl Announced {
 impl Payload for Extended {
     type State = State;
     const OPENS: bool = false;
+    const TEACHES: bool = true;
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         if state.closed || !state.outcomes.is_empty() {
@@ -342,6 +356,11 @@ impl Payload for Extended {
     fn evolve(self, state: State, _: &Recorded<'_>) -> State {
         let stated = state.stated.map(|stated| Stated { ends_on: Some(self.ends_on), ..stated });
         State { stated, ..state }
+    }
+
+    fn learn(&self, world: &mut World, event: &Recorded<'_>) {
+        let ends_on = Some(self.ends_on);
+        world.matters.change_nomination(&event.statement.stream, |nomination| nomination.stated.ends_on = ends_on);
     }
 
     fn sample() -> Value {

@@ -1,7 +1,7 @@
 //! Notices (公示、公告): published, extended, corrected, closed with an outcome, withdrawn.
 //!
 //! Which types have a minimum period is a rule of the profile. A notice whose period ended without
-//! an outcome is found when read. Objections need the vault and are not here.
+//! an outcome is found when read. Objections are sealed and in [`super::objection`].
 
 use chrono::NaiveDate;
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use super::{PUBLISHER, Payload, payload, sample_stream};
 use crate::{
     event::{Context, Proposal, Recorded},
     field::{Attachment, ListRule, choices},
+    matters,
     period::Stated,
     refusal::Refusal,
     rules::{Rule, RuleCode, Unit},
@@ -27,6 +28,7 @@ choices! {
         Compensation = "compensation" "补偿安置公告",
         Decision = "decision" "重大决策预公开",
         General = "general" "一般公告",
+        Voters = "voters" "选民名单",
     }
 }
 
@@ -39,7 +41,7 @@ impl Type {
             Self::Personnel => Some(RuleCode::NominationDaysMin),
             Self::Land => Some(RuleCode::LandDaysMin),
             Self::Compensation => Some(RuleCode::CompensationDaysMin),
-            Self::Plan | Self::Decision | Self::General => None,
+            Self::Plan | Self::Decision | Self::General | Self::Voters => None,
         }
     }
 }
@@ -152,6 +154,7 @@ impl Published {
 impl Payload for Published {
     type State = State;
     const OPENS: bool = true;
+    const TEACHES: bool = true;
 
     fn decide(&self, _: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         if self.ends_on.is_some_and(|end| end < self.starts_on) {
@@ -167,6 +170,12 @@ impl Payload for Published {
         State { category: Some(self.category), stated: Some(self.stated()), ended: None }
     }
 
+    fn learn(&self, world: &mut World, event: &Recorded<'_>) {
+        let org = event.statement.org.as_str().into();
+        let notice = matters::Notice { org, category: self.category, stated: self.stated() };
+        world.matters.add_notice(&event.statement.stream, notice);
+    }
+
     fn sample() -> Value {
         json!({"kind": "notice.published.v1", "org": "341599101201", "fields": {
             "category": "membership", "starts_on": "2026-06-01", "days": 5, "title": "拟接收预备党员公示(虚构)",
@@ -177,6 +186,7 @@ impl Payload for Published {
 impl Payload for Extended {
     type State = State;
     const OPENS: bool = false;
+    const TEACHES: bool = true;
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         state.open()?;
@@ -196,6 +206,11 @@ impl Payload for Extended {
     fn evolve(self, state: State, _: &Recorded<'_>) -> State {
         let stated = state.stated.map(|stated| Stated { ends_on: Some(self.ends_on), ..stated });
         State { stated, ..state }
+    }
+
+    fn learn(&self, world: &mut World, event: &Recorded<'_>) {
+        let ends_on = Some(self.ends_on);
+        world.matters.change_notice(&event.statement.stream, |notice| notice.stated.ends_on = ends_on);
     }
 
     fn sample() -> Value {

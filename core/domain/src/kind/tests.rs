@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::*;
 use crate::{
     command::{Command, Setting, prepare},
+    envelope,
     field::Shape,
     submission::{self, Submission},
 };
@@ -37,7 +38,16 @@ fn signed_sample(kind: &Kind) -> Submission {
     let prepared = prepare(&command, &setting, &mut counter()).unwrap();
     let signed = gongkai_log::SignedStatement::sign(&prepared.statement, &[&key]).unwrap();
     assert_eq!(signed.note.text, prepared.text);
-    prepared.into_submission(signed.note.to_string())
+    let mut submission = prepared.into_submission(signed.note.to_string());
+    if kind.secrecy == Secrecy::Body {
+        let secret = crate::vault::TierSecret::from_bytes(&[9; 32]).unwrap();
+        let receiver = sample_stream("receiver", 1).parse().unwrap();
+        let to = [envelope::To { receiver: &receiver, key: &secret.key(), may_open: true }];
+        let statement = &signed.statement;
+        let (envelope, hidden) = envelope::seal(statement, &submission.openings, &to, &mut counter()).unwrap();
+        (submission.envelope, submission.openings) = (Some(envelope), hidden);
+    }
+    submission
 }
 
 fn new_stream(kind: &Kind) -> String {
@@ -133,4 +143,70 @@ fn check(command: &Command) -> Result<crate::Checked, crate::Refusal> {
 fn the_columns_of_a_finance_line_are_those_that_are_checked() {
     let described: BTreeSet<_> = disclosure::FINANCE.columns.iter().map(|column| column.name).collect();
     assert_eq!(described, crate::finance::COLUMNS.into_iter().collect());
+}
+
+#[test]
+fn the_intake_key_signs_a_closed_list_of_kinds() {
+    let signed: Vec<_> = KINDS.iter().filter(|kind| kind.authors.contains(&Role::Intake)).map(|k| k.name).collect();
+    let expected = [
+        "ledger.halted.v1",
+        "ledger.resumed.v1",
+        "vacancy.recommended.v1",
+        "nomination.objected.v1",
+        "notice.objected.v1",
+        "disclosure.questioned.v1",
+        "letter.received.v1",
+        "letter.rated.v1",
+        "letter.escalated.v1",
+        "consultation.submitted.v1",
+        "tally.cast.v1",
+    ];
+    assert_eq!(KINDS.iter().filter(|kind| kind.is_for_citizens()).count(), expected.len() - 2);
+    assert_eq!(signed, expected, "what the ledger says for people without keys changes only before everybody's eyes");
+}
+
+#[test]
+fn an_id_number_within_a_record_is_found_too() {
+    let mut command = Command::from_value((find("letter.answered.v1").unwrap().sample)()).unwrap();
+    let point = serde_json::json!([{"point": "证号11010519491231002X", "result": "done", "reply": "已办"}]);
+    command.fields.insert("points".into(), point);
+    let key = gongkai_log::SigningKey::from_seed("alice.example/1", gongkai_log::KeyKind::Ed25519, [3; 32]).unwrap();
+    let setting = Setting {
+        origin: "ledger.example/vectors",
+        stream: sealed_stream("letter", 1).parse().unwrap(),
+        head: Some(crate::command::Head { revision: 0, hash: gongkai_log::Digest::ZERO }),
+        signers: vec![gongkai_log::Signer { role: "publisher".into(), key: key.name().into() }],
+        declared_at: chrono::DateTime::parse_from_rfc3339("2026-05-10T09:12:00+08:00").unwrap(),
+    };
+    let prepared = prepare(&command, &setting, &mut counter()).unwrap();
+    let signed = gongkai_log::SignedStatement::sign(&prepared.statement, &[&key]).unwrap();
+    let submission = prepared.into_submission(signed.note.to_string());
+    assert_eq!(submission::check("ledger.example/vectors", submission).unwrap_err().code(), "personal_data");
+}
+
+#[test]
+fn nothing_public_continues_a_sealed_stream_nor_the_other_way_round() {
+    let origin = "ledger.example/vectors";
+    let now = chrono::DateTime::parse_from_rfc3339("2027-06-01T09:12:00+08:00").unwrap().to_utc();
+    let world = crate::World::default();
+    let context = Context::at(now, &world);
+    let state = |checked: &crate::Checked| {
+        let (statement, hash) = (&checked.signed.statement, checked.signed.hash);
+        let event = Recorded { index: 0, recorded_at: now, statement, hash, values: None };
+        (checked.kind.evolve)(State::default(), &event)
+    };
+    let mut pairs = 0;
+    for first in KINDS.iter().filter(|kind| kind.opens) {
+        for next in KINDS.iter().filter(|kind| !kind.opens && kind.family() == first.family()) {
+            if first.sealed == next.sealed {
+                continue;
+            }
+            pairs += 1;
+            let opened = submission::check(origin, signed_sample(first)).unwrap();
+            let checked = submission::check(origin, signed_sample(next)).unwrap();
+            let refused = (next.decide)(&state(&opened), &checked.proposal(), &context).unwrap_err();
+            assert!(refused.to_string().contains("不能继之以"), "{} after {}: {refused}", next.name, first.name);
+        }
+    }
+    assert!(pairs > 20, "{pairs}");
 }

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use chrono::{DateTime, FixedOffset, Utc};
 use gongkai_domain::{
     Checked, Command, Context, Head, Prepared, Recorded, Refusal, Reviewed, Setting, State, Submission, Target, World,
-    event, judge, kind, prepare, procedure, submission,
+    clock::{self, Due},
+    envelope, event, judge, kind, prepare, procedure, submission,
+    vault::TierSecret,
 };
 use gongkai_log::{Digest, KeyKind, SignedStatement, Signer, SigningKey, StreamId};
 use serde_json::{Value, json};
@@ -155,6 +157,78 @@ impl Ledger {
         self.times.iter().copied().zip(&self.entries)
     }
 
+    /// A citizen sends it over the network: the intake key signs.
+    pub(crate) fn citizen(&mut self, command: &Value) -> Result<String, Refusal> {
+        self.say(command, &[("intake", "intake")])
+    }
+
+    /// The same, encrypted to the receivers of the command's organization.
+    pub(crate) fn encrypted(&mut self, command: &Value, signers: &[(&str, &str)]) -> Result<String, Refusal> {
+        let (setting, command) = self.setting(command, signers)?;
+        let mut seed = blake3::Hasher::new().update(&self.next_id.to_be_bytes()).finalize_xof();
+        let mut random = |buffer: &mut [u8]| seed.fill(buffer);
+        let prepared = prepare(&command, &setting, &mut random)?;
+        let keys: Vec<_> = signers.iter().map(|(_, name)| &self.keys[*name]).collect();
+        let signed = SignedStatement::sign(&prepared.statement, &keys).unwrap();
+        let nobody = TierSecret::from_bytes(&[77; 32]).unwrap().key();
+        let stream: StreamId = "receiver/018f0000-0000-7000-8000-000000000001".parse().unwrap();
+        let mut to: Vec<_> = self
+            .world
+            .receivers(&command.org)
+            .iter()
+            .map(|receiver| envelope::To { receiver: &receiver.stream, key: &receiver.key, may_open: true })
+            .collect();
+        if to.is_empty() {
+            to.push(envelope::To { receiver: &stream, key: &nobody, may_open: true });
+        }
+        let (envelope, hidden) = envelope::seal(&signed.statement, &prepared.openings, &to, &mut random).unwrap();
+        let mut submission = prepared.into_submission(signed.note.to_string());
+        (submission.openings, submission.envelope) = (hidden, Some(envelope));
+        self.submit(submission)
+    }
+
+    /// A person receives what is encrypted to an organization.
+    pub(crate) fn receiver(&mut self, name: &str, org: &str, seed: u8) {
+        let key = TierSecret::from_bytes(&[seed; 32]).unwrap().key();
+        let key = gongkai_domain::field::SealingKey::from(&key).0;
+        let fields = json!({"person": self.person_of(name), "sealing_key": key});
+        let command = json!({"kind": "receiver.appointed.v1", "org": org, "fields": fields});
+        self.say(&command, &[("registrar", "reg1"), ("registrar", "reg2")]).unwrap();
+    }
+
+    /// A person who heads an organization, with a key of that name.
+    pub(crate) fn head_of(&mut self, name: &str, seed: u8, org: &str) -> String {
+        let post = json!({"kind": "post.created.v1", "org": org, "fields": {"title": "书记", "heads": true}});
+        let post = self.say(&post, &[("registrar", "reg1")]).unwrap();
+        let fields = json!({"name": "某某(虚构)", "post": post});
+        let command = json!({"kind": "person.registered.v1", "org": org, "fields": fields});
+        let person = self.say(&command, &[("registrar", "reg1")]).unwrap();
+        self.keys.insert(name.into(), key(name, seed));
+        let vkey = self.verifier(name);
+        let command = json!({"kind": "key.authorized.v1", "org": org, "fields": {"person": person, "key": vkey}});
+        self.say(&command, &[("registrar", "reg1")]).unwrap();
+        person
+    }
+
+    /// What a stream awaits.
+    pub(crate) fn dues(&self, stream: &str) -> Vec<Due> {
+        clock::dues(self.state(stream), &self.world)
+    }
+
+    /// What it awaits first, and by when.
+    pub(crate) fn due(&self, stream: &str) -> Option<(&'static str, String)> {
+        clock::clock(self.state(stream), &self.world).map(|due| (due.what, due.due_on.to_string()))
+    }
+
+    pub(crate) fn state(&self, stream: &str) -> &State {
+        &self.streams[&stream.parse::<StreamId>().unwrap()].1
+    }
+
+    /// Hash of a stream's latest statement.
+    pub(crate) fn hash(&self, stream: &str) -> Digest {
+        self.head(stream).hash
+    }
+
     /// A publisher of the village says it.
     pub(crate) fn village(&mut self, command: &Value) -> Result<String, Refusal> {
         self.say(command, &[("publisher", "clerk")])
@@ -246,6 +320,20 @@ impl Ledger {
         let signed = SignedStatement::sign(&prepared.statement, &keys).unwrap();
         prepared.into_submission(signed.note.to_string())
     }
+}
+
+/// As entered by an officer for somebody who came in person.
+pub(crate) fn by_proxy(mut command: Value) -> Value {
+    command["proxy"] = json!({"channel": "来访", "original": "kuGcG+81Z6SYS/HtGzOcyZ/O1/R14sXIPO2l9YFHdsw="});
+    command
+}
+
+/// The command with other fields.
+pub(crate) fn with(mut command: Value, fields: &Value) -> Value {
+    for (name, value) in fields.as_object().unwrap() {
+        command["fields"][name] = value.clone();
+    }
+    command
 }
 
 /// A kind's sample, for a stream of this ledger and for an organization.

@@ -4,12 +4,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod consultation;
 mod disclosure;
 mod ledger;
+mod letter;
 mod nomination;
 mod notice;
+mod objection;
 mod pledge;
+mod question;
 mod registry;
+mod reply;
 mod review;
+mod session;
 mod slot;
+mod supervision;
+mod tally;
 mod vacancy;

@@ -50,3 +50,13 @@ fn the_reason_of_a_withdrawal_cannot_be_withdrawn() {
     let slot = ledger.slot_of(entry + 1, "reason");
     assert_eq!(refused(ledger.say(&withdrawal(entry + 1, slot), &two)), "field");
 }
+
+#[test]
+fn the_ledgers_own_keys_are_nobodys_second_person() {
+    let mut ledger = Ledger::new();
+    ledger.village(&sample("pledge.made.v1", VILLAGE, None)).unwrap();
+    let entry = ledger.size() - 1;
+    let slot = ledger.slot_of(entry, "phone");
+    let result = ledger.say(&withdrawal(entry, slot), &[("publisher", "clerk"), ("intake", "intake")]);
+    assert_eq!(refused(result), "wrong_author");
+}
