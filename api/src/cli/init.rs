@@ -233,6 +233,7 @@ fn write_config(layout: &Layout, new: &NewLedger) -> Result<(), Fault> {
         base_url: None,
         listen: listen_default(),
         internal_listen: None,
+        internal_names: Vec::new(),
     };
     let path = layout.configuration();
     let written = fs::write(&path, config.to_text()).and_then(|()| File::open(&path)?.sync_all());

@@ -111,6 +111,8 @@ fn shape(shape: &Shape) -> String {
         Shape::Orgs => "一组机构代码".into(),
         Shape::Link(family) => format!("{}的编号 \"{family}/…\"", kind::family_label(family)),
         Shape::Key => "验证钥匙，gongkai keygen 打印的那一行".into(),
+        Shape::SealingKey => "加密公钥，X-Wing 公钥的 base64".into(),
+        Shape::Stream => "事项编号，例如 disclosure/018f…".into(),
         Shape::Hash => "32 字节散列值，base64".into(),
         Shape::Choice(choices) => {
             let known: Vec<_> = choices.iter().map(|(wire, label)| format!("\"{wire}\"（{label}）")).collect();

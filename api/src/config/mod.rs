@@ -38,6 +38,9 @@ pub struct Config {
     /// Where the internal side listens; absent, it is off.
     #[serde(default)]
     pub internal_listen: Option<SocketAddr>,
+    /// Names and addresses, besides `localhost` and the listen address, by which readers reach the internal side.
+    #[serde(default)]
+    pub internal_names: Vec<String>,
 }
 
 /// Where the public site listens when nothing else is said.
@@ -53,6 +56,13 @@ impl Config {
             Some(listen) => format!("internal_listen = {}", quote(&listen.to_string())),
             None => "# internal_listen = \"127.0.0.1:8081\"".to_owned(),
         };
+        let names = match self.internal_names.as_slice() {
+            [] => "# internal_names = [\"nb.example.gov.cn\"]".to_owned(),
+            names => {
+                let names: Vec<String> = names.iter().map(|name| quote(name)).collect();
+                format!("internal_names = [{}]", names.join(", "))
+            }
+        };
         let base_url = match &self.base_url {
             Some(url) => format!("base_url = {}", quote(url)),
             None => "# base_url = \"https://gk.example.gov.cn\"".to_owned(),
@@ -61,7 +71,8 @@ impl Config {
             "# 公开账本的配置。账本标识一经创建不能更改。\norigin = {}\n# 账本名称和主管机构代码。\nname = {}\norg = {}\n\
              # 主办单位和联系方式，显示在每页下方。\ncontact = {}\n# 群众访问的网址，印在二维码里。\n{base_url}\n\
              # 公众网站监听的地址；对外服务请改为 0.0.0.0:8080。\nlisten = {}\n\
-             # 内部办理页面监听的地址，只应让内部网络到达。\n{internal}\n",
+             # 内部办理页面监听的地址，只应让内部网络到达；除本机外一律加密（https）。\n{internal}\n\
+             # 内部页面另用的名称，写进自动生成的证书；改后删去 keys/internal-tls.pem 再启动。\n{names}\n",
             quote(&self.origin),
             quote(&self.name),
             quote(&self.org),
@@ -120,6 +131,7 @@ mod tests {
             base_url: None,
             listen: listen_default(),
             internal_listen: None,
+            internal_names: Vec::new(),
         }
     }
 
@@ -128,6 +140,8 @@ mod tests {
         assert_eq!(Config::parse(&sample().to_text()), Ok(sample()));
         let internal = Config { internal_listen: Some("127.0.0.1:9000".parse().unwrap()), ..sample() };
         assert_eq!(Config::parse(&internal.to_text()), Ok(internal));
+        let named = Config { internal_names: vec!["nb.example".into(), "10.1.2.3".into()], ..sample() };
+        assert_eq!(Config::parse(&named.to_text()), Ok(named));
     }
 
     #[test]

@@ -452,11 +452,18 @@ fn disclosures_have_every_shape_and_an_open_question() {
 }
 
 #[test]
-fn every_kind_of_event_but_the_ledgers_own_halts_is_in_the_story() {
+fn every_kind_of_public_event_but_the_ledgers_own_halts_is_in_the_story() {
     let memory = tell(DAYS[0]);
     let told: BTreeSet<_> = memory.entries.iter().map(|told| told.kind).collect();
-    let missing: Vec<_> = kind::KINDS.iter().map(|kind| kind.name).filter(|name| !told.contains(name)).collect();
-    let expected = ["ledger.halted.v1", "ledger.resumed.v1", "organization.split.v1"];
+    let public = kind::KINDS.iter().filter(|kind| !kind.sealed).map(|kind| kind.name);
+    let missing: Vec<_> = public.filter(|name| !told.contains(name)).collect();
+    let expected = [
+        "ledger.halted.v1",
+        "ledger.resumed.v1",
+        "organization.split.v1",
+        "receiver.appointed.v1",
+        "receiver.withdrawn.v1",
+    ];
     assert!(missing.iter().all(|name| expected.contains(name)), "{missing:?}");
 }
 

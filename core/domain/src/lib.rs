@@ -11,6 +11,7 @@ pub mod audit;
 pub mod calendar;
 pub mod chart;
 pub mod command;
+pub mod confidentiality;
 pub mod envelope;
 pub mod event;
 pub mod field;

@@ -85,7 +85,7 @@ impl DataKey {
 
     /// The key of one slot or cell.
     fn field(&self, place: &Place<'_>) -> Zeroizing<[u8; KEY_BYTES]> {
-        let spot = format!("{}\n{}\n{}", place.statement(), place.spot, place.name);
+        let spot = format!("{}\n{}\n{}", place.statement(), place.spot, place.commitment);
         self.derive(FIELD_CONTEXT, spot.as_bytes())
     }
 
@@ -107,7 +107,7 @@ impl fmt::Debug for DataKey {
 pub enum Spot {
     /// The slot with this number.
     Slot(u8),
-    /// A cell of the line with this number; the column is the field's name.
+    /// A cell of the line with this number.
     Cell(u64),
 }
 
@@ -133,8 +133,6 @@ pub struct Place<'s> {
     pub spot: Spot,
     /// To whom the field is disclosed.
     pub tier: Tier,
-    /// Field name.
-    pub name: &'s str,
     /// The commitment of the slot or cell.
     pub commitment: Digest,
 }
@@ -145,9 +143,8 @@ impl Place<'_> {
     }
 
     fn associated(&self) -> Result<String, VaultError> {
-        let Self { origin, spot, tier, name, commitment, .. } = self;
-        let spot = spot.to_string();
-        let associated = json!([origin, self.statement(), spot, tier.as_str(), name, commitment.to_string()]);
+        let Self { origin, spot, tier, commitment, .. } = self;
+        let associated = json!([origin, self.statement(), spot.to_string(), tier.as_str(), commitment.to_string()]);
         canonical::to_string(&associated).map_err(|_| VaultError::Value)
     }
 }
@@ -161,7 +158,8 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
 }
 
-/// Seals the salt and value of a slot or cell under 24 random bytes.
+/// Seals the salt, name and value of a slot or cell under 24 random bytes. The name goes inside: which
+/// fields there are is nobody's business either.
 ///
 /// # Errors
 /// [`VaultError::Value`].
@@ -169,11 +167,11 @@ pub fn seal(
     key: &DataKey,
     place: &Place<'_>,
     salt: &[u8; KEY_BYTES],
-    value: &Value,
+    (name, value): (&str, &Value),
     nonce: [u8; NONCE_BYTES],
 ) -> Result<Sealed, VaultError> {
-    let value = Zeroizing::new(canonical::to_string(value).map_err(|_| VaultError::Value)?);
-    encrypt(&key.field(place), &place.associated()?, salt, &value, nonce)
+    let text = Zeroizing::new(canonical::to_string(&json!([name, value])).map_err(|_| VaultError::Value)?);
+    encrypt(&key.field(place), &place.associated()?, salt, &text, nonce)
 }
 
 /// Opens a sealed slot or cell, and proves that it is what the statement committed to.
@@ -181,17 +179,22 @@ pub fn seal(
 /// # Errors
 /// [`VaultError::Sealed`], [`VaultError::Commitment`].
 pub fn open(key: &DataKey, place: &Place<'_>, sealed: &Sealed) -> Result<Opened, VaultError> {
-    let (salt, value) = decrypt(&key.field(place), &place.associated()?, sealed)?;
-    let value = canonical::parse_with_limit(&value, VALUE_BYTES_MAX).map_err(|_| VaultError::Commitment)?;
-    let opened = Opened { salt, value };
+    let (salt, text) = decrypt(&key.field(place), &place.associated()?, sealed)?;
+    let (name, value): (String, Value) = match canonical::parse_with_limit(&text, VALUE_BYTES_MAX) {
+        Ok(Value::Array(pair)) => serde_json::from_value(Value::Array(pair)).map_err(|_| VaultError::Commitment)?,
+        _ => return Err(VaultError::Commitment),
+    };
+    let opened = Opened { salt, name, value };
     if opened.commit(place) == Some(place.commitment) { Ok(opened) } else { Err(VaultError::Commitment) }
 }
 
-/// Salt and value of a slot or cell.
+/// What was sealed of a slot or cell.
 #[derive(Clone, PartialEq)]
 pub struct Opened {
     /// 32 random bytes.
     pub salt: [u8; KEY_BYTES],
+    /// Field name, or column.
+    pub name: String,
     /// The value.
     pub value: Value,
 }
@@ -204,8 +207,8 @@ impl fmt::Debug for Opened {
 
 impl Opened {
     fn commit(&self, place: &Place<'_>) -> Option<Digest> {
-        let Place { origin, stream, revision, spot, tier, name, .. } = *place;
-        let (salt, value, name) = (self.salt, self.value.clone(), name.to_owned());
+        let Place { origin, stream, revision, spot, tier, .. } = *place;
+        let Self { salt, name, value } = self.clone();
         match spot {
             Spot::Slot(slot) => slot::commit(origin, stream, revision, &Opening { slot, salt, tier, name, value }).ok(),
             Spot::Cell(line) => {
@@ -481,7 +484,7 @@ mod tests {
     fn place<'s>(stream: &'s StreamId, value: &Value) -> Place<'s> {
         let opening = Opening { slot: 3, salt: SALT, tier: Tier::Named, name: "text".to_owned(), value: value.clone() };
         let commitment = slot::commit(ORIGIN, stream, 1, &opening).unwrap();
-        Place { origin: ORIGIN, stream, revision: 1, spot: Spot::Slot(3), tier: Tier::Named, name: "text", commitment }
+        Place { origin: ORIGIN, stream, revision: 1, spot: Spot::Slot(3), tier: Tier::Named, commitment }
     }
 
     fn key(byte: u8) -> DataKey {
@@ -509,7 +512,7 @@ mod tests {
             let stream = stream();
             let value = json!([text, {"n": number}]);
             let place = place(&stream, &value);
-            let sealed = seal(&key(1), &place, &SALT, &value, NONCE).unwrap();
+            let sealed = seal(&key(1), &place, &SALT, ("text", &value), NONCE).unwrap();
             let opening = open(&key(1), &place, &sealed).unwrap();
             prop_assert_eq!((opening.salt, &opening.value), (SALT, &value));
         }
@@ -519,7 +522,7 @@ mod tests {
     fn another_key_another_place_or_a_changed_byte_opens_nothing() {
         let (stream, value) = (stream(), json!("举报某某（虚构）"));
         let good = place(&stream, &value);
-        let sealed = seal(&key(1), &good, &SALT, &value, NONCE).unwrap();
+        let sealed = seal(&key(1), &good, &SALT, ("text", &value), NONCE).unwrap();
         assert_eq!(open(&key(2), &good, &sealed), Err(VaultError::Sealed));
         let other = StreamId::new("letter", Uuid::from_u128(10)).unwrap();
         for moved in [
@@ -529,7 +532,6 @@ mod tests {
             Place { spot: Spot::Slot(4), ..good },
             Place { spot: Spot::Cell(3), ..good },
             Place { tier: Tier::Unit, ..good },
-            Place { name: "summary", ..good },
             Place { commitment: Digest::ZERO, ..good },
         ] {
             assert_eq!(open(&key(1), &moved, &sealed), Err(VaultError::Sealed), "{moved:?}");
@@ -550,8 +552,8 @@ mod tests {
     fn a_value_or_salt_that_the_slot_did_not_commit_to_is_found_after_decrypting() {
         let (stream, value) = (stream(), json!("同意"));
         let good = place(&stream, &value);
-        let false_value = seal(&key(1), &good, &SALT, &json!("不同意"), NONCE).unwrap();
-        let false_salt = seal(&key(1), &good, &[7; 32], &value, NONCE).unwrap();
+        let false_value = seal(&key(1), &good, &SALT, ("text", &json!("不同意")), NONCE).unwrap();
+        let false_salt = seal(&key(1), &good, &[7; 32], ("text", &value), NONCE).unwrap();
         for sealed in [false_value, false_salt] {
             assert_eq!(open(&key(1), &good, &sealed), Err(VaultError::Commitment));
         }
@@ -573,12 +575,13 @@ mod tests {
         let (stream, value) = (stream(), json!("方禾生(虚构)"));
         let cell = Cell { name: "full_name".into(), salt: SALT, tier: Tier::Unit, value: value.clone() };
         let commitment = list::commit_cell(ORIGIN, &stream, 1, 7, &cell).unwrap();
-        let (spot, tier, name) = (Spot::Cell(7), Tier::Unit, "full_name");
-        let place = Place { origin: ORIGIN, stream: &stream, revision: 1, spot, tier, name, commitment };
-        let sealed = seal(&key(1), &place, &SALT, &value, NONCE).unwrap();
+        let (spot, tier) = (Spot::Cell(7), Tier::Unit);
+        let place = Place { origin: ORIGIN, stream: &stream, revision: 1, spot, tier, commitment };
+        let sealed = seal(&key(1), &place, &SALT, ("full_name", &value), NONCE).unwrap();
         assert_eq!(open(&key(1), &place, &sealed).unwrap().value, value);
         assert!(open(&key(1), &Place { spot: Spot::Cell(8), ..place }, &sealed).is_err());
-        assert!(open(&key(1), &Place { name: "masked_name", ..place }, &sealed).is_err());
+        let another = seal(&key(1), &place, &SALT, ("masked_name", &value), NONCE).unwrap();
+        assert_eq!(open(&key(1), &place, &another), Err(VaultError::Commitment));
     }
 
     #[test]
@@ -586,9 +589,9 @@ mod tests {
         let stream = stream();
         let length = |chars: usize| {
             let value = json!("x".repeat(chars));
-            seal(&key(1), &place(&stream, &value), &SALT, &value, NONCE).unwrap().bytes.len()
+            seal(&key(1), &place(&stream, &value), &SALT, ("text", &value), NONCE).unwrap().bytes.len()
         };
-        assert!((0..=94).all(|chars| length(chars) == length(0)), "a yes and a short sentence look alike");
+        assert!((0..=85).all(|chars| length(chars) == length(0)), "a yes and a short sentence look alike");
         let lengths: std::collections::BTreeSet<usize> = (0..4_000).map(length).collect();
         assert!(lengths.len() < 80, "4,000 lengths in {} buckets", lengths.len());
         for bytes in BUCKET_BYTES_MIN..20_000 {
@@ -604,7 +607,7 @@ mod tests {
         let wrap = wrapped(&readers, "letter/a", &here, &key(9));
         let (stream, value) = (stream(), json!("正文"));
         let place = place(&stream, &value);
-        let sealed = seal(&key(9), &place, &SALT, &value, NONCE).unwrap();
+        let sealed = seal(&key(9), &place, &SALT, ("text", &value), NONCE).unwrap();
         let unwrapped = unwrap(&readers, ORIGIN, "letter/a", &here, &wrap).unwrap();
         assert_eq!(open(&unwrapped, &place, &sealed).unwrap().value, value);
         let refused = |secret, origin, subject, scope: &Scope, wrap: &Wrap| {
@@ -627,7 +630,7 @@ mod tests {
         let (first, second) = (scope(Tier::Unit, "341599", 0), scope(Tier::Unit, "341599", 1));
         let (stream, value) = (stream(), json!("草稿"));
         let place = place(&stream, &value);
-        let sealed = seal(&key(9), &place, &SALT, &value, NONCE).unwrap();
+        let sealed = seal(&key(9), &place, &SALT, ("text", &value), NONCE).unwrap();
         let before = wrapped(&old, "matter/a", &first, &key(9));
         let carried = unwrap(&old, ORIGIN, "matter/a", &first, &before).unwrap();
         let after = wrapped(&new, "matter/a", &second, &carried);
