@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use crate::cli::local::china_time;
-use crate::fetch::{self, HttpFetch};
+use crate::fetch::{self, FetchError, HttpFetch};
 use crate::keyfile;
 use crate::outbox::{Outbox, OutboxError};
 use crate::outcome::{Fault, chain};
@@ -134,14 +134,10 @@ impl Client {
     ///
     /// # Errors
     /// No ledger answers there.
-    pub fn remote(url: &str, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
+    pub fn remote(url: &str, agent: ureq::Agent, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
         let url = url.trim_end_matches('/').to_owned();
-        let not_a_ledger = || Fault::usage(url.clone(), "这个地址上没有公开账本").mend("请检查 --url");
-        let note = HttpFetch::new(&url).get("checkpoint", 1 << 20).map_err(|e| Fault::failed(url.clone(), &e))?;
-        let note = note.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(not_a_ledger)?;
-        let checkpoint = Note::parse(&note).ok().and_then(|note| Checkpoint::parse(&note.text).ok());
-        let origin = checkpoint.ok_or_else(not_a_ledger)?.origin;
-        Ok(Self::new(Target::Url(url), origin, clock))
+        let origin = origin(&agent, &url)?;
+        Ok(Self { agent, ..Self::new(Target::Url(url), origin, clock) })
     }
 
     fn new(target: Target, origin: String, clock: Arc<dyn Clock>) -> Self {
@@ -371,6 +367,21 @@ impl Client {
     }
 }
 
+/// The origin of the ledger at an address, as its checkpoint says.
+///
+/// # Errors
+/// No ledger answers there, or its certificate is not trusted.
+pub fn origin(agent: &ureq::Agent, url: &str) -> Result<String, Fault> {
+    let not_a_ledger = || Fault::usage(url, "这个地址上没有公开账本").mend("请检查 --url");
+    let note = HttpFetch::with(agent.clone(), url).get("checkpoint", 1 << 20).map_err(|error| match &error {
+        FetchError::Http { source, .. } => fetch::unanswered(url, source),
+        error => Fault::failed(url, error),
+    })?;
+    let note = note.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(not_a_ledger)?;
+    let checkpoint = Note::parse(&note).ok().and_then(|note| Checkpoint::parse(&note.text).ok());
+    Ok(checkpoint.ok_or_else(not_a_ledger)?.origin)
+}
+
 impl Target {
     /// Whether the signers hold their roles; over HTTP only the ledger knows, and says it.
     fn may_sign(&self, kind: &Kind, prepared: &Prepared) -> bool {
@@ -473,7 +484,7 @@ fn post(agent: &ureq::Agent, url: &str, item: &Item, signed: Signed) -> Result<A
 }
 
 /// What an answer that is no success says: a lawful no, or the reason of a failure.
-fn told(status: u16, body: &[u8]) -> Result<Refused, String> {
+pub(crate) fn told(status: u16, body: &[u8]) -> Result<Refused, String> {
     let problem: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
     let text = |name: &str| problem.get(name).and_then(Value::as_str).map(str::to_owned);
     let reason = text("detail").or_else(|| text("title")).unwrap_or_else(|| format!("HTTP {status}"));
@@ -493,7 +504,7 @@ fn remote_head(
     stream: &StreamId,
 ) -> Result<Result<Option<Head>, Refused>, Fault> {
     let url = format!("{url}/api/v1/prepare");
-    let failed = |error: ureq::Error| Fault::failed(url.clone(), &error).mend("请检查网络和 --url");
+    let failed = |error: ureq::Error| fetch::unanswered(&url, &error);
     let asked = json!({"kind": command.kind, "stream": stream, "org": command.org, "fields": {},
         "signers": [["publisher", "head"]]});
     let mut answer = agent.post(&url).send_json(asked).map_err(failed)?;

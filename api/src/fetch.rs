@@ -14,6 +14,10 @@ use gongkai_log::list::LIST_BYTES_MAX;
 use gongkai_log::note::NOTE_BYTES_MAX;
 use gongkai_log::tile::{self, BUNDLE_BYTES_MAX, TileKind, TilePath};
 use gongkai_log::{Fetch, TileSource};
+use tokio_rustls::rustls;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+
+use crate::outcome::Fault;
 
 /// Most bytes of one openings file: 256 lines, each far below what a line may have.
 pub const OPENINGS_BYTES_MAX: usize = 64 << 20;
@@ -22,6 +26,8 @@ pub const BUNDLE_FILES_MAX: usize = 4_000_000;
 /// How long one answer may take.
 const ANSWER_SECONDS_MAX: u64 = 60;
 const CONNECT_SECONDS_MAX: u64 = 10;
+/// Most bytes of a file of certificates: a system's whole list has some 200 KiB.
+const CA_BYTES_MAX: u64 = 1 << 20;
 
 /// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +63,60 @@ pub enum FetchError {
     Short(String),
 }
 
-/// An agent with the time limits that every request of ours has.
+/// An agent with the time limits that every request of ours has. It trusts the well-known authorities.
 pub fn agent() -> ureq::Agent {
+    limited(TlsConfig::default())
+}
+
+/// An agent that trusts the certificates of a PEM file, and nothing else.
+///
+/// # Errors
+/// A fault of wrong use: no such file, or no certificate in it.
+pub fn agent_trusting(file: &Path) -> Result<ureq::Agent, Fault> {
+    let place = format!("--ca {}", file.display());
+    let mut text = Vec::new();
+    let read = File::open(file).and_then(|opened| opened.take(CA_BYTES_MAX).read_to_end(&mut text));
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Fault::usage(place.clone(), "没有这个文件"),
+        _ => Fault::failed(place.clone(), &error),
+    })?;
+    let items = parse_pem(&text).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    });
+    let certificates: Vec<_> = items.collect();
+    if certificates.is_empty() {
+        let remedy = "请给出 PEM 格式的证书，例如账本目录的 keys/internal-tls.pem";
+        return Err(Fault::usage(place, "里面没有证书").mend(remedy));
+    }
+    let roots = RootCerts::new_with_certs(&certificates);
+    Ok(limited(TlsConfig::builder().root_certs(roots).build()))
+}
+
+/// What an address that did not answer means for whoever asked it.
+pub fn unanswered(url: &str, error: &ureq::Error) -> Fault {
+    match certificate_error(error) {
+        Some(error) => Fault::usage(url, format!("这个地址的证书不受信任（{error}）")).mend(
+            "如果是账本自己的证书，请用 --ca 给出它：账本目录的 keys/internal-tls.pem，经可靠的途径取得；\
+             网址里的名称也要是证书上的",
+        ),
+        None => Fault::failed(url, error).mend("请检查网络和 --url"),
+    }
+}
+
+/// Why a certificate was not accepted, if that is why.
+fn certificate_error(error: &ureq::Error) -> Option<&rustls::Error> {
+    let error = match error {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+        _ => None,
+    };
+    error.filter(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
+}
+
+fn limited(tls: TlsConfig) -> ureq::Agent {
     ureq::Agent::config_builder()
+        .tls_config(tls)
         .timeout_connect(Some(Duration::from_secs(CONNECT_SECONDS_MAX)))
         .timeout_global(Some(Duration::from_secs(ANSWER_SECONDS_MAX)))
         .http_status_as_error(false)
@@ -79,9 +136,14 @@ pub struct HttpFetch {
 impl HttpFetch {
     /// The log of a ledger at this address, with or without `/log` at its end.
     pub fn new(url: &str) -> Self {
+        Self::with(agent(), url)
+    }
+
+    /// The same, asked by an agent of the caller's.
+    pub fn with(agent: ureq::Agent, url: &str) -> Self {
         let url = url.trim_end_matches('/');
         let url = url.strip_suffix("/log").unwrap_or(url);
-        Self { agent: agent(), base: format!("{url}/log") }
+        Self { agent, base: format!("{url}/log") }
     }
 
     /// A file below `/log/`; `None` when there is none.

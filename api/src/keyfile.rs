@@ -187,8 +187,9 @@ fn decrypted(pem: &str, passphrase: &str) -> Option<Zeroizing<[u8; 32]>> {
     (info.algorithm.oid == ED25519).then(|| Zeroizing::new(seed))
 }
 
+/// Options for a new file that only its owner can read.
 #[cfg(unix)]
-fn private_file() -> OpenOptions {
+pub(crate) fn private_file() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
@@ -196,7 +197,7 @@ fn private_file() -> OpenOptions {
 }
 
 #[cfg(not(unix))]
-fn private_file() -> OpenOptions {
+pub(crate) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     options
@@ -204,7 +205,7 @@ fn private_file() -> OpenOptions {
 
 /// A private key that others can read is no private key, and whoever can write it can swap it.
 #[cfg(unix)]
-fn check_mode(path: &Path, file: &File) -> Result<(), KeyFileError> {
+pub(crate) fn check_mode(path: &Path, file: &File) -> Result<(), KeyFileError> {
     use std::os::unix::fs::PermissionsExt as _;
     let metadata = file.metadata().map_err(|source| KeyFileError::Io { path: path.to_owned(), source })?;
     let mode = metadata.permissions().mode() & 0o777;
@@ -213,7 +214,7 @@ fn check_mode(path: &Path, file: &File) -> Result<(), KeyFileError> {
 }
 
 #[cfg(not(unix))]
-fn check_mode(_: &Path, _: &File) -> Result<(), KeyFileError> {
+pub(crate) fn check_mode(_: &Path, _: &File) -> Result<(), KeyFileError> {
     Ok(())
 }
 

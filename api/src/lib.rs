@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod fetch;
 pub mod http;
 pub mod keyfile;
+pub mod login;
 pub mod outbox;
 pub mod outcome;
 pub mod site;

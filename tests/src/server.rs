@@ -227,6 +227,12 @@ pub fn get(url: &str) -> Answer {
     answer(agent().get(url).call()).unwrap_or_else(|e| panic!("{url:.200}: {e}"))
 }
 
+/// Reads an address with headers.
+pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Answer {
+    let request = headers.iter().fold(agent().get(url), |request, (name, value)| request.header(*name, *value));
+    answer(request.call()).unwrap_or_else(|e| panic!("{url:.200}: {e}"))
+}
+
 /// Posts JSON.
 pub fn post(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
     try_post(url, headers, body).unwrap_or_else(|e| panic!("{url}: {e}"))

@@ -235,6 +235,7 @@ fn write_config(layout: &Layout, new: &NewLedger) -> Result<(), Fault> {
         internal_listen: None,
         vault_key_command: None,
         vault_passphrase_file: None,
+        internal_names: Vec::new(),
     };
     config.write(layout)
 }

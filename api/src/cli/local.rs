@@ -12,44 +12,82 @@ use zeroize::Zeroizing;
 use super::{terminal, vault};
 use crate::client::{Client, Hand};
 use crate::config::Config;
+use crate::fetch::{self, HttpFetch};
 use crate::http::zone;
 use crate::keyfile;
 use crate::outcome::Fault;
 
 /// A ledger on this machine or elsewhere.
 #[derive(Debug, Clone, clap::Args)]
-#[group(required = true, multiple = false)]
+#[group(skip)]
 pub struct Place {
+    #[command(flatten)]
+    at: At,
+    /// https 网址只信任这个文件里的证书（PEM），例如账本目录的 keys/internal-tls.pem
+    #[arg(long, value_name = "文件", conflicts_with = "dir")]
+    ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[group(required = true, multiple = false)]
+struct At {
     /// 本机的账本目录（网站没有在运行时）
     #[arg(long, value_name = "目录")]
-    pub dir: Option<PathBuf>,
+    dir: Option<PathBuf>,
     /// 账本的网址，例如 <http://127.0.0.1:8081>
     #[arg(long, value_name = "网址")]
-    pub url: Option<String>,
+    url: Option<String>,
+}
+
+/// An agent that trusts the certificates of a file, or without one the well-known authorities.
+///
+/// # Errors
+/// A file that holds no certificate.
+pub fn agent(ca: Option<&PathBuf>) -> Result<ureq::Agent, Fault> {
+    ca.map_or_else(|| Ok(fetch::agent()), |file| fetch::agent_trusting(file))
 }
 
 impl Place {
+    /// The directory, if it is on this machine.
+    pub fn dir(&self) -> Option<&Path> {
+        self.at.dir.as_deref()
+    }
+
+    /// The published log of the ledger at an address.
+    ///
+    /// # Errors
+    /// No address was given, or a file that holds no certificate.
+    pub fn fetch(&self) -> Result<HttpFetch, Fault> {
+        let url = self.at.url.as_deref().ok_or_else(neither)?;
+        Ok(HttpFetch::with(agent(self.ca.as_ref())?, url))
+    }
+
     /// A client of the ledger.
     ///
     /// # Errors
     /// No ledger there, or another process holds it.
     pub async fn client(&self, clock: Arc<dyn Clock>) -> Result<Client, Fault> {
-        match (&self.dir, &self.url) {
+        match (&self.at.dir, &self.at.url) {
             (Some(dir), _) => Ok(Client::local(open(&Layout::new(dir), Arc::clone(&clock)).await?, clock)),
-            (None, Some(url)) => Client::remote(url, clock),
-            (None, None) => Err(Fault::usage("--dir、--url", "必须给出其中一个")),
+            (None, Some(url)) => Client::remote(url, agent(self.ca.as_ref())?, clock),
+            (None, None) => Err(neither()),
         }
     }
 
     /// Where signed statements wait until they are answered.
     pub fn outbox(&self) -> PathBuf {
-        if let Some(dir) = &self.dir {
+        if let Some(dir) = &self.at.dir {
             return dir.join("outbox");
         }
         let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
         let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
         state.or_else(home).unwrap_or_else(|| PathBuf::from(".")).join("gongkai/outbox")
     }
+}
+
+/// The parser of the command line lets nobody come here.
+fn neither() -> Fault {
+    Fault::usage("--dir、--url", "必须给出其中一个")
 }
 
 /// Who signs.
@@ -84,14 +122,22 @@ impl Signing {
     }
 
     fn read(&self, path: &Path) -> Result<SigningKey, Fault> {
-        let mut asked = Ok(None);
-        let key = keyfile::read(path, || {
-            asked = terminal::passphrase(self.passphrase_file.as_ref(), path);
-            asked.as_ref().ok().cloned().flatten()
-        });
-        asked?;
-        Ok(key?)
+        person_key(path, self.passphrase_file.as_ref())
     }
+}
+
+/// Reads a person's key; asks for its passphrase where it has one.
+///
+/// # Errors
+/// A key file that cannot be used.
+pub fn person_key(path: &Path, passphrase_file: Option<&PathBuf>) -> Result<SigningKey, Fault> {
+    let mut asked = Ok(None);
+    let key = keyfile::read(path, || {
+        asked = terminal::passphrase(passphrase_file, path);
+        asked.as_ref().ok().cloned().flatten()
+    });
+    asked?;
+    Ok(key?)
 }
 
 /// `ROLE=FILE`, or a file alone.

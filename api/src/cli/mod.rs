@@ -23,6 +23,7 @@ pub mod keygen;
 pub mod kinds;
 pub mod local;
 pub mod proof;
+pub mod read;
 pub mod reading;
 pub mod rebuild;
 pub mod serve;
@@ -63,6 +64,8 @@ pub enum Command {
     Kinds(kinds::Args),
     /// 签名并提交命令文件
     Submit(submit::Args),
+    /// 用钥匙登录，读内部页面的数据
+    Read(read::Args),
     /// 导入表格（CSV、XLS、XLSX、JSON）
     Import(import::Args),
     /// 导出可自证的归档，或数据表
@@ -86,6 +89,8 @@ impl Command {
     fn json(&self) -> bool {
         match self {
             Self::Demo(_) | Self::Serve(_) => false,
+            // What it prints is JSON, and so is why it prints nothing.
+            Self::Read(_) => true,
             Self::Init(args) => args.json,
             Self::Keygen(args) => args.json,
             Self::Kinds(args) => args.json,
@@ -109,6 +114,7 @@ impl Command {
             Self::Keygen(args) => keygen::run(&args),
             Self::Kinds(args) => kinds::run(&args),
             Self::Submit(args) => submit::run(args).await,
+            Self::Read(args) => blocking(move || read::run(&args)).await,
             Self::Import(args) => import::run(args).await,
             Self::Export(args) => blocking(move || export::run(&args)).await,
             Self::Proof(args) => blocking(move || proof::run(&args)).await,

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::local::Place;
 use super::reading::Reading;
 use super::terminal;
-use crate::fetch::{HttpFetch, Tiles};
+use crate::fetch::Tiles;
 use crate::outcome::{Fault, Outcome, Verdict};
 
 /// Options of `proof`.
@@ -37,10 +37,9 @@ pub struct Args {
 /// # Errors
 /// No such entry, no such ledger, or a file that cannot be written.
 pub fn run(args: &Args) -> Outcome {
-    let (proof, entry) = match (&args.place.dir, &args.place.url) {
-        (Some(dir), _) => prove(&DirectoryFetch::new(Layout::new(dir).log()), args.index)?,
-        (None, Some(url)) => prove(&HttpFetch::new(url), args.index)?,
-        (None, None) => return Err(Fault::usage("--dir、--url", "必须给出其中一个")),
+    let (proof, entry) = match args.place.dir() {
+        Some(dir) => prove(&DirectoryFetch::new(Layout::new(dir).log()), args.index)?,
+        None => prove(&args.place.fetch()?, args.index)?,
     };
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("entry-{}.tlog-proof", args.index)));
     let beside = out.with_extension("entry");

@@ -1,7 +1,7 @@
 //! `serve`: opens ledger and views, and serves until it is told to stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,10 @@ use tokio::sync::watch;
 
 use super::{local, terminal, vault};
 use crate::config::Config;
-use crate::http::server::Limits;
-use crate::http::{Bound, ServeOptions, SiteOptions, serve};
+use crate::http::server::{Limits, ServeError, is_this_machine};
+use crate::http::tls::{Identity, TlsError};
+use crate::http::{Bound, InternalOptions, ServeOptions, SiteOptions, serve};
+use crate::keyfile::KeyFileError;
 use crate::outcome::{Fault, Outcome, Verdict, chain};
 
 /// Options of `serve`.
@@ -22,6 +24,8 @@ use crate::outcome::{Fault, Outcome, Verdict, chain};
 #[command(
     after_help = "例子：\n  $ gongkai serve --dir ledger\n  $ gongkai serve --dir ledger --listen 0.0.0.0:8080 --internal-listen 127.0.0.1:8081\n  \
     $ gongkai serve --dir public --published-only\n\n\
+    内部地址用 https，证书和私钥第一次启动时生成在账本目录的 keys/internal-tls.pem 和 internal-tls.key，也可换成自己的；\n\
+    只有本机地址（127.0.0.1）还能用 http。办理人员用 gongkai read、submit 时以 --ca 给出这份证书。\n\n\
     --published-only 用在只放已发布文件的机器上：目录里只要 log/ 和 gongkai.toml，不需要数据库和任何私钥。\n\
     把账本目录的 log/ 同步过去时保留文件时间，检查点文件（log/checkpoint）放在最后。"
 )]
@@ -105,11 +109,10 @@ async fn published(serving: Serving) -> Outcome {
         views,
         clock: local::clock(),
         listen: config.listen,
-        internal_listen: None,
-        internal_anywhere: false,
+        internal: None,
         site: site(config, is_demo),
         limits: Limits::default(),
-        on_bound: Some(Box::new(announce)),
+        on_bound: Some(Box::new(|bound| announce(bound, None))),
     };
     let ended = follow(options, engine).await;
     looking.abort();
@@ -151,6 +154,12 @@ pub async fn start(serving: Serving) -> Outcome {
         ));
     }
     let (views, engine) = opened(&layout, Arc::new(ledger.clone())).await?;
+    let internal = config.internal_listen.map(|listen| InternalOptions {
+        listen,
+        anywhere: internal_anywhere,
+        identity: Identity::new(layout.keys(), listen, &config.internal_names),
+    });
+    let certificate = internal.as_ref().map(|internal| internal.identity.certificate());
     let options = ServeOptions {
         ledger: Some(ledger.clone()),
         log: layout.log(),
@@ -158,11 +167,10 @@ pub async fn start(serving: Serving) -> Outcome {
         views,
         clock,
         listen: config.listen,
-        internal_listen: config.internal_listen,
-        internal_anywhere,
+        internal,
         site: site(config, is_demo),
         limits: Limits::default(),
-        on_bound: Some(Box::new(announce)),
+        on_bound: Some(Box::new(move |bound| announce(bound, certificate.as_deref()))),
     };
     let ended = follow(options, engine).await;
     // Nothing new arrives any more: what was accepted is committed and published, then the lock is given back.
@@ -185,16 +193,29 @@ async fn follow(options: ServeOptions, engine: Engine) -> Result<(), Fault> {
     let served = serve(options, stop_signal()).await;
     stop.send_replace(true);
     let followed = following.await;
-    served.map_err(|error| Fault::failed("网站", &error).mend("请换一个地址，或停下占用它的程序"))?;
+    served.map_err(|error| fault(&error))?;
     followed.map_err(|error| Fault::failed("查询库", &error))
 }
 
-fn announce(bound: Bound) {
+fn fault(error: &ServeError) -> Fault {
+    match error {
+        ServeError::Tls(TlsError::Names { .. }) => Fault::usage("gongkai.toml 的 internal_names", chain(error))
+            .mend("名称只能是域名（中文域名写成 xn-- 的形式）或 IP 地址"),
+        ServeError::Tls(TlsError::Open(KeyFileError::Open { path, .. })) => {
+            Fault::usage("内部监听", chain(error)).mend(format!("请运行 chmod 600 {}", path.display()))
+        }
+        ServeError::Tls(_) => Fault::usage("内部监听", chain(error))
+            .mend("请把配套的证书和私钥（PEM）放进 keys/；或把这两个文件都移走，启动时会重新生成"),
+        error => Fault::failed("网站", error).mend("请换一个地址，或停下占用它的程序"),
+    }
+}
+
+fn announce(bound: Bound, certificate: Option<&Path>) {
     // A terminal that has gone is no reason to stop serving.
     let _ = terminal::say(format_args!("网站 http://{}", bound.public));
-    if let Some(internal) = bound.internal {
-        let _ = terminal::say(format_args!("内部 http://{internal}"));
-    }
+    let Some((internal, certificate)) = bound.internal.zip(certificate) else { return };
+    let plain = if is_this_machine(internal) { format!("；本机也可用 http://{internal}") } else { String::new() };
+    let _ = terminal::say(format_args!("内部 https://{internal}（证书 {}{plain}）", certificate.display()));
 }
 
 /// Listens for SIGTERM and SIGINT from now on, not from the first poll on: whoever reads our address may

@@ -20,7 +20,7 @@ const FILE_BYTES_MAX: u64 = 1 << 30;
 /// Options of `submit`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "例子：\n  $ gongkai submit --dir ledger --key chen.key pledges.jsonl\n  \
-    $ gongkai submit --url http://127.0.0.1:8081 --key chen.key --cosign supervisor=wu.key --cosign zhou.key book.json\n  \
+    $ gongkai submit --url https://nb.example.gov.cn:8081 --ca internal-tls.pem --key chen.key --cosign supervisor=wu.key --cosign zhou.key book.json\n  \
     $ gongkai kinds pledge.made.v1 --sample | gongkai submit --dir ledger --key chen.key -\n\n\
     每条命令一个回执或一个理由。中断后用同样的命令再运行一次，已入账的不会重复；\n\
     有退回的，请把退回的几条改好另存一个文件再提交。")]

@@ -44,6 +44,9 @@ pub struct Config {
     /// File whose first line is the passphrase of `keys/vault.key`, from the ledger's directory on.
     #[serde(default)]
     pub vault_passphrase_file: Option<PathBuf>,
+    /// Names and addresses, besides `localhost` and the listen address, by which readers reach the internal side.
+    #[serde(default)]
+    pub internal_names: Vec<String>,
 }
 
 /// Where the public site listens when nothing else is said.
@@ -70,6 +73,13 @@ impl Config {
             }
             None => "# vault_key_command = [\"/usr/local/bin/kms-get\", \"gongkai-vault\"]".to_owned(),
         };
+        let names = match self.internal_names.as_slice() {
+            [] => "# internal_names = [\"nb.example.gov.cn\"]".to_owned(),
+            names => {
+                let names: Vec<String> = names.iter().map(|name| quote(name)).collect();
+                format!("internal_names = [{}]", names.join(", "))
+            }
+        };
         let base_url = match &self.base_url {
             Some(url) => format!("base_url = {}", quote(url)),
             None => "# base_url = \"https://gk.example.gov.cn\"".to_owned(),
@@ -78,7 +88,8 @@ impl Config {
             "# 公开账本的配置。账本标识一经创建不能更改。\norigin = {}\n# 账本名称和主管机构代码。\nname = {}\norg = {}\n\
              # 主办单位和联系方式，显示在每页下方。\ncontact = {}\n# 群众访问的网址，印在二维码里。\n{base_url}\n\
              # 公众网站监听的地址；对外服务请改为 0.0.0.0:8080。\nlisten = {}\n\
-             # 内部办理页面监听的地址，只应让内部网络到达。\n{internal}\n\
+             # 内部办理页面监听的地址，只应让内部网络到达；除本机外一律加密（https）。\n{internal}\n\
+             # 内部页面另用的名称，写进自动生成的证书；改后删去 keys/internal-tls.pem 再启动。\n{names}\n\
              # 限阅库的主密钥：口令文件（keys/vault.key 的口令，从账本目录起算），或由密钥管理系统的命令给出。\n\
              {passphrase}\n{command}\n",
             quote(&self.origin),
@@ -151,6 +162,7 @@ mod tests {
             internal_listen: None,
             vault_key_command: None,
             vault_passphrase_file: None,
+            internal_names: Vec::new(),
         }
     }
 
@@ -165,6 +177,8 @@ mod tests {
             ..sample()
         };
         assert_eq!(Config::parse(&vault.to_text()), Ok(vault));
+        let named = Config { internal_names: vec!["nb.example".into(), "10.1.2.3".into()], ..sample() };
+        assert_eq!(Config::parse(&named.to_text()), Ok(named));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What every request passes: limits, time, security headers, and one line in the log.
 //!
 //! The log line has method, path template, status and duration, and nothing else: no address, no
-//! query (people search for names), no header, no body. There are no cookies and no sessions.
+//! query (people search for names), no header, no body. Cookies and sessions are the internal side's alone
+//! (`internal`).
 //!
 //! Not here: limits of connections (`server`) and of bodies (each endpoint that takes one).
 

@@ -1,4 +1,5 @@
-//! HTTP: the public site, the JSON API, feeds, the log, and on the internal listener the writing.
+//! HTTP: the public site, the JSON API, feeds, the log, and on the internal listener the writing and what
+//! needs signing in.
 //!
 //! A handler extracts, calls, wraps: it holds no SQL, reads no clock and decides nothing about the
 //! domain. What it shows comes from two places only: the views (boards, histories, search) and the
@@ -13,6 +14,7 @@ pub mod assets;
 pub mod caching;
 pub mod feeds;
 pub mod guard;
+pub mod internal;
 pub mod log;
 pub mod openapi;
 pub mod pages;
@@ -20,6 +22,7 @@ pub mod problem;
 pub mod published;
 pub mod query;
 pub mod server;
+pub mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -41,9 +44,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 
+use internal::sign_in::SignIn;
 use problem::Problem;
 use published::Published;
-use server::{Limits, Listener, ServeError};
+use server::{Limits, Listener, ServeError, Transport};
 
 /// Downloads of whole tables at once: each holds a connection of the views for as long as it lasts.
 const DOWNLOADS_MAX: usize = 4;
@@ -88,16 +92,24 @@ pub struct ServeOptions {
     pub clock: Arc<dyn Clock>,
     /// Address of the public listener; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Address of the internal listener, which also takes submissions; none without it.
-    pub internal_listen: Option<SocketAddr>,
-    /// The internal listener may be reachable from other machines.
-    pub internal_anywhere: bool,
+    /// The internal listener, which also takes submissions; none without it.
+    pub internal: Option<InternalOptions>,
     /// How the ledger presents itself.
     pub site: SiteOptions,
     /// Limits of connections and requests.
     pub limits: Limits,
     /// Is told the bound addresses before the first connection is accepted.
     pub on_bound: Option<Box<dyn FnOnce(Bound) + Send>>,
+}
+
+/// The internal listener.
+pub struct InternalOptions {
+    /// Its address; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// It may be reachable from other machines.
+    pub anywhere: bool,
+    /// Its key and certificate.
+    pub identity: tls::Identity,
 }
 
 /// The addresses that the listeners have.
@@ -147,6 +159,7 @@ pub struct Shared {
     pub about: About,
     clock: Arc<dyn Clock>,
     downloads: Arc<Semaphore>,
+    sign_in: SignIn,
 }
 
 impl Deref for App {
@@ -162,7 +175,8 @@ impl App {
     pub fn new(ledger: Option<Ledger>, log: &Path, views: Views, clock: Arc<dyn Clock>, about: About) -> Self {
         let published = Published::new(log);
         let downloads = Arc::new(Semaphore::new(DOWNLOADS_MAX));
-        Self(Arc::new(Shared { ledger, views, published, about, clock, downloads }))
+        let sign_in = SignIn::default();
+        Self(Arc::new(Shared { ledger, views, published, about, clock, downloads, sign_in }))
     }
 
     /// The ledger, where there is one to write to.
@@ -217,9 +231,9 @@ pub fn public_router(app: &App, limits: &Limits) -> Router {
     finish(readable().merge(api::refuse_writing()), app, limits)
 }
 
-/// What [`public_router`] has, and writing.
+/// What [`public_router`] has, writing, and what needs signing in.
 pub fn internal_router(app: &App, limits: &Limits) -> Router {
-    finish(readable().merge(api::routes(true)), app, limits)
+    finish(readable().merge(api::routes(true)).merge(internal::routes(app, internal::doors())), app, limits)
 }
 
 fn readable() -> Router<App> {
@@ -247,33 +261,24 @@ fn finish(router: Router<App>, app: &App, limits: &Limits) -> Router {
         .with_state(app.clone())
 }
 
+/// What the internal listener speaks.
+fn transport(options: &InternalOptions, clock: &dyn Clock) -> Result<Transport, ServeError> {
+    if !options.anywhere && !server::is_this_machine(options.listen) {
+        return Err(ServeError::NotLoopback(options.listen));
+    }
+    Ok(Transport::internal(options.listen, options.identity.open(clock.now())?))
+}
+
 /// Serves until `shutdown`, then answers what was accepted and returns.
 ///
 /// # Errors
 /// [`ServeError`] when an address cannot be had, or connections had to be cut at the end.
 pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-    let ServeOptions {
-        ledger,
-        log,
-        vkey,
-        views,
-        clock,
-        listen,
-        internal_listen,
-        internal_anywhere,
-        site,
-        limits,
-        on_bound,
-    } = options;
-    if let Some(address) = internal_listen
-        && !internal_anywhere
-        && !address.ip().is_loopback()
-    {
-        return Err(ServeError::NotLoopback(address));
-    }
+    let ServeOptions { ledger, log, vkey, views, clock, listen, internal, site, limits, on_bound } = options;
+    let transport = internal.as_ref().map(|options| transport(options, clock.as_ref())).transpose()?;
     let public = Listener::bind(listen).await?;
-    let internal = match internal_listen {
-        Some(address) => Some(Listener::bind(address).await?),
+    let internal = match internal.zip(transport) {
+        Some((options, transport)) => Some(Listener::bind(options.listen).await?.speaking(transport)),
         None => None,
     };
     let bound = Bound { public: public.address(), internal: internal.as_ref().map(Listener::address) };

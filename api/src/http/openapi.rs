@@ -14,7 +14,7 @@ use super::problem::TABLE;
 
 /// One operation of the API with its handler.
 pub struct Endpoint {
-    /// `get`, `post` or `put`.
+    /// `get`, `post`, `put` or `delete`.
     pub method: &'static str,
     /// Path template, the same for router and description.
     pub path: &'static str,
@@ -75,6 +75,12 @@ pub const JSON: &str = "application/json";
 
 fn reference(schema: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{schema}") })
+}
+
+/// Every endpoint of both listeners.
+pub fn everything() -> Vec<Endpoint> {
+    let internal = super::internal::doors().into_iter().map(|door| door.endpoint);
+    super::api::endpoints().into_iter().chain(internal).collect()
 }
 
 /// The whole description.
@@ -294,6 +300,7 @@ fn fixed_schemas() -> Map<String, Value> {
     let mut schemas = values();
     schemas.extend(writing());
     schemas.extend(super::api::schemas());
+    schemas.extend(super::internal::schemas());
     schemas
 }
 
@@ -421,7 +428,7 @@ mod tests {
     use super::*;
 
     fn described() -> Value {
-        document(&super::super::api::endpoints(), "清溪县公开账本", "https://gongkai.example")
+        document(&everything(), "清溪县公开账本", "https://gongkai.example")
     }
 
     fn references(value: &Value, into: &mut BTreeSet<String>) {
@@ -453,7 +460,7 @@ mod tests {
 
     #[test]
     fn every_endpoint_is_described_once_with_its_parameters_and_a_good_answer() {
-        let endpoints = super::super::api::endpoints();
+        let endpoints = everything();
         let ids: BTreeSet<&str> = endpoints.iter().map(|endpoint| endpoint.id).collect();
         assert_eq!(ids.len(), endpoints.len());
         for endpoint in &endpoints {

@@ -5,7 +5,10 @@
 //! those beyond wait in the kernel's queue, where they cost us nothing. On shutdown nothing new is
 //! accepted, what was accepted is answered, and only then does [`run`] return.
 //!
-//! Not here: what is served (`mod.rs`) and the limits of one request (`guard`). TLS ends before us.
+//! The public listener speaks plain HTTP, TLS ends before it. The internal one speaks TLS; on a loopback
+//! address it also answers plain HTTP on the same port, told apart by the first byte.
+//!
+//! Not here: what is served (`mod.rs`), the limits of one request (`guard`), key and certificate (`tls`).
 
 use std::future::Future;
 use std::io;
@@ -15,15 +18,22 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, Sleep};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::tls::TlsError;
+
+/// First byte of a TLS handshake record (RFC 8446 §5.1); no HTTP request begins with it.
+const HANDSHAKE: u8 = 0x16;
 
 /// What a client may ask of the server, whatever it asks for.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +44,8 @@ pub struct Limits {
     pub header_bytes_max: usize,
     /// Headers of one request.
     pub headers_max: usize,
-    /// From the first byte of a request, or the end of the one before, to the end of its headers.
+    /// From the first byte of a request, or the end of the one before, to the end of its headers; also for
+    /// the handshake of TLS.
     pub header_read_time_max: Duration,
     /// How long a client may take no byte of an answer.
     pub write_stall_time_max: Duration,
@@ -73,16 +84,46 @@ pub enum ServeError {
     /// The internal listener would be reachable from other machines.
     #[error("the internal listener {0} is no loopback address; allow other addresses explicitly")]
     NotLoopback(SocketAddr),
+    /// The internal listener has no usable key or certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Requests were still running when the time for draining was over; none of them was acknowledged.
     #[error("{0} connections were cut on shutdown")]
     Cut(usize),
 }
 
+/// What the connections of a listener speak.
+#[derive(Clone)]
+pub enum Transport {
+    /// HTTP in the clear.
+    Plain,
+    /// TLS and nothing else.
+    Tls(TlsAcceptor),
+    /// TLS, and HTTP in the clear for programs and proxies of this machine.
+    Either(TlsAcceptor),
+}
+
+impl Transport {
+    /// What the internal listener speaks at an address: in the clear only what no other machine can send.
+    pub fn internal(address: SocketAddr, tls: TlsAcceptor) -> Self {
+        if is_this_machine(address) { Self::Either(tls) } else { Self::Tls(tls) }
+    }
+}
+
+/// Whether only this machine reaches an address.
+pub fn is_this_machine(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
+/// Marks requests that came over TLS, as an extension.
+#[derive(Clone, Copy, Debug)]
+pub struct Secured;
+
 /// A socket that listens and whose connections nobody answers yet.
-#[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    transport: Transport,
 }
 
 impl Listener {
@@ -91,7 +132,14 @@ impl Listener {
         let failed = |source| ServeError::Bind { address, source };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        Ok(Self { socket, address })
+        Ok(Self { socket, address, transport: Transport::Plain })
+    }
+
+    /// The same with another transport than plain HTTP.
+    #[must_use]
+    pub fn speaking(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
     }
 
     /// The address that it has.
@@ -115,14 +163,7 @@ pub async fn run(
     let (stop, stopped) = watch::channel(());
     let mut accepting = tokio::task::JoinSet::new();
     for (listener, router) in listeners {
-        accepting.spawn(accept(
-            listener.socket,
-            router,
-            limits,
-            Arc::clone(&slots),
-            Arc::clone(&graceful),
-            stopped.clone(),
-        ));
+        accepting.spawn(accept(listener, router, limits, Arc::clone(&slots), Arc::clone(&graceful), stopped.clone()));
     }
     drop(stopped);
     shutdown.await;
@@ -139,7 +180,7 @@ pub async fn run(
 }
 
 async fn accept(
-    socket: TcpListener,
+    listener: Listener,
     router: Router,
     limits: Limits,
     slots: Arc<Semaphore>,
@@ -152,6 +193,9 @@ async fn accept(
         .max_headers(limits.headers_max)
         .max_header_size(limits.header_bytes_max)
         .half_close(false);
+    let Listener { socket, transport, .. } = listener;
+    let secured = router.clone().layer(Extension(Secured));
+    let serving = Serving { http, transport, router, secured, limits };
     loop {
         // A slot first, a connection then: beyond the limit clients wait in the kernel's queue.
         let accepted = tokio::select! {
@@ -168,15 +212,78 @@ async fn accept(
                 continue;
             }
         };
-        let io = TokioIo::new(Stalling::new(stream, limits.write_stall_time_max));
-        let connection = http.serve_connection(io, TowerToHyperService::new(router.clone()));
-        let connection = graceful.watch(connection);
+        let connection = serving.clone().connection(stream, graceful.watcher(), stopped.clone());
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+                tracing::debug!(error, "a connection ended early");
             }
             drop(slot);
         });
+    }
+}
+
+/// What the connections of one listener share.
+#[derive(Clone)]
+struct Serving {
+    http: http1::Builder,
+    transport: Transport,
+    router: Router,
+    /// The same routes for requests that come over TLS.
+    secured: Router,
+    limits: Limits,
+}
+
+/// A connection that is ready for HTTP.
+enum Wire {
+    Plain(Stalling),
+    Tls(Box<TlsStream<Stalling>>),
+}
+
+impl Serving {
+    /// Answers one connection to its end.
+    async fn connection(
+        self,
+        stream: TcpStream,
+        watcher: Watcher,
+        mut stopped: watch::Receiver<()>,
+    ) -> Result<(), String> {
+        let begun = tokio::time::timeout(self.limits.header_read_time_max, self.begin(stream));
+        let wire = tokio::select! {
+            biased;
+            begun = begun => begun.map_err(|_| "no handshake in time")?.map_err(|error| error.to_string())?,
+            // No byte of a request has come, so there is nothing to answer.
+            _ = stopped.changed() => return Ok(()),
+        };
+        match wire {
+            Wire::Plain(stream) => self.answer(stream, self.router.clone(), watcher).await,
+            Wire::Tls(stream) => self.answer(*stream, self.secured.clone(), watcher).await,
+        }
+    }
+
+    /// Finds out what the client speaks, and shakes hands if it is TLS.
+    async fn begin(&self, stream: TcpStream) -> io::Result<Wire> {
+        let tls = match &self.transport {
+            Transport::Plain => None,
+            Transport::Tls(tls) => Some(tls),
+            Transport::Either(tls) => {
+                let mut first = [0];
+                let has_come = stream.peek(&mut first).await? > 0;
+                (has_come && first == [HANDSHAKE]).then_some(tls)
+            }
+        };
+        let stream = Stalling::new(stream, self.limits.write_stall_time_max);
+        match tls {
+            None => Ok(Wire::Plain(stream)),
+            Some(tls) => Ok(Wire::Tls(Box::new(tls.accept(stream).await?))),
+        }
+    }
+
+    async fn answer<S>(&self, stream: S, router: Router, watcher: Watcher) -> Result<(), String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let connection = self.http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        watcher.watch(connection).await.map_err(|error| error.to_string())
     }
 }
 

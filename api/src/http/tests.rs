@@ -3,6 +3,7 @@
 mod limits;
 mod log;
 mod pages;
+mod transport;
 mod writing;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub struct Town {
     pub fixture: Fixture,
     pub public: Router,
     pub internal: Router,
+    pub app: App,
     engine: Engine,
     _views: TempDir,
 }
@@ -90,7 +92,7 @@ impl Town {
         let app = App::new(Some(fixture.ledger.clone()), &log, views, fixture.clock.clone(), about);
         let limits = Limits::default();
         let (public, internal) = (public_router(&app, &limits), internal_router(&app, &limits));
-        let mut town = Self { fixture, public, internal, engine, _views: folder };
+        let mut town = Self { fixture, public, internal, app, engine, _views: folder };
         town.catch_up().await;
         town
     }

@@ -10,4 +10,5 @@ mod commands;
 mod imports;
 mod published_only;
 mod real_data;
+mod sign_in;
 mod wrong;

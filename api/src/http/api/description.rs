@@ -26,6 +26,6 @@ pub fn endpoint() -> Endpoint {
 }
 
 async fn describe(State(app): State<App>, headers: HeaderMap) -> Response {
-    let document = openapi::document(&super::endpoints(), &app.about.name, &app.about.base_url);
+    let document = openapi::document(&openapi::everything(), &app.about.name, &app.about.base_url);
     caching::tagged(&headers, "application/json", REVALIDATE, document.to_string().into_bytes())
 }

@@ -136,7 +136,7 @@ fn advice(status: u16) -> Vec<String> {
 /// No route has this address.
 pub async fn not_found(State(app): State<App>, OriginalUri(uri): OriginalUri) -> Response {
     let path = uri.path();
-    if path.starts_with("/api/") || path.starts_with("/log/") || path.starts_with("/feeds/") {
+    if ["/api/", "/internal/api/", "/log/", "/feeds/"].iter().any(|root| path.starts_with(root)) {
         return Problem::not_found("没有这个地址").into_response();
     }
     problem(&app, Problem::not_found("没有这个地址")).await

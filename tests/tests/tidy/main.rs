@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a rule that cannot read its files has failed")]
 
+mod policy;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;

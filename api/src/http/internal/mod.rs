@@ -1,0 +1,91 @@
+//! The internal side: signing in by challenge with a registered key, and what needs it.
+//!
+//! One table, [`doors`], has every endpoint with those who may call it; router, description and the golden list
+//! `tests/golden/endpoints.txt` are made from it. To whom an endpoint is closed, it does not exist: they
+//! get what any address without a page gets. Only the endpoints of signing in themselves tell that one is
+//! not signed in. To add an endpoint: a file here with its [`Door`], and its line in [`doors`]. What a reader
+//! then sees is decided matter by matter (`gongkai_domain::confidentiality::clear`), never here.
+//!
+//! Not here: submitting (`api::submissions`), which needs no session because statements carry their signatures.
+
+pub mod challenges;
+pub mod gate;
+pub mod me;
+pub mod sessions;
+pub mod sign_in;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::http::header::ALLOW;
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::Response;
+use axum::routing::MethodRouter;
+use gongkai_domain::confidentiality::Callers;
+use serde_json::{Map, Value};
+
+use super::openapi::Endpoint;
+use super::{App, pages};
+use gate::Gate;
+pub use gate::SignedIn;
+
+/// Start of every path of this side.
+pub const ROOT: &str = "/internal/";
+/// The cookie with a session's token; sent to this side only.
+pub const COOKIE_NAME: &str = "gongkai_session";
+/// Largest body of a request that signs in: a note of two names, a nonce and a signature.
+pub const BODY_BYTES_MAX: usize = 16 << 10;
+
+/// What an endpoint is for those who may not call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// It says that one has to sign in.
+    Told,
+    /// It does not exist.
+    Absent,
+}
+
+/// An endpoint with those who may call it.
+pub struct Door {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// Who may call it.
+    pub callers: Callers,
+    /// What it is for the others.
+    pub unseen: Unseen,
+}
+
+/// Every endpoint of this side, in the order of the description.
+pub fn doors() -> Vec<Door> {
+    let [open, close] = sessions::doors();
+    vec![challenges::door(), open, close, me::door()]
+}
+
+/// The schemas of all answers.
+pub fn schemas() -> Map<String, Value> {
+    [challenges::schemas(), sessions::schemas(), me::schemas()].into_iter().flatten().collect()
+}
+
+/// The routes of these doors.
+pub fn routes(app: &App, doors: Vec<Door>) -> Router<App> {
+    let mut by_path: BTreeMap<&str, MethodRouter<App>> = BTreeMap::new();
+    for door in doors {
+        let gate = Gate { app: app.clone(), callers: door.callers, unseen: door.unseen };
+        let handler = door.endpoint.handler.route_layer(from_fn_with_state(gate, gate::pass));
+        let others = by_path.remove(door.endpoint.path).unwrap_or_default();
+        by_path.insert(door.endpoint.path, others.merge(handler));
+    }
+    let router = by_path.into_iter().fold(Router::new(), |router, (path, methods)| {
+        // Another method would tell that the address exists, by its answer or by the header that lists the right ones.
+        let inside = Router::new().route(path, methods).method_not_allowed_fallback(pages::not_found);
+        router.route_service(path, inside.with_state(app.clone()))
+    });
+    router.layer(map_response(without_methods))
+}
+
+async fn without_methods(mut response: Response) -> Response {
+    response.headers_mut().remove(ALLOW);
+    response
+}
