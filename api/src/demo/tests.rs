@@ -460,6 +460,8 @@ const UNTOLD: &[&str] = &[
     "organization.split.v1",
     "receiver.appointed.v1",
     "receiver.withdrawn.v1",
+    "slot.opened.v1",
+    "erasure.ordered.v1",
     "disclosure.question_published.v1",
     "disclosure.question_withheld.v1",
     "letter.published.v1",

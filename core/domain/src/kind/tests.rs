@@ -84,7 +84,7 @@ fn every_field_of_every_kind_has_a_tier() {
             assert!(names.insert(field.name), "{}.{} twice", kind.name, field.name);
             assert!(!field.label.is_empty(), "{}.{}", kind.name, field.name);
             // A text in the body could never be withdrawn.
-            let is_text = matches!(field.shape, Shape::Text(_) | Shape::Texts(_));
+            let is_text = matches!(field.shape, Shape::Text(_) | Shape::Texts(_) | Shape::Proof(_));
             let in_slot = field.place != Place::Body;
             // What must not be public is in a slot, text or not.
             let is_confidential = in_slot && field.place != Place::Slot(Tier::Public);
