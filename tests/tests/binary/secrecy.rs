@@ -1,6 +1,7 @@
 //! What is sealed is in nothing public: canaries, two worlds that differ only behind a commitment, and guesses.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use gongkai_log::{Entry, Opening, Tier, slot, tile};
@@ -58,9 +59,14 @@ fn encodings(text: &str) -> Vec<Vec<u8>> {
     let wide = |big: bool| -> Vec<u8> {
         text.encode_utf16().flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
     };
-    let hex: String = utf8.iter().map(|byte| format!("{byte:02x}")).collect();
-    let percent: String = utf8.iter().map(|byte| format!("%{byte:02X}")).collect();
-    let escaped: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+    let (mut hex, mut percent, mut escaped) = (String::new(), String::new(), String::new());
+    for byte in utf8 {
+        write!(hex, "{byte:02x}").unwrap();
+        write!(percent, "%{byte:02X}").unwrap();
+    }
+    for unit in text.encode_utf16() {
+        write!(escaped, "\\u{unit:04x}").unwrap();
+    }
     let mut all = vec![utf8.to_vec(), wide(true), wide(false), percent.into_bytes(), escaped.into_bytes()];
     all.extend([hex.to_uppercase().into_bytes(), hex.into_bytes()]);
     all.push(encoding_rs::GBK.encode(text).0.into_owned());
@@ -209,9 +215,9 @@ fn two_worlds_with_the_same_commitments_give_byte_identical_public_answers() {
         assert!(server.stop().success());
         (pages, address)
     });
-    let [(here, at_here), (there, at_there)] = worlds;
-    assert_eq!(here.len(), there.len());
-    for ((path, status, body), (_, other_status, other_body)) in here.iter().zip(&there) {
+    let [(pages, address), (other_pages, other_address)] = worlds;
+    assert_eq!(pages.len(), other_pages.len());
+    for ((path, status, body), (_, other_status, other_body)) in pages.iter().zip(&other_pages) {
         assert_eq!(status, other_status, "{path}");
         // The port, and how long a search took, differ from run to run of one world as well.
         let plain = |body: &[u8], address: &str| {
@@ -219,7 +225,7 @@ fn two_worlds_with_the_same_commitments_give_byte_identical_public_answers() {
             let took = text.find("\"took_ms\":").map(|at| text[at..].split([',', '}']).next().unwrap().to_owned());
             took.map_or(text.clone(), |took| text.replace(&took, ""))
         };
-        assert!(plain(body, &at_here) == plain(other_body, &at_there), "{path}");
+        assert!(plain(body, &address) == plain(other_body, &other_address), "{path}");
     }
 }
 
