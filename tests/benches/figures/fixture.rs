@@ -123,6 +123,9 @@ pub(crate) struct Signed {
 /// A submission with its idempotency key.
 pub(crate) type Keyed = (String, Submission);
 
+/// Streams with their latest statements.
+pub(crate) type Heads = Vec<(StreamId, Head)>;
+
 /// Makes signed submissions.
 pub(crate) struct Press {
     origin: String,
@@ -283,7 +286,7 @@ impl Press {
     }
 
     /// Sheets to ask about, and their heads.
-    pub(crate) fn sheets(&self, count: u64) -> Outcome<(Vec<Keyed>, Vec<(StreamId, Head)>)> {
+    pub(crate) fn sheets(&self, count: u64) -> Outcome<(Vec<Keyed>, Heads)> {
         let (mut made, mut heads) = (Vec::new(), Vec::new());
         for number in 0..count {
             let author = self.author(number)?;
