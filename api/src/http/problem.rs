@@ -74,6 +74,8 @@ pub const TABLE: &[Row] = &[
     row("not_here", 403, "这里不能提交"),
     row("not_signed_in", 401, "没有登录"),
     row("sign_in_refused", 403, "登录没有通过"),
+    row("bad_work", 403, "工作量证明不可用"),
+    row("too_many", 429, "请求太多，请稍后再试"),
     row("cross_origin", 403, "请求来自别的网站"),
     row("method_not_allowed", 405, "不支持这种请求方法"),
     row("body_too_large", 413, "提交的内容太大"),

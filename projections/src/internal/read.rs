@@ -55,6 +55,18 @@ pub struct DueRow {
     pub rule: Option<String>,
 }
 
+impl DueRow {
+    /// A limit as it stands on a day.
+    pub(crate) fn on(due: &clock::Due, today: chrono::NaiveDate) -> Self {
+        Self {
+            what: due.what.to_owned(),
+            due_on: due.due_on,
+            days_over: due.days_over(today),
+            rule: due.rule.as_ref().map(|rule| format!("{}（{}）", rule.code.label(), rule.basis)),
+        }
+    }
+}
+
 /// A sealed matter in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MatterRow {
@@ -224,12 +236,7 @@ impl InternalViews {
     async fn show(&self, candidate: Candidate, today: chrono::NaiveDate) -> Result<MatterRow, InternalError> {
         let events = self.0.reader.stream(&candidate.stream).await?;
         let dues = self.0.ledger.with_world(|world| clock::dues(&state(&events), world));
-        let dues = dues.into_iter().map(|due| DueRow {
-            what: due.what.to_owned(),
-            due_on: due.due_on,
-            days_over: due.days_over(today),
-            rule: due.rule.as_ref().map(|rule| format!("{}（{}）", rule.code.label(), rule.basis)),
-        });
+        let dues = dues.iter().map(|due| DueRow::on(due, today));
         Ok(MatterRow {
             seq: candidate.seq.cast_unsigned(),
             stream: candidate.stream.to_string(),
