@@ -96,7 +96,12 @@ impl Office {
     ///
     /// # Errors
     /// No such kind, no body that may receive it, a server that does not answer.
-    pub fn write(&self, mut command: Command, code: Option<&str>, now: DateTime<Utc>) -> Result<Result<Written, No>, Fault> {
+    pub fn write(
+        &self,
+        mut command: Command,
+        code: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Result<Written, No>, Fault> {
         let kind = match command.kind() {
             Ok(kind) if kind.is_for_citizens() => kind,
             Ok(kind) => {
@@ -163,7 +168,8 @@ impl Office {
         let accepted: Accepted = serde_json::from_value(answer).map_err(|error| Fault::failed(&self.url, &error))?;
         if let Accepted::Promise(promised) = &accepted {
             let promise = Promise::open(&promised.promise, &self.intake);
-            let promise = promise.map_err(|error| Fault::ours(&self.url, format!("收件承诺不可信：{}", chain(&error))))?;
+            let promise =
+                promise.map_err(|error| Fault::ours(&self.url, format!("收件承诺不可信：{}", chain(&error))))?;
             if (promise.commitment, promise.origin.as_str()) != (promised.commitment, self.origin()) {
                 return Err(Fault::ours(&self.url, "收件承诺说的是另一件事项"));
             }
@@ -234,7 +240,9 @@ impl Office {
     /// A statement that is proven to be in the log.
     fn proven(&self, index: u64) -> Result<Statement, Fault> {
         let (entry, proof) = self.entry_and_proof(index)?;
-        let wrong = |error: &dyn std::error::Error| Fault::ours(&self.url, format!("第 {index} 号条目没有证明：{}", chain(error)));
+        let wrong = |error: &dyn std::error::Error| {
+            Fault::ours(&self.url, format!("第 {index} 号条目没有证明：{}", chain(error)))
+        };
         let proof = TlogProof::parse(&proof).map_err(|error| wrong(&error))?;
         if proof.index != index {
             return Err(Fault::ours(&self.url, format!("证明的不是第 {index} 号条目")));

@@ -249,10 +249,12 @@ fn read_seed(
             let seed = decrypted(sort, pem, &passphrase).ok_or_else(|| KeyFileError::Passphrase(path.to_owned()))?;
             (name, seed)
         }
-        None => parse_plain(sort, &text).ok_or_else(|| form(match sort.form {
-            RECEIVER_FORM => "应是 gongkai.receiver-key/v1、名称、密钥三行，或带名称的 PEM",
-            _ => "应是 gongkai.key/v1、名称、密钥三行，或带名称的 PEM",
-        }))?,
+        None => parse_plain(sort, &text).ok_or_else(|| {
+            form(match sort.form {
+                RECEIVER_FORM => "应是 gongkai.receiver-key/v1、名称、密钥三行，或带名称的 PEM",
+                _ => "应是 gongkai.key/v1、名称、密钥三行，或带名称的 PEM",
+            })
+        })?,
     };
     Ok((name.to_owned(), seed))
 }

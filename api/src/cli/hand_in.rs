@@ -79,8 +79,11 @@ pub fn run(args: &Args) -> Outcome {
         Err(no) => return refused(args, &no),
     };
     if args.opening.is_some() && !(written.kind.sealed && written.kind.follow_up.opens_content()) {
-        return Err(Fault::no(written.kind.name, format!("「{}」不出具能证明内容的文件，没有提交", written.kind.label))
-            .mend("请不带 --opening 提交；收件承诺仍能证明提交过"));
+        return Err(Fault::no(
+            written.kind.name,
+            format!("「{}」不出具能证明内容的文件，没有提交", written.kind.label),
+        )
+        .mend("请不带 --opening 提交；收件承诺仍能证明提交过"));
     }
     match office.hand_in(&written, code)? {
         Ok(accepted) => accepted_as(args, &office, &written, &accepted, pin.as_ref()),
@@ -115,15 +118,22 @@ fn human(written: &Written, accepted: &Accepted) -> String {
         Accepted::Promise(Promised { deadline, status_code, .. }) => {
             let to = written.encrypted_to.as_ref().map_or(String::new(), |org| format!("，已加密给机构 {org}"));
             let deadline = deadline.with_timezone(&zone()).format("%Y-%m-%d %H:%M");
-            format!("已收到{to}，{deadline} 前记入账本\n查询码 {status_code}\n请抄好查询码：凭它查看办理情况，丢失不补。")
+            format!(
+                "已收到{to}，{deadline} 前记入账本\n查询码 {status_code}\n请抄好查询码：凭它查看办理情况，丢失不补。"
+            )
         }
     }
 }
 
 fn refused(args: &Args, no: &No) -> Outcome {
     let answer = json!({ "refused": { "code": no.code, "reason": no.reason, "receipt": no.receipt } });
-    let receipt = if no.receipt.is_some() { "\n有不予受理回执，证明您在这个时间提交过。" } else { "" };
-    terminal::say(if args.json { answer.to_string() } else { format!("未受理（{}）：{}{receipt}", no.code, no.reason) })?;
+    let receipt =
+        if no.receipt.is_some() { "\n有不予受理回执，证明您在这个时间提交过。" } else { "" };
+    terminal::say(if args.json {
+        answer.to_string()
+    } else {
+        format!("未受理（{}）：{}{receipt}", no.code, no.reason)
+    })?;
     if no.receipt.is_some() {
         keep(args, &answer)?;
     }

@@ -41,9 +41,8 @@ pub struct Args {
 /// # Errors
 /// An unusable name, a file that exists, a short passphrase.
 pub fn run(args: &Args) -> Outcome {
-    let unusable = |error: KeyError| {
-        Fault::usage("--name", error.to_string()).mend("名称不能有空格和加号，例如 chen.example/1")
-    };
+    let unusable =
+        |error: KeyError| Fault::usage("--name", error.to_string()).mend("名称不能有空格和加号，例如 chen.example/1");
     let passphrase = || match (&args.passphrase_file, args.passphrase) {
         (Some(file), _) => terminal::passphrase_file(file).map(Some),
         (None, true) => terminal::new_passphrase().map(Some),

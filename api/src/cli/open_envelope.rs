@@ -100,8 +100,9 @@ fn open(envelope: &Envelope, statement: &Statement, key: &ReceiverKey) -> Result
 
 fn refused(place: &str, error: VaultError) -> Fault {
     match error {
-        VaultError::Wrap => Fault::no(place, "这份内容不是加密给这把钥匙的")
-            .mend("所反映的人、其他机构的收件人和换过的钥匙都打不开"),
+        VaultError::Wrap => {
+            Fault::no(place, "这份内容不是加密给这把钥匙的").mend("所反映的人、其他机构的收件人和换过的钥匙都打不开")
+        }
         VaultError::Commitment => Fault::no(place, "信封里的内容与提交时封存的不一致：提交人放进了别的内容，不能采用"),
         _ => Fault::no(place, "信封被改动过，或属于另一份声明"),
     }

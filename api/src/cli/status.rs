@@ -70,7 +70,8 @@ fn kept(office: &Office, kept: &Value) -> Result<Kept, Fault> {
 
 fn human(status: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut lines = vec![format!("状态：{}", text(&status["state"])), format!("收到：{}", time(&status["received_at"]))];
+    let mut lines =
+        vec![format!("状态：{}", text(&status["state"])), format!("收到：{}", time(&status["received_at"]))];
     lines.push(match status["kept"]["index"].as_u64() {
         Some(index) => format!("入账：第 {index} 号条目"),
         None => format!("入账：还没有，最迟 {}", time(&status["deadline"])),

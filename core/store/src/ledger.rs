@@ -791,7 +791,8 @@ impl Ledger {
     /// [`StoreError::Row`] when there is no such code.
     pub fn receipt_of_refusal(&self, submission: Digest, code: &str) -> Result<String, StoreError> {
         let refused_at = self.0.clock.now().trunc_subsecs(6);
-        let receipt = RefusalReceipt { origin: self.origin().to_owned(), submission, refused_at, code: code.to_owned() };
+        let receipt =
+            RefusalReceipt { origin: self.origin().to_owned(), submission, refused_at, code: code.to_owned() };
         let wrong = |e: &dyn std::error::Error| StoreError::row(0, "refusal", crate::reader::chain(e));
         let text = receipt.text().map_err(|e| wrong(&e))?;
         note::sign(&text, &[&self.0.keys.intake]).map_err(|e| wrong(&e))

@@ -20,9 +20,9 @@ pub mod table;
 use axum::Router;
 use serde_json::{Map, Value};
 
-use super::{App, citizen};
 use super::openapi::Endpoint;
 use super::problem::Problem;
+use super::{App, citizen};
 
 /// Largest body of a request with JSON: a statement of 64 KiB with 50,000 lines of 150 bytes.
 pub const BODY_BYTES_MAX: usize = 8 << 20;
@@ -69,5 +69,8 @@ pub fn routes(writes: bool) -> Router<App> {
 
 /// This cannot be written here.
 pub fn not_here() -> Problem {
-    Problem::new("not_here", "这里不能提交这种内容。办理人员提交声明请用内部监听地址；群众可在这里提交来信、意见、异议、推荐和询问。")
+    Problem::new(
+        "not_here",
+        "这里不能提交这种内容。办理人员提交声明请用内部监听地址；群众可在这里提交来信、意见、异议、推荐和询问。",
+    )
 }

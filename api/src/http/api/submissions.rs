@@ -30,8 +30,12 @@ const WORK: Param = Param {
 };
 
 /// What shows that a matter is one's own.
-pub const CODE: Param =
-    Param { name: "Status-Code", place: "header", about: "公众地址：继续自己提交过的封存事项时的查询码", schema: "Text" };
+pub const CODE: Param = Param {
+    name: "Status-Code",
+    place: "header",
+    about: "公众地址：继续自己提交过的封存事项时的查询码",
+    schema: "Text",
+};
 
 /// The endpoint.
 pub fn endpoint() -> Endpoint {
@@ -42,10 +46,7 @@ pub fn endpoint() -> Endpoint {
         summary: "提交一条已签名的声明，记入账本后返回回执",
         params: &[
             Param {
-                name: "Idempotency-Key",
-                place: "header",
-                about: "提交编号；重发时不变",
-                schema: "IdempotencyKey",
+                name: "Idempotency-Key", place: "header", about: "提交编号；重发时不变", schema: "IdempotencyKey"
             },
             WORK,
             CODE,

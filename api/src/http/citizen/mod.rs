@@ -133,7 +133,10 @@ pub fn routes() -> Router<App> {
     let refused = || async { api::not_here() };
     Router::new()
         .route("/api/v1/prepare", post(hand_in::prepare).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).fallback(refused))
-        .route("/api/v1/submissions", post(hand_in::submit).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).fallback(refused))
+        .route(
+            "/api/v1/submissions",
+            post(hand_in::submit).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).fallback(refused),
+        )
         .route("/api/v1/attachments", any(refused))
 }
 
@@ -149,11 +152,7 @@ fn for_citizens(statement: &Statement, ledger: &Ledger) -> Option<&'static Kind>
 }
 
 /// The matter that a request's code began. Codes that are unknown or malformed are all the same.
-async fn continued(
-    app: &App,
-    client: Client,
-    headers: &HeaderMap,
-) -> Result<Option<StreamId>, Problem> {
+async fn continued(app: &App, client: Client, headers: &HeaderMap) -> Result<Option<StreamId>, Problem> {
     let Some(code) = headers.get(CODE_HEADER) else { return Ok(None) };
     app.citizens.try_code(client, app.clock.monotonic())?;
     let Some(code) = status::normal(code.to_str().unwrap_or_default()) else { return Ok(None) };

@@ -30,7 +30,15 @@ pub fn endpoint() -> Endpoint {
         params: &[],
         body: Some((JSON, "OpeningRequest")),
         answers: &[Answer { status: 200, about: "盐和签名", media: &[(JSON, "Binding")] }],
-        problems: &["bad_json", "not_found", "too_many", "body_too_large", "unsupported_media_type", "internal", "not_here"],
+        problems: &[
+            "bad_json",
+            "not_found",
+            "too_many",
+            "body_too_large",
+            "unsupported_media_type",
+            "internal",
+            "not_here",
+        ],
         writes: false,
         handler: post(opening).layer(DefaultBodyLimit::max(CODE_BODY_BYTES_MAX)),
     }
@@ -41,7 +49,10 @@ pub fn schemas() -> Map<String, Value> {
     let text = || json!({ "type": "string" });
     let request = object("取内容证明", &[("code", text()), ("statement", text())]);
     let binding = object("内容证明", &[("note", text()), ("salt", text())]);
-    [("OpeningRequest", request), ("Binding", binding)].map(|(name, schema)| (name.to_owned(), schema)).into_iter().collect()
+    [("OpeningRequest", request), ("Binding", binding)]
+        .map(|(name, schema)| (name.to_owned(), schema))
+        .into_iter()
+        .collect()
 }
 
 #[derive(Deserialize)]

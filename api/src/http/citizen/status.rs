@@ -32,7 +32,15 @@ pub fn endpoint() -> Endpoint {
         params: &[],
         body: Some((JSON, "StatusRequest")),
         answers: &[Answer { status: 200, about: "办理情况", media: &[(JSON, "MatterStatus")] }],
-        problems: &["bad_json", "not_found", "too_many", "body_too_large", "unsupported_media_type", "internal", "not_here"],
+        problems: &[
+            "bad_json",
+            "not_found",
+            "too_many",
+            "body_too_large",
+            "unsupported_media_type",
+            "internal",
+            "not_here",
+        ],
         writes: false,
         handler: post(status).layer(DefaultBodyLimit::max(CODE_BODY_BYTES_MAX)),
     }
@@ -55,7 +63,10 @@ pub fn schemas() -> Map<String, Value> {
         ],
     );
     let request = object("查询", &[("code", json!({ "type": "string", "description": "查询码" }))]);
-    [("StatusRequest", request), ("MatterStatus", answer)].map(|(name, schema)| (name.to_owned(), schema)).into_iter().collect()
+    [("StatusRequest", request), ("MatterStatus", answer)]
+        .map(|(name, schema)| (name.to_owned(), schema))
+        .into_iter()
+        .collect()
 }
 
 #[derive(Deserialize)]
@@ -114,7 +125,8 @@ mod tests {
         for text in ["ABCD-EF01-2345-6789", "abcd ef01 2345 6789", "abcdefO123456789", " ABCD-EFo1-2345-6789\n"] {
             assert_eq!(normal(text).as_deref(), Some("ABCD-EF01-2345-6789"), "{text}");
         }
-        for text in ["", "ABCD", "ABCD-EF01-2345-67890", "ABCD-EF01-2345-678!", "查询码查询码查询码查询码查询码查"] {
+        for text in ["", "ABCD", "ABCD-EF01-2345-67890", "ABCD-EF01-2345-678!", "查询码查询码查询码查询码查询码查"]
+        {
             assert_eq!(normal(text), None, "{text}");
         }
     }

@@ -72,7 +72,8 @@ impl Work {
 
     /// Takes a solved challenge for a body; it is used up then.
     pub fn accept(&self, solved: &str, body: &[u8], now: Duration) -> Result<(), Problem> {
-        let wrong = |reason: &str| Problem::new("bad_work", format!("{reason}，请取新的题目再提交")).at("Proof-Of-Work");
+        let wrong =
+            |reason: &str| Problem::new("bad_work", format!("{reason}，请取新的题目再提交")).at("Proof-Of-Work");
         let (id, bits, expires) = self.read(solved).ok_or_else(|| wrong("工作量证明不是这里给的题目"))?;
         if expires <= now {
             return Err(wrong("工作量证明的题目已经过期"));
