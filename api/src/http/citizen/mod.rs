@@ -20,15 +20,18 @@ pub mod work;
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::HeaderMap;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, post};
+use axum::{Json, Router};
 use gongkai_domain::kind;
 use gongkai_domain::{Kind, Role};
 use gongkai_log::{Signer, Statement, StreamId};
 use gongkai_projections::follow_up;
 use gongkai_store::Ledger;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::address::Client;
@@ -138,6 +141,11 @@ pub fn routes() -> Router<App> {
             post(hand_in::submit).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).fallback(refused),
         )
         .route("/api/v1/attachments", any(refused))
+}
+
+/// An answer that nobody may keep on the way: it is for one, or for once.
+fn unkept<T: Serialize>(answer: T) -> Response {
+    ([(CACHE_CONTROL, "no-store")], Json(answer)).into_response()
 }
 
 /// Whether these signers are the intake key alone.

@@ -5,16 +5,16 @@
 //! they have, they can prove what they handed in. Of recommendations, evaluations and ballots there is none, so that
 //! nobody can be made to show one.
 
-use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::routing::post;
-use gongkai_projections::follow_up::{self, Binding};
+use gongkai_projections::follow_up;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::address::Client;
-use super::{CODE_BODY_BYTES_MAX, status};
+use super::{CODE_BODY_BYTES_MAX, status, unkept};
 use crate::http::App;
 use crate::http::api::body::{self, Arrived};
 use crate::http::openapi::{Answer, Endpoint, JSON, object};
@@ -67,13 +67,13 @@ async fn opening(
     client: Client,
     headers: HeaderMap,
     body: Arrived,
-) -> Result<Json<Binding>, Problem> {
+) -> Result<Response, Problem> {
     let ledger = app.ledger()?;
     app.citizens.try_code(client, app.clock.monotonic())?;
     let Asked { code, statement } = body::json(&headers, body)?;
     let code = status::normal(&code).ok_or_else(nothing)?;
     let binding = follow_up::binding(ledger, &code, &statement).await.map_err(|fault| Problem::internal(&fault))?;
-    binding.map(Json).ok_or_else(nothing)
+    binding.map(unkept).ok_or_else(nothing)
 }
 
 fn nothing() -> Problem {

@@ -4,16 +4,16 @@
 //! What is shown is decided with the kinds (`gongkai_domain::follow_up`); of recommendations and ballots nothing but that
 //! they were received and recorded.
 
-use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::routing::post;
 use gongkai_projections::follow_up;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::address::Client;
-use super::{CODE_BODY_BYTES_MAX, promises};
+use super::{CODE_BODY_BYTES_MAX, promises, unkept};
 use crate::http::App;
 use crate::http::api::body::{self, Arrived};
 use crate::http::openapi::{Answer, Endpoint, JSON, object};
@@ -80,7 +80,7 @@ async fn status(
     client: Client,
     headers: HeaderMap,
     body: Arrived,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let ledger = app.ledger()?;
     app.citizens.try_code(client, app.clock.monotonic())?;
     let Asked { code } = body::json(&headers, body)?;
@@ -90,7 +90,7 @@ async fn status(
     let kept = promises::kept(&app, &followed.commitment).await?;
     let mut answer = json!(followed);
     answer["kept"] = json!(kept);
-    Ok(Json(answer))
+    Ok(unkept(answer))
 }
 
 /// The one answer to every code that opens nothing.

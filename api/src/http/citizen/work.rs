@@ -14,8 +14,8 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use axum::routing::get;
 use gongkai_log::Digest;
 use serde_json::{Map, Value, json};
@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::address::Client;
-use super::later;
+use super::{later, unkept};
 use crate::http::App;
 use crate::http::openapi::{Answer, Endpoint, JSON, object};
 use crate::http::problem::Problem;
@@ -195,13 +195,13 @@ pub fn schemas() -> Map<String, Value> {
     Map::from_iter([("Work".to_owned(), work)])
 }
 
-async fn work(State(app): State<App>, client: Client) -> Result<Json<Value>, Problem> {
+async fn work(State(app): State<App>, client: Client) -> Result<Response, Problem> {
     let ledger = app.ledger()?;
     let now = app.clock.monotonic();
     app.citizens.ask(client, now)?;
     let (challenge, bits) = app.citizens.work.challenge(now);
     let intake = ledger.intake_key().to_string();
-    Ok(Json(json!({ "challenge": challenge, "bits": bits, "lasts_seconds": LASTS.as_secs(), "intake": intake })))
+    Ok(unkept(json!({ "challenge": challenge, "bits": bits, "lasts_seconds": LASTS.as_secs(), "intake": intake })))
 }
 
 #[cfg(test)]
