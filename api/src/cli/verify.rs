@@ -203,7 +203,8 @@ fn opening(args: &Args, file: &Path) -> Outcome {
         })?;
         match handed.check_kept(&promise, &parsed, &vkey) {
             Ok(index) => {
-                said += &format!("；记在第 {index} 号条目");
+                let line = format!("；记在第 {index} 号条目");
+                said += &line;
                 (value["index"], value["authenticated"]) = (index.into(), true.into());
             }
             Err(reason) => return no(args, &named(None, "kept", reason)),

@@ -5,7 +5,7 @@
 //! `<challenge>:<hex SHA-256 of the body>:<nonce>` begins with that many zero bits. It counts once, for that body only;
 //! what was used is remembered until it expires.
 //!
-//! The reckoning: a browser computes each hash by a call of WebCrypto that costs a promise, on a phone of ten years
+//! The reckoning: a browser computes each hash by a call of `WebCrypto` that costs a promise, on a phone of ten years
 //! some 60 µs, so 2^15 tries, which is the mean, take about two seconds. Under load a bit is added each time that the
 //! solved challenges of the last minutes double.
 
@@ -39,7 +39,7 @@ pub const BITS_MAX: u32 = 20;
 pub const LASTS: Duration = Duration::from_mins(10);
 /// Used challenges that are remembered; beyond it nothing more is let in until some expire.
 pub const USED_MAX: usize = 131_072;
-/// So many used ones add nothing; twice as many add a bit, and so on.
+/// From so many used ones on a bit more is asked, from twice as many another, and so on.
 const USED_CALM: usize = 16_384;
 /// Longest header: a challenge and a nonce of 20 digits.
 const SOLVED_BYTES_MAX: usize = 256;

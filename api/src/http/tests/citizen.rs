@@ -217,7 +217,7 @@ async fn the_intake_key_is_not_made_to_sign_anything_else() {
     statement.signers.push(Signer { role: "reviewer".into(), key: "收件甲.example/1".into() });
     let two = Submission { note: statement.text().unwrap(), ..submission.clone() };
     statement.signers.pop();
-    statement.proxy = Some(serde_json::from_value(json!({"channel": "paper", "original": Digest::of(b"x")})).unwrap());
+    statement.proxy = Some(serde_json::from_value(json!({"channel": "信函", "original": Digest::of(b"x")})).unwrap());
     let proxied = Submission { note: statement.text().unwrap(), ..submission.clone() };
     let signed = Submission { note: format!("{}\n— intake x\n", submission.note), ..submission };
     for submission in [two, proxied, signed] {
