@@ -17,17 +17,20 @@ pub mod checking;
 pub mod demo;
 pub mod doctor;
 pub mod export;
+pub mod hand_in;
 pub mod import;
 pub mod init;
 pub mod keygen;
 pub mod kinds;
 pub mod local;
 pub mod open;
+pub mod open_envelope;
 pub mod proof;
 pub mod read;
 pub mod reading;
 pub mod rebuild;
 pub mod serve;
+pub mod status;
 pub mod submit;
 pub mod terminal;
 #[cfg(test)]
@@ -66,6 +69,12 @@ pub enum Command {
     Kinds(kinds::Args),
     /// 签名并提交命令文件
     Submit(submit::Args),
+    /// 没有钥匙的人提交：来信、意见、异议、推荐、询问
+    HandIn(hand_in::Args),
+    /// 凭查询码查看提交的事项办到哪一步
+    Status(status::Args),
+    /// 收件人打开加密提交的内容
+    OpenEnvelope(open_envelope::Args),
     /// 用钥匙登录，读内部页面的数据
     Read(read::Args),
     /// 查阅封存的内容：先签查阅记录，再显示
@@ -99,6 +108,9 @@ impl Command {
             Self::Keygen(args) => args.json,
             Self::Kinds(args) => args.json,
             Self::Submit(args) => args.json,
+            Self::HandIn(args) => args.json,
+            Self::Status(args) => args.json,
+            Self::OpenEnvelope(args) => args.json,
             Self::Import(args) => args.json,
             Self::Export(args) => args.json,
             Self::Proof(args) => args.json,
@@ -118,6 +130,9 @@ impl Command {
             Self::Keygen(args) => keygen::run(&args),
             Self::Kinds(args) => kinds::run(&args),
             Self::Submit(args) => submit::run(args).await,
+            Self::HandIn(args) => blocking(move || hand_in::run(&args)).await,
+            Self::Status(args) => blocking(move || status::run(&args)).await,
+            Self::OpenEnvelope(args) => open_envelope::run(&args),
             Self::Read(args) => blocking(move || read::run(&args)).await,
             Self::Open(args) => blocking(move || open::run(&args)).await,
             Self::Import(args) => import::run(args).await,

@@ -18,6 +18,7 @@ use super::checking::{self, Check, Checked, Found, Limits, Source};
 use super::terminal;
 use crate::fetch::{HttpFetch, OPENINGS_BYTES_MAX, TarFetch};
 use crate::keyfile;
+use crate::opening_file::{self, Handed, Kept};
 use crate::outcome::{Fault, Outcome, Verdict, chain};
 
 /// Options of `verify`.
@@ -33,6 +34,12 @@ pub struct Args {
     /// 证明文件所证明的条目（默认是证明文件旁边的 .entry）
     #[arg(long, value_name = "文件", requires = "file")]
     entry: Option<PathBuf>,
+    /// 内容文件（hand-in --opening）的口令，从文件第一行读取（默认在终端输入）
+    #[arg(long, value_name = "文件", requires = "file")]
+    pin_file: Option<PathBuf>,
+    /// 内容文件所说的事项记入账本的证明（status --out）
+    #[arg(long, value_name = "文件", requires = "file")]
+    kept: Option<PathBuf>,
 }
 
 impl std::ops::Deref for Args {
@@ -51,6 +58,7 @@ pub fn run(args: &Args) -> Outcome {
         Some(file) if !file.is_dir() => match sort_of(file)? {
             Sort::Proof(text) => proof(args, file, &text),
             Sort::Checkpoint(text) => lone_checkpoint(args, &text),
+            Sort::Opening => opening(args, file),
             Sort::Bundle => whole(args, &Source::Bundle(open_bundle(file)?)),
         },
         _ => whole(args, &source(args)?),
@@ -90,6 +98,8 @@ fn open_bundle(file: &Path) -> Result<TarFetch, Fault> {
 enum Sort {
     Proof(String),
     Checkpoint(String),
+    /// What somebody handed in, under a PIN.
+    Opening,
     Bundle,
 }
 
@@ -106,6 +116,9 @@ fn sort_of(file: &Path) -> Result<Sort, Fault> {
     let Ok(text) = String::from_utf8(head) else { return Ok(Sort::Bundle) };
     if text.starts_with(PROOF_FORM) {
         return Ok(Sort::Proof(text));
+    }
+    if text.starts_with(opening_file::FORM) {
+        return Ok(Sort::Opening);
     }
     // A tar begins with a file name and zeros, a note with its origin and a line feed.
     if text.contains('\0') { Ok(Sort::Bundle) } else { Ok(Sort::Checkpoint(text)) }
@@ -164,6 +177,42 @@ fn proof(args: &Args, file: &Path, text: &str) -> Outcome {
         }
         Err(error) => no(args, &named(Some(index), "proof", chain(&error))),
     }
+}
+
+/// What somebody handed in: against its promise, and where it was kept against the log.
+fn opening(args: &Args, file: &Path) -> Outcome {
+    let place = || file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| Fault::failed(place(), &error))?;
+    let pin = terminal::passphrase(args.pin_file.as_ref(), file)?;
+    let pin = pin.ok_or_else(|| Fault::usage("--pin-file", "没有终端时必须给出"))?;
+    let Some(handed) = Handed::open(&text, &pin) else {
+        return Err(Fault::usage(place(), "打不开：口令不对，或文件已损坏"));
+    };
+    let promise = match handed.check() {
+        Ok(promise) => promise,
+        Err(reason) => return no(args, &named(None, "opening", reason)),
+    };
+    let mut said = format!("内容属实：与 {} 收件时封存的一致", promise.received_at.to_rfc3339());
+    let mut value = json!({"ok": true, "origin": promise.origin, "commitment": promise.commitment,
+        "received_at": promise.received_at, "authenticated": false});
+    if let Some(kept) = &args.kept {
+        let (vkey, _) = args.vkey(|| Ok(None))?;
+        let text = std::fs::read(kept).map_err(|error| Fault::usage(kept.display().to_string(), error.to_string()))?;
+        let parsed: Kept = serde_json::from_slice(&text).map_err(|error| {
+            Fault::usage(kept.display().to_string(), format!("不是 status --out 写的文件（{error}）"))
+        })?;
+        match handed.check_kept(&promise, &parsed, &vkey) {
+            Ok(index) => {
+                let line = format!("；记在第 {index} 号条目");
+                said += &line;
+                (value["index"], value["authenticated"]) = (index.into(), true.into());
+            }
+            Err(reason) => return no(args, &named(None, "kept", reason)),
+        }
+    } else {
+        said += "\n未认证：没有给出 --kept 和 --vkey，只说明它与这份收件承诺一致";
+    }
+    yes(args, &said, value)
 }
 
 fn named(index: Option<u64>, field: &str, reason: String) -> Found {

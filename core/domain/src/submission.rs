@@ -195,8 +195,12 @@ pub fn check(origin: &str, submission: Submission) -> Result<Checked, Refusal> {
 }
 
 /// Checks what a statement commits to before anybody signed it, and returns what is open of it. Hidden slots are
-/// the draft's; what they are is checked when the statement is submitted.
-pub(crate) fn check_draft(
+/// the draft's; what they are is checked when the statement is submitted. A submitter asks it before encrypting, because
+/// afterwards nobody can tell what is wrong.
+///
+/// # Errors
+/// The [`Refusal`] that the author gets.
+pub fn check_draft(
     origin: &str,
     statement: &Statement,
     filled: Vec<Filled>,

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where the program does")]
 
+mod citizen;
 mod commands;
 mod imports;
 mod published_only;
