@@ -210,7 +210,7 @@ pub(crate) fn check_draft(
 }
 
 /// A statement of this ledger, of a known kind, on a stream of its family.
-fn check_kind(origin: &str, statement: &Statement) -> Result<&'static Kind, Refusal> {
+pub(crate) fn check_kind(origin: &str, statement: &Statement) -> Result<&'static Kind, Refusal> {
     if statement.origin != origin {
         return Err(Refusal::WrongOrigin { expected: origin.into(), got: statement.origin.clone() });
     }
@@ -232,7 +232,7 @@ fn check_stream(kind: &Kind, stream: &StreamId) -> Result<(), Refusal> {
 }
 
 /// All slots are hidden or none, as the kind allows; a hidden one is nothing without its envelope.
-fn check_secrecy(kind: &Kind, hidden: usize, envelope: bool) -> Result<(), Refusal> {
+pub(crate) fn check_secrecy(kind: &Kind, hidden: usize, envelope: bool) -> Result<(), Refusal> {
     let allowed = match (hidden, kind.sealed, kind.secrecy) {
         (0, true, Secrecy::Body) => {
             return Err(malformed("openings", &"这种事项应由提交人加密给受理机关，不能以明文提交"));
