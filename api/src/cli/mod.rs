@@ -33,6 +33,7 @@ pub mod terminal;
 mod tests_of_commands;
 pub mod vault;
 pub mod verify;
+pub mod with_vault;
 
 /// The whole command line.
 #[derive(Debug, Parser)]

@@ -504,3 +504,63 @@ fn plain(refusal: &Refusal) -> (&'static str, Option<String>) {
     };
     (sentence, None)
 }
+
+#[cfg(test)]
+mod tests {
+    use gongkai_log::sealed::{PERIOD_LEAVES, PeriodTree, commit_event};
+
+    use super::*;
+
+    fn salts(leaf: usize) -> [u8; 32] {
+        *Digest::of(&leaf.to_be_bytes()).as_bytes()
+    }
+
+    /// A period with one event at leaf 7.
+    fn planted() -> (Digest, Planted) {
+        let commitment = commit_event(&[1; 32], "note");
+        let mut leaves: Vec<_> = (0..PERIOD_LEAVES).map(|leaf| sealed::decoy(&salts(leaf))).collect();
+        leaves[7] = commitment;
+        let tree = PeriodTree::new(&leaves).unwrap();
+        (tree.root(), Planted { seq: 3, commitment, leaf: 7, path: tree.path(7) })
+    }
+
+    fn places(problems: &[(Option<u64>, Problem)]) -> Vec<Option<u64>> {
+        problems.iter().map(|(seq, _)| *seq).collect()
+    }
+
+    #[test]
+    fn a_period_is_built_again_from_its_events_and_decoys() {
+        let (root, event) = planted();
+        assert_eq!(period(&root, salts, std::slice::from_ref(&event)), Vec::new());
+        assert_eq!(places(&period(&root, salts, &[])), [None], "an event is missing, or a decoy hides one");
+        let other = Planted { leaf: 8, ..event.clone() };
+        assert_eq!(places(&period(&root, salts, &[other])), [Some(3), None]);
+        let twice = [event.clone(), Planted { seq: 4, ..event.clone() }];
+        assert_eq!(places(&period(&root, salts, &twice)), [Some(4)], "two events at one leaf");
+        let beyond = Planted { leaf: PERIOD_LEAVES as u64, ..event };
+        assert_eq!(places(&period(&root, salts, &[beyond])), [Some(3), Some(3), None]);
+    }
+
+    #[test]
+    fn what_a_refusal_tells_of_content_is_not_told_again() {
+        let secret = "方禾生(虚构)";
+        let refusals = [
+            Refusal::Field { name: "contact".into(), label: "联系方式".into(), reason: secret.into() },
+            Refusal::State(secret.into()),
+            Refusal::SamePerson(secret.into()),
+            Refusal::UnknownKey(secret.into()),
+            Refusal::Malformed { place: "body".into(), reason: secret.into() },
+        ];
+        for refusal in refusals {
+            let (sentence, field) = plain(&refusal);
+            assert!(!format!("{sentence}{field:?}").contains(secret), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_may_be_excused_and_what_is_wrong_may_not() {
+        let held = |content| Held { ordinal: 3, line: None, tier: Tier::Named, commitment: Digest::ZERO, content };
+        assert_eq!(held(Content::NoKey).problem().unwrap().lack, Some(Lack::Sealed));
+        assert_eq!(held(Content::Bad).problem().unwrap().lack, None);
+    }
+}

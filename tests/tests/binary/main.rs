@@ -11,4 +11,5 @@ mod imports;
 mod published_only;
 mod real_data;
 mod sign_in;
+mod vault;
 mod wrong;

@@ -45,6 +45,11 @@ impl Events {
     pub(super) fn last_received(&self) -> Option<(u64, DateTime<Utc>)> {
         self.last.map(|(seq, received_at, _)| (seq, received_at))
     }
+
+    /// Number of the last event, and how many entries there were before it.
+    pub(super) fn last_as_of(&self) -> Option<(u64, u64)> {
+        self.last.map(|(seq, _, as_of)| (seq, as_of))
+    }
 }
 
 /// Opens rows of the vault; the subject's data keys must have been loaded.

@@ -154,6 +154,10 @@ pub async fn run(
     audit.run().await
 }
 
+fn no_period() -> Problem {
+    Problem::new(Category::Stray, "时段表里有这一号，账本里却不是封存时段").of("periods")
+}
+
 type Tree = (u64, Vec<(Option<u64>, Problem)>);
 
 /// One audit under way.
@@ -198,14 +202,11 @@ impl Audit<'_> {
                 let own = own.into_iter().filter(|(owner, _)| *owner == index).map(|(_, value)| value).collect();
                 self.entry(stored, own, nonces.remove(&index)).await?;
             }
-            for index in nonces.into_keys() {
-                let problem = Problem::new(Category::Stray, "时段表里有这一号，条目却不是封存时段");
-                self.found.entry(index, problem);
-            }
             self.report.entries = to;
             (self.progress)(to + self.report.events);
         }
         self.events_until(u64::MAX).await?;
+        self.not_ahead().await?;
         while let Some(tree) = self.trees.join_next().await {
             self.tree(tree);
         }
@@ -225,6 +226,9 @@ impl Audit<'_> {
         self.in_order(&entry);
         match &entry.content {
             Content::Statement(signed) => {
+                if nonce.is_some() {
+                    self.found.entry(index, no_period());
+                }
                 self.statement(&entry, &signed.statement, openings.as_ref(), list.as_ref(), values).await?;
                 if teaches(&signed.statement) {
                     with_recorded(&entry, |recorded| self.world.evolve(recorded));
@@ -250,6 +254,17 @@ impl Audit<'_> {
             self.found.event(seq, problem.of("received_at"));
         }
         self.recorded_at = entry.recorded_at;
+    }
+
+    /// No sealed event was judged as of entries that there are not.
+    async fn not_ahead(&mut self) -> Result<(), StoreError> {
+        let Some((seq, as_of)) = self.events.last_as_of() else { return Ok(()) };
+        // One that came while we were reading is for the next audit.
+        if as_of > self.report.entries && as_of > self.store.head().await?.size {
+            let problem = Problem::new(Category::Sequence, "受理时的条目数比账本现有的还多：账本是旧备份，或被截断");
+            self.found.event(seq, problem.of("as_of"));
+        }
+        Ok(())
     }
 
     /// A period's tree is built again on another thread: it is the dearest part of all.
@@ -323,6 +338,14 @@ impl Audit<'_> {
     /// What shows only when everything was read.
     async fn finish(mut self) -> Result<SealedReport, StoreError> {
         self.unplaced().await?;
+        let mut connection = self.store.connection().await?;
+        let beyond = sqlite_sealed::load_periods(&mut connection, self.report.entries, u64::MAX >> 1).await?;
+        drop(connection);
+        for (index, _) in beyond {
+            if self.store.entry(index).await?.is_none() {
+                self.found.entry(index, no_period());
+            }
+        }
         let strays = sqlite_sealed::load_strays(&mut *self.store.connection().await?, STRAYS_MAX).await?;
         for (place, ordinal) in strays {
             let problem = |what: &str| Problem::new(Category::Stray, what).of(format!("slot {ordinal}"));
