@@ -106,7 +106,7 @@ impl Audit<'_> {
         Ok(true)
     }
 
-    async fn event(&mut self, row: RawSealed) -> Result<(), StoreError> {
+    async fn event(&mut self, mut row: RawSealed) -> Result<(), StoreError> {
         self.report.events += 1;
         self.placed(&row);
         let (seq, tag) = (row.seq, Tag(row.tag));
@@ -121,7 +121,7 @@ impl Audit<'_> {
         // The cache may have dropped them since the page was read.
         self.vault.load_each(&[tag]).await?;
         match self.vault.open_note(&row) {
-            Ok(Some((_, signed))) => self.opened(&row, &signed).await,
+            Ok(Some((_, signed))) => self.opened(&mut row, &signed).await,
             Ok(None) if self.events.broken.contains(&tag) => {
                 let problem = Problem::new(Category::Commitment, "它的数据密钥被改过，打不开").of("wraps");
                 self.found.event(seq, problem);
@@ -170,7 +170,7 @@ impl Audit<'_> {
     }
 
     /// An event whose note opens: its slots, its envelope, and the judgement as of then.
-    async fn opened(&mut self, row: &RawSealed, signed: &SignedStatement) -> Result<(), StoreError> {
+    async fn opened(&mut self, row: &mut RawSealed, signed: &SignedStatement) -> Result<(), StoreError> {
         let (seq, tag) = (row.seq, Tag(row.tag));
         if self.vault.tag(&signed.statement.stream) != tag {
             let problem = Problem::new(Category::Commitment, "盲索引不是这件事项的").of("tag");
@@ -189,7 +189,7 @@ impl Audit<'_> {
             None => None,
         };
         self.report.enveloped += u64::from(envelope.is_some());
-        let held = held(self.vault, &signed.statement, tag, row.values.clone());
+        let held = held(self.vault, &signed.statement, tag, std::mem::take(&mut row.values));
         let sealed = audit_sealed::openings(&held);
         let event = Event { signed, commitments: &row.commitments, held: &held, envelope: envelope.as_ref() };
         let review = match kind::find(&signed.statement.kind) {
@@ -207,7 +207,7 @@ impl Audit<'_> {
         for problem in problems {
             self.found.unless(problem, Some(seq), spot, &self.orders);
         }
-        self.streams.fold(self.vault, row, signed);
+        self.streams.fold(row, signed, &held);
         Ok(())
     }
 }

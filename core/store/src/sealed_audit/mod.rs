@@ -401,7 +401,7 @@ impl Audit<'_> {
             }
         }
         if spare > 0 {
-            let sentence = format!("限阅库里有 {spare} 个事项的数据密钥没有内容要用，可能是断电留下的");
+            let sentence = format!("限阅库里有 {spare} 个事项的数据密钥没有内容要用：断电留下的，或正在写入");
             self.found.vault(Problem::new(Category::Spare, sentence));
         }
         let missing = self.found.count(Category::Key);

@@ -2,7 +2,11 @@
 
 use std::collections::HashMap;
 
-use gongkai_domain::{Head, Recorded, State, audit_sealed::Content, event, judge};
+use gongkai_domain::{
+    Head, Recorded, State,
+    audit_sealed::{self, Content, Held},
+    event, judge,
+};
 use gongkai_log::SignedStatement;
 
 use super::events::held;
@@ -50,11 +54,12 @@ impl SealedStreams {
             return Ok(());
         }
         let rows = sqlite_sealed::load_by_tag_before(&mut *store.connection().await?, &missing, before).await?;
-        for row in rows {
+        for mut row in rows {
             // What cannot be opened was reported when its turn came.
             vault.load_each(&[Tag(row.tag)]).await?;
             if let Ok(Some((_, signed))) = vault.open_note(&row) {
-                self.fold(vault, &row, &signed);
+                let held = held(vault, &signed.statement, Tag(row.tag), std::mem::take(&mut row.values));
+                self.fold(&row, &signed, &held);
             }
         }
         Ok(())
@@ -73,11 +78,10 @@ impl SealedStreams {
     }
 
     /// Takes an event into its stream, as the sequencer did.
-    pub(super) fn fold(&mut self, vault: &Vault, row: &RawSealed, signed: &SignedStatement) {
+    pub(super) fn fold(&mut self, row: &RawSealed, signed: &SignedStatement, held: &[Held]) {
         let SignedStatement { statement, hash, .. } = signed;
-        let held = held(vault, statement, Tag(row.tag), row.values.clone());
         let readable = row.envelope.is_none() && held.iter().all(|held| matches!(held.content, Content::Open(_)));
-        let values = readable.then(|| event::values(&gongkai_domain::audit_sealed::openings(&held)));
+        let values = readable.then(|| event::values(&audit_sealed::openings(held)));
         let recorded = Recorded {
             index: row.as_of,
             recorded_at: row.received_at,
