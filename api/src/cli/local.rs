@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, Utc};
 use gongkai_domain::Role;
@@ -184,15 +185,21 @@ pub fn ledger_key(layout: &Layout, role: &str) -> Result<SigningKey, Fault> {
 pub async fn open(layout: &Layout, clock: Arc<dyn Clock>) -> Result<Ledger, Fault> {
     let config = Config::read(layout)?;
     let vault = vault::unlock(layout, &config, None, false).await?;
-    open_with(layout, clock, vault).await
+    open_with(layout, clock, vault, &config).await
 }
 
 /// Opens the ledger of a directory for writing, with a vault or for public statements only.
 ///
 /// # Errors
 /// As [`open`].
-pub async fn open_with(layout: &Layout, clock: Arc<dyn Clock>, vault: Option<Vault>) -> Result<Ledger, Fault> {
+pub async fn open_with(
+    layout: &Layout,
+    clock: Arc<dyn Clock>,
+    vault: Option<Vault>,
+    config: &Config,
+) -> Result<Ledger, Fault> {
     let keys = LedgerKeys { log: ledger_key(layout, "log")?, intake: ledger_key(layout, "intake")? };
-    let settings = Settings { vault, ..Settings::default() };
+    let period = Duration::from_secs(config.sealed_period_seconds);
+    let settings = Settings { vault, period, ..Settings::default() };
     Ok(Ledger::open(layout, keys, clock, settings).await?)
 }

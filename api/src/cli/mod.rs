@@ -22,6 +22,7 @@ pub mod init;
 pub mod keygen;
 pub mod kinds;
 pub mod local;
+pub mod open;
 pub mod proof;
 pub mod read;
 pub mod reading;
@@ -33,6 +34,7 @@ pub mod terminal;
 mod tests_of_commands;
 pub mod vault;
 pub mod verify;
+pub mod visit;
 pub mod with_vault;
 
 /// The whole command line.
@@ -67,6 +69,8 @@ pub enum Command {
     Submit(submit::Args),
     /// 用钥匙登录，读内部页面的数据
     Read(read::Args),
+    /// 查阅封存的内容：先签查阅记录，再显示
+    Open(open::Args),
     /// 导入表格（CSV、XLS、XLSX、JSON）
     Import(import::Args),
     /// 导出可自证的归档，或数据表
@@ -91,7 +95,7 @@ impl Command {
         match self {
             Self::Demo(_) | Self::Serve(_) => false,
             // What it prints is JSON, and so is why it prints nothing.
-            Self::Read(_) => true,
+            Self::Read(_) | Self::Open(_) => true,
             Self::Init(args) => args.json,
             Self::Keygen(args) => args.json,
             Self::Kinds(args) => args.json,
@@ -116,6 +120,7 @@ impl Command {
             Self::Kinds(args) => kinds::run(&args),
             Self::Submit(args) => submit::run(args).await,
             Self::Read(args) => blocking(move || read::run(&args)).await,
+            Self::Open(args) => blocking(move || open::run(&args)).await,
             Self::Import(args) => import::run(args).await,
             Self::Export(args) => blocking(move || export::run(&args)).await,
             Self::Proof(args) => blocking(move || proof::run(&args)).await,

@@ -398,7 +398,7 @@ pub fn event(
     };
     let complete = form(kind, event, sealed, &mut problems);
     let judged = if complete {
-        let proposal = Proposal { kind, statement, openings: &[], sealed, lines: &[] };
+        let proposal = Proposal { kind, statement, openings: &[], sealed, lines: &[], envelope: event.envelope };
         judge::judge(&proposal, head, state, context)
     } else {
         // What is not there cannot be judged; who signed can.
@@ -423,14 +423,11 @@ fn form(kind: &Kind, event: &Event<'_>, sealed: &[Opening], problems: &mut Vec<P
         return false;
     }
     let hidden = if unseen { SLOTS } else { 0 };
-    if submission::check_secrecy(kind, hidden, event.envelope.is_some()).is_err() {
-        problems.push(Problem::new(Category::Rule, "这种事项不能这样加密提交").of("envelope"));
+    if submission::check_secrecy(kind, hidden, event.envelope).is_err() {
+        problems.push(Problem::new(Category::Rule, "这种事项不能这样提交，或信封的格式不对").of("envelope"));
         return false;
     }
-    if let Some(envelope) = event.envelope {
-        if !envelope.is_well_formed() {
-            problems.push(Problem::new(Category::Rule, "信封的格式不对").of("envelope"));
-        }
+    if unseen {
         return true;
     }
     tiers(kind, sealed, problems);
@@ -487,6 +484,9 @@ pub fn period(root: &Digest, salts: impl Fn(usize) -> [u8; 32], events: &[Plante
 /// What a refusal means, and its field; its own sentence may tell content.
 fn plain(refusal: &Refusal) -> (&'static str, Option<String>) {
     let sentence = match refusal {
+        Refusal::Malformed { place, .. } if place == "envelope" => {
+            return ("信封不是写给受理机关当时的全部收件人", Some(place.clone()));
+        }
         Refusal::Malformed { .. } | Refusal::UnknownKind(_) | Refusal::WrongOrigin { .. } => "格式不正确",
         Refusal::Signature(_) => "签名不成立",
         Refusal::UnknownKey(_) | Refusal::RevokedKey { .. } => "签名钥匙没有登记，或已注销",

@@ -10,6 +10,7 @@ mod commands;
 mod imports;
 mod published_only;
 mod real_data;
+mod secrecy;
 mod sign_in;
 mod vault;
 mod wrong;

@@ -195,7 +195,14 @@ impl Audit<'_> {
         let review = match kind::find(&signed.statement.kind) {
             Some(kind) => {
                 let statement = &signed.statement;
-                let proposal = Proposal { kind, statement, openings: &[], sealed: &sealed, lines: &[] };
+                let proposal = Proposal {
+                    kind,
+                    statement,
+                    openings: &[],
+                    sealed: &sealed,
+                    lines: &[],
+                    envelope: envelope.as_ref(),
+                };
                 self.review(&proposal, row.as_of).await?
             }
             None => Review::Missing,

@@ -57,7 +57,7 @@ impl Audit<'_> {
         let Some(kind) = kind::find(&statement.kind).filter(|kind| kind.is_gated()) else { return Ok(()) };
         let sealed = audit_sealed::openings(&held);
         let openings = openings.map_or(&[][..], |openings| &openings.open);
-        let proposal = Proposal { kind, statement, openings, sealed: &sealed, lines: &[] };
+        let proposal = Proposal { kind, statement, openings, sealed: &sealed, lines: &[], envelope: None };
         let review = self.review(&proposal, entry.index).await?;
         let context = Context { reviewed: review.reviewed(), ..Context::at(entry.recorded_at, &self.world) };
         let excused = match audit_sealed::reviewed(&proposal, &context) {
