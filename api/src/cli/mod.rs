@@ -38,6 +38,7 @@ mod tests_of_commands;
 pub mod vault;
 pub mod verify;
 pub mod visit;
+pub mod with_vault;
 
 /// The whole command line.
 #[derive(Debug, Parser)]

@@ -215,7 +215,7 @@ pub fn check_draft(
 }
 
 /// A statement of this ledger, of a known kind, on a stream of its family.
-fn check_kind(origin: &str, statement: &Statement) -> Result<&'static Kind, Refusal> {
+pub(crate) fn check_kind(origin: &str, statement: &Statement) -> Result<&'static Kind, Refusal> {
     if statement.origin != origin {
         return Err(Refusal::WrongOrigin { expected: origin.into(), got: statement.origin.clone() });
     }
@@ -237,7 +237,7 @@ fn check_stream(kind: &Kind, stream: &StreamId) -> Result<(), Refusal> {
 }
 
 /// All slots are hidden or none, as the kind allows; a hidden one is nothing without its envelope.
-fn check_secrecy(kind: &Kind, hidden: usize, envelope: Option<&Envelope>) -> Result<(), Refusal> {
+pub(crate) fn check_secrecy(kind: &Kind, hidden: usize, envelope: Option<&Envelope>) -> Result<(), Refusal> {
     if envelope.is_some_and(|envelope| !envelope.is_well_formed()) {
         return Err(malformed("envelope", &"信封的长度不对，或收件人太多"));
     }

@@ -13,4 +13,5 @@ mod published_only;
 mod real_data;
 mod secrecy;
 mod sign_in;
+mod vault;
 mod wrong;

@@ -8,6 +8,7 @@ mod opening_and_erasure;
 mod publication;
 mod published_log;
 mod sealed;
+mod sealed_audit;
 mod tampering;
 mod withdrawal;
 mod writing;
