@@ -16,6 +16,7 @@ pub mod audit;
 pub mod checking;
 pub mod demo;
 pub mod doctor;
+pub mod draft;
 pub mod export;
 pub mod import;
 pub mod init;
@@ -23,10 +24,13 @@ pub mod keygen;
 pub mod kinds;
 pub mod local;
 pub mod proof;
+pub mod publish;
 pub mod read;
 pub mod reading;
 pub mod rebuild;
+pub mod review;
 pub mod serve;
+pub mod showing;
 pub mod submit;
 pub mod terminal;
 #[cfg(test)]
@@ -64,6 +68,12 @@ pub enum Command {
     Kinds(kinds::Args),
     /// 签名并提交命令文件
     Submit(submit::Args),
+    /// 四步审核之一：写送审稿并送审
+    Draft(draft::Args),
+    /// 四步审核之二、三：通过一关、退回修改、审批
+    Review(review::Args),
+    /// 四步审核之四：照审定的原稿签名公开
+    Publish(publish::Args),
     /// 用钥匙登录，读内部页面的数据
     Read(read::Args),
     /// 导入表格（CSV、XLS、XLSX、JSON）
@@ -95,6 +105,9 @@ impl Command {
             Self::Keygen(args) => args.json,
             Self::Kinds(args) => args.json,
             Self::Submit(args) => args.json,
+            Self::Draft(args) => args.json,
+            Self::Review(args) => args.json,
+            Self::Publish(args) => args.json,
             Self::Import(args) => args.json,
             Self::Export(args) => args.json,
             Self::Proof(args) => args.json,
@@ -115,6 +128,9 @@ impl Command {
             Self::Kinds(args) => kinds::run(&args),
             Self::Submit(args) => submit::run(args).await,
             Self::Read(args) => blocking(move || read::run(&args)).await,
+            Self::Draft(args) => draft::run(args).await,
+            Self::Review(args) => review::run(args).await,
+            Self::Publish(args) => publish::run(args).await,
             Self::Import(args) => import::run(args).await,
             Self::Export(args) => blocking(move || export::run(&args)).await,
             Self::Proof(args) => blocking(move || proof::run(&args)).await,

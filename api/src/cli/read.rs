@@ -52,53 +52,75 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let key = local::person_key(&args.key, args.passphrase_file.as_ref())?;
     let path = if args.path.starts_with('/') { args.path.clone() } else { format!("{ROOT}{}", args.path) };
-    let visit = Visit { agent: local::agent(args.ca.as_ref())?, url: args.url.trim_end_matches('/') };
-    let token = visit.sign_in(&key)?;
-    let read = visit.get(&path, &token);
-    // What was read stands, whether or not this arrives: a session that nobody uses ends by itself.
-    let _ =
-        visit.agent.delete(visit.address(&format!("{ROOT}sessions/current"))).header("Authorization", &token).call();
+    let visit = Visit::begin(local::agent(args.ca.as_ref())?, &args.url, &key)?;
+    let read = visit.get(&path);
+    visit.end();
     terminal::say(read?)?;
     Ok(Verdict::Yes)
 }
 
-struct Visit<'a> {
+/// A session at the internal side.
+pub struct Visit {
     agent: ureq::Agent,
-    url: &'a str,
+    url: String,
+    token: String,
 }
 
-impl Visit<'_> {
+impl Visit {
+    /// Signs in.
+    ///
+    /// # Errors
+    /// No ledger there, or the key may not sign in.
+    pub fn begin(agent: ureq::Agent, url: &str, key: &SigningKey) -> Result<Self, Fault> {
+        let mut visit = Self { agent, url: url.trim_end_matches('/').to_owned(), token: String::new() };
+        visit.token = visit.sign_in(key)?;
+        Ok(visit)
+    }
+
+    /// Signs out. What was read stands, whether or not this arrives: a session that nobody uses ends by itself.
+    pub fn end(self) {
+        let address = self.address(&format!("{ROOT}sessions/current"));
+        let _ = self.agent.delete(address).header("Authorization", &self.token).call();
+    }
+
     fn address(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }
 
     /// Gives the header that shows who asks.
     fn sign_in(&self, key: &SigningKey) -> Result<String, Fault> {
-        let origin = client::origin(&self.agent, self.url)?;
+        let origin = client::origin(&self.agent, &self.url)?;
         let challenge = self.post("challenges", &json!({ "key": key.name() }))?;
         let text = challenge["challenge"].as_str().unwrap_or_default();
         let login = Login::parse(text).filter(|login| login.origin == origin && login.key == key.name());
         if login.is_none() {
-            return Err(Fault::ours(self.url, "给出的登录文字不是这个账本的，或不是给这把钥匙的，没有签名"));
+            return Err(Fault::ours(self.url.as_str(), "给出的登录文字不是这个账本的，或不是给这把钥匙的，没有签名"));
         }
         let note = note::sign(text, &[key]).map_err(|error| Fault::failed("签名", &error))?;
         let session = self.post("sessions", &json!({ "note": note }))?;
         let token = session["token"].as_str();
-        token.map(|token| format!("Bearer {token}")).ok_or_else(|| Fault::ours(self.url, "应答里没有会话凭证"))
+        token.map(|token| format!("Bearer {token}")).ok_or_else(|| Fault::ours(self.url.as_str(), "应答里没有会话凭证"))
     }
 
     fn post(&self, name: &str, body: &Value) -> Result<Value, Fault> {
         let sent = self.agent.post(self.address(&format!("{ROOT}{name}"))).send_json(body);
         let (status, body) = self.answer(sent)?;
         match status {
-            201 => serde_json::from_slice(&body).map_err(|error| Fault::failed(self.url, &error)),
-            404 => Err(Fault::usage(self.url, "这个地址上没有内部页面").mend("请用内部监听的网址，不是公众网站的")),
+            201 => serde_json::from_slice(&body).map_err(|error| Fault::failed(self.url.as_str(), &error)),
+            404 => {
+                Err(Fault::usage(self.url.as_str(), "这个地址上没有内部页面")
+                    .mend("请用内部监听的网址，不是公众网站的"))
+            }
             _ => Err(self.refused("登录", status, &body)),
         }
     }
 
-    fn get(&self, path: &str, token: &str) -> Result<String, Fault> {
-        let sent = self.agent.get(self.address(path)).header("Authorization", token).call();
+    /// The JSON at an address of the internal side, or of the public one.
+    ///
+    /// # Errors
+    /// It does not exist for whoever is signed in, or no ledger answers.
+    pub fn get(&self, path: &str) -> Result<String, Fault> {
+        let sent = self.agent.get(self.address(path)).header("Authorization", &self.token).call();
         let (status, body) = self.answer(sent)?;
         match status {
             200 => String::from_utf8(body).map_err(|error| Fault::failed(path, &error)),
@@ -108,7 +130,7 @@ impl Visit<'_> {
     }
 
     fn answer(&self, sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<(u16, Vec<u8>), Fault> {
-        let failed = |error: ureq::Error| fetch::unanswered(self.url, &error);
+        let failed = |error: ureq::Error| fetch::unanswered(&self.url, &error);
         let mut answer = sent.map_err(failed)?;
         let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(failed)?;
         Ok((answer.status().as_u16(), body))
@@ -117,7 +139,7 @@ impl Visit<'_> {
     fn refused(&self, what: &str, status: u16, body: &[u8]) -> Fault {
         match told(status, body) {
             Ok(refused) => Fault::no(what, refused.reason),
-            Err(reason) => Fault::ours(self.url, format!("应答 {status}：{reason}")),
+            Err(reason) => Fault::ours(self.url.as_str(), format!("应答 {status}：{reason}")),
         }
     }
 }
