@@ -159,7 +159,8 @@ fn stream_of_review(id: Uuid) -> StreamId {
 
 async fn send(args: &Args, client: &mut Client, item: &Item, author: &Hand, digest: &Digest) -> Result<Answer, Fault> {
     let outbox = args.outbox.clone().unwrap_or_else(|| args.place.outbox());
-    submit::one(client, item, std::slice::from_ref(author), &outbox, digest).await
+    let sent = submit::one(client, item, std::slice::from_ref(author), &outbox, digest).await?;
+    Ok(sent.0)
 }
 
 fn tell(args: &Args, item: &Item, answer: &Answer, review: &StreamId, standing: &Standing) -> Outcome {

@@ -133,8 +133,13 @@ async fn handle(args: &Args, hand: Hand, client: &mut Client, desk: &Desk<'_>) -
     }
     let hands = [Hand { role: Some(step.role), ..hand }];
     let outbox = args.outbox.clone().unwrap_or_else(|| args.place.outbox());
-    let answer = submit::one(client, &item, &hands, &outbox, &identity).await?;
-    tell(args, &item, &answer, standing, kind)
+    let (answer, is_again) = submit::one(client, &item, &hands, &outbox, &identity).await?;
+    let after = match &answer {
+        Answer::Refused(_) => standing,
+        _ if is_again => desk.standing(&args.review).await?,
+        _ => standing.after(kind),
+    };
+    tell(args, &item, &answer, &after)
 }
 
 fn status(args: &Args, standing: &Standing) -> Outcome {
@@ -187,9 +192,8 @@ fn fields(args: &Args, step: &Step, person: &StreamId) -> (&'static str, Value) 
     (kind, fields)
 }
 
-fn tell(args: &Args, item: &Item, answer: &Answer, standing: Standing, kind: &str) -> Outcome {
+fn tell(args: &Args, item: &Item, answer: &Answer, after: &Standing) -> Outcome {
     let refused = matches!(answer, Answer::Refused(_));
-    let after = if refused { standing } else { standing.after(kind) };
     if args.json {
         let mut told: Value = serde_json::from_str(&submit::machine(item, answer)).unwrap_or_default();
         told["review"] = json!({"stream": args.review, "standing": after.to_json()});

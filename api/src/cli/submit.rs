@@ -85,7 +85,8 @@ async fn send(
     Ok(refused)
 }
 
-/// Signs and sends one command that no file holds; its outbox is named by a digest.
+/// Signs and sends one command that no file holds; its outbox is named by a digest. Tells as well whether an
+/// earlier run had signed it, and this one sent the same again.
 ///
 /// # Errors
 /// As [`Client::submit`].
@@ -95,12 +96,13 @@ pub async fn one(
     hands: &[Hand],
     outbox: &Path,
     digest: &Digest,
-) -> Result<Answer, Fault> {
+) -> Result<(Answer, bool), Fault> {
     let mut outbox = Outbox::open(outbox, client.origin(), digest).map_err(|error| Fault::failed("待发箱", &error))?;
-    let mut told = None;
+    let (mut told, is_again) = (None, outbox.signed(&item.id).is_some());
     let mut tell = |_: &Item, answer: &Answer| told = Some(answer.clone());
     client.submit(std::slice::from_ref(item), hands, Some(&mut outbox), &mut tell).await?;
-    told.ok_or_else(|| Fault::ours(item.place.as_str(), "没有应答"))
+    let answer = told.ok_or_else(|| Fault::ours(item.place.as_str(), "没有应答"))?;
+    Ok((answer, is_again))
 }
 
 /// One answer for people.

@@ -10,5 +10,6 @@ mod commands;
 mod imports;
 mod published_only;
 mod real_data;
+mod review;
 mod sign_in;
 mod wrong;
