@@ -38,6 +38,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use gongkai_log::{Entry, VerifierKey};
+use gongkai_projections::internal::InternalViews;
 use gongkai_projections::{Reader, Views};
 use gongkai_store::{Clock, Ledger};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -88,6 +89,8 @@ pub struct ServeOptions {
     pub vkey: VerifierKey,
     /// For reading.
     pub views: Views,
+    /// For reading what is sealed; absent without a vault.
+    pub internal_views: Option<InternalViews>,
     /// For `today`.
     pub clock: Arc<dyn Clock>,
     /// Address of the public listener; port 0 takes a free one.
@@ -157,6 +160,8 @@ pub struct Shared {
     pub published: Published,
     /// How the ledger presents itself.
     pub about: About,
+    /// Sealed matters, for whoever is signed in; absent without a vault.
+    pub internal: Option<InternalViews>,
     clock: Arc<dyn Clock>,
     downloads: Arc<Semaphore>,
     sign_in: SignIn,
@@ -176,7 +181,15 @@ impl App {
         let published = Published::new(log);
         let downloads = Arc::new(Semaphore::new(DOWNLOADS_MAX));
         let sign_in = SignIn::default();
-        Self(Arc::new(Shared { ledger, views, published, about, clock, downloads, sign_in }))
+        Self(Arc::new(Shared { ledger, views, published, about, internal: None, clock, downloads, sign_in }))
+    }
+
+    /// The same, with what the internal side shows.
+    #[must_use]
+    pub fn with_internal(self, internal: Option<InternalViews>) -> Self {
+        let mut shared = Arc::into_inner(self.0).expect("nobody else has it before it is served");
+        shared.internal = internal;
+        Self(Arc::new(shared))
     }
 
     /// The ledger, where there is one to write to.
@@ -274,7 +287,8 @@ fn transport(options: &InternalOptions, clock: &dyn Clock) -> Result<Transport, 
 /// # Errors
 /// [`ServeError`] when an address cannot be had, or connections had to be cut at the end.
 pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-    let ServeOptions { ledger, log, vkey, views, clock, listen, internal, site, limits, on_bound } = options;
+    let ServeOptions { ledger, log, vkey, views, internal_views, clock, listen, internal, site, limits, on_bound } =
+        options;
     let transport = internal.as_ref().map(|options| transport(options, clock.as_ref())).transpose()?;
     let public = Listener::bind(listen).await?;
     let internal = match internal.zip(transport) {
@@ -289,7 +303,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         contact: site.contact,
         is_demo: site.is_demo,
     };
-    let app = App::new(ledger, &log, views, clock, about);
+    let app = App::new(ledger, &log, views, clock, about).with_internal(internal_views);
     let mut listeners = vec![(public, public_router(&app, &limits))];
     listeners.extend(internal.map(|listener| (listener, internal_router(&app, &limits))));
     tracing::info!(public = %bound.public, internal = ?bound.internal, "listening");

@@ -222,8 +222,14 @@ impl<E: Evidence> Auditor<E> {
             erasable: None,
             ..Context::at(entry.recorded_at, self.world())
         };
-        let proposal =
-            Proposal { kind: opened.kind, statement, openings: opened.open, sealed: &[], lines: &opened.rows };
+        let proposal = Proposal {
+            kind: opened.kind,
+            statement,
+            openings: opened.open,
+            sealed: &[],
+            lines: &opened.rows,
+            envelope: None,
+        };
         let empty = State::default();
         judge::judge(&proposal, stream.map(|s| s.head), stream.map_or(&empty, |s| &s.state), &context).map(drop)
     }

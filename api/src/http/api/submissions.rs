@@ -19,7 +19,47 @@ use crate::http::problem::Problem;
 /// Longest idempotency key: a UUID or a hash with a prefix.
 pub const KEY_BYTES_MAX: usize = 128;
 
-const HEADER: &str = "idempotency-key";
+/// The header with the idempotency key.
+pub const HEADER: &str = "idempotency-key";
+
+/// What a submission can be answered instead of a receipt.
+pub const PROBLEMS: &[&str] = &[
+    "bad_json",
+    "bad_idempotency_key",
+    "malformed",
+    "unknown_kind",
+    "wrong_origin",
+    "bad_signature",
+    "unknown_key",
+    "revoked_key",
+    "no_role",
+    "wrong_author",
+    "cosigners_missing",
+    "same_person",
+    "unknown_organization",
+    "ended_organization",
+    "stale_parent",
+    "stream_exists",
+    "stream_missing",
+    "field",
+    "tier_needs_vault",
+    "personal_data",
+    "too_large",
+    "state",
+    "period_too_short",
+    "books",
+    "future",
+    "idempotency_conflict",
+    "missing_attachment",
+    "body_too_large",
+    "unsupported_media_type",
+    "busy",
+    "timeout",
+    "halted",
+    "disk_full",
+    "internal",
+    "not_here",
+];
 
 /// The endpoint.
 pub fn endpoint() -> Endpoint {
@@ -42,43 +82,7 @@ pub fn endpoint() -> Endpoint {
                 status: 202, about: "封存事项已收件，答应在期限前记入账本", media: &[(JSON, "Promised")]
             },
         ],
-        problems: &[
-            "bad_json",
-            "bad_idempotency_key",
-            "malformed",
-            "unknown_kind",
-            "wrong_origin",
-            "bad_signature",
-            "unknown_key",
-            "revoked_key",
-            "no_role",
-            "wrong_author",
-            "cosigners_missing",
-            "same_person",
-            "unknown_organization",
-            "ended_organization",
-            "stale_parent",
-            "stream_exists",
-            "stream_missing",
-            "field",
-            "tier_needs_vault",
-            "personal_data",
-            "too_large",
-            "state",
-            "period_too_short",
-            "books",
-            "future",
-            "idempotency_conflict",
-            "missing_attachment",
-            "body_too_large",
-            "unsupported_media_type",
-            "busy",
-            "timeout",
-            "halted",
-            "disk_full",
-            "internal",
-            "not_here",
-        ],
+        problems: PROBLEMS,
         writes: true,
         handler: post(submit),
     }
@@ -104,7 +108,11 @@ async fn submit(
     Ok((status, Json(accepted)))
 }
 
-fn key(headers: &HeaderMap) -> Result<String, Problem> {
+/// The idempotency key of a request.
+///
+/// # Errors
+/// None, several, or one that cannot be used.
+pub fn key(headers: &HeaderMap) -> Result<String, Problem> {
     let mut values = headers.get_all(HEADER).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         let detail = "请求头 Idempotency-Key 必须给出一次：重发同一份提交时用同一个编号";
