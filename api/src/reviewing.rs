@@ -36,8 +36,8 @@ pub struct Body {
     pub code: String,
     /// Its level.
     pub level: Level,
-    /// Code of the one above it.
-    pub above: Option<String>,
+    /// Codes of those above it, the nearest first.
+    pub above: Vec<String>,
 }
 
 /// A review without its content.
@@ -97,6 +97,23 @@ impl Desk<'_> {
         person.ok_or_else(|| Fault::no(key, "这把钥匙没有登记在任何人名下").mend("请登记人登记人员和钥匙"))
     }
 
+    /// The role in which somebody may act for an organization, of those that are asked for; here the ledger finds it.
+    ///
+    /// # Errors
+    /// No ledger answers.
+    pub fn role(&self, body: &Body, wanted: &[Role]) -> Result<Option<Role>, Fault> {
+        let Self::There(visit) = self else { return Ok(None) };
+        let me = answer(&visit.get("/internal/api/v1/me")?)?;
+        let held = |role: &Role| {
+            me["roles"].as_array().into_iter().flatten().any(|held| {
+                let at = held["org"].as_str();
+                let covers = at.is_none_or(|at| at == body.code || body.above.iter().any(|above| above == at));
+                held["role"].as_str() == Some(role.wire()) && covers
+            })
+        };
+        Ok(wanted.iter().copied().find(held))
+    }
+
     /// An organization.
     ///
     /// # Errors
@@ -104,13 +121,13 @@ impl Desk<'_> {
     pub fn body(&self, code: &str) -> Result<Body, Fault> {
         let found = match self {
             Self::Here(ledger) => ledger.with_world(|world| {
-                let organization = world.organization(code)?;
-                Some((organization.level, organization.parent.clone()))
+                let above = world.chain(code).skip(1).map(str::to_owned).collect();
+                Some((world.organization(code)?.level, above))
             }),
             Self::There(visit) => {
                 let told = answer(&visit.get(&format!("/api/v1/organizations/{code}"))?)?;
-                let above = told["ancestors"].as_array().and_then(|list| list.last());
-                let above = above.and_then(|pair| pair[0].as_str()).map(str::to_owned);
+                let above = told["ancestors"].as_array().into_iter().flatten().rev();
+                let above = above.filter_map(|pair| pair[0].as_str().map(str::to_owned)).collect();
                 told["level"].as_str().and_then(Level::from_wire).map(|level| (level, above))
             }
         };
@@ -139,7 +156,7 @@ impl Desk<'_> {
                 (org.ok_or_else(none)?, events.into_iter().map(event).collect::<Vec<_>>())
             }
             Self::There(visit) => {
-                let told = visit.get(&format!("/internal/api/v1/matters/{review}"))?;
+                let told = visit.get(&format!("/internal/api/v1/matters/{review}?purpose=review"))?;
                 let told: Told =
                     serde_json::from_str(&told).map_err(|error| Fault::failed(review.to_string(), &error))?;
                 let events = told.events.into_iter().map(|event| (event.kind, event.revision, event.hash));
@@ -170,7 +187,7 @@ impl Body {
 
     /// Who takes a step, in Chinese.
     pub fn who(&self, step: &Step) -> String {
-        let place = match (step.seat, &self.above) {
+        let place = match (step.seat, self.above.first()) {
             (Seat::Own, _) => format!("{} 或其上级机构", self.code),
             (Seat::Above, Some(above)) => format!("上级机构 {above}"),
             (Seat::Above, None) => "上级机构".to_owned(),

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use gongkai_domain::Submission;
 use gongkai_log::{SigningKey, note};
 use serde_json::{Value, json};
 
@@ -126,6 +127,21 @@ impl Visit {
             200 => String::from_utf8(body).map_err(|error| Fault::failed(path, &error)),
             404 => Err(Fault::no(path, "没有这个内容，或不对您公开")),
             _ => Err(self.refused(path, status, &body)),
+        }
+    }
+
+    /// Hands in a signed access, and gives the content that it is about.
+    ///
+    /// # Errors
+    /// It does not exist for whoever is signed in, or no ledger answers.
+    pub fn read(&self, id: &str, access: &Submission) -> Result<Value, Fault> {
+        let address = self.address(&format!("{ROOT}readings"));
+        let sent = self.agent.post(address).header("Authorization", &self.token).header("Idempotency-Key", id);
+        let (status, body) = self.answer(sent.send_json(access))?;
+        match status {
+            200 => serde_json::from_slice(&body).map_err(|error| Fault::failed(self.url.as_str(), &error)),
+            404 => Err(Fault::no("查阅", "没有这个内容，或不对您公开")),
+            _ => Err(self.refused("查阅", status, &body)),
         }
     }
 

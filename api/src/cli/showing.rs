@@ -1,12 +1,14 @@
 //! `review show`: a draft under review and the opinions on it, each after the access to it is on record.
 
-use gongkai_domain::Command;
+use std::sync::Arc;
+
 use gongkai_domain::confidentiality::Reader;
 use gongkai_domain::draft::{Draft, Read};
-use gongkai_domain::kind;
-use gongkai_log::StreamId;
+use gongkai_domain::field::{Field, Shape};
+use gongkai_domain::{Command, Role, Submission, kind};
+use gongkai_log::{Digest, SignedStatement, Statement, StreamId};
 use gongkai_projections::internal::InternalViews;
-use gongkai_projections::internal::content::{Content, OpenError};
+use gongkai_projections::internal::content::OpenError;
 use gongkai_store::SubmitError;
 use serde_json::{Value, json};
 
@@ -15,31 +17,40 @@ use crate::client::{Client, Hand};
 use crate::outcome::{Fault, Outcome, Verdict};
 use crate::reviewing::{self, Desk};
 
+/// In which role somebody looks.
+const READING_ROLES: [Role; 5] = [Role::Reviewer, Role::Supervisor, Role::Approver, Role::Publisher, Role::Inspector];
+
 /// Shows all statements of a review, in their order.
 ///
 /// # Errors
 /// It does not exist, or not for whoever asks; the access is on record then as well.
 pub async fn show(client: &mut Client, desk: &Desk<'_>, hand: &Hand, review: &StreamId, json: bool) -> Outcome {
-    let Desk::Here(ledger) = desk else {
-        let remedy = format!("请用 gongkai read --url … --key … matters/{review}");
-        return Err(Fault::usage("--url", "show 只用于本机的账本目录").mend(remedy));
-    };
     let standing = desk.standing(review).await?;
-    let views = InternalViews::open(ledger.layout(), ledger).await;
-    let views = views.map_err(|error| Fault::failed("限阅库", &error))?.ok_or_else(reviewing::locked)?;
-    let none = || Fault::no(review.to_string(), "没有这项审核，或不对您公开");
-    let reader = ledger.with_world(|world| Reader::of_key(hand.key.name(), world)).ok_or_else(none)?;
+    let hand = Hand { role: desk.role(&standing.body, &READING_ROLES)?, key: Arc::clone(&hand.key) };
     for revision in 0..standing.kinds.len() {
         let command = json!({"kind": kind::access::KIND, "org": standing.body.code, "fields": {
             "read": review, "revision": revision, "purpose": "review"}});
-        let access = client.signed(&Command::from_value(command)?, std::slice::from_ref(hand)).await??;
-        let content = views.read(&reader, None, access).await.map_err(fault)?.ok_or_else(none)?;
-        terminal::say(if json { json!(content).to_string() } else { human(&content) })?;
+        let access = client.signed(&Command::from_value(command)?, std::slice::from_ref(&hand)).await??;
+        let content = content(desk, &hand, review, access).await?;
+        terminal::say(if json { content.to_string() } else { human(&content) })?;
     }
     if !json {
         terminal::say(standing.sentence(review))?;
     }
     Ok(Verdict::Yes)
+}
+
+/// Has the access recorded and gives what it is about.
+async fn content(desk: &Desk<'_>, hand: &Hand, review: &StreamId, access: Submission) -> Result<Value, Fault> {
+    let ledger = match desk {
+        Desk::There(visit) => return visit.read(&Digest::of(access.note.as_bytes()).to_hex(), &access),
+        Desk::Here(ledger) => ledger,
+    };
+    let views = InternalViews::open(ledger.layout(), ledger).await;
+    let views = views.map_err(|error| Fault::failed("限阅库", &error))?.ok_or_else(reviewing::locked)?;
+    let none = || Fault::no(review.to_string(), "没有这项审核，或不对您公开");
+    let reader = ledger.with_world(|world| Reader::of_key(hand.key.name(), world)).ok_or_else(none)?;
+    Ok(json!(views.read(&reader, None, access).await.map_err(fault)?.ok_or_else(none)?))
 }
 
 fn fault(error: OpenError) -> Fault {
@@ -50,20 +61,20 @@ fn fault(error: OpenError) -> Fault {
 }
 
 /// A statement for people: its fields by their Chinese names, a draft with what it says.
-fn human(content: &Content) -> String {
-    let statement = gongkai_log::SignedStatement::parse(&content.note).ok().map(|signed| signed.statement);
-    let label = statement.as_ref().and_then(|statement| kind::find(&statement.kind)).map_or("", |kind| kind.label);
+fn human(content: &Value) -> String {
+    let note = content["note"].as_str().unwrap_or_default();
+    let statement = SignedStatement::parse(note).ok().map(|signed| signed.statement);
+    let kind = statement.as_ref().and_then(|statement| kind::find(&statement.kind));
     let signers = statement.iter().flat_map(|statement| &statement.signers).map(|signer| signer.key.as_str());
-    let mut lines = vec![format!("【{label}】{}", signers.collect::<Vec<_>>().join("、"))];
-    for field in &content.fields {
-        match (field.name.as_str(), field.value.as_str()) {
+    let title = kind.map_or("", |kind| kind.label);
+    let mut lines = vec![format!("【{title}】{}", signers.collect::<Vec<_>>().join("、"))];
+    for field in content["fields"].as_array().into_iter().flatten() {
+        let (name, value) = (field["name"].as_str().unwrap_or_default(), &field["value"]);
+        match (name, value.as_str()) {
             ("draft", Some(text)) => lines.extend(draft(text)),
-            (name, _) => {
-                let kind = statement.as_ref().and_then(|statement| kind::find(&statement.kind));
-                let value = kind
-                    .and_then(|kind| kind.field(name))
-                    .map_or_else(|| plain(&field.value), |known| shown(known, &field.value));
-                lines.push(format!("  {}：{value}", field.label));
+            _ => {
+                let value = kind.and_then(|kind| kind.field(name)).map_or_else(|| plain(value), |it| shown(it, value));
+                lines.push(format!("  {}：{value}", field["label"].as_str().unwrap_or(name)));
             }
         }
     }
@@ -73,7 +84,7 @@ fn human(content: &Content) -> String {
 /// What a draft says.
 fn draft(text: &str) -> Vec<String> {
     let read = Draft::parse(text).and_then(|draft| {
-        let origin = gongkai_log::Statement::parse(&draft.statement).map(|statement| statement.origin);
+        let origin = Statement::parse(&draft.statement).map(|statement| statement.origin);
         let lines = draft.lines.clone();
         Ok((draft.read(&origin.unwrap_or_default())?, lines))
     });
@@ -98,8 +109,8 @@ fn draft(text: &str) -> Vec<String> {
 }
 
 /// A value as people read it: a choice by its Chinese name.
-fn shown(field: &gongkai_domain::field::Field, value: &Value) -> String {
-    let gongkai_domain::field::Shape::Choice(choices) = field.shape else { return plain(value) };
+fn shown(field: &Field, value: &Value) -> String {
+    let Shape::Choice(choices) = field.shape else { return plain(value) };
     let label = choices.iter().find(|(wire, _)| value.as_str() == Some(*wire)).map(|(_, label)| (*label).to_owned());
     label.unwrap_or_else(|| plain(value))
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use gongkai_tests::ledger::{COUNTY, TOWN, TestLedger, VILLAGE, person, sheet};
-use gongkai_tests::{Ran, gongkai};
+use gongkai_tests::{Ran, Server, gongkai};
 use serde_json::{Value, json};
 
 const CLERK: &str = "publisher.example/1";
@@ -136,4 +136,34 @@ fn who_is_not_of_the_house_learns_nothing_of_a_review_and_what_needs_none_is_not
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     let _ = publish(&ledger, &path, &[]).exits(2).says("chmod 600");
     assert_eq!(VILLAGE, march("电费(虚构)")["org"]);
+}
+
+#[test]
+fn the_same_steps_are_taken_over_the_internal_side() {
+    let ledger = ruled();
+    let server = Server::start(&ledger.dir());
+    let outbox = ledger.path("outbox");
+    let run = |name: &str, command: &str, more: &[&str]| {
+        let key = ledger.key_file(name);
+        let place = [command, "--url", server.internal.as_str(), "--key", text(&key)];
+        gongkai([&place[..], &["--outbox", text(&outbox)], more].concat())
+    };
+    let (file, out) = (ledger.file("sheet.json", march("电费(虚构)").to_string()), ledger.path("sheet.draft"));
+    let drafted = run(CLERK, "draft", &["--json", "--out", text(&out), text(&file)]);
+    let review = reviewed_in(&drafted.ok());
+    // The internal views follow the ledger; what is in them once is read as it stands.
+    let standing = || run(TOWNSHIP, "review", &["status", &review, "--json"]);
+    let known = (0..100).map(|_| standing()).find(|ran| ran.code == 0).expect("the review comes into the views");
+    assert_eq!(known.json()["standing"]["next"]["people"], json!(2));
+    for name in SUPERVISORS {
+        let _ = run(name, "review", &["show", &review]).ok().says("电费(虚构)");
+        let _ = run(name, "review", &["pass", &review]).ok();
+    }
+    let _ = run(SECRETARY, "review", &["approve", &review]).ok();
+    let _ = run(SECRETARY, "publish", &[text(&out)]).exits(1);
+    let _ = run(TOWNSHIP, "review", &["pass", &review]).ok().says("gongkai publish");
+    let cosign = [SUPERVISORS[0], SUPERVISORS[1], SECRETARY].map(|name| ledger.key_file(name));
+    let cosign = cosign.iter().flat_map(|file| ["--cosign", text(file)]);
+    let _ = run(CLERK, "publish", &cosign.chain([text(&out)]).collect::<Vec<_>>()).ok().says("已入账");
+    assert!(server.stop().success());
 }
