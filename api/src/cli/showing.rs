@@ -70,13 +70,12 @@ fn human(content: &Value) -> String {
     let mut lines = vec![format!("【{title}】{}", signers.collect::<Vec<_>>().join("、"))];
     for field in content["fields"].as_array().into_iter().flatten() {
         let (name, value) = (field["name"].as_str().unwrap_or_default(), &field["value"]);
-        match (name, value.as_str()) {
-            ("draft", Some(text)) => lines.extend(draft(text)),
-            _ => {
-                let value = kind.and_then(|kind| kind.field(name)).map_or_else(|| plain(value), |it| shown(it, value));
-                lines.push(format!("  {}：{value}", field["label"].as_str().unwrap_or(name)));
-            }
+        if let ("draft", Some(text)) = (name, value.as_str()) {
+            lines.extend(draft(text));
+            continue;
         }
+        let value = kind.and_then(|kind| kind.field(name)).map_or_else(|| plain(value), |it| shown(it, value));
+        lines.push(format!("  {}：{value}", field["label"].as_str().unwrap_or(name)));
     }
     lines.join("\n")
 }
