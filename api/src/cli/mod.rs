@@ -260,6 +260,18 @@ mod tests {
     }
 
     #[test]
+    fn every_command_line_of_the_readmes_parses() {
+        let readmes = [include_str!("../../../README.md"), include_str!("../../../README.zh-CN.md")];
+        let lines = readmes.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("    gongkai "));
+        let lines: Vec<_> = lines.map(|line| line.split(" #").next().unwrap_or(line)).collect();
+        assert!(lines.len() > 20, "{lines:?}");
+        for line in lines {
+            let parsed = command().try_get_matches_from(line.split_whitespace());
+            assert!(parsed.is_ok(), "{line}: {:?}", parsed.err().map(|e| e.to_string()));
+        }
+    }
+
+    #[test]
     fn what_people_read_in_a_help_is_chinese() {
         for name in command().get_subcommands().map(|sub| sub.get_name().to_owned()) {
             let help = shown(&command().try_get_matches_from(["gongkai", &name, "--help"]).unwrap_err());
