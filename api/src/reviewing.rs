@@ -14,7 +14,7 @@ use gongkai_store::Ledger;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cli::read::Visit;
+use crate::cli::visit::Visit;
 use crate::client::Hand;
 use crate::outcome::Fault;
 
@@ -26,7 +26,7 @@ pub enum Desk<'a> {
     /// On this machine.
     Here(&'a Ledger),
     /// Elsewhere, signed in.
-    There(&'a Visit),
+    There(&'a Visit<'a>),
 }
 
 /// An organization that publishes.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, Utc};
 use gongkai_domain::Role;
@@ -9,7 +10,7 @@ use gongkai_log::SigningKey;
 use gongkai_store::{Clock, Layout, Ledger, LedgerKeys, Settings, SystemClock, Vault};
 use zeroize::Zeroizing;
 
-use super::read::Visit;
+use super::visit::Visit;
 use super::{terminal, vault};
 use crate::client::{Client, Hand};
 use crate::config::Config;
@@ -57,10 +58,10 @@ impl Place {
     /// A session at the internal side, if the ledger is elsewhere.
     ///
     /// # Errors
-    /// As [`Visit::begin`].
-    pub fn visit(&self, key: &SigningKey) -> Result<Option<Visit>, Fault> {
+    /// As [`Visit::sign_in`].
+    pub fn visit(&self, key: &SigningKey) -> Result<Option<Visit<'_>>, Fault> {
         let Some(url) = &self.at.url else { return Ok(None) };
-        Visit::begin(agent(self.ca.as_ref())?, url, key).map(Some)
+        Visit::sign_in(agent(self.ca.as_ref())?, url, key).map(Some)
     }
 
     /// The published log of the ledger at an address.
@@ -215,15 +216,21 @@ pub fn ledger_key(layout: &Layout, role: &str) -> Result<SigningKey, Fault> {
 pub async fn open(layout: &Layout, clock: Arc<dyn Clock>) -> Result<Ledger, Fault> {
     let config = Config::read(layout)?;
     let vault = vault::unlock(layout, &config, None, false).await?;
-    open_with(layout, clock, vault).await
+    open_with(layout, clock, vault, &config).await
 }
 
 /// Opens the ledger of a directory for writing, with a vault or for public statements only.
 ///
 /// # Errors
 /// As [`open`].
-pub async fn open_with(layout: &Layout, clock: Arc<dyn Clock>, vault: Option<Vault>) -> Result<Ledger, Fault> {
+pub async fn open_with(
+    layout: &Layout,
+    clock: Arc<dyn Clock>,
+    vault: Option<Vault>,
+    config: &Config,
+) -> Result<Ledger, Fault> {
     let keys = LedgerKeys { log: ledger_key(layout, "log")?, intake: ledger_key(layout, "intake")? };
-    let settings = Settings { vault, ..Settings::default() };
+    let period = Duration::from_secs(config.sealed_period_seconds);
+    let settings = Settings { vault, period, ..Settings::default() };
     Ok(Ledger::open(layout, keys, clock, settings).await?)
 }

@@ -59,7 +59,7 @@ pub async fn run(args: Args) -> Outcome {
     };
     client.close().await;
     if let Some(visit) = visit {
-        visit.end();
+        visit.sign_out();
     }
     done
 }

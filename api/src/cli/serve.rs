@@ -145,7 +145,7 @@ pub async fn start(serving: Serving) -> Outcome {
     let Serving { layout, config, internal_anywhere, vault_passphrase_file, is_demo } = serving;
     let clock = local::clock();
     let vault = vault::unlock(&layout, &config, vault_passphrase_file.as_ref(), true).await?;
-    let ledger = local::open_with(&layout, Arc::clone(&clock), vault).await?;
+    let ledger = local::open_with(&layout, Arc::clone(&clock), vault, &config).await?;
     for alarm in &ledger.recovery().alarms {
         terminal::remark(format_args!("注意：{alarm}"));
     }

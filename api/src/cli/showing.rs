@@ -12,7 +12,8 @@ use gongkai_projections::internal::content::OpenError;
 use gongkai_store::SubmitError;
 use serde_json::{Value, json};
 
-use super::terminal;
+use super::visit::ROOT;
+use super::{open, terminal};
 use crate::client::{Client, Hand};
 use crate::outcome::{Fault, Outcome, Verdict};
 use crate::reviewing::{self, Desk};
@@ -43,7 +44,12 @@ pub async fn show(client: &mut Client, desk: &Desk<'_>, hand: &Hand, review: &St
 /// Has the access recorded and gives what it is about.
 async fn content(desk: &Desk<'_>, hand: &Hand, review: &StreamId, access: Submission) -> Result<Value, Fault> {
     let ledger = match desk {
-        Desk::There(visit) => return visit.read(&Digest::of(access.note.as_bytes()).to_hex(), &access),
+        Desk::There(visit) => {
+            let id = Digest::of(access.note.as_bytes()).to_hex();
+            let text = visit.post(&format!("{ROOT}readings"), &id, &access)?;
+            open::check(&text).map_err(|reason| Fault::no(review.to_string(), reason))?;
+            return serde_json::from_str(&text).map_err(|error| Fault::failed("查阅", &error));
+        }
         Desk::Here(ledger) => ledger,
     };
     let views = InternalViews::open(ledger.layout(), ledger).await;

@@ -177,19 +177,18 @@ impl Deref for App {
 
 impl App {
     /// The state of both routers.
-    pub fn new(ledger: Option<Ledger>, log: &Path, views: Views, clock: Arc<dyn Clock>, about: About) -> Self {
+    pub fn new(
+        ledger: Option<Ledger>,
+        log: &Path,
+        views: Views,
+        internal: Option<InternalViews>,
+        clock: Arc<dyn Clock>,
+        about: About,
+    ) -> Self {
         let published = Published::new(log);
         let downloads = Arc::new(Semaphore::new(DOWNLOADS_MAX));
         let sign_in = SignIn::default();
-        Self(Arc::new(Shared { ledger, views, published, about, internal: None, clock, downloads, sign_in }))
-    }
-
-    /// The same, with what the internal side shows.
-    #[must_use]
-    pub fn with_internal(self, internal: Option<InternalViews>) -> Self {
-        let mut shared = Arc::into_inner(self.0).expect("nobody else has it before it is served");
-        shared.internal = internal;
-        Self(Arc::new(shared))
+        Self(Arc::new(Shared { ledger, views, published, about, internal, clock, downloads, sign_in }))
     }
 
     /// The ledger, where there is one to write to.
@@ -303,7 +302,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         contact: site.contact,
         is_demo: site.is_demo,
     };
-    let app = App::new(ledger, &log, views, clock, about).with_internal(internal_views);
+    let app = App::new(ledger, &log, views, internal_views, clock, about);
     let mut listeners = vec![(public, public_router(&app, &limits))];
     listeners.extend(internal.map(|listener| (listener, internal_router(&app, &limits))));
     tracing::info!(public = %bound.public, internal = ?bound.internal, "listening");

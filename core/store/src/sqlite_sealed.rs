@@ -10,7 +10,7 @@ use crate::{
     error::StoreError,
     event_store::{Erased, NewSealed, Period, RawSealed, SealedValue, Waiting},
     sqlite::{Script, bind, json_text, sql},
-    vault::{tier_number, tier_of},
+    vault::{Tag, tier_number, tier_of},
 };
 
 const COLUMNS: &str = "seq, commitment, tag, tier, as_of, received_at, deadline, nonce, note, envelope, commitments, \
@@ -227,7 +227,7 @@ pub(crate) async fn load_by_tag(
     connection: &mut SqliteConnection,
     tags: &[[u8; 16]],
 ) -> Result<Vec<RawSealed>, StoreError> {
-    let tags: Vec<String> = tags.iter().map(|tag| tag.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+    let tags: Vec<String> = tags.iter().map(|tag| Tag(*tag).to_hex()).collect();
     let rows = sqlx::query(BY_TAG).bind(json_text(&tags)).fetch_all(&mut *connection).await;
     with_values(connection, &rows.map_err(sql("reading sealed streams"))?).await
 }

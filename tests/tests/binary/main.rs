@@ -11,5 +11,6 @@ mod imports;
 mod published_only;
 mod real_data;
 mod review;
+mod secrecy;
 mod sign_in;
 mod wrong;

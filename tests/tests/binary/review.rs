@@ -21,9 +21,8 @@ fn ruled() -> TestLedger {
     let [dir, passphrase] = [dir.as_path(), &passphrase].map(|path| path.to_str().unwrap().to_owned());
     let _ = gongkai(["vault", "init", "--dir", &dir, "--passphrase-file", &passphrase]).ok();
     let config = ledger.dir().join("gongkai.toml");
-    let mut text = std::fs::read_to_string(&config).unwrap();
-    text.push_str(&format!("vault_passphrase_file = \"{passphrase}\"\n"));
-    std::fs::write(&config, text).unwrap();
+    let before = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{before}vault_passphrase_file = \"{passphrase}\"\n")).unwrap();
     let rule = json!({"kind": "rule.published.v1", "org": COUNTY, "fields": {
         "rule": "disclosure_review", "value": 3, "unit": "scheme", "from": "2026-01-01", "basis": "青禾县公开审核办法(虚构)"}});
     let _ = ledger.register(&[person(9, TOWNSHIP, "reviewer", TOWN), vec![rule]].concat()).ok();

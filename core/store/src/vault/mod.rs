@@ -219,9 +219,9 @@ impl Vault {
 
     /// The blind index of a stream.
     pub fn tag(&self, stream: &StreamId) -> Tag {
-        let hash = self.keyed(TAG_CONTEXT, stream.to_string().as_bytes()).finalize();
-        let (tag, _) = hash.as_bytes().split_at(16);
-        Tag(tag.try_into().expect("half of 32 bytes"))
+        let mut tag = [0; 16];
+        self.keyed(TAG_CONTEXT, stream.to_string().as_bytes()).finalize_xof().fill(&mut tag);
+        Tag(tag)
     }
 
     /// The code under which a submitter follows an event. It is the same again for the same event, so that a
@@ -309,6 +309,25 @@ impl Vault {
         Ok(count)
     }
 
+    /// Writes a consistent copy of the wrapped data keys into a file that must not exist, readable by its owner
+    /// alone. It works beside a running server, and without the master key it opens nothing.
+    ///
+    /// # Errors
+    /// [`VaultFault::Missing`], [`VaultFault::Store`].
+    pub async fn back_up(layout: &Layout, to: &Path) -> Result<(), VaultFault> {
+        if !Self::exists(layout) {
+            return Err(VaultFault::Missing(layout.vault()));
+        }
+        let parent = to.parent().unwrap_or(Path::new("."));
+        make_private(parent)?;
+        let mut wraps = Wraps::open(&layout.wraps()).await?;
+        let copied = wraps.copy_to(&to.to_string_lossy()).await;
+        wraps.close().await?;
+        copied?;
+        File::open(to).and_then(|file| file.sync_all()).map_err(|e| StoreError::file("flushing", to, e))?;
+        Ok(())
+    }
+
     /// Ends the connection in good order.
     ///
     /// # Errors
@@ -327,13 +346,12 @@ impl Vault {
         let mut keys: BTreeMap<Tier, Arc<KeyEntry>> = BTreeMap::new();
         let mut sealed = Vec::with_capacity(values.len());
         for (ordinal, line, tier, commitment, opened) in values {
-            let key = match keys.get(&tier) {
-                Some(key) => Arc::clone(key),
-                None => {
-                    let key = self.0.keys.obtain(tag, tier, &statement.org)?;
-                    keys.insert(tier, Arc::clone(&key));
-                    key
-                }
+            let key = if let Some(key) = keys.get(&tier) {
+                Arc::clone(key)
+            } else {
+                let key = self.0.keys.obtain(tag, tier, &statement.org)?;
+                keys.insert(tier, Arc::clone(&key));
+                key
             };
             let nonce = self.nonce();
             let spot = line.map_or_else(|| Spot::Slot(u8::try_from(ordinal).unwrap_or(u8::MAX)), Spot::Cell);

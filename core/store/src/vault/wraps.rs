@@ -45,7 +45,7 @@ impl fmt::Debug for Tag {
 impl Tag {
     /// Lower-case hex.
     pub fn to_hex(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:032x}", u128::from_be_bytes(self.0))
     }
 }
 
@@ -194,6 +194,12 @@ impl Wraps {
         let done = sqlx::query(DESTROY).bind(tag.0.to_vec()).execute(&mut *connection).await.map_err(sql(doing))?;
         sqlx::query(EMPTY_WAL).execute(connection).await.map_err(sql(doing))?;
         Ok(done.rows_affected())
+    }
+
+    /// A consistent copy in a file that must not exist.
+    pub(super) async fn copy_to(&mut self, path: &str) -> Result<(), StoreError> {
+        let query = sqlx::query("VACUUM INTO ?").bind(path.to_owned());
+        query.execute(self.connection()?).await.map(drop).map_err(sql("copying the vault"))
     }
 
     pub(super) async fn close(&mut self) -> Result<(), StoreError> {
