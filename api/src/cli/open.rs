@@ -98,7 +98,10 @@ fn open(visit: &Visit<'_>, key: &SigningKey, args: &Args) -> Result<String, Faul
 }
 
 /// Whether every field is what the statement committed to.
-fn check(text: &str) -> Result<(), String> {
+///
+/// # Errors
+/// The first field that is not, in Chinese.
+pub fn check(text: &str) -> Result<(), String> {
     let content: Value = serde_json::from_str(text).map_err(|error| format!("应答读不出来：{error}"))?;
     let signed = SignedStatement::parse(content["note"].as_str().unwrap_or_default());
     let statement = signed.map_err(|error| format!("给出的声明不成声明：{error}"))?.statement;

@@ -280,6 +280,11 @@ impl Vault {
         self.0.keys.learn(&missing, found)
     }
 
+    /// Whether the data keys of these subjects are all present, as far as there are any.
+    pub(crate) fn has_loaded(&self, tags: &[Tag]) -> bool {
+        self.0.keys.missing(tags).is_empty()
+    }
+
     /// Whether it is still the data key of its subject, and not destroyed since.
     pub(crate) fn holds(&self, entry: &Arc<KeyEntry>) -> bool {
         self.0.keys.holds(entry)
