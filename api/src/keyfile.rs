@@ -1,16 +1,19 @@
-//! Private keys in files: a person's own, and those of a ledger.
+//! Private keys in files: a person's own, those of a ledger, and those with which a receiver opens envelopes.
 //!
 //! Two forms. Without a passphrase three lines: `gongkai.key/v1`, the key's name, the 32 secret bytes in
 //! base64. With one: a line `# <name>` and an encrypted PKCS#8 PEM (RFC 5958, RFC 8410, PBES2 with
 //! scrypt), which `openssl pkey -in F` reads too. A file is made with mode 0600, is never overwritten,
-//! and is refused when others may read it.
+//! and is refused when others may read it. A receiver's key has a first line and an algorithm of its own, so that
+//! neither sort is ever taken for the other.
 //!
-//! Not here: which keys a ledger has and what they may sign. A further form gets a first line of its own.
+//! Not here: which keys a ledger has and what they may sign. A further sort of key is a [`Sort`].
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use gongkai_domain::field::SealingKey;
+use gongkai_domain::vault::TierSecret;
 use gongkai_log::key::{KeyError, valid_key_name};
 use gongkai_log::{Digest, KeyKind, SigningKey};
 use pkcs8::der::asn1::OctetStringRef;
@@ -21,6 +24,9 @@ use zeroize::Zeroizing;
 /// First line of a key file without a passphrase.
 pub const KEY_FORM: &str = "gongkai.key/v1";
 
+/// First line of a receiver's key file without a passphrase.
+pub const RECEIVER_FORM: &str = "gongkai.receiver-key/v1";
+
 /// Most bytes of a key file; the longest we write has under 1 KiB.
 pub const KEY_FILE_BYTES_MAX: u64 = 16_384;
 
@@ -30,6 +36,20 @@ pub const PASSPHRASE_CHARS_MIN: usize = 8;
 const PEM_LABEL: &str = "ENCRYPTED PRIVATE KEY";
 /// id-Ed25519 (RFC 8410 §3).
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+/// id-XWing (draft-connolly-cfrg-xwing-kem).
+const XWING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.62253.25722");
+/// Of the one-time keys that a PIN protects: an arc for examples (RFC 5612), they are in no other program's files.
+const SECRET: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.32473.1");
+
+/// What a key is for.
+#[derive(Clone, Copy)]
+struct Sort {
+    form: &'static str,
+    algorithm: ObjectIdentifier,
+}
+
+const SIGNING: Sort = Sort { form: KEY_FORM, algorithm: ED25519 };
+const RECEIVING: Sort = Sort { form: RECEIVER_FORM, algorithm: XWING };
 
 /// Why a key file was not read or written.
 #[derive(Debug, thiserror::Error)]
@@ -103,21 +123,98 @@ pub fn random(buffer: &mut [u8]) {
     getrandom::fill(buffer).expect("the operating system gives randomness");
 }
 
+/// A receiver's key: what is encrypted to a body is opened with it.
+pub struct ReceiverKey {
+    name: String,
+    seed: Zeroizing<[u8; 32]>,
+}
+
+impl ReceiverKey {
+    /// Makes one from the machine's randomness.
+    ///
+    /// # Errors
+    /// [`KeyError::Name`] when the name cannot name a key.
+    pub fn generate(name: &str) -> Result<Self, KeyError> {
+        if !valid_key_name(name) {
+            return Err(KeyError::Name(name.to_owned()));
+        }
+        let mut seed = Zeroizing::new([0; 32]);
+        random(&mut *seed);
+        Ok(Self { name: name.to_owned(), seed })
+    }
+
+    /// Its name, for people.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The private half.
+    ///
+    /// # Panics
+    /// Never: any 32 bytes are the seed of an X-Wing key.
+    pub fn secret(&self) -> TierSecret {
+        TierSecret::from_bytes(&self.seed).expect("any 32 bytes are the seed of an X-Wing key")
+    }
+
+    /// The public half, as `receiver.appointed` names it.
+    pub fn public(&self) -> SealingKey {
+        SealingKey::from(&self.secret().key())
+    }
+
+    /// Writes a new key file, as [`write`].
+    ///
+    /// # Errors
+    /// As [`write`].
+    pub fn write(&self, path: &Path, passphrase: Option<&str>) -> Result<(), KeyFileError> {
+        write_seed(path, RECEIVING, &self.name, &self.seed, passphrase)
+    }
+
+    /// Reads a key file, as [`read`].
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn read(path: &Path, passphrase: impl FnOnce() -> Option<Zeroizing<String>>) -> Result<Self, KeyFileError> {
+        let (name, seed) = read_seed(path, RECEIVING, passphrase)?;
+        Ok(Self { name, seed })
+    }
+}
+
 /// Writes a new key file, readable by its owner only, and waits until it is on the disk.
 ///
 /// # Errors
 /// [`KeyFileError::Exists`], [`KeyFileError::PassphraseShort`], [`KeyFileError::Io`].
 pub fn write(path: &Path, key: &SigningKey, passphrase: Option<&str>) -> Result<(), KeyFileError> {
+    write_seed(path, SIGNING, key.name(), &key.seed(), passphrase)
+}
+
+fn write_seed(
+    path: &Path,
+    sort: Sort,
+    name: &str,
+    seed: &[u8; 32],
+    passphrase: Option<&str>,
+) -> Result<(), KeyFileError> {
     let text = match passphrase {
-        None => plain(key),
-        Some(passphrase) => encrypted(path, key, passphrase)?,
+        None => plain(sort, name, seed),
+        Some(passphrase) => {
+            let pem = encrypted(path, sort, seed, passphrase)?;
+            Zeroizing::new(format!("# {name}\n{}", *pem))
+        }
     };
+    write_private(path, text.as_bytes())
+}
+
+/// Writes a new file that only its owner can read, and waits until it is on the disk.
+///
+/// # Errors
+/// [`KeyFileError::Exists`], [`KeyFileError::Io`].
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
         _ => KeyFileError::Io { path: path.to_owned(), source },
     };
     let mut file = private_file().open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed)
 }
@@ -127,6 +224,16 @@ pub fn write(path: &Path, key: &SigningKey, passphrase: Option<&str>) -> Result<
 /// # Errors
 /// Any [`KeyFileError`] but [`KeyFileError::Exists`] and [`KeyFileError::PassphraseShort`].
 pub fn read(path: &Path, passphrase: impl FnOnce() -> Option<Zeroizing<String>>) -> Result<SigningKey, KeyFileError> {
+    let (name, seed) = read_seed(path, SIGNING, passphrase)?;
+    SigningKey::from_seed(&name, KeyKind::Ed25519, *seed)
+        .map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
+}
+
+fn read_seed(
+    path: &Path,
+    sort: Sort,
+    passphrase: impl FnOnce() -> Option<Zeroizing<String>>,
+) -> Result<(String, Zeroizing<[u8; 32]>), KeyFileError> {
     let failed = |source| KeyFileError::Io { path: path.to_owned(), source };
     let form = |reason| KeyFileError::Form { path: path.to_owned(), reason };
     let file = File::open(path).map_err(failed)?;
@@ -139,52 +246,68 @@ pub fn read(path: &Path, passphrase: impl FnOnce() -> Option<Zeroizing<String>>)
     let (name, seed) = match text.strip_prefix("# ").and_then(|rest| rest.split_once('\n')) {
         Some((name, pem)) => {
             let passphrase = passphrase().ok_or_else(|| KeyFileError::PassphraseMissing(path.to_owned()))?;
-            let seed = decrypted(pem, &passphrase).ok_or_else(|| KeyFileError::Passphrase(path.to_owned()))?;
+            let seed = decrypted(sort, pem, &passphrase).ok_or_else(|| KeyFileError::Passphrase(path.to_owned()))?;
             (name, seed)
         }
-        None => parse_plain(&text).ok_or_else(|| form("应是 gongkai.key/v1、名称、密钥三行，或带名称的 PEM"))?,
+        None => parse_plain(sort, &text).ok_or_else(|| {
+            form(match sort.form {
+                RECEIVER_FORM => "应是 gongkai.receiver-key/v1、名称、密钥三行，或带名称的 PEM",
+                _ => "应是 gongkai.key/v1、名称、密钥三行，或带名称的 PEM",
+            })
+        })?,
     };
-    SigningKey::from_seed(name, KeyKind::Ed25519, *seed)
-        .map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
+    Ok((name.to_owned(), seed))
 }
 
-fn plain(key: &SigningKey) -> Zeroizing<String> {
+fn plain(sort: Sort, name: &str, seed: &[u8; 32]) -> Zeroizing<String> {
     // The base64 of a hash type is exactly what 32 secret bytes need.
-    let seed = Zeroizing::new(Digest::from_bytes(*key.seed()).to_string());
-    Zeroizing::new(format!("{KEY_FORM}\n{}\n{}\n", key.name(), *seed))
+    let seed = Zeroizing::new(Digest::from_bytes(*seed).to_string());
+    Zeroizing::new(format!("{}\n{name}\n{}\n", sort.form, *seed))
 }
 
-fn parse_plain(text: &str) -> Option<(&str, Zeroizing<[u8; 32]>)> {
-    let mut lines = text.strip_prefix(KEY_FORM)?.strip_prefix('\n')?.strip_suffix('\n')?.split('\n');
+fn parse_plain(sort: Sort, text: &str) -> Option<(&str, Zeroizing<[u8; 32]>)> {
+    let mut lines = text.strip_prefix(sort.form)?.strip_prefix('\n')?.strip_suffix('\n')?.split('\n');
     let (name, seed) = (lines.next()?, lines.next()?);
     let seed = Digest::parse(seed).ok()?;
     lines.next().is_none().then(|| (name, Zeroizing::new(*seed.as_bytes())))
 }
 
-fn encrypted(path: &Path, key: &SigningKey, passphrase: &str) -> Result<Zeroizing<String>, KeyFileError> {
+/// The PEM of a one-time key under a PIN, for a file of another form.
+///
+/// # Errors
+/// [`KeyFileError::PassphraseShort`].
+pub fn lock(path: &Path, secret: &[u8; 32], pin: &str) -> Result<Zeroizing<String>, KeyFileError> {
+    encrypted(path, Sort { form: "", algorithm: SECRET }, secret, pin)
+}
+
+/// The one-time key of a PEM; `None` when the PIN is wrong or the text was changed.
+pub fn unlock(pem: &str, pin: &str) -> Option<Zeroizing<[u8; 32]>> {
+    decrypted(Sort { form: "", algorithm: SECRET }, pem, pin)
+}
+
+fn encrypted(path: &Path, sort: Sort, seed: &[u8; 32], passphrase: &str) -> Result<Zeroizing<String>, KeyFileError> {
     let chars = passphrase.chars().count();
     if chars < PASSPHRASE_CHARS_MIN {
         return Err(KeyFileError::PassphraseShort(chars));
     }
     // RFC 8410 §7: the private key is an octet string within the octet string.
     let mut inner = Zeroizing::new(vec![0x04, 0x20]);
-    inner.extend_from_slice(&*key.seed());
+    inner.extend_from_slice(seed);
     let broken = |_| KeyFileError::Form { path: path.to_owned(), reason: "加密失败" };
-    let algorithm = AlgorithmIdentifierRef { oid: ED25519, parameters: None };
+    let algorithm = AlgorithmIdentifierRef { oid: sort.algorithm, parameters: None };
     let octets = OctetStringRef::new(&inner).map_err(|e| broken(e.into()))?;
     let document = PrivateKeyInfoRef::new(algorithm, octets).encrypt(passphrase).map_err(broken)?;
-    let pem = document.to_pem(PEM_LABEL, LineEnding::LF).map_err(|e| broken(e.into()))?;
-    Ok(Zeroizing::new(format!("# {}\n{}", key.name(), *pem)))
+    document.to_pem(PEM_LABEL, LineEnding::LF).map_err(|e| broken(e.into()))
 }
 
-fn decrypted(pem: &str, passphrase: &str) -> Option<Zeroizing<[u8; 32]>> {
+fn decrypted(sort: Sort, pem: &str, passphrase: &str) -> Option<Zeroizing<[u8; 32]>> {
     let (label, document) = SecretDocument::from_pem(pem).ok()?;
     let document = (label == PEM_LABEL).then_some(document)?;
     let plain = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).ok()?.decrypt(passphrase).ok()?;
     let info = PrivateKeyInfoRef::try_from(plain.as_bytes()).ok()?;
     let inner = info.private_key.as_bytes().strip_prefix(&[0x04, 0x20])?;
     let seed: [u8; 32] = inner.try_into().ok()?;
-    (info.algorithm.oid == ED25519).then(|| Zeroizing::new(seed))
+    (info.algorithm.oid == sort.algorithm).then(|| Zeroizing::new(seed))
 }
 
 /// Options for a new file that only its owner can read.
@@ -251,6 +374,21 @@ mod tests {
         write(&path, &key(), Some("long enough")).unwrap();
         assert!(matches!(read(&path, || None), Err(KeyFileError::PassphraseMissing(_))));
         assert!(matches!(read(&path, || Some(pass("long enougH"))), Err(KeyFileError::Passphrase(_))));
+    }
+
+    #[test]
+    fn a_receivers_key_is_no_signing_key_and_neither_the_other_way_round() {
+        let dir = tempfile::tempdir().unwrap();
+        let key_of = ReceiverKey::generate("chen.example/receiver/1").unwrap();
+        for (name, passphrase) in [("open", None), ("closed", Some("柳暗花明又一村。"))] {
+            let (receiving, signing) = (dir.path().join(format!("r-{name}")), dir.path().join(format!("s-{name}")));
+            let ask = || passphrase.map(pass);
+            key_of.write(&receiving, passphrase).unwrap();
+            write(&signing, &key(), passphrase).unwrap();
+            let again = ReceiverKey::read(&receiving, ask).unwrap();
+            assert_eq!((again.name(), again.public()), ("chen.example/receiver/1", key_of.public()));
+            assert!(read(&receiving, ask).is_err() && ReceiverKey::read(&signing, ask).is_err(), "{name}");
+        }
     }
 
     #[test]

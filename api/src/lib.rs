@@ -5,6 +5,7 @@
 //! A new command is a file in `cli`, a new endpoint a file in `http/api`, a new page a file in
 //! `http/pages` with its context in `site`.
 
+pub mod citizen;
 pub mod cli;
 pub mod client;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod fetch;
 pub mod http;
 pub mod keyfile;
 pub mod login;
+pub mod opening_file;
 pub mod outbox;
 pub mod outcome;
 pub mod reviewing;

@@ -9,6 +9,7 @@ pub mod boards;
 pub mod diff;
 mod documents;
 pub mod event;
+pub mod follow_up;
 pub mod follower;
 mod generation;
 pub mod internal;

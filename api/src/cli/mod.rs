@@ -18,12 +18,14 @@ pub mod demo;
 pub mod doctor;
 pub mod draft;
 pub mod export;
+pub mod hand_in;
 pub mod import;
 pub mod init;
 pub mod keygen;
 pub mod kinds;
 pub mod local;
 pub mod open;
+pub mod open_envelope;
 pub mod proof;
 pub mod publish;
 pub mod read;
@@ -32,6 +34,7 @@ pub mod rebuild;
 pub mod review;
 pub mod serve;
 pub mod showing;
+pub mod status;
 pub mod submit;
 pub mod terminal;
 #[cfg(test)]
@@ -39,6 +42,7 @@ mod tests_of_commands;
 pub mod vault;
 pub mod verify;
 pub mod visit;
+pub mod with_vault;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -76,6 +80,12 @@ pub enum Command {
     Review(review::Args),
     /// 四步审核之四：照审定的原稿签名公开
     Publish(publish::Args),
+    /// 没有钥匙的人提交：来信、意见、异议、推荐、询问
+    HandIn(hand_in::Args),
+    /// 凭查询码查看提交的事项办到哪一步
+    Status(status::Args),
+    /// 收件人打开加密提交的内容
+    OpenEnvelope(open_envelope::Args),
     /// 用钥匙登录，读内部页面的数据
     Read(read::Args),
     /// 查阅封存的内容：先签查阅记录，再显示
@@ -112,6 +122,9 @@ impl Command {
             Self::Draft(args) => args.json,
             Self::Review(args) => args.json,
             Self::Publish(args) => args.json,
+            Self::HandIn(args) => args.json,
+            Self::Status(args) => args.json,
+            Self::OpenEnvelope(args) => args.json,
             Self::Import(args) => args.json,
             Self::Export(args) => args.json,
             Self::Proof(args) => args.json,
@@ -131,6 +144,9 @@ impl Command {
             Self::Keygen(args) => keygen::run(&args),
             Self::Kinds(args) => kinds::run(&args),
             Self::Submit(args) => submit::run(args).await,
+            Self::HandIn(args) => blocking(move || hand_in::run(&args)).await,
+            Self::Status(args) => blocking(move || status::run(&args)).await,
+            Self::OpenEnvelope(args) => open_envelope::run(&args),
             Self::Read(args) => blocking(move || read::run(&args)).await,
             Self::Draft(args) => draft::run(args).await,
             Self::Review(args) => review::run(args).await,

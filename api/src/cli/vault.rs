@@ -274,6 +274,33 @@ pub async fn unlock(
     if !Vault::exists(layout) {
         return Ok(None);
     }
+    let Some(masters) = unlocking(layout, config, passphrase_file, must)? else { return Ok(None) };
+    Vault::open(layout, &config.origin, masters, entropy()).await.map(Some).map_err(fault)
+}
+
+/// Opens the vault of a ledger for reading alone, also beside a running server; `None` if there is none.
+///
+/// # Errors
+/// A wrong master key or passphrase, or the disk fails.
+pub async fn unlock_to_read(
+    layout: &Layout,
+    config: &Config,
+    passphrase_file: Option<&PathBuf>,
+) -> Result<Option<Vault>, Fault> {
+    if !Vault::exists(layout) {
+        return Ok(None);
+    }
+    let masters = unlocking(layout, config, passphrase_file, true)?.unwrap_or_default();
+    Vault::open_read_only(layout, &config.origin, masters, entropy()).await.map(Some).map_err(fault)
+}
+
+/// The master keys that unlock a vault. Without a passphrase `None`, and a remark that says so, unless it `must` open.
+fn unlocking(
+    layout: &Layout,
+    config: &Config,
+    passphrase_file: Option<&PathBuf>,
+    must: bool,
+) -> Result<Option<Vec<Master>>, Fault> {
     // The configuration speaks of the ledger's directory, the command line of the current one.
     let configured = config.vault_passphrase_file.as_ref().map(|file| layout.root().join(file));
     let passphrase_file = passphrase_file.or(configured.as_ref());
@@ -284,7 +311,7 @@ pub async fn unlock(
             None => return Ok(None),
         },
     };
-    Vault::open(layout, &config.origin, masters, entropy()).await.map(Some).map_err(fault)
+    Ok(Some(masters))
 }
 
 /// The master keys of the key files; `None` without their passphrase, unless they `must` open.

@@ -15,24 +15,35 @@ use gongkai_store::{DatabaseFetch, DirectoryFetch, Layout};
 use serde_json::{Value, json};
 
 use super::checking::{self, Check, Checked, Found, Limits, Source};
-use super::terminal;
+use super::with_vault::{self, Sealed, WithVault};
+use super::{local, terminal};
 use crate::fetch::{HttpFetch, OPENINGS_BYTES_MAX, TarFetch};
 use crate::keyfile;
+use crate::opening_file::{self, Handed, Kept};
 use crate::outcome::{Fault, Outcome, Verdict, chain};
 
 /// Options of `verify`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "例子：\n  $ gongkai verify --dir ledger\n  $ gongkai verify --url https://ledger.example --vkey ledger.example+5ad1c9f0+AZ...\n  \
+    $ gongkai verify --dir ledger --with-vault --vault-passphrase-file 口令.txt\n  \
     $ gongkai verify export.tar --vkey vkey.txt --old-checkpoint checkpoint-june\n  $ gongkai verify entry-17.tlog-proof\n\n\
     不给 --vkey 时用账本自带的验证钥匙，只说明它前后一致，结果注明“未认证”。"
 )]
 pub struct Args {
     #[command(flatten)]
     check: Check,
+    #[command(flatten)]
+    with_vault: WithVault,
     /// 证明文件所证明的条目（默认是证明文件旁边的 .entry）
     #[arg(long, value_name = "文件", requires = "file")]
     entry: Option<PathBuf>,
+    /// 内容文件（hand-in --opening）的口令，从文件第一行读取（默认在终端输入）
+    #[arg(long, value_name = "文件", requires = "file")]
+    pin_file: Option<PathBuf>,
+    /// 内容文件所说的事项记入账本的证明（status --out）
+    #[arg(long, value_name = "文件", requires = "file")]
+    kept: Option<PathBuf>,
 }
 
 impl std::ops::Deref for Args {
@@ -49,8 +60,10 @@ impl std::ops::Deref for Args {
 pub fn run(args: &Args) -> Outcome {
     match &args.file {
         Some(file) if !file.is_dir() => match sort_of(file)? {
+            Sort::Proof(_) | Sort::Checkpoint(_) if args.with_vault.is_asked_for() => Err(with_vault::nowhere()),
             Sort::Proof(text) => proof(args, file, &text),
             Sort::Checkpoint(text) => lone_checkpoint(args, &text),
+            Sort::Opening => opening(args, file),
             Sort::Bundle => whole(args, &Source::Bundle(open_bundle(file)?)),
         },
         _ => whole(args, &source(args)?),
@@ -90,6 +103,8 @@ fn open_bundle(file: &Path) -> Result<TarFetch, Fault> {
 enum Sort {
     Proof(String),
     Checkpoint(String),
+    /// What somebody handed in, under a PIN.
+    Opening,
     Bundle,
 }
 
@@ -106,6 +121,9 @@ fn sort_of(file: &Path) -> Result<Sort, Fault> {
     let Ok(text) = String::from_utf8(head) else { return Ok(Sort::Bundle) };
     if text.starts_with(PROOF_FORM) {
         return Ok(Sort::Proof(text));
+    }
+    if text.starts_with(opening_file::FORM) {
+        return Ok(Sort::Opening);
     }
     // A tar begins with a file name and zeros, a note with its origin and a line feed.
     if text.contains('\0') { Ok(Sort::Bundle) } else { Ok(Sort::Checkpoint(text)) }
@@ -166,6 +184,42 @@ fn proof(args: &Args, file: &Path, text: &str) -> Outcome {
     }
 }
 
+/// What somebody handed in: against its promise, and where it was kept against the log.
+fn opening(args: &Args, file: &Path) -> Outcome {
+    let place = || file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| Fault::failed(place(), &error))?;
+    let pin = terminal::passphrase(args.pin_file.as_ref(), file)?;
+    let pin = pin.ok_or_else(|| Fault::usage("--pin-file", "没有终端时必须给出"))?;
+    let Some(handed) = Handed::open(&text, &pin) else {
+        return Err(Fault::usage(place(), "打不开：口令不对，或文件已损坏"));
+    };
+    let promise = match handed.check() {
+        Ok(promise) => promise,
+        Err(reason) => return no(args, &named(None, "opening", reason)),
+    };
+    let mut said = format!("内容属实：与 {} 收件时封存的一致", promise.received_at.to_rfc3339());
+    let mut value = json!({"ok": true, "origin": promise.origin, "commitment": promise.commitment,
+        "received_at": promise.received_at, "authenticated": false});
+    if let Some(kept) = &args.kept {
+        let (vkey, _) = args.vkey(|| Ok(None))?;
+        let text = std::fs::read(kept).map_err(|error| Fault::usage(kept.display().to_string(), error.to_string()))?;
+        let parsed: Kept = serde_json::from_slice(&text).map_err(|error| {
+            Fault::usage(kept.display().to_string(), format!("不是 status --out 写的文件（{error}）"))
+        })?;
+        match handed.check_kept(&promise, &parsed, &vkey) {
+            Ok(index) => {
+                let line = format!("；记在第 {index} 号条目");
+                said += &line;
+                (value["index"], value["authenticated"]) = (index.into(), true.into());
+            }
+            Err(reason) => return no(args, &named(None, "kept", reason)),
+        }
+    } else {
+        said += "\n未认证：没有给出 --kept 和 --vkey，只说明它与这份收件承诺一致";
+    }
+    yes(args, &said, value)
+}
+
 fn named(index: Option<u64>, field: &str, reason: String) -> Found {
     Found { finding: Finding { index, field: field.to_owned(), reason }, copy: "" }
 }
@@ -173,8 +227,10 @@ fn named(index: Option<u64>, field: &str, reason: String) -> Found {
 /// Checks a whole log, and the database beside it where there is one.
 fn whole(args: &Args, source: &Source) -> Outcome {
     let (vkey, vouched) = args.vkey(|| source.offered_key())?;
+    let vault = args.with_vault.open(source)?;
     match checked(args, source, &vkey)? {
         Ok((report, genesis)) => {
+            let sealed = vault.map(|vault| vault.check(local::clock().now())).transpose()?;
             let mut value = report_json(&report, vouched);
             value["genesis"] = json!(genesis);
             let mut text = format!("核验通过：{}", summary(&report));
@@ -185,10 +241,27 @@ fn whole(args: &Args, source: &Source) -> Outcome {
             if !vouched {
                 text += "\n未认证：没有给出 --vkey，只说明这个账本前后一致，不说明它是谁的";
             }
-            yes(args, &text, value)
+            match sealed {
+                Some(sealed) => told(args, &text, value, &sealed),
+                None => yes(args, &text, value),
+            }
         }
         Err(found) => no(args, &found),
     }
+}
+
+/// The public part is good; the vault's part has the last word.
+fn told(args: &Args, text: &str, mut value: Value, sealed: &Sealed) -> Outcome {
+    let good = sealed.breaches() == 0;
+    if args.json {
+        value["ok"] = good.into();
+        value["vault"] = sealed.to_json();
+        terminal::say(value)?;
+    } else {
+        terminal::say(text)?;
+        sealed.tell(false)?;
+    }
+    Ok(Verdict::of(good))
 }
 
 type Good = (Report, Option<gongkai_log::Digest>);
@@ -224,7 +297,10 @@ fn one_copy<F: Fetch>(
 
 /// Checks the database as if it were published, and that it goes on from what is. Its checkpoint is made
 /// here, with a key of this moment; the log's own key must still be that of the genesis.
-fn database(layout: &Layout, vkey: &VerifierKey, published: &Checkpoint, fast: bool) -> Result<Checked, Fault> {
+///
+/// # Errors
+/// Something cannot be read.
+pub fn database(layout: &Layout, vkey: &VerifierKey, published: &Checkpoint, fast: bool) -> Result<Checked, Fault> {
     let key = keyfile::generate(vkey.name()).map_err(|error| Fault::failed("数据库", &error))?;
     let fetch = tokio::runtime::Handle::current().block_on(DatabaseFetch::open(layout, &key))?;
     let old = Some(published.clone());

@@ -1,5 +1,5 @@
-//! HTTP: the public site, the JSON API, feeds, the log, and on the internal listener the writing and what
-//! needs signing in.
+//! HTTP: the public site, the JSON API, feeds, the log, what citizens hand in, and on the internal listener the rest of
+//! the writing and what needs signing in.
 //!
 //! A handler extracts, calls, wraps: it holds no SQL, reads no clock and decides nothing about the
 //! domain. What it shows comes from two places only: the views (boards, histories, search) and the
@@ -12,6 +12,7 @@
 pub mod api;
 pub mod assets;
 pub mod caching;
+pub mod citizen;
 pub mod feeds;
 pub mod guard;
 pub mod internal;
@@ -45,6 +46,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 
+use citizen::Citizens;
 use internal::sign_in::SignIn;
 use problem::Problem;
 use published::Published;
@@ -165,6 +167,7 @@ pub struct Shared {
     clock: Arc<dyn Clock>,
     downloads: Arc<Semaphore>,
     sign_in: SignIn,
+    citizens: Citizens,
 }
 
 impl Deref for App {
@@ -188,7 +191,8 @@ impl App {
         let published = Published::new(log);
         let downloads = Arc::new(Semaphore::new(DOWNLOADS_MAX));
         let sign_in = SignIn::default();
-        Self(Arc::new(Shared { ledger, views, published, about, internal, clock, downloads, sign_in }))
+        let citizens = Citizens::default();
+        Self(Arc::new(Shared { ledger, views, published, about, internal, clock, downloads, sign_in, citizens }))
     }
 
     /// The ledger, where there is one to write to.
@@ -238,9 +242,9 @@ impl App {
     }
 }
 
-/// Everything that anyone may read.
+/// Everything that anyone may read, and what people without keys may hand in.
 pub fn public_router(app: &App, limits: &Limits) -> Router {
-    finish(readable().merge(api::refuse_writing()), app, limits)
+    finish(readable().merge(citizen::routes()), app, limits)
 }
 
 /// What [`public_router`] has, writing, and what needs signing in.

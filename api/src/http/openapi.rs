@@ -95,7 +95,7 @@ pub fn document(endpoints: &[Endpoint], title: &str, base_url: &str) -> Value {
         "info": {
             "title": format!("{title} 数据接口"),
             "version": "1.0.0",
-            "description": "只读部分对所有人开放；标有「内部」的操作只在内网监听地址上。金额一律是整数分；时间是 RFC 3339。",
+            "description": "只读部分对所有人开放；标有「内部」的操作只在内网监听地址上，其中 prepare 和 submissions 在公众地址上也有，只收群众提交的事项。金额一律是整数分；时间是 RFC 3339。",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": base_url }],
@@ -139,7 +139,7 @@ fn parameter(param: &Param) -> Value {
     json!({
         "name": param.name,
         "in": param.place,
-        "required": param.place != "query",
+        "required": param.place == "path" || param.name == "Idempotency-Key",
         "description": param.about,
         "schema": reference(param.schema),
     })
@@ -345,6 +345,7 @@ fn values() -> Map<String, Value> {
         ("detail", text()),
         ("code", json!({ "type": "string", "enum": TABLE.iter().map(|row| row.code).collect::<Vec<_>>() })),
         ("place?", text()),
+        ("receipt?", json!({ "type": "string", "description": "收件钥匙签名的不予受理回执" })),
         ("head?", object("最新修订", &[("revision", count()), ("hash", reference("Hash"))])),
     ];
     schemas.insert("Problem".into(), object("问题(RFC 9457)", &problem));

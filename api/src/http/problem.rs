@@ -74,6 +74,8 @@ pub const TABLE: &[Row] = &[
     row("not_here", 403, "这里不能提交"),
     row("not_signed_in", 401, "没有登录"),
     row("sign_in_refused", 403, "登录没有通过"),
+    row("bad_work", 403, "工作量证明不可用"),
+    row("too_many", 429, "请求太多，请稍后再试"),
     row("cross_origin", 403, "请求来自别的网站"),
     row("method_not_allowed", 405, "不支持这种请求方法"),
     row("body_too_large", 413, "提交的内容太大"),
@@ -281,7 +283,7 @@ wrong_author 403\ncosigners_missing 422\nsame_person 422\nunknown_organization 4
 stream_exists 409\nstream_missing 404\nfield 422\ntier_needs_vault 422\npersonal_data 422\ntoo_large 413\nstate 422\n\
 period_too_short 422\nbooks 422\nfuture 422\nidempotency_conflict 409\nmissing_attachment 422\nbad_query 400\n\
 bad_idempotency_key 400\nbad_json 400\nnot_found 404\nnot_here 403\nnot_signed_in 401\nsign_in_refused 403\n\
-cross_origin 403\nmethod_not_allowed 405\nbody_too_large 413\nuri_too_long 414\nunsupported_media_type 415\ninternal 500\nbusy 503\ntimeout 503\nhalted 503\nviews_behind 503\ndisk_full 507\n";
+bad_work 403\ntoo_many 429\ncross_origin 403\nmethod_not_allowed 405\nbody_too_large 413\nuri_too_long 414\nunsupported_media_type 415\ninternal 500\nbusy 503\ntimeout 503\nhalted 503\nviews_behind 503\ndisk_full 507\n";
 
     #[test]
     fn the_statuses_of_all_codes_are_those_of_the_golden_list() {

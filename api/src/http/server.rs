@@ -19,7 +19,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::{Extension, Router};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
@@ -30,6 +33,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::citizen::address::Peer;
 use super::tls::TlsError;
 
 /// First byte of a TLS handshake record (RFC 8446 §5.1); no HTTP request begins with it.
@@ -247,6 +251,7 @@ impl Serving {
         watcher: Watcher,
         mut stopped: watch::Receiver<()>,
     ) -> Result<(), String> {
+        let peer = Peer(stream.peer_addr().map_err(|error| error.to_string())?.ip());
         let begun = tokio::time::timeout(self.limits.header_read_time_max, self.begin(stream));
         let wire = tokio::select! {
             biased;
@@ -255,8 +260,8 @@ impl Serving {
             _ = stopped.changed() => return Ok(()),
         };
         match wire {
-            Wire::Plain(stream) => self.answer(stream, self.router.clone(), watcher).await,
-            Wire::Tls(stream) => self.answer(*stream, self.secured.clone(), watcher).await,
+            Wire::Plain(stream) => self.answer(stream, self.router.clone(), peer, watcher).await,
+            Wire::Tls(stream) => self.answer(*stream, self.secured.clone(), peer, watcher).await,
         }
     }
 
@@ -278,11 +283,16 @@ impl Serving {
         }
     }
 
-    async fn answer<S>(&self, stream: S, router: Router, watcher: Watcher) -> Result<(), String>
+    async fn answer<S>(&self, stream: S, router: Router, peer: Peer, watcher: Watcher) -> Result<(), String>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let connection = self.http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        let router = TowerToHyperService::new(router);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.call(request)
+        });
+        let connection = self.http.serve_connection(TokioIo::new(stream), service);
         watcher.watch(connection).await.map_err(|error| error.to_string())
     }
 }

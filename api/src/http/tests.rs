@@ -1,5 +1,6 @@
 //! HTTP from outside: a made-up ledger, its views, and both routers; some over a real connection.
 
+mod citizen;
 mod limits;
 mod log;
 mod pages;

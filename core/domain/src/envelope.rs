@@ -17,11 +17,12 @@ use chacha20poly1305::{
 };
 use gongkai_log::{Digest, Statement, StreamId, canonical, slot};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use crate::{
     command::Entropy,
+    kind::{Kind, Secrecy, letter},
     submission::Filled,
     vault::{self, NONCE_BYTES, TierKey, TierSecret, VaultError},
 };
@@ -88,6 +89,15 @@ pub struct To<'a> {
     pub key: &'a TierKey,
     /// False for somebody whom the matter is about.
     pub may_open: bool,
+}
+
+/// Whether content must be encrypted by its submitter: of objections always, of letters when they accuse.
+pub fn is_demanded(kind: &Kind, fields: &Map<String, Value>) -> bool {
+    match kind.secrecy {
+        Secrecy::Body => true,
+        Secrecy::Either => fields.get("class").and_then(Value::as_str) == Some(letter::Class::Accusation.wire()),
+        Secrecy::Ledger => false,
+    }
 }
 
 /// The binding of an envelope: origin, statement, root of the slots.

@@ -148,7 +148,7 @@ fn addressed(proposal: &Proposal<'_>, world: &World) -> Result<(), Refusal> {
 ///
 /// A review publishes one statement once: its digest binds stream and revision, so another try fails on continuity.
 /// A statement that names a review where none is demanded is held to it.
-fn reviewed(proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
+pub(crate) fn reviewed(proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
     if !proposal.kind.is_gated() {
         return Ok(());
     }

@@ -8,16 +8,19 @@
 //! To add an event kind, see [`kind`].
 
 pub mod audit;
+pub mod audit_sealed;
 pub mod calendar;
 pub mod chart;
 pub mod clock;
 pub mod command;
+pub mod competence;
 pub mod confidentiality;
 pub mod draft;
 pub mod envelope;
 pub mod event;
 pub mod field;
 pub mod finance;
+pub mod follow_up;
 pub mod judge;
 pub mod kind;
 pub mod master;

@@ -195,8 +195,12 @@ pub fn check(origin: &str, submission: Submission) -> Result<Checked, Refusal> {
 }
 
 /// Checks what a statement commits to before anybody signed it, and returns what is open of it. Hidden slots are
-/// the draft's; what they are is checked when the statement is submitted.
-pub(crate) fn check_draft(
+/// the draft's; what they are is checked when the statement is submitted. A submitter asks it before encrypting, because
+/// afterwards nobody can tell what is wrong.
+///
+/// # Errors
+/// The [`Refusal`] that the author gets.
+pub fn check_draft(
     origin: &str,
     statement: &Statement,
     filled: Vec<Filled>,
@@ -211,7 +215,7 @@ pub(crate) fn check_draft(
 }
 
 /// A statement of this ledger, of a known kind, on a stream of its family.
-fn check_kind(origin: &str, statement: &Statement) -> Result<&'static Kind, Refusal> {
+pub(crate) fn check_kind(origin: &str, statement: &Statement) -> Result<&'static Kind, Refusal> {
     if statement.origin != origin {
         return Err(Refusal::WrongOrigin { expected: origin.into(), got: statement.origin.clone() });
     }
@@ -233,7 +237,7 @@ fn check_stream(kind: &Kind, stream: &StreamId) -> Result<(), Refusal> {
 }
 
 /// All slots are hidden or none, as the kind allows; a hidden one is nothing without its envelope.
-fn check_secrecy(kind: &Kind, hidden: usize, envelope: Option<&Envelope>) -> Result<(), Refusal> {
+pub(crate) fn check_secrecy(kind: &Kind, hidden: usize, envelope: Option<&Envelope>) -> Result<(), Refusal> {
     if envelope.is_some_and(|envelope| !envelope.is_well_formed()) {
         return Err(malformed("envelope", &"信封的长度不对，或收件人太多"));
     }

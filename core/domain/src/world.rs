@@ -11,6 +11,7 @@ use gongkai_log::{StreamId, VerifierKey};
 
 use crate::{
     calendar::Calendar,
+    competence,
     event::Recorded,
     field::choices,
     kind::{self, disclosure::Totals, registry::Level},
@@ -259,6 +260,11 @@ impl World {
         self.leaders.get(org).is_some_and(|leaders| leaders.contains(person))
     }
 
+    /// Who is in a post that heads the organization.
+    pub fn leaders(&self, org: &str) -> &[StreamId] {
+        self.leaders.get(org).map_or(&[], Vec::as_slice)
+    }
+
     pub(crate) fn add_receiver(&mut self, org: String, receiver: Receiver) {
         self.receivers.entry(org).or_default().push(receiver);
     }
@@ -278,8 +284,8 @@ impl World {
     /// that has a receiver who is not one of them, and that none of them leads (confidentiality.md §2).
     pub fn competent_body<'a>(&'a self, org: &'a str, against: &[StreamId]) -> Option<&'a str> {
         self.chain(org).find(|code| {
-            let able = self.receivers(code).iter().any(|receiver| !against.contains(&receiver.person));
-            able && !against.iter().any(|person| self.leads(person, code))
+            let receivers = self.receivers(code).iter().map(|receiver| &receiver.person);
+            competence::is_competent(receivers, self.leaders(code), against)
         })
     }
 

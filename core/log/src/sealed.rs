@@ -11,8 +11,8 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 
 use crate::hash::{Digest, HashError};
-use crate::key::valid_key_name;
-use crate::note::Note;
+use crate::key::{VerifierKey, valid_key_name};
+use crate::note::{Note, NoteError};
 use crate::time::{TimeError, format_recorded, parse_recorded};
 use crate::tree;
 
@@ -51,6 +51,12 @@ pub enum SealedError {
     /// The deadline is before the receipt.
     #[error("the deadline is before received_at")]
     Deadline,
+    /// The code of a refusal is no word of small letters.
+    #[error("{0:?} is no code of a refusal")]
+    Code(String),
+    /// The note is malformed, or not signed by the intake key.
+    #[error("the note")]
+    Note(#[from] NoteError),
     /// Not exactly [`PERIOD_LEAVES`] commitments, or no such leaf.
     #[error("a period has 65,536 leaves, this is {0}")]
     Leaves(usize),
@@ -107,6 +113,14 @@ impl Promise {
         Ok(format!("{PROMISE_FORM}\n{}\n{}\n{received_at}\n{deadline}\n", self.origin, self.commitment))
     }
 
+    /// Verifies a promise under the intake key, and reads it.
+    ///
+    /// # Errors
+    /// [`SealedError::Note`] when the key did not sign it, otherwise what is wrong with its text.
+    pub fn open(note: &str, intake: &VerifierKey) -> Result<Self, SealedError> {
+        Self::parse(&opened(note, intake)?)
+    }
+
     /// Reads the text of a promise; open the note with the intake key before trusting it.
     pub fn parse(text: &str) -> Result<Self, SealedError> {
         let [origin, commitment, received_at, deadline] = lines(text, PROMISE_FORM)?;
@@ -124,12 +138,19 @@ impl Promise {
     }
 }
 
-fn check_origin(origin: &str) -> Result<(), SealedError> {
+/// The text of a note that the intake key signed.
+pub(crate) fn opened(note: &str, intake: &VerifierKey) -> Result<String, NoteError> {
+    let note = Note::parse(note)?;
+    note.open(std::slice::from_ref(intake))?;
+    Ok(note.text)
+}
+
+pub(crate) fn check_origin(origin: &str) -> Result<(), SealedError> {
     if valid_key_name(origin) { Ok(()) } else { Err(SealedError::Origin(origin.to_owned())) }
 }
 
 /// The `N` lines after the form's line, when there are exactly so many.
-fn lines<'t, const N: usize>(text: &'t str, form: &'static str) -> Result<[&'t str; N], SealedError> {
+pub(crate) fn lines<'t, const N: usize>(text: &'t str, form: &'static str) -> Result<[&'t str; N], SealedError> {
     let refuse = SealedError::Form(form);
     let body = text.strip_prefix(form).and_then(|rest| rest.strip_prefix('\n'));
     let Some(body) = body.and_then(|rest| rest.strip_suffix('\n')) else {

@@ -23,7 +23,9 @@ use gongkai_domain::{
     submission::Filled,
     world::Role,
 };
-use gongkai_log::{Digest, Entry, SignedStatement, Signer, SigningKey, Statement, StreamId, Tier, VerifierKey};
+use gongkai_log::{
+    Digest, Entry, RefusalReceipt, SignedStatement, Signer, SigningKey, Statement, StreamId, Tier, VerifierKey, note,
+};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot, watch},
@@ -39,7 +41,7 @@ use crate::{
     publisher::Publisher,
     reader::{ReadStore, StoredEntry, teaches},
     recover::{Recover, Recovery},
-    sealed_reader::SealedReader,
+    sealed_reader::{self, SealedProof, SealedReader},
     sequencer::{Answer, Item, Message, Sequencer, china_time},
     sqlite::SqliteStore,
     streams::Streams,
@@ -658,6 +660,8 @@ impl Ledger {
             None => return Err(Refusal::StreamMissing(format!("{}/", kind.family())).into()),
         };
         let head = match &self.0.settings.vault {
+            // What opens a sealed stream begins it: whether there is one of that name is not told here.
+            _ if kind.sealed && kind.opens => None,
             Some(vault) if kind.sealed => self.sealed_with(vault).stream_head(&stream).await?,
             _ if kind.sealed => None,
             _ => self.0.reader.stream_head(&stream).await?,
@@ -765,6 +769,33 @@ impl Ledger {
     /// The unlocked vault.
     pub fn vault(&self) -> Option<&Vault> {
         self.0.settings.vault.as_ref()
+    }
+
+    /// Where a promise was kept: the place of a sealed event in the log; `None` when there is no such event, and until
+    /// its period is recorded. It needs no vault.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn kept_promise(&self, commitment: &Digest) -> Result<Option<SealedProof>, StoreError> {
+        sealed_reader::place_of(&self.0.reader, commitment).await
+    }
+
+    /// The key that signs for people who have none: promises, receipts, and what they hand in.
+    pub fn intake_key(&self) -> VerifierKey {
+        self.0.keys.intake.verifier()
+    }
+
+    /// A receipt that a submission was refused now, signed by the intake key.
+    ///
+    /// # Errors
+    /// [`StoreError::Row`] when there is no such code.
+    pub fn receipt_of_refusal(&self, submission: Digest, code: &str) -> Result<String, StoreError> {
+        let refused_at = self.0.clock.now().trunc_subsecs(6);
+        let receipt =
+            RefusalReceipt { origin: self.origin().to_owned(), submission, refused_at, code: code.to_owned() };
+        let wrong = |e: &dyn std::error::Error| StoreError::row(0, "refusal", crate::reader::chain(e));
+        let text = receipt.text().map_err(|e| wrong(&e))?;
+        note::sign(&text, &[&self.0.keys.intake]).map_err(|e| wrong(&e))
     }
 
     /// Ends in good order: everything accepted is answered, committed, published and flushed, the

@@ -199,6 +199,15 @@ impl SealedReader {
     }
 }
 
+/// The place of the event with a commitment, from its row alone.
+pub(crate) async fn place_of(reader: &ReadStore, commitment: &Digest) -> Result<Option<SealedProof>, StoreError> {
+    let mut connection = reader.connection().await?;
+    let Some(seq) = sqlite_sealed::find_by_commitment(&mut connection, commitment).await? else { return Ok(None) };
+    let rows = sqlite_sealed::load_events(&mut connection, seq, seq + 1).await?;
+    let period = rows.into_iter().next().and_then(|row| row.period);
+    Ok(period.map(|(index, leaf, path)| SealedProof { index, leaf, path }))
+}
+
 impl SealedEvent {
     /// Its place in the log; `None` until its period is recorded.
     pub fn proof(&self) -> Option<SealedProof> {

@@ -56,6 +56,18 @@ pub struct DueRow {
     pub rule: Option<String>,
 }
 
+impl DueRow {
+    /// A limit as it stands on a day.
+    pub(crate) fn on(due: &clock::Due, today: chrono::NaiveDate) -> Self {
+        Self {
+            what: due.what.to_owned(),
+            due_on: due.due_on,
+            days_over: due.days_over(today),
+            rule: due.rule.as_ref().map(|rule| format!("{}（{}）", rule.code.label(), rule.basis)),
+        }
+    }
+}
+
 /// A sealed matter in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MatterRow {
@@ -231,12 +243,7 @@ impl InternalViews {
         let state = state(&events);
         let next = state.get::<review::State>().and_then(review::State::next).map(|step| step.gate.label().to_owned());
         let dues = self.0.ledger.with_world(|world| clock::dues(&state, world));
-        let dues = dues.into_iter().map(|due| DueRow {
-            what: due.what.to_owned(),
-            due_on: due.due_on,
-            days_over: due.days_over(today),
-            rule: due.rule.as_ref().map(|rule| format!("{}（{}）", rule.code.label(), rule.basis)),
-        });
+        let dues = dues.iter().map(|due| DueRow::on(due, today));
         Ok(MatterRow {
             seq: candidate.seq.cast_unsigned(),
             stream: candidate.stream.to_string(),

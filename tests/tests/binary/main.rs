@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where the program does")]
 
+mod citizen;
 mod commands;
 mod imports;
 mod published_only;
@@ -13,4 +14,5 @@ mod real_data;
 mod review;
 mod secrecy;
 mod sign_in;
+mod vault;
 mod wrong;

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use gongkai_domain::KINDS;
 use gongkai_domain::field::{Place, Shape};
+use gongkai_domain::kind::FollowUp;
 use gongkai_domain::kind::registry::Level;
 use gongkai_domain::procedure::{Procedure, SCHEMES, rule_of};
 use gongkai_domain::rules::RuleCode;
@@ -371,6 +372,24 @@ fn gates() -> String {
     out
 }
 
+/// What whoever handed a sealed matter in gets of it without signing in, and which fields of its steps they are told.
+fn follow_up() -> String {
+    let mut out = String::from("# kind that opens a sealed matter\tits submitter gets\n");
+    for kind in KINDS.iter().filter(|kind| kind.sealed && kind.opens) {
+        let gets = match kind.follow_up {
+            FollowUp::Receipt => "that it was received and recorded; no opening of the content",
+            FollowUp::Content => "that; an opening of the content on request",
+            FollowUp::Answers => "that, state and steps; an opening of the content on request",
+        };
+        writeln!(out, "{}\t{gets}", kind.name).unwrap();
+    }
+    out.push_str("# step\tfields that the submitter is told\n");
+    for kind in KINDS.iter().filter(|kind| !kind.told.is_empty()) {
+        writeln!(out, "{}\t{}", kind.name, kind.told.join(" ")).unwrap();
+    }
+    out
+}
+
 /// Compares a list with its golden file, and renews the file when asked to.
 fn golden(name: &str, now: &str) {
     let path = root().join("tests/golden").join(name);
@@ -387,6 +406,11 @@ fn golden(name: &str, now: &str) {
 #[test]
 fn who_sees_which_field_changes_only_before_everybodys_eyes() {
     golden("fields.txt", &fields());
+}
+
+#[test]
+fn what_a_submitter_follows_changes_only_before_everybodys_eyes() {
+    golden("follow_up.txt", &follow_up());
 }
 
 #[test]

@@ -18,12 +18,11 @@ pub mod submissions;
 pub mod table;
 
 use axum::Router;
-use axum::routing::any;
 use serde_json::{Map, Value};
 
-use super::App;
 use super::openapi::Endpoint;
 use super::problem::Problem;
+use super::{App, citizen};
 
 /// Largest body of a request with JSON: a statement of 64 KiB with 50,000 lines of 150 bytes.
 pub const BODY_BYTES_MAX: usize = 8 << 20;
@@ -38,6 +37,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints.push(compliance::endpoint());
     endpoints.push(kinds::endpoint());
     endpoints.push(problems::endpoint());
+    endpoints.extend(citizen::endpoints());
     endpoints.push(description::endpoint());
     endpoints.push(prepare::endpoint());
     endpoints.push(submissions::endpoint());
@@ -56,6 +56,7 @@ pub fn schemas() -> Map<String, Value> {
         compliance::schemas(),
         kinds::schemas(),
         problems::schemas(),
+        citizen::schemas(),
     ];
     all.into_iter().flatten().collect()
 }
@@ -66,14 +67,10 @@ pub fn routes(writes: bool) -> Router<App> {
     chosen.fold(Router::new(), |router, endpoint| router.route(endpoint.path, endpoint.handler))
 }
 
-/// Nothing can be written here.
+/// This cannot be written here.
 pub fn not_here() -> Problem {
-    Problem::new("not_here", "这是只读地址。提交声明请用内部监听地址；群众的意见和来信暂不能在这里提交。")
-}
-
-/// On the public listener writing is refused in words, not by silence.
-pub fn refuse_writing() -> Router<App> {
-    let refused = || async { not_here() };
-    let chosen = endpoints().into_iter().filter(|endpoint| endpoint.writes);
-    chosen.fold(Router::new(), |router, endpoint| router.route(endpoint.path, any(refused)))
+    Problem::new(
+        "not_here",
+        "这里不能提交这种内容。办理人员提交声明请用内部监听地址；群众可在这里提交来信、意见、异议、推荐和询问。",
+    )
 }

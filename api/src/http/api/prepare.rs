@@ -12,6 +12,7 @@ use gongkai_log::Signer;
 use serde_json::{Map, Value, json};
 
 use super::body::{self, Arrived};
+use super::submissions::CODE;
 use crate::http::App;
 use crate::http::openapi::{Answer, Endpoint, JSON};
 use crate::http::problem::Problem;
@@ -23,7 +24,7 @@ pub fn endpoint() -> Endpoint {
         path: "/api/v1/prepare",
         id: "prepare",
         summary: "把一条命令变成要签名的原文和启封值",
-        params: &[],
+        params: &[CODE],
         body: Some((JSON, "PrepareRequest")),
         answers: &[Answer { status: 200, about: "要签名的内容", media: &[(JSON, "Prepared")] }],
         problems: &[
@@ -37,6 +38,8 @@ pub fn endpoint() -> Endpoint {
             "busy",
             "internal",
             "not_here",
+            "not_found",
+            "too_many",
         ],
         writes: true,
         handler: post(prepare),
@@ -51,6 +54,11 @@ async fn prepare(State(app): State<App>, headers: HeaderMap, body: Arrived) -> R
         reason: format!("应是一组 [职责, 钥匙名]({error})"),
     })?;
     let command = Command::from_value(Value::Object(request))?;
+    prepared(&app, command, signers).await
+}
+
+/// A command's bytes and openings.
+pub async fn prepared(app: &App, command: Command, signers: Vec<Signer>) -> Result<Json<Value>, Problem> {
     let mut entropy_failed = None;
     let mut entropy = |buffer: &mut [u8]| {
         if let Err(error) = getrandom::fill(buffer) {

@@ -59,7 +59,26 @@ pub const PROBLEMS: &[&str] = &[
     "disk_full",
     "internal",
     "not_here",
+    "not_found",
+    "bad_work",
+    "too_many",
 ];
+
+/// What a submission on the public listener brings along.
+const WORK: Param = Param {
+    name: "Proof-Of-Work",
+    place: "header",
+    about: "公众地址：解出的计算题（见 work）；没有也收，但收得很慢",
+    schema: "Text",
+};
+
+/// What shows that a matter is one's own.
+pub const CODE: Param = Param {
+    name: "Status-Code",
+    place: "header",
+    about: "公众地址：继续自己提交过的封存事项时的查询码",
+    schema: "Text",
+};
 
 /// The endpoint.
 pub fn endpoint() -> Endpoint {
@@ -68,12 +87,13 @@ pub fn endpoint() -> Endpoint {
         path: "/api/v1/submissions",
         id: "submit",
         summary: "提交一条已签名的声明，记入账本后返回回执",
-        params: &[Param {
-            name: "Idempotency-Key",
-            place: "header",
-            about: "提交编号；重发时不变",
-            schema: "IdempotencyKey",
-        }],
+        params: &[
+            Param {
+                name: "Idempotency-Key", place: "header", about: "提交编号；重发时不变", schema: "IdempotencyKey"
+            },
+            WORK,
+            CODE,
+        ],
         body: Some((JSON, "Submission")),
         answers: &[
             Answer { status: 201, about: "已记入账本", media: &[(JSON, "Receipt")] },
@@ -98,14 +118,18 @@ async fn submit(
     let ledger = app.ledger()?;
     let before = *ledger.committed().borrow();
     let accepted = ledger.hand_in(Some(key), submission).await?;
-    let status = match &accepted {
+    Ok((status(&accepted, before), Json(accepted)))
+}
+
+/// The status of an answer, by how many entries there were when the request came.
+pub fn status(accepted: &Accepted, before: u64) -> StatusCode {
+    match accepted {
         // An entry that was committed before this request came is the answer to an earlier one.
         Accepted::Entry(receipt) if receipt.index < before => StatusCode::OK,
         Accepted::Entry(_) => StatusCode::CREATED,
         // The entry comes with the period.
         Accepted::Promise(_) => StatusCode::ACCEPTED,
-    };
-    Ok((status, Json(accepted)))
+    }
 }
 
 /// The idempotency key of a request.

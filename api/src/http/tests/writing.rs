@@ -178,7 +178,7 @@ async fn bombs_are_refused_and_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_public_listener_takes_nothing() {
+async fn the_public_listener_takes_nothing_of_officials() {
     let mut town = Town::empty().await;
     let body = town.signed_pledge(1).to_string();
     let before = *town.fixture.ledger.committed().borrow();

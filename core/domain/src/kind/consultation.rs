@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use gongkai_log::Tier;
 use serde_json::{Value, json};
 
-use super::{PUBLISHER, Payload, intake, payload, sample_stream, sealed_stream};
+use super::{FollowUp, PUBLISHER, Payload, intake, payload, sample_stream, sealed_stream};
 use crate::{
     clock::{Limit, Running},
     event::{Context, Proposal, Recorded},
@@ -223,6 +223,7 @@ impl Payload for Opened {
 impl Payload for Submitted {
     type State = Submission;
     const OPENS: bool = true;
+    const FOLLOW_UP: FollowUp = FollowUp::Content;
 
     fn decide(&self, _: &Submission, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         intake::handed_in(proposal)?;

@@ -239,6 +239,12 @@ pub trait Payload: Described + 'static {
     /// Roles at its organization, or above it, that read its tier `named`; inspectors do in any case.
     const NAMED_READERS: &'static [Role] = &[Role::Publisher, Role::Reviewer, Role::Approver];
 
+    /// What whoever handed a matter in may follow of it by its code, where this kind opens the matter.
+    const FOLLOW_UP: FollowUp = FollowUp::Receipt;
+
+    /// Fields of this step that whoever handed the matter in is told; a step without any is not shown to them.
+    const TOLD: &'static [&'static str] = &[];
+
     /// A command with made-up content that is accepted in the sample ledger.
     fn sample() -> Value;
 
@@ -270,6 +276,24 @@ pub enum Secrecy {
     Body,
 }
 
+/// What the submitter of a sealed matter gets without signing in (confidentiality.md §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FollowUp {
+    /// That it was received and recorded, and nothing that proves what it was: recommendations, ballots.
+    Receipt,
+    /// The same; and on request an opening of the content, which the submitter keeps.
+    Content,
+    /// That, and what is told them of each later step, with what is due next.
+    Answers,
+}
+
+impl FollowUp {
+    /// Whether the submitter may be given what proves the content.
+    pub fn opens_content(self) -> bool {
+        self != Self::Receipt
+    }
+}
+
 /// One row of the list of kinds.
 #[derive(Clone, Copy)]
 pub struct Kind {
@@ -291,6 +315,10 @@ pub struct Kind {
     pub secrecy: Secrecy,
     /// Roles that read its tier `named`, besides inspectors.
     pub named_readers: &'static [Role],
+    /// What its submitter may follow.
+    pub follow_up: FollowUp,
+    /// Fields that the submitter of the matter is told.
+    pub told: &'static [&'static str],
     /// Whether it teaches the world, so that replay of the registry needs it.
     pub teaches: bool,
     /// A command with made-up content.
@@ -322,6 +350,8 @@ impl Kind {
             sealed: T::SEALED,
             secrecy: T::SECRECY,
             named_readers: T::NAMED_READERS,
+            follow_up: T::FOLLOW_UP,
+            told: T::TOLD,
             teaches: T::TEACHES,
             sample: T::sample,
             decide: decide::<T>,

@@ -14,7 +14,7 @@ use gongkai_log::StreamId;
 use serde_json::{Value, json};
 
 use super::{
-    Payload, Secrecy,
+    FollowUp, Payload, Secrecy,
     intake::{self, CITIZEN, Concerned, HANDLERS},
     notice, payload, sample_stream, sealed_stream,
 };
@@ -222,6 +222,7 @@ fn received(proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusa
 impl Payload for NominationObjected {
     type State = State;
     const OPENS: bool = true;
+    const FOLLOW_UP: FollowUp = FollowUp::Answers;
     const SECRECY: Secrecy = Secrecy::Body;
     const NAMED_READERS: &'static [Role] = HANDLERS;
 
@@ -263,6 +264,7 @@ impl Payload for NominationObjected {
 impl Payload for NoticeObjected {
     type State = State;
     const OPENS: bool = true;
+    const FOLLOW_UP: FollowUp = FollowUp::Answers;
     const SECRECY: Secrecy = Secrecy::Body;
     const NAMED_READERS: &'static [Role] = HANDLERS;
 
@@ -298,6 +300,7 @@ impl Payload for NoticeObjected {
 impl Payload for NoticeObjectionAccepted {
     type State = State;
     const OPENS: bool = false;
+    const TOLD: &'static [&'static str] = &["accepted_on"];
     const SECRECY: Secrecy = Secrecy::Either;
     const NAMED_READERS: &'static [Role] = HANDLERS;
 
@@ -343,6 +346,7 @@ impl Payload for NoticeObjectionAccepted {
 impl Payload for NominationObjectionResolved {
     type State = State;
     const OPENS: bool = false;
+    const TOLD: &'static [&'static str] = &["result", "resolved_on", "reply"];
     const SECRECY: Secrecy = Secrecy::Either;
     const NAMED_READERS: &'static [Role] = HANDLERS;
 
@@ -388,6 +392,7 @@ impl Payload for NominationObjectionResolved {
 impl Payload for NoticeObjectionResolved {
     type State = State;
     const OPENS: bool = false;
+    const TOLD: &'static [&'static str] = &["result", "resolved_on", "reply"];
     const SECRECY: Secrecy = Secrecy::Either;
     const NAMED_READERS: &'static [Role] = HANDLERS;
 

@@ -9,6 +9,7 @@ mod publication;
 mod published_log;
 mod review;
 mod sealed;
+mod sealed_audit;
 mod tampering;
 mod withdrawal;
 mod writing;

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock,
     event::{self, Context, Proposal, Recorded},
-    kind::{Payload, Secrecy, intake, sample_stream, sealed_stream},
+    kind::{FollowUp, Payload, Secrecy, intake, sample_stream, sealed_stream},
     refusal::Refusal,
     rules::RuleCode,
     world::{Role, World},
@@ -20,6 +20,7 @@ use crate::{
 impl Payload for Received {
     type State = State;
     const OPENS: bool = true;
+    const FOLLOW_UP: FollowUp = FollowUp::Answers;
     const SECRECY: Secrecy = Secrecy::Either;
 
     fn decide(&self, _: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
@@ -69,6 +70,7 @@ impl Payload for Received {
 impl Payload for Registered {
     type State = State;
     const OPENS: bool = false;
+    const TOLD: &'static [&'static str] = &["registered_on"];
     const SECRECY: Secrecy = Secrecy::Either;
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
@@ -119,6 +121,7 @@ impl Payload for Registered {
 impl Payload for Forwarded {
     type State = State;
     const OPENS: bool = false;
+    const TOLD: &'static [&'static str] = &["to", "forwarded_on", "reason"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         state.pending(proposal, context.world)?;
@@ -146,6 +149,7 @@ impl Payload for Forwarded {
 impl Payload for Returned {
     type State = State;
     const OPENS: bool = false;
+    const TOLD: &'static [&'static str] = &["returned_on", "reason"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         state.pending(proposal, context.world)?;
@@ -171,6 +175,7 @@ impl Payload for Returned {
 impl Payload for NotAccepted {
     type State = State;
     const OPENS: bool = false;
+    const TOLD: &'static [&'static str] = &["ground", "decided_on", "reason"];
     const SECRECY: Secrecy = Secrecy::Either;
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
@@ -201,6 +206,7 @@ impl Payload for NotAccepted {
 impl Payload for Extended {
     type State = State;
     const OPENS: bool = false;
+    const TOLD: &'static [&'static str] = &["extended_on", "reason"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         state.underway(proposal, context.world)?;
@@ -226,6 +232,7 @@ impl Payload for Extended {
 impl Payload for Notified {
     type State = State;
     const OPENS: bool = false;
+    const TOLD: &'static [&'static str] = &["what", "told_on"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         state.handled(proposal, context.world)?;
@@ -248,6 +255,7 @@ impl Payload for Notified {
 impl Payload for Answered {
     type State = State;
     const OPENS: bool = false;
+    const TOLD: &'static [&'static str] = &["answered_on", "text", "points"];
     const SECRECY: Secrecy = Secrecy::Either;
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
@@ -280,6 +288,7 @@ impl Payload for Answered {
 impl Payload for Rated {
     type State = State;
     const OPENS: bool = false;
+    const TOLD: &'static [&'static str] = &["satisfaction", "rated_on"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         intake::handed_in(proposal)?;
@@ -328,6 +337,7 @@ impl Escalated {
 impl Payload for Escalated {
     type State = State;
     const OPENS: bool = false;
+    const TOLD: &'static [&'static str] = &["to", "escalated_on"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         let inspected = proposal.statement.signers.first().is_some_and(|by| by.role == Role::Inspector.wire());
@@ -393,6 +403,7 @@ macro_rules! review {
             type State = State;
             const OPENS: bool = false;
             const SECRECY: Secrecy = Secrecy::Either;
+            const TOLD: &'static [&'static str] = &["result", "reviewed_on", "text"];
 
             fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
                 reviewing(state, $turn, proposal, context)?;

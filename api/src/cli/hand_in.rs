@@ -1,0 +1,194 @@
+//! `hand-in`: somebody without a key hands something in.
+
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use gongkai_domain::Command;
+use gongkai_log::VerifierKey;
+use gongkai_store::{Accepted, Promised};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{local, terminal};
+use crate::citizen::{No, Office, Written};
+use crate::http::zone;
+use crate::keyfile;
+use crate::opening_file::Handed;
+use crate::outcome::{Fault, Outcome, Verdict};
+
+/// Most bytes of a command: the longest texts of all slots.
+const COMMAND_BYTES_MAX: u64 = 512 << 10;
+
+/// Options of `hand-in`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "例子：\n  $ gongkai kinds letter.received.v1 --sample > letter.json\n  \
+    $ gongkai hand-in --url https://gk.example.gov.cn letter.json --out receipt.json\n  \
+    $ gongkai hand-in --url https://gk.example.gov.cn --vkey vkey.txt objection.json --opening objection.opening --pin-file pin.txt\n  \
+    $ gongkai hand-in --url https://gk.example.gov.cn --code 7K2M-9QXA-40TB-RZ8C rating.json\n\n\
+    不需要钥匙和账号。异议和检举控告在本机加密给受理机关（所反映的人主管的，自动改交上一级），服务器看不到内容和所反映的人。\n\
+    得到收件承诺和查询码；查询码只此一份，请抄好。给出 --vkey 时，还核对收件人的公钥确实登记在账本里。\n\
+    --opening 另存一份能证明内容的文件，用口令保护；推荐、评议和选票没有，以免被人逼着出示。")]
+pub struct Args {
+    /// 账本网站的网址
+    #[arg(long, value_name = "网址")]
+    url: String,
+    /// https 网址只信任这个文件里的证书（PEM）
+    #[arg(long, value_name = "文件")]
+    ca: Option<PathBuf>,
+    /// 账本的验证钥匙或它的文件，从可靠的途径得到
+    #[arg(long, value_name = "钥匙")]
+    vkey: Option<String>,
+    /// 继续自己提交过的事项（评价答复、申请复查）时的查询码
+    #[arg(long, value_name = "查询码")]
+    code: Option<String>,
+    /// 回执写到哪个文件（已有的文件不会覆盖）
+    #[arg(long, value_name = "文件")]
+    out: Option<PathBuf>,
+    /// 能证明内容的文件写到哪里
+    #[arg(long, value_name = "文件")]
+    opening: Option<PathBuf>,
+    /// 从文件第一行读取保护内容文件的口令（默认在终端输入）
+    #[arg(long, value_name = "文件", requires = "opening")]
+    pin_file: Option<PathBuf>,
+    /// 输出 JSON
+    #[arg(long)]
+    pub json: bool,
+    /// 要提交的一条命令，JSON；- 是标准输入
+    #[arg(value_name = "文件")]
+    file: PathBuf,
+}
+
+/// Hands one command in.
+///
+/// # Errors
+/// A command that is none, a server that does not answer or does not prove what it says, a file that exists.
+pub fn run(args: &Args) -> Outcome {
+    for file in [&args.out, &args.opening].into_iter().flatten().filter(|file| file.exists()) {
+        return Err(Fault::usage(file.display().to_string(), "这个文件已经存在，没有提交"));
+    }
+    let command = command(&args.file)?;
+    let pin = pin(args)?;
+    let vkey = args.vkey.as_deref().map(vkey).transpose()?;
+    let office = Office::find(&args.url, local::agent(args.ca.as_ref())?, vkey)?;
+    if args.vkey.is_none() {
+        terminal::remark("注意：没有给出 --vkey，只核对了这个账本前后一致，没有核对它是谁的");
+    }
+    let code = args.code.as_deref();
+    let written = match office.write(command, code, local::clock().now())? {
+        Ok(written) => written,
+        Err(no) => return refused(args, &no),
+    };
+    if args.opening.is_some() && !(written.kind.sealed && written.kind.follow_up.opens_content()) {
+        return Err(Fault::no(
+            written.kind.name,
+            format!("「{}」不出具能证明内容的文件，没有提交", written.kind.label),
+        )
+        .mend("请不带 --opening 提交；收件承诺仍能证明提交过"));
+    }
+    match office.hand_in(&written, code)? {
+        Ok(accepted) => accepted_as(args, &office, &written, &accepted, pin.as_ref()),
+        Err(no) => refused(args, &no),
+    }
+}
+
+fn accepted_as(
+    args: &Args,
+    office: &Office,
+    written: &Written,
+    accepted: &Accepted,
+    pin: Option<&Zeroizing<String>>,
+) -> Outcome {
+    let answer = match accepted {
+        Accepted::Entry(receipt) => json!({ "receipt": receipt }),
+        Accepted::Promise(promised) => json!({ "promised": promised, "encrypted_to": written.encrypted_to }),
+    };
+    // The code is given once: whatever happens to the files, it is shown.
+    let told = terminal::say(if args.json { answer.to_string() } else { human(written, accepted) });
+    keep(args, &answer)?;
+    told?;
+    if let (Some(path), Some(pin), Accepted::Promise(promised)) = (&args.opening, pin, accepted) {
+        content(office, written, promised)?.write(path, pin)?;
+    }
+    Ok(Verdict::Yes)
+}
+
+fn human(written: &Written, accepted: &Accepted) -> String {
+    match accepted {
+        Accepted::Entry(receipt) => format!("已记入账本，第 {} 号", receipt.index),
+        Accepted::Promise(Promised { deadline, status_code, .. }) => {
+            let to = written.encrypted_to.as_ref().map_or(String::new(), |org| format!("，已加密给机构 {org}"));
+            let deadline = deadline.with_timezone(&zone()).format("%Y-%m-%d %H:%M");
+            format!(
+                "已收到{to}，{deadline} 前记入账本\n查询码 {status_code}\n请抄好查询码：凭它查看办理情况，丢失不补。"
+            )
+        }
+    }
+}
+
+fn refused(args: &Args, no: &No) -> Outcome {
+    let answer = json!({ "refused": { "code": no.code, "reason": no.reason, "receipt": no.receipt } });
+    let receipt =
+        if no.receipt.is_some() { "\n有不予受理回执，证明您在这个时间提交过。" } else { "" };
+    terminal::say(if args.json {
+        answer.to_string()
+    } else {
+        format!("未受理（{}）：{}{receipt}", no.code, no.reason)
+    })?;
+    if no.receipt.is_some() {
+        keep(args, &answer)?;
+    }
+    Ok(Verdict::No)
+}
+
+fn keep(args: &Args, answer: &Value) -> Result<(), Fault> {
+    let Some(out) = &args.out else { return Ok(()) };
+    Ok(keyfile::write_private(out, format!("{answer:#}\n").as_bytes())?)
+}
+
+fn content(office: &Office, written: &Written, promised: &Promised) -> Result<Handed, Fault> {
+    let (note, salt) = office.binding(&promised.status_code, &written.text)?;
+    let handed = Handed {
+        promise: promised.promise.clone(),
+        intake: office.intake.to_string(),
+        note,
+        salt,
+        openings: written.openings.clone(),
+    };
+    handed.check().map_err(|reason| Fault::ours("内容文件", reason))?;
+    Ok(handed)
+}
+
+/// Before anything is sent: a PIN that is too short must not leave a submission without its file.
+fn pin(args: &Args) -> Result<Option<Zeroizing<String>>, Fault> {
+    let pin = match (&args.opening, &args.pin_file) {
+        (None, _) => return Ok(None),
+        (Some(_), Some(file)) => terminal::passphrase_file(file)?,
+        (Some(_), None) => terminal::new_passphrase()?,
+    };
+    if pin.chars().count() < keyfile::PASSPHRASE_CHARS_MIN {
+        let least = keyfile::PASSPHRASE_CHARS_MIN;
+        return Err(Fault::usage("--pin-file", format!("口令至少 {least} 个字符，没有提交")));
+    }
+    Ok(Some(pin))
+}
+
+/// A verifier key, or the file with it.
+pub fn vkey(text: &str) -> Result<VerifierKey, Fault> {
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| Fault::failed(text, &error));
+    let line = if Path::new(text).is_file() { read(Path::new(text))? } else { text.to_owned() };
+    VerifierKey::parse(line.trim()).map_err(|error| Fault::usage("--vkey", error.to_string()))
+}
+
+fn command(file: &Path) -> Result<Command, Fault> {
+    let name = if file == Path::new("-") { "标准输入".to_owned() } else { file.display().to_string() };
+    let mut text = String::new();
+    let read = if file == Path::new("-") {
+        io::stdin().lock().take(COMMAND_BYTES_MAX).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|opened| opened.take(COMMAND_BYTES_MAX).read_to_string(&mut text))
+    };
+    read.map_err(|error| Fault::usage(name.clone(), error.to_string()))?;
+    let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
+        .map_err(|error| Fault::usage(name.clone(), format!("不是一条 JSON 命令（{error}）")))?;
+    Command::from_value(value).map_err(|refusal| Fault::usage(name, refusal.to_string()))
+}

@@ -1,0 +1,100 @@
+//! `status`: how far one's own matter is, by its code.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, FixedOffset};
+use gongkai_log::Digest;
+use serde_json::Value;
+
+use super::{hand_in, local, terminal};
+use crate::citizen::Office;
+use crate::http::zone;
+use crate::keyfile;
+use crate::opening_file::Kept;
+use crate::outcome::{Fault, Outcome, Verdict};
+
+/// Options of `status`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "例子：\n  $ gongkai status --url https://gk.example.gov.cn 7K2M-9QXA-40TB-RZ8C\n  \
+    $ gongkai status --url https://gk.example.gov.cn 7K2M-9QXA-40TB-RZ8C --out proof.json\n\n\
+    推荐、评议和选票只说明收到和记入账本，不说明内容。\n\
+    --out 写下记入账本的证明，以后不用网络也能和内容文件一起核验：gongkai verify 内容文件 --kept proof.json")]
+pub struct Args {
+    /// 账本网站的网址
+    #[arg(long, value_name = "网址")]
+    url: String,
+    /// https 网址只信任这个文件里的证书（PEM）
+    #[arg(long, value_name = "文件")]
+    ca: Option<PathBuf>,
+    /// 账本的验证钥匙或它的文件，从可靠的途径得到
+    #[arg(long, value_name = "钥匙")]
+    vkey: Option<String>,
+    /// 记入账本的证明写到哪个文件（已有的文件不会覆盖）
+    #[arg(long, value_name = "文件")]
+    out: Option<PathBuf>,
+    /// 输出 JSON
+    #[arg(long)]
+    pub json: bool,
+    /// 查询码
+    #[arg(value_name = "查询码")]
+    code: String,
+}
+
+/// Asks and prints.
+///
+/// # Errors
+/// No such code, no ledger there, a proof that is asked for and not there yet.
+pub fn run(args: &Args) -> Outcome {
+    let vkey = args.vkey.as_deref().map(hand_in::vkey).transpose()?;
+    let office = Office::find(&args.url, local::agent(args.ca.as_ref())?, vkey)?;
+    let status = office.status(&args.code)?;
+    terminal::say(if args.json { status.to_string() } else { human(&status) })?;
+    if let Some(out) = &args.out {
+        let text = serde_json::to_string_pretty(&kept(&office, &status["kept"])?);
+        let text = text.map_err(|error| Fault::failed("证明", &error))?;
+        keyfile::write_private(out, format!("{text}\n").as_bytes())?;
+    }
+    Ok(Verdict::Yes)
+}
+
+fn kept(office: &Office, kept: &Value) -> Result<Kept, Fault> {
+    let none = || Fault::no("--out", "还没有记入账本，没有证明").mend("请在承诺的期限之后再取");
+    let index = kept["index"].as_u64().ok_or_else(none)?;
+    let digest = |value: &Value| value.as_str().and_then(|text| Digest::parse(text).ok());
+    let path: Option<Vec<Digest>> = kept["path"].as_array().ok_or_else(none)?.iter().map(digest).collect();
+    let leaf = kept["leaf"].as_u64().and_then(|leaf| usize::try_from(leaf).ok());
+    let (entry, proof) = office.entry_and_proof(index)?;
+    let commitment = digest(&kept["commitment"]).ok_or_else(none)?;
+    Ok(Kept { commitment, leaf: leaf.ok_or_else(none)?, path: path.ok_or_else(none)?, entry, proof })
+}
+
+fn human(status: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut lines =
+        vec![format!("状态：{}", text(&status["state"])), format!("收到：{}", time(&status["received_at"]))];
+    lines.push(match status["kept"]["index"].as_u64() {
+        Some(index) => format!("入账：第 {index} 号条目"),
+        None => format!("入账：还没有，最迟 {}", time(&status["deadline"])),
+    });
+    for step in status["steps"].as_array().into_iter().flatten() {
+        lines.push(format!("{}  {}", time(&step["received_at"]), text(&step["label"])));
+        for field in step["fields"].as_array().into_iter().flatten() {
+            let value = field["value"].as_str().map_or_else(|| field["value"].to_string(), str::to_owned);
+            lines.push(format!("    {}：{value}", text(&field["label"])));
+        }
+    }
+    for due in status["dues"].as_array().into_iter().flatten() {
+        let over = match due["days_over"].as_u64() {
+            Some(days) if days > 0 => format!("，已逾期 {days} 天"),
+            _ => String::new(),
+        };
+        let rule = due["rule"].as_str().map_or(String::new(), |rule| format!("，依据：{rule}"));
+        lines.push(format!("接下来：{}，最迟 {}{over}{rule}", text(&due["what"]), text(&due["due_on"])));
+    }
+    lines.join("\n")
+}
+
+fn time(value: &Value) -> String {
+    let time = value.as_str().and_then(|text| text.parse::<DateTime<FixedOffset>>().ok());
+    time.map_or(String::new(), |time| time.with_timezone(&zone()).format("%Y-%m-%d %H:%M").to_string())
+}
