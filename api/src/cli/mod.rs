@@ -74,18 +74,18 @@ pub enum Command {
     Kinds(kinds::Args),
     /// 签名并提交命令文件
     Submit(submit::Args),
-    /// 四步审核之一：写送审稿并送审
-    Draft(draft::Args),
-    /// 四步审核之二、三：通过一关、退回修改、审批
-    Review(review::Args),
-    /// 四步审核之四：照审定的原稿签名公开
-    Publish(publish::Args),
     /// 没有钥匙的人提交：来信、意见、异议、推荐、询问
     HandIn(hand_in::Args),
     /// 凭查询码查看提交的事项办到哪一步
     Status(status::Args),
     /// 收件人打开加密提交的内容
     OpenEnvelope(open_envelope::Args),
+    /// 四步审核之一：写送审稿并送审
+    Draft(draft::Args),
+    /// 四步审核之二、三：通过一关、退回修改、审批
+    Review(review::Args),
+    /// 四步审核之四：照审定的原稿签名公开
+    Publish(publish::Args),
     /// 用钥匙登录，读内部页面的数据
     Read(read::Args),
     /// 查阅封存的内容：先签查阅记录，再显示
@@ -119,12 +119,12 @@ impl Command {
             Self::Keygen(args) => args.json,
             Self::Kinds(args) => args.json,
             Self::Submit(args) => args.json,
-            Self::Draft(args) => args.json,
-            Self::Review(args) => args.json,
-            Self::Publish(args) => args.json,
             Self::HandIn(args) => args.json,
             Self::Status(args) => args.json,
             Self::OpenEnvelope(args) => args.json,
+            Self::Draft(args) => args.json,
+            Self::Review(args) => args.json,
+            Self::Publish(args) => args.json,
             Self::Import(args) => args.json,
             Self::Export(args) => args.json,
             Self::Proof(args) => args.json,
