@@ -5,15 +5,15 @@
 //! is therefore made with mode 0600, like a key. Not here: what the reviewers read (`gongkai_domain::draft`).
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use gongkai_domain::Prepared;
 use gongkai_domain::submission::{Filled, Line};
 use gongkai_log::{Digest, Statement, StreamId};
 use serde::{Deserialize, Serialize};
 
-use crate::keyfile::{check_mode, private_file};
+use crate::keyfile::{KeyFileError, check_mode, write_private};
 use crate::outcome::Fault;
 
 /// Value of the field `form`.
@@ -117,17 +117,13 @@ impl DraftFile {
     /// # Errors
     /// There is a file already, or the disk fails.
     pub fn write(&self, path: &Path) -> Result<(), Fault> {
-        let failed = |error: &io::Error| match error.kind() {
-            io::ErrorKind::AlreadyExists => exists(path),
-            _ => Fault::failed(path.display().to_string(), error),
-        };
-        let text = serde_json::to_string(self).map_err(|error| Fault::failed("送审稿", &error))?;
-        let mut file = private_file().open(path).map_err(|error| failed(&error))?;
-        let parent =
-            path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(PathBuf::from("."), Path::to_owned);
-        let written =
-            file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all());
-        written.and_then(|()| File::open(parent)?.sync_all()).map_err(|error| failed(&error))
+        let mut text = serde_json::to_string(self).map_err(|error| Fault::failed("送审稿", &error))?;
+        text.push('\n');
+        write_private(path, text.as_bytes()).map_err(|error| match error {
+            KeyFileError::Exists(_) => exists(path),
+            KeyFileError::Io { source, .. } => Fault::failed(path.display().to_string(), &source),
+            other => other.into(),
+        })
     }
 }
 

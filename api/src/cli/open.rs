@@ -35,14 +35,14 @@ pub struct Args {
     /// 私钥有口令时，从文件第一行读取
     #[arg(long, value_name = "文件")]
     passphrase_file: Option<PathBuf>,
-    /// 用途：handling（办理）、review（审核）、inspection（督查）、request（当事人申请）
-    #[arg(long, value_name = "用途", default_value = "handling", value_parser = purpose)]
+    /// 用途：handling（办理，默认）、review（审核）、inspection（督查）、request（当事人申请）
+    #[arg(long, value_name = "用途", default_value = "handling", hide_default_value = true, value_parser = purpose)]
     purpose: Purpose,
     /// 说明，记在查阅记录里
     #[arg(long, value_name = "文字")]
     reason: Option<String>,
-    /// 第几次修订（从 0 起）
-    #[arg(long, value_name = "数", default_value_t = 0)]
+    /// 第几次修订（从 0 起，默认 0）
+    #[arg(long, value_name = "数", default_value_t = 0, hide_default_value = true)]
     revision: u64,
     /// 事项编号
     #[arg(value_name = "事项")]

@@ -166,9 +166,9 @@ fn make_keys(dir: &Path, story: &Story, keys: &mut Keys) -> Result<Vec<DemoKey>,
         made.push(DemoKey { name: name.to_owned(), holder: holder.to_owned(), file });
     }
     for person in story.receivers() {
-        let file = folder.join(format!("{person}.sealing"));
-        keys.add_sealing(person, telling::make_sealing_key(&file)?);
-        writeln!(list, "{person}.sealing  收件人的解密钥匙，只用来打开加密给收件人的来信和异议")
+        let name = format!("{person}-receiver");
+        keys.add_sealing(person, telling::make_receiver_key(&folder.join(format!("{name}.key")), &name)?);
+        writeln!(list, "{name}.key  收件人的解密钥匙，只用来打开加密给收件人的来信和异议")
             .map_err(|error| Fault::failed("README.txt", &error))?;
     }
     fs::write(folder.join("README.txt"), list).map_err(disk)?;

@@ -3,22 +3,20 @@
 //! What is sealed gets a promise, and the period after it has its entry. Not here: what is said (`story`).
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use gongkai_domain::field::SealingKey;
 use gongkai_domain::kind::review;
 use gongkai_domain::procedure::Procedure;
-use gongkai_domain::vault::TierSecret;
 use gongkai_domain::{Command, Prepared, Refusal, Submission, World, envelope};
-use gongkai_log::{Digest, SignedStatement, Signer, SigningKey, StreamId};
+use gongkai_log::{SignedStatement, Signer, SigningKey, StreamId};
 use gongkai_store::{Accepted, Ledger, SubmitError};
 use serde_json::json;
 
 use super::story::{Keys, Placed, Step, Story, Way};
 use crate::client::{Answer, Client, Hand, Item};
-use crate::keyfile;
+use crate::keyfile::{self, ReceiverKey};
 use crate::outcome::{Fault, chain};
 
 /// Tells steps, and remembers what later ones name.
@@ -192,14 +190,9 @@ async fn slots(ledger: &Ledger, index: u64) -> Result<Vec<(String, u8)>, Fault> 
     Ok(open.into_iter().map(|opening| (opening.name, opening.slot)).collect())
 }
 
-/// Makes the secret with which a receiver opens envelopes, in a file of the receiver's, and gives its public half.
-pub(super) fn make_sealing_key(path: &Path) -> Result<SealingKey, Fault> {
-    let mut secret = [0; 32];
-    keyfile::random(&mut secret);
-    let key = TierSecret::from_bytes(&secret).map_err(|error| Fault::failed(path.display().to_string(), &error))?;
-    let written = keyfile::private_file()
-        .open(path)
-        .and_then(|mut file| writeln!(file, "gongkai.sealing/v1\n{}", Digest::from_bytes(secret)));
-    written.map_err(|error| Fault::failed(path.display().to_string(), &error))?;
-    Ok(SealingKey::from(&key.key()))
+/// Makes the key with which a receiver opens envelopes, as `keygen --receiver` does, and gives its public half.
+pub(super) fn make_receiver_key(path: &Path, name: &str) -> Result<SealingKey, Fault> {
+    let key = ReceiverKey::generate(name).map_err(|error| Fault::failed(name, &error))?;
+    key.write(path, None)?;
+    Ok(key.public())
 }
