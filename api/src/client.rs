@@ -208,6 +208,74 @@ impl Client {
         Ok(())
     }
 
+    /// Tells the latest statement of a sealed stream, which no public page does.
+    pub fn know(&mut self, stream: &StreamId, head: Head) {
+        self.heads.insert(stream.clone(), head);
+    }
+
+    /// Gives a command its bytes at the head of its stream; nobody signs them yet.
+    ///
+    /// # Errors
+    /// No ledger answers, or it cannot be read.
+    pub async fn draft(&mut self, command: &Command, author: &Hand) -> Result<Result<Prepared, Refused>, Fault> {
+        let kind = match command.kind() {
+            Ok(kind) => kind,
+            Err(refusal) => return Ok(Err((&refusal).into())),
+        };
+        let (stream, head) = match self.place(kind, None, command).await? {
+            Ok(place) => place,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let prepared = self.prepare(kind, command, stream, head, std::slice::from_ref(author));
+        Ok(prepared.map_err(|refusal| (&refusal).into()))
+    }
+
+    /// Gives a command bytes and signatures without sending it.
+    ///
+    /// # Errors
+    /// As [`Client::draft`].
+    pub async fn signed(&mut self, command: &Command, hands: &[Hand]) -> Result<Result<Submission, Refused>, Fault> {
+        let kind = match command.kind() {
+            Ok(kind) => kind,
+            Err(refusal) => return Ok(Err((&refusal).into())),
+        };
+        let signed = self.prepare_and_sign(kind, None, command, hands).await?;
+        Ok(signed.map(|(submission, _)| submission))
+    }
+
+    /// Signs and sends what was prepared before, exactly as it is; or sends what an earlier run signed.
+    ///
+    /// # Errors
+    /// As [`Client::submit`].
+    pub async fn submit_prepared(
+        &mut self,
+        item: &Item,
+        prepared: Prepared,
+        keys: &[&SigningKey],
+        outbox: &mut Outbox,
+    ) -> Result<Answer, Fault> {
+        let stream = prepared.statement.stream.clone();
+        let signed = match outbox.signed(&item.id).cloned() {
+            Some(submission) => Signed { submission, stream, is_new: false },
+            None => match SignedStatement::sign(&prepared.statement, keys) {
+                Ok(signed) => {
+                    let submission = prepared.into_submission(signed.note.to_string());
+                    Signed { submission, stream, is_new: true }
+                }
+                Err(error) => return Ok(Answer::Refused((&Refusal::Signature(chain(&error))).into())),
+            },
+        };
+        if signed.is_new {
+            outbox.keep([(item.id.as_str(), &signed.submission)]).map_err(|error| outbox_fault(&error))?;
+        }
+        let answers = self.send(std::slice::from_ref(item), vec![Ok(signed)]).await?;
+        let answer = answers.into_iter().next().ok_or_else(|| unfinished(item, "没有应答"))?;
+        if matches!(answer, Answer::Refused(_)) {
+            outbox.forget(&item.id).map_err(|error| outbox_fault(&error))?;
+        }
+        Ok(answer)
+    }
+
     /// Gives a command its bytes and signatures, or finds those that it has.
     async fn sign(
         &mut self,

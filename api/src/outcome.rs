@@ -14,6 +14,7 @@ use gongkai_log::FsckError;
 use gongkai_store::{OpenError, StoreError};
 use serde_json::json;
 
+use crate::client::Refused;
 use crate::keyfile::KeyFileError;
 
 /// How a command ended that did not fail.
@@ -170,6 +171,12 @@ impl From<KeyFileError> for Fault {
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         Self::no(refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<Refused> for Fault {
+    fn from(refused: Refused) -> Self {
+        Self::no(refused.code, refused.reason)
     }
 }
 

@@ -39,6 +39,8 @@ mod limits;
 mod process;
 #[path = "figures/reading.rs"]
 mod reading;
+#[path = "figures/sealed.rs"]
+mod sealed;
 #[path = "figures/serving.rs"]
 mod serving;
 #[path = "figures/table.rs"]
@@ -78,8 +80,8 @@ pub(crate) const ORIGIN: &str = "ledger.example/benchmark";
 const ENTRIES: u64 = 1_000_000;
 
 /// What can be asked for, in the order of the run.
-const FIGURES: [&str; 11] =
-    ["limits", "bulk", "one", "many", "verify", "rebuild", "start", "search", "pages", "http", "import"];
+const FIGURES: [&str; 12] =
+    ["limits", "bulk", "one", "many", "verify", "rebuild", "start", "search", "pages", "http", "import", "sealed"];
 
 /// Set for the run that counts flushes: the library that does it.
 const LIBRARY: &str = "GONGKAI_BENCH_LIBRARY";
@@ -185,6 +187,9 @@ async fn measure(arguments: &[String]) -> Outcome<()> {
     }
     if wants("import") {
         importing::organizations(&setup, &mut table).await?;
+    }
+    if wants("sealed") {
+        sealed::measure(&setup, &press, entries, &mut table).await?;
     }
     table.note(format!(
         "{} cores, {} entries, {:.0} s. Flushes are calls of fsync and fdatasync of the measured process, publication included.",

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
-use gongkai_domain::audit::{Auditor, Category, Finding};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use gongkai_domain::audit::{Auditor, Category, Finding, Unseen};
 use gongkai_log::{Fetch, Report, VerifierKey};
 use serde_json::{Value, json};
 
 use super::checking::{self, Check, Found, Source};
 use super::reading::Reading;
+use super::with_vault::{Sealed, WithVault};
 use super::{local, terminal, verify};
 use crate::outcome::{Fault, Outcome, Verdict};
 
@@ -18,12 +19,14 @@ const SHOWN_MAX: usize = 20;
 /// Options of `audit`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "例子：\n  $ gongkai audit --dir ledger\n  $ gongkai audit export.tar --vkey vkey.txt --old-checkpoint checkpoint-june --json\n\n\
+    after_help = "例子：\n  $ gongkai audit --dir ledger\n  $ gongkai audit --dir ledger --with-vault\n  $ gongkai audit export.tar --vkey vkey.txt --old-checkpoint checkpoint-june --json\n\n\
     有违反规则的返回 1；只有提示的返回 0。"
 )]
 pub struct Args {
     #[command(flatten)]
     pub check: Check,
+    #[command(flatten)]
+    with_vault: WithVault,
     /// 以哪一天为准判断逾期（默认今天）
     #[arg(long, value_name = "日期")]
     as_of: Option<NaiveDate>,
@@ -40,6 +43,7 @@ pub fn run(args: &Args) -> Outcome {
     let source = verify::source(&args.check)?;
     let (vkey, vouched) = args.check.vkey(|| source.offered_key())?;
     let today = args.as_of.unwrap_or_else(|| local::clock().now().with_timezone(&crate::http::zone()).date_naive());
+    let vault = args.with_vault.open(&source)?;
     let audited = match &source {
         Source::Dir(_, fetch) => audited(fetch, args, &vkey, today)?,
         Source::Url(fetch) => audited(fetch, args, &vkey, today)?,
@@ -49,39 +53,91 @@ pub fn run(args: &Args) -> Outcome {
         Source::Bundle(fetch) => audited(fetch, args, &vkey, today)?,
     };
     match audited {
-        Err(found) => {
-            let text =
-                if args.check.json { verify::found_json(&found).to_string() } else { verify::found_text(&found) };
-            terminal::say(text)?;
-            Ok(Verdict::No)
-        }
-        Ok((report, findings)) => {
+        Err(found) => refused(args, &found),
+        Ok(Good { report, findings, unseen }) => {
+            let sealed = match vault {
+                Some(vault) => match verify::database(vault.layout(), &vkey, &report.checkpoint, args.check.fast)? {
+                    Ok(_) => Some(vault.check(at(args, today))?),
+                    Err(found) => return refused(args, &found),
+                },
+                None => None,
+            };
             let breaches = findings.iter().filter(|finding| finding.category.is_breach()).count();
             if args.check.json {
-                terminal::say(machine(&report, vouched, breaches, &findings))?;
+                terminal::say(machine(&report, vouched, breaches, &findings, (unseen, sealed.as_ref())))?;
             } else {
                 human(&report, args, breaches, &findings)?;
+                match &sealed {
+                    Some(sealed) => sealed.tell(args.all)?,
+                    None => terminal::say(unseen_text(unseen, report.sealed))?,
+                }
             }
-            Ok(Verdict::of(breaches == 0))
+            Ok(Verdict::of(breaches == 0 && sealed.is_none_or(|sealed| sealed.breaches() == 0)))
         }
     }
 }
 
-type Audited = Result<(Report, Vec<Finding>), Found>;
+fn refused(args: &Args, found: &Found) -> Outcome {
+    let text = if args.check.json { verify::found_json(found).to_string() } else { verify::found_text(found) };
+    terminal::say(text)?;
+    Ok(Verdict::No)
+}
+
+/// When a promise must have been kept: now, or at the end of the day that was given.
+fn at(args: &Args, today: NaiveDate) -> DateTime<Utc> {
+    let now = local::clock().now();
+    let end = today
+        .succ_opt()
+        .and_then(|next| next.and_time(NaiveTime::MIN).and_local_timezone(crate::http::zone()).single());
+    end.filter(|_| args.as_of.is_some()).map_or(now, |end| end.to_utc())
+}
+
+struct Good {
+    report: Report,
+    findings: Vec<Finding>,
+    unseen: Unseen,
+}
+
+type Audited = Result<Good, Found>;
 
 fn audited<F: Fetch>(fetch: &F, args: &Args, vkey: &VerifierKey, today: NaiveDate) -> Result<Audited, Fault> {
     let reading = Reading::new(fetch)?;
     let mut auditor = Auditor::new(vkey, &reading);
     let checked = checking::run(fetch, &mut auditor, vkey, &args.check, "审计", "")?;
-    Ok(checked.map(|report| (report, auditor.finish(today))))
+    Ok(checked.map(|report| {
+        let unseen = auditor.unseen();
+        Good { report, findings: auditor.finish(today), unseen }
+    }))
 }
 
-fn machine(report: &Report, vouched: bool, breaches: usize, findings: &[Finding]) -> Value {
+/// What nobody sees without the vault.
+fn unseen_text(unseen: Unseen, periods: u64) -> String {
+    let Unseen { slots, cells, reviews } = unseen;
+    format!(
+        "没有用限阅库核对，看不到的有：未公开的字段槽 {slots} 个（空槽也在内，外人分不出）、封存的单元格 {cells} 个、\
+         封存时段 {periods} 个、审核 {reviews} 项"
+    )
+}
+
+fn machine(
+    report: &Report,
+    vouched: bool,
+    breaches: usize,
+    findings: &[Finding],
+    (unseen, sealed): (Unseen, Option<&Sealed>),
+) -> Value {
     let mut value = verify::report_json(report, vouched);
     value["ok"] = (breaches == 0).into();
     value["breaches"] = breaches.into();
     value["remarks"] = (findings.len() - breaches).into();
     value["findings"] = json!(findings);
+    match sealed {
+        Some(sealed) => {
+            value["ok"] = (breaches == 0 && sealed.breaches() == 0).into();
+            value["vault"] = sealed.to_json();
+        }
+        None => value["unseen"] = json!(unseen),
+    }
     value
 }
 

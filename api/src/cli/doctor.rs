@@ -1,5 +1,7 @@
 //! `doctor`: what is wrong with a ledger's directory, and the command that mends it. It changes nothing.
 
+mod sealed;
+
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -93,10 +95,16 @@ impl Doctor {
     }
 
     async fn examine(mut self) -> Vec<Symptom> {
-        if let Err(fault) = Config::read(&self.layout) {
-            self.wrong("config", format!("{}：{}", fault.place, fault.cause), fault.remedy.unwrap_or_default());
-        }
+        let config = match Config::read(&self.layout) {
+            Ok(config) => Some(config),
+            Err(fault) => {
+                self.wrong("config", format!("{}：{}", fault.place, fault.cause), fault.remedy.unwrap_or_default());
+                None
+            }
+        };
         self.keys();
+        self.tls();
+        self.vault(config.as_ref()).await;
         let running = self.lock();
         self.disk();
         match ReadStore::open(&self.layout).await {
@@ -106,6 +114,7 @@ impl Doctor {
             }
             Ok(store) => {
                 self.database(&store, running).await;
+                self.sealed(&store, running).await;
                 store.close().await;
             }
         }

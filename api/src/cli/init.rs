@@ -13,7 +13,7 @@ use gongkai_store::{Clock, CreateOptions, Layout, Ledger, LedgerKeys, Settings};
 use serde_json::{Value, json};
 
 use super::{local, terminal};
-use crate::config::{Config, listen_default};
+use crate::config::{Config, listen_default, sealed_period_seconds_default};
 use crate::keyfile;
 use crate::outcome::{Fault, Outcome, Verdict};
 
@@ -233,6 +233,7 @@ fn write_config(layout: &Layout, new: &NewLedger) -> Result<(), Fault> {
         base_url: None,
         listen: listen_default(),
         internal_listen: None,
+        sealed_period_seconds: sealed_period_seconds_default(),
         vault_key_command: None,
         vault_passphrase_file: None,
         internal_names: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, Utc};
 use gongkai_domain::Role;
@@ -9,6 +10,7 @@ use gongkai_log::SigningKey;
 use gongkai_store::{Clock, Layout, Ledger, LedgerKeys, Settings, SystemClock, Vault};
 use zeroize::Zeroizing;
 
+use super::visit::Visit;
 use super::{terminal, vault};
 use crate::client::{Client, Hand};
 use crate::config::Config;
@@ -53,6 +55,15 @@ impl Place {
         self.at.dir.as_deref()
     }
 
+    /// A session at the internal side, if the ledger is elsewhere.
+    ///
+    /// # Errors
+    /// As [`Visit::sign_in`].
+    pub fn visit(&self, key: &SigningKey) -> Result<Option<Visit<'_>>, Fault> {
+        let Some(url) = &self.at.url else { return Ok(None) };
+        Visit::sign_in(agent(self.ca.as_ref())?, url, key).map(Some)
+    }
+
     /// The published log of the ledger at an address.
     ///
     /// # Errors
@@ -88,6 +99,27 @@ impl Place {
 /// The parser of the command line lets nobody come here.
 fn neither() -> Fault {
     Fault::usage("--dir、--url", "必须给出其中一个")
+}
+
+/// Who signs alone.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Alone {
+    /// 本人的私钥文件
+    #[arg(long, value_name = "文件")]
+    pub key: PathBuf,
+    /// 私钥有口令时，从文件第一行读取
+    #[arg(long, value_name = "文件")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+impl Alone {
+    /// Reads the key.
+    ///
+    /// # Errors
+    /// A key file that cannot be used.
+    pub fn hand(&self) -> Result<Hand, Fault> {
+        Ok(Hand { role: None, key: Arc::new(person_key(&self.key, self.passphrase_file.as_ref())?) })
+    }
 }
 
 /// Who signs.
@@ -184,15 +216,21 @@ pub fn ledger_key(layout: &Layout, role: &str) -> Result<SigningKey, Fault> {
 pub async fn open(layout: &Layout, clock: Arc<dyn Clock>) -> Result<Ledger, Fault> {
     let config = Config::read(layout)?;
     let vault = vault::unlock(layout, &config, None, false).await?;
-    open_with(layout, clock, vault).await
+    open_with(layout, clock, vault, &config).await
 }
 
 /// Opens the ledger of a directory for writing, with a vault or for public statements only.
 ///
 /// # Errors
 /// As [`open`].
-pub async fn open_with(layout: &Layout, clock: Arc<dyn Clock>, vault: Option<Vault>) -> Result<Ledger, Fault> {
+pub async fn open_with(
+    layout: &Layout,
+    clock: Arc<dyn Clock>,
+    vault: Option<Vault>,
+    config: &Config,
+) -> Result<Ledger, Fault> {
     let keys = LedgerKeys { log: ledger_key(layout, "log")?, intake: ledger_key(layout, "intake")? };
-    let settings = Settings { vault, ..Settings::default() };
+    let period = Duration::from_secs(config.sealed_period_seconds);
+    let settings = Settings { vault, period, ..Settings::default() };
     Ok(Ledger::open(layout, keys, clock, settings).await?)
 }

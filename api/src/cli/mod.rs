@@ -16,6 +16,7 @@ pub mod audit;
 pub mod checking;
 pub mod demo;
 pub mod doctor;
+pub mod draft;
 pub mod export;
 pub mod hand_in;
 pub mod import;
@@ -23,12 +24,16 @@ pub mod init;
 pub mod keygen;
 pub mod kinds;
 pub mod local;
+pub mod open;
 pub mod open_envelope;
 pub mod proof;
+pub mod publish;
 pub mod read;
 pub mod reading;
 pub mod rebuild;
+pub mod review;
 pub mod serve;
+pub mod showing;
 pub mod status;
 pub mod submit;
 pub mod terminal;
@@ -36,6 +41,8 @@ pub mod terminal;
 mod tests_of_commands;
 pub mod vault;
 pub mod verify;
+pub mod visit;
+pub mod with_vault;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -73,8 +80,16 @@ pub enum Command {
     Status(status::Args),
     /// 收件人打开加密提交的内容
     OpenEnvelope(open_envelope::Args),
+    /// 四步审核之一：写送审稿并送审
+    Draft(draft::Args),
+    /// 四步审核之二、三：通过一关、退回修改、审批
+    Review(review::Args),
+    /// 四步审核之四：照审定的原稿签名公开
+    Publish(publish::Args),
     /// 用钥匙登录，读内部页面的数据
     Read(read::Args),
+    /// 查阅封存的内容：先签查阅记录，再显示
+    Open(open::Args),
     /// 导入表格（CSV、XLS、XLSX、JSON）
     Import(import::Args),
     /// 导出可自证的归档，或数据表
@@ -99,7 +114,7 @@ impl Command {
         match self {
             Self::Demo(_) | Self::Serve(_) => false,
             // What it prints is JSON, and so is why it prints nothing.
-            Self::Read(_) => true,
+            Self::Read(_) | Self::Open(_) => true,
             Self::Init(args) => args.json,
             Self::Keygen(args) => args.json,
             Self::Kinds(args) => args.json,
@@ -107,6 +122,9 @@ impl Command {
             Self::HandIn(args) => args.json,
             Self::Status(args) => args.json,
             Self::OpenEnvelope(args) => args.json,
+            Self::Draft(args) => args.json,
+            Self::Review(args) => args.json,
+            Self::Publish(args) => args.json,
             Self::Import(args) => args.json,
             Self::Export(args) => args.json,
             Self::Proof(args) => args.json,
@@ -130,6 +148,10 @@ impl Command {
             Self::Status(args) => blocking(move || status::run(&args)).await,
             Self::OpenEnvelope(args) => open_envelope::run(&args),
             Self::Read(args) => blocking(move || read::run(&args)).await,
+            Self::Draft(args) => draft::run(args).await,
+            Self::Review(args) => review::run(args).await,
+            Self::Publish(args) => publish::run(args).await,
+            Self::Open(args) => blocking(move || open::run(&args)).await,
             Self::Import(args) => import::run(args).await,
             Self::Export(args) => blocking(move || export::run(&args)).await,
             Self::Proof(args) => blocking(move || proof::run(&args)).await,
@@ -255,6 +277,20 @@ mod tests {
                 let parsed = command().try_get_matches_from(words);
                 assert!(parsed.is_ok(), "{example}: {:?}", parsed.err().map(|e| e.to_string()));
             }
+        }
+    }
+
+    #[test]
+    fn every_command_line_of_the_readmes_parses() {
+        let readmes = [include_str!("../../../README.md"), include_str!("../../../README.zh-CN.md")];
+        let lines = readmes.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("    gongkai "));
+        // An ellipsis stands for an id that the reader fills in.
+        let lines = lines.filter(|line| !line.contains('…'));
+        let lines: Vec<_> = lines.map(|line| line.split(" #").next().unwrap_or(line)).collect();
+        assert!(lines.len() > 20, "{lines:?}");
+        for line in lines {
+            let parsed = command().try_get_matches_from(line.split_whitespace());
+            assert!(parsed.is_ok(), "{line}: {:?}", parsed.err().map(|e| e.to_string()));
         }
     }
 

@@ -1,23 +1,10 @@
 //! `read`: signs in at the internal side with a registered key, prints the JSON of one address, signs out.
-//!
-//! Nothing is kept: no token, no cookie. What is signed is looked at before: it must be a login to the ledger
-//! that was named, for this key, so that no server gets another thing signed.
 
 use std::path::PathBuf;
 
-use gongkai_log::{SigningKey, note};
-use serde_json::{Value, json};
-
+use super::visit::{ROOT, Visit};
 use super::{local, terminal};
-use crate::client::{self, told};
-use crate::fetch;
-use crate::login::Login;
-use crate::outcome::{Fault, Outcome, Verdict};
-
-/// Where the addresses of the internal side begin.
-const ROOT: &str = "/internal/api/v1/";
-/// Most bytes of an answer.
-const ANSWER_BYTES_MAX: u64 = 64 << 20;
+use crate::outcome::{Outcome, Verdict};
 
 /// Options of `read`.
 #[derive(Debug, clap::Args)]
@@ -52,72 +39,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let key = local::person_key(&args.key, args.passphrase_file.as_ref())?;
     let path = if args.path.starts_with('/') { args.path.clone() } else { format!("{ROOT}{}", args.path) };
-    let visit = Visit { agent: local::agent(args.ca.as_ref())?, url: args.url.trim_end_matches('/') };
-    let token = visit.sign_in(&key)?;
-    let read = visit.get(&path, &token);
-    // What was read stands, whether or not this arrives: a session that nobody uses ends by itself.
-    let _ =
-        visit.agent.delete(visit.address(&format!("{ROOT}sessions/current"))).header("Authorization", &token).call();
+    let visit = Visit::sign_in(local::agent(args.ca.as_ref())?, &args.url, &key)?;
+    let read = visit.get(&path);
+    visit.sign_out();
     terminal::say(read?)?;
     Ok(Verdict::Yes)
-}
-
-struct Visit<'a> {
-    agent: ureq::Agent,
-    url: &'a str,
-}
-
-impl Visit<'_> {
-    fn address(&self, path: &str) -> String {
-        format!("{}{path}", self.url)
-    }
-
-    /// Gives the header that shows who asks.
-    fn sign_in(&self, key: &SigningKey) -> Result<String, Fault> {
-        let origin = client::origin(&self.agent, self.url)?;
-        let challenge = self.post("challenges", &json!({ "key": key.name() }))?;
-        let text = challenge["challenge"].as_str().unwrap_or_default();
-        let login = Login::parse(text).filter(|login| login.origin == origin && login.key == key.name());
-        if login.is_none() {
-            return Err(Fault::ours(self.url, "给出的登录文字不是这个账本的，或不是给这把钥匙的，没有签名"));
-        }
-        let note = note::sign(text, &[key]).map_err(|error| Fault::failed("签名", &error))?;
-        let session = self.post("sessions", &json!({ "note": note }))?;
-        let token = session["token"].as_str();
-        token.map(|token| format!("Bearer {token}")).ok_or_else(|| Fault::ours(self.url, "应答里没有会话凭证"))
-    }
-
-    fn post(&self, name: &str, body: &Value) -> Result<Value, Fault> {
-        let sent = self.agent.post(self.address(&format!("{ROOT}{name}"))).send_json(body);
-        let (status, body) = self.answer(sent)?;
-        match status {
-            201 => serde_json::from_slice(&body).map_err(|error| Fault::failed(self.url, &error)),
-            404 => Err(Fault::usage(self.url, "这个地址上没有内部页面").mend("请用内部监听的网址，不是公众网站的")),
-            _ => Err(self.refused("登录", status, &body)),
-        }
-    }
-
-    fn get(&self, path: &str, token: &str) -> Result<String, Fault> {
-        let sent = self.agent.get(self.address(path)).header("Authorization", token).call();
-        let (status, body) = self.answer(sent)?;
-        match status {
-            200 => String::from_utf8(body).map_err(|error| Fault::failed(path, &error)),
-            404 => Err(Fault::no(path, "没有这个内容，或不对您公开")),
-            _ => Err(self.refused(path, status, &body)),
-        }
-    }
-
-    fn answer(&self, sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<(u16, Vec<u8>), Fault> {
-        let failed = |error: ureq::Error| fetch::unanswered(self.url, &error);
-        let mut answer = sent.map_err(failed)?;
-        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(failed)?;
-        Ok((answer.status().as_u16(), body))
-    }
-
-    fn refused(&self, what: &str, status: u16, body: &[u8]) -> Fault {
-        match told(status, body) {
-            Ok(refused) => Fault::no(what, refused.reason),
-            Err(reason) => Fault::ours(self.url, format!("应答 {status}：{reason}")),
-        }
-    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gongkai_log::VerifierKey;
+use gongkai_projections::internal::InternalViews;
 use gongkai_projections::{Engine, Source, Views};
 use gongkai_store::{Layout, PublishedLog, take_lock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -107,6 +108,7 @@ async fn published(serving: Serving) -> Outcome {
         log: layout.log(),
         vkey,
         views,
+        internal_views: None,
         clock: local::clock(),
         listen: config.listen,
         internal: None,
@@ -114,7 +116,7 @@ async fn published(serving: Serving) -> Outcome {
         limits: Limits::default(),
         on_bound: Some(Box::new(|bound| announce(bound, None))),
     };
-    let ended = follow(options, engine).await;
+    let ended = follow(options, engine, None).await;
     looking.abort();
     ended.map(|()| Verdict::Yes)
 }
@@ -143,7 +145,7 @@ pub async fn start(serving: Serving) -> Outcome {
     let Serving { layout, config, internal_anywhere, vault_passphrase_file, is_demo } = serving;
     let clock = local::clock();
     let vault = vault::unlock(&layout, &config, vault_passphrase_file.as_ref(), true).await?;
-    let ledger = local::open_with(&layout, Arc::clone(&clock), vault).await?;
+    let ledger = local::open_with(&layout, Arc::clone(&clock), vault, &config).await?;
     for alarm in &ledger.recovery().alarms {
         terminal::remark(format_args!("注意：{alarm}"));
     }
@@ -154,6 +156,8 @@ pub async fn start(serving: Serving) -> Outcome {
         ));
     }
     let (views, engine) = opened(&layout, Arc::new(ledger.clone())).await?;
+    let internal_views = InternalViews::open(&layout, &ledger).await;
+    let internal_views = internal_views.map_err(|error| Fault::failed("内部查询库", &error))?;
     let internal = config.internal_listen.map(|listen| InternalOptions {
         listen,
         anywhere: internal_anywhere,
@@ -165,6 +169,7 @@ pub async fn start(serving: Serving) -> Outcome {
         log: layout.log(),
         vkey: ledger.vkey(),
         views,
+        internal_views: internal_views.clone(),
         clock,
         listen: config.listen,
         internal,
@@ -172,7 +177,7 @@ pub async fn start(serving: Serving) -> Outcome {
         limits: Limits::default(),
         on_bound: Some(Box::new(move |bound| announce(bound, certificate.as_deref()))),
     };
-    let ended = follow(options, engine).await;
+    let ended = follow(options, engine, internal_views).await;
     // Nothing new arrives any more: what was accepted is committed and published, then the lock is given back.
     ledger.shutdown().await;
     ended.map(|()| Verdict::Yes)
@@ -187,12 +192,16 @@ async fn opened(layout: &Layout, source: Arc<dyn Source>) -> Result<(Views, Engi
 }
 
 /// Serves and keeps the views up until told to stop.
-async fn follow(options: ServeOptions, engine: Engine) -> Result<(), Fault> {
+async fn follow(options: ServeOptions, engine: Engine, internal: Option<InternalViews>) -> Result<(), Fault> {
     let (stop, stopping) = watch::channel(false);
+    let inside = internal.map(|internal| tokio::spawn(internal.run(stopping.clone())));
     let following = tokio::spawn(engine.run(stopping));
     let served = serve(options, stop_signal()).await;
     stop.send_replace(true);
     let followed = following.await;
+    if let Some(inside) = inside {
+        inside.await.map_err(|error| Fault::failed("内部查询库", &error))?;
+    }
     served.map_err(|error| fault(&error))?;
     followed.map_err(|error| Fault::failed("查询库", &error))
 }

@@ -85,6 +85,26 @@ async fn send(
     Ok(refused)
 }
 
+/// Signs and sends one command that no file holds; its outbox is named by a digest. Tells as well whether an
+/// earlier run had signed it, and this one sent the same again.
+///
+/// # Errors
+/// As [`Client::submit`].
+pub async fn one(
+    client: &mut Client,
+    item: &Item,
+    hands: &[Hand],
+    outbox: &Path,
+    digest: &Digest,
+) -> Result<(Answer, bool), Fault> {
+    let mut outbox = Outbox::open(outbox, client.origin(), digest).map_err(|error| Fault::failed("待发箱", &error))?;
+    let (mut told, is_again) = (None, outbox.signed(&item.id).is_some());
+    let mut tell = |_: &Item, answer: &Answer| told = Some(answer.clone());
+    client.submit(std::slice::from_ref(item), hands, Some(&mut outbox), &mut tell).await?;
+    let answer = told.ok_or_else(|| Fault::ours(item.place.as_str(), "没有应答"))?;
+    Ok((answer, is_again))
+}
+
 /// One answer for people.
 pub fn human(item: &Item, answer: &Answer) -> String {
     match answer {

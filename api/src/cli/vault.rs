@@ -8,13 +8,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use gongkai_domain::Master;
 use gongkai_log::{Digest, SigningKey};
-use gongkai_store::{Layout, Vault, VaultFault, take_lock, vault::Entropy};
+use gongkai_store::{Clock, Layout, Vault, VaultFault, take_lock, vault::Entropy};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::terminal;
+use super::{local, terminal};
 use crate::config::Config;
 use crate::keyfile;
 use crate::outcome::{Fault, Outcome, Verdict, chain};
@@ -25,7 +26,8 @@ pub const DEMO_PASSPHRASE_FILE: &str = "keys/vault.passphrase";
 /// Options of `vault`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "例子：\n  $ gongkai vault init --dir ledger --passphrase-file 口令.txt\n  \
-    $ gongkai vault rotate --dir ledger --passphrase-file 口令.txt\n\n\
+    $ gongkai vault rotate --dir ledger --passphrase-file 口令.txt\n  \
+    $ gongkai vault backup --dir ledger --to 备份 --keep-days 7\n\n\
     限阅库存放不向社会公开的内容（推荐、异议、来信、审核稿、联系方式）。主密钥在 keys/vault.key，由口令保护；\n\
     也可以不放文件，在 gongkai.toml 写 vault_key_command，由密钥管理系统给出。\n\
     口令丢失，限阅内容就打不开；公开账本的全部证明不受影响。")]
@@ -40,11 +42,30 @@ pub struct Args {
 enum Action {
     /// 为账本建限阅库
     Init(Options),
+    /// 备份数据密钥，并删去过期的备份
+    Backup(Backup),
     /// 换主密钥：重新封装全部数据密钥，账本和密文都不动
     Rotate(Options),
 }
 
-/// Options of both.
+/// Options of a backup.
+#[derive(Debug, clap::Args)]
+struct Backup {
+    /// 账本目录（网站可以在运行）
+    #[arg(long, value_name = "目录")]
+    dir: PathBuf,
+    /// 备份放到哪个目录
+    #[arg(long, value_name = "目录")]
+    to: PathBuf,
+    /// 保留几天；更早的备份删去，删除令在这么多天后才算彻底
+    #[arg(long, value_name = "天", default_value_t = 7)]
+    keep_days: u32,
+    /// 输出 JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options of the others.
 #[derive(Debug, clap::Args)]
 struct Options {
     /// 账本目录（网站没有在运行时）
@@ -63,6 +84,7 @@ impl Args {
     pub fn json(&self) -> bool {
         match &self.action {
             Action::Init(options) | Action::Rotate(options) => options.json,
+            Action::Backup(backup) => backup.json,
         }
     }
 }
@@ -75,7 +97,43 @@ pub async fn run(args: Args) -> Outcome {
     match args.action {
         Action::Init(options) => init(options).await,
         Action::Rotate(options) => rotate(options).await,
+        Action::Backup(backup) => back_up(&backup, &*local::clock()).await,
     }
+}
+
+/// Name of a backup: `vault-` and the second, so that names sort by time.
+const BACKUP_FORM: &str = "vault-%Y%m%dT%H%M%SZ.db";
+
+/// Copies the wraps, then removes copies that are older than they may be. A copy that fails removes nothing.
+async fn back_up(options: &Backup, clock: &dyn Clock) -> Outcome {
+    let layout = Layout::new(&options.dir);
+    let now = clock.now();
+    let file = options.to.join(now.format(BACKUP_FORM).to_string());
+    Vault::back_up(&layout, &file).await.map_err(fault)?;
+    private(&file).map_err(|error| Fault::failed(file.display().to_string(), &error))?;
+    let removed = rotate_out(&options.to, now - TimeDelta::days(options.keep_days.into()))?;
+    if options.json {
+        terminal::say(json!({"file": file.display().to_string(), "removed": removed}))?;
+    } else {
+        terminal::say(format_args!("已备份到 {}，删去过期备份 {removed} 份", file.display()))?;
+    }
+    Ok(Verdict::Yes)
+}
+
+/// Removes the backups from before a time; nothing else in the folder is touched.
+fn rotate_out(folder: &Path, before: DateTime<Utc>) -> Result<usize, Fault> {
+    let disk = |error: std::io::Error| Fault::failed(folder.display().to_string(), &error);
+    let mut removed = 0;
+    for entry in fs::read_dir(folder).map_err(disk)? {
+        let path = entry.map_err(disk)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let made = NaiveDateTime::parse_from_str(name, BACKUP_FORM);
+        if made.is_ok_and(|made| made.and_utc() < before) {
+            fs::remove_file(&path).map_err(disk)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
 }
 
 /// The machine's randomness.
@@ -117,14 +175,13 @@ async fn init(options: Options) -> Outcome {
     if Vault::exists(&layout) {
         return Err(Fault::usage(layout.vault().display().to_string(), "这里已经有限阅库，没有改动它"));
     }
-    let made = match &config.vault_key_command {
-        Some(command) => from_command(command)?,
-        None => {
-            let key = new_master(&config.origin, 0)?;
-            let passphrase = passphrase(&options)?;
-            keyfile::write(&key_path(&layout), &key, Some(&passphrase))?;
-            master(&key).ok_or_else(|| Fault::ours("主密钥", "名称没有期号"))?
-        }
+    let made = if let Some(command) = &config.vault_key_command {
+        from_command(command)?
+    } else {
+        let key = new_master(&config.origin, 0)?;
+        let passphrase = passphrase(&options)?;
+        keyfile::write(&key_path(&layout), &key, Some(&passphrase))?;
+        master(&key).ok_or_else(|| Fault::ours("主密钥", "名称没有期号"))?
     };
     let vault = Vault::create(&layout, &config.origin, made, entropy()).await.map_err(fault)?;
     vault.close().await.map_err(fault)?;
@@ -217,34 +274,66 @@ pub async fn unlock(
     if !Vault::exists(layout) {
         return Ok(None);
     }
+    let Some(masters) = unlocking(layout, config, passphrase_file, must)? else { return Ok(None) };
+    Vault::open(layout, &config.origin, masters, entropy()).await.map(Some).map_err(fault)
+}
+
+/// Opens the vault of a ledger for reading alone, also beside a running server; `None` if there is none.
+///
+/// # Errors
+/// A wrong master key or passphrase, or the disk fails.
+pub async fn unlock_to_read(
+    layout: &Layout,
+    config: &Config,
+    passphrase_file: Option<&PathBuf>,
+) -> Result<Option<Vault>, Fault> {
+    if !Vault::exists(layout) {
+        return Ok(None);
+    }
+    let masters = unlocking(layout, config, passphrase_file, true)?.unwrap_or_default();
+    Vault::open_read_only(layout, &config.origin, masters, entropy()).await.map(Some).map_err(fault)
+}
+
+/// The master keys that unlock a vault. Without a passphrase `None`, and a remark that says so, unless it `must` open.
+fn unlocking(
+    layout: &Layout,
+    config: &Config,
+    passphrase_file: Option<&PathBuf>,
+    must: bool,
+) -> Result<Option<Vec<Master>>, Fault> {
     // The configuration speaks of the ledger's directory, the command line of the current one.
     let configured = config.vault_passphrase_file.as_ref().map(|file| layout.root().join(file));
     let passphrase_file = passphrase_file.or(configured.as_ref());
     let masters = match &config.vault_key_command {
         Some(command) => vec![from_command(command)?],
-        None => {
-            let mut asked: Option<Zeroizing<String>> = None;
-            let mut missing = false;
-            let read = masters(layout, &mut |path| {
-                if asked.is_none() {
-                    asked = terminal::passphrase(passphrase_file, path)?;
-                    missing = asked.is_none();
-                }
-                Ok(keyfile::read(path, || asked.clone())?)
-            });
-            if missing && !must {
-                terminal::remark("限阅库没有解锁（没有给出口令），只受理公开事项。");
-                return Ok(None);
-            }
-            read.map_err(|fault| {
-                fault.mend("请用 --vault-passphrase-file 给出口令，或在 gongkai.toml 写 vault_passphrase_file")
-            })?
-        }
+        None => match from_files(layout, passphrase_file, must)? {
+            Some(masters) => masters,
+            None => return Ok(None),
+        },
     };
-    Vault::open(layout, &config.origin, masters, entropy()).await.map(Some).map_err(fault)
+    Ok(Some(masters))
+}
+
+/// The master keys of the key files; `None` without their passphrase, unless they `must` open.
+fn from_files(layout: &Layout, passphrase_file: Option<&PathBuf>, must: bool) -> Result<Option<Vec<Master>>, Fault> {
+    let (mut asked, mut missing) = (None, false);
+    let read = masters(layout, &mut |path| {
+        if asked.is_none() {
+            asked = terminal::passphrase(passphrase_file, path)?;
+            missing = asked.is_none();
+        }
+        Ok(keyfile::read(path, || asked.clone())?)
+    });
+    if missing && !must {
+        terminal::remark("限阅库没有解锁（没有给出口令），只受理公开事项。");
+        return Ok(None);
+    }
+    let mend = "请用 --vault-passphrase-file 给出口令，或在 gongkai.toml 写 vault_passphrase_file";
+    read.map(Some).map_err(|fault| fault.mend(mend))
 }
 
 /// What a fault of the vault means for whoever runs a command.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 pub fn fault(fault: VaultFault) -> Fault {
     let cause = chain(&fault);
     match fault {
@@ -284,4 +373,25 @@ fn private(file: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn private(_: &Path) -> std::io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backups_from_before_the_rotation_go_and_other_files_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["vault-20260301T000000Z.db", "vault-20260309T000000Z.db", "vault-note.txt", "letter.db"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let before = "2026-03-08T00:00:00Z".parse().unwrap();
+        assert_eq!(rotate_out(folder.path(), before).unwrap(), 1);
+        let mut left: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["letter.db", "vault-20260309T000000Z.db", "vault-note.txt"]);
+    }
 }

@@ -15,7 +15,8 @@ use gongkai_store::{DatabaseFetch, DirectoryFetch, Layout};
 use serde_json::{Value, json};
 
 use super::checking::{self, Check, Checked, Found, Limits, Source};
-use super::terminal;
+use super::with_vault::{self, Sealed, WithVault};
+use super::{local, terminal};
 use crate::fetch::{HttpFetch, OPENINGS_BYTES_MAX, TarFetch};
 use crate::keyfile;
 use crate::opening_file::{self, Handed, Kept};
@@ -25,12 +26,15 @@ use crate::outcome::{Fault, Outcome, Verdict, chain};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "例子：\n  $ gongkai verify --dir ledger\n  $ gongkai verify --url https://ledger.example --vkey ledger.example+5ad1c9f0+AZ...\n  \
+    $ gongkai verify --dir ledger --with-vault --vault-passphrase-file 口令.txt\n  \
     $ gongkai verify export.tar --vkey vkey.txt --old-checkpoint checkpoint-june\n  $ gongkai verify entry-17.tlog-proof\n\n\
     不给 --vkey 时用账本自带的验证钥匙，只说明它前后一致，结果注明“未认证”。"
 )]
 pub struct Args {
     #[command(flatten)]
     check: Check,
+    #[command(flatten)]
+    with_vault: WithVault,
     /// 证明文件所证明的条目（默认是证明文件旁边的 .entry）
     #[arg(long, value_name = "文件", requires = "file")]
     entry: Option<PathBuf>,
@@ -56,6 +60,7 @@ impl std::ops::Deref for Args {
 pub fn run(args: &Args) -> Outcome {
     match &args.file {
         Some(file) if !file.is_dir() => match sort_of(file)? {
+            Sort::Proof(_) | Sort::Checkpoint(_) if args.with_vault.is_asked_for() => Err(with_vault::nowhere()),
             Sort::Proof(text) => proof(args, file, &text),
             Sort::Checkpoint(text) => lone_checkpoint(args, &text),
             Sort::Opening => opening(args, file),
@@ -222,8 +227,10 @@ fn named(index: Option<u64>, field: &str, reason: String) -> Found {
 /// Checks a whole log, and the database beside it where there is one.
 fn whole(args: &Args, source: &Source) -> Outcome {
     let (vkey, vouched) = args.vkey(|| source.offered_key())?;
+    let vault = args.with_vault.open(source)?;
     match checked(args, source, &vkey)? {
         Ok((report, genesis)) => {
+            let sealed = vault.map(|vault| vault.check(local::clock().now())).transpose()?;
             let mut value = report_json(&report, vouched);
             value["genesis"] = json!(genesis);
             let mut text = format!("核验通过：{}", summary(&report));
@@ -234,10 +241,27 @@ fn whole(args: &Args, source: &Source) -> Outcome {
             if !vouched {
                 text += "\n未认证：没有给出 --vkey，只说明这个账本前后一致，不说明它是谁的";
             }
-            yes(args, &text, value)
+            match sealed {
+                Some(sealed) => told(args, &text, value, &sealed),
+                None => yes(args, &text, value),
+            }
         }
         Err(found) => no(args, &found),
     }
+}
+
+/// The public part is good; the vault's part has the last word.
+fn told(args: &Args, text: &str, mut value: Value, sealed: &Sealed) -> Outcome {
+    let good = sealed.breaches() == 0;
+    if args.json {
+        value["ok"] = good.into();
+        value["vault"] = sealed.to_json();
+        terminal::say(value)?;
+    } else {
+        terminal::say(text)?;
+        sealed.tell(false)?;
+    }
+    Ok(Verdict::of(good))
 }
 
 type Good = (Report, Option<gongkai_log::Digest>);
@@ -273,7 +297,10 @@ fn one_copy<F: Fetch>(
 
 /// Checks the database as if it were published, and that it goes on from what is. Its checkpoint is made
 /// here, with a key of this moment; the log's own key must still be that of the genesis.
-fn database(layout: &Layout, vkey: &VerifierKey, published: &Checkpoint, fast: bool) -> Result<Checked, Fault> {
+///
+/// # Errors
+/// Something cannot be read.
+pub fn database(layout: &Layout, vkey: &VerifierKey, published: &Checkpoint, fast: bool) -> Result<Checked, Fault> {
     let key = keyfile::generate(vkey.name()).map_err(|error| Fault::failed("数据库", &error))?;
     let fetch = tokio::runtime::Handle::current().block_on(DatabaseFetch::open(layout, &key))?;
     let old = Some(published.clone());

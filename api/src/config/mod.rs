@@ -38,6 +38,9 @@ pub struct Config {
     /// Where the internal side listens; absent, it is off.
     #[serde(default)]
     pub internal_listen: Option<SocketAddr>,
+    /// Seconds between two periods of sealed events; each is one entry, with or without events.
+    #[serde(default = "sealed_period_seconds_default", deserialize_with = "seconds")]
+    pub sealed_period_seconds: u64,
     /// Program and arguments that print the vault's master key: epoch, a space, 32 bytes in base64.
     #[serde(default)]
     pub vault_key_command: Option<Vec<String>>,
@@ -47,6 +50,22 @@ pub struct Config {
     /// Names and addresses, besides `localhost` and the listen address, by which readers reach the internal side.
     #[serde(default)]
     pub internal_names: Vec<String>,
+}
+
+/// Ten minutes (design 3.2).
+pub const fn sealed_period_seconds_default() -> u64 {
+    600
+}
+
+/// Longest period: a promise is kept within two of them.
+const SEALED_PERIOD_SECONDS_MAX: u64 = 86_400;
+
+fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let seconds = u64::deserialize(deserializer)?;
+    if (1..=SEALED_PERIOD_SECONDS_MAX).contains(&seconds) {
+        return Ok(seconds);
+    }
+    Err(serde::de::Error::custom(format!("应是 1 至 {SEALED_PERIOD_SECONDS_MAX} 秒")))
 }
 
 /// Where the public site listens when nothing else is said.
@@ -62,6 +81,7 @@ impl Config {
             Some(listen) => format!("internal_listen = {}", quote(&listen.to_string())),
             None => "# internal_listen = \"127.0.0.1:8081\"".to_owned(),
         };
+        let period = self.sealed_period_seconds;
         let passphrase = match &self.vault_passphrase_file {
             Some(file) => format!("vault_passphrase_file = {}", quote(&file.display().to_string())),
             None => "# vault_passphrase_file = \"/run/credentials/gongkai/vault\"".to_owned(),
@@ -91,7 +111,8 @@ impl Config {
              # 内部办理页面监听的地址，只应让内部网络到达；除本机外一律加密（https）。\n{internal}\n\
              # 内部页面另用的名称，写进自动生成的证书；改后删去 keys/internal-tls.pem 再启动。\n{names}\n\
              # 限阅库的主密钥：口令文件（keys/vault.key 的口令，从账本目录起算），或由密钥管理系统的命令给出。\n\
-             {passphrase}\n{command}\n",
+             {passphrase}\n{command}\n\
+             # 封存事项每隔多少秒记入账本一次；收件承诺在两个间隔内兑现。\nsealed_period_seconds = {period}\n",
             quote(&self.origin),
             quote(&self.name),
             quote(&self.org),
@@ -160,6 +181,7 @@ mod tests {
             base_url: None,
             listen: listen_default(),
             internal_listen: None,
+            sealed_period_seconds: sealed_period_seconds_default(),
             vault_key_command: None,
             vault_passphrase_file: None,
             internal_names: Vec::new(),
@@ -174,6 +196,7 @@ mod tests {
         let vault = Config {
             vault_key_command: Some(vec!["kms".into(), "a \"b\"".into()]),
             vault_passphrase_file: Some("keys/p".into()),
+            sealed_period_seconds: 1,
             ..sample()
         };
         assert_eq!(Config::parse(&vault.to_text()), Ok(vault));

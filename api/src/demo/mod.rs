@@ -8,7 +8,6 @@
 //! The data is in `api/demo`: see [`story`] for its form and [`template`] for its dates. To tell more, add lines there.
 
 use std::{
-    collections::BTreeMap,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -17,11 +16,11 @@ use std::{
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use gongkai_log::{Digest, VerifierKey};
-use gongkai_store::{Clock as _, Layout, Ledger, ManualClock};
+use gongkai_store::{Clock as _, Layout, ManualClock};
 
 use crate::{
     cli::{init, local, vault},
-    client::{Answer, Client, Hand, Item},
+    client::Client,
     config::Config,
     keyfile,
     outcome::Fault,
@@ -31,11 +30,12 @@ mod books;
 #[cfg(test)]
 mod build_tests;
 pub mod story;
+mod telling;
 pub mod template;
 #[cfg(test)]
 mod tests;
 
-use story::{Keys, Placed, REGISTRARS, Step, Story, StoryError};
+use story::{Keys, REGISTRARS, Story, StoryError};
 
 /// Origin of the demo ledger; `.example` belongs to nobody (RFC 2606).
 pub const ORIGIN: &str = "demo.qinghe.example";
@@ -45,6 +45,8 @@ pub const NAME: &str = "青禾县公开账本（演示，人物地名均为虚�
 pub const ORG: &str = "341599";
 /// Folder with the keys of the story's people, in the ledger's directory.
 pub const KEYS_FOLDER: &str = "demo-keys";
+/// Steps that are further apart are not in one period of sealed events.
+const PERIOD: TimeDelta = TimeDelta::minutes(10);
 /// Folder with tables to try `import` on, in the ledger's directory.
 pub const INPUT_FOLDER: &str = "demo-input";
 
@@ -115,6 +117,7 @@ async fn make(dir: &Path, story: &Story, today: NaiveDate) -> Result<DemoReport,
     for name in REGISTRARS {
         keys.add_as(name, local::ledger_key(&layout, name)?);
     }
+    keys.add_as(story::INTAKE, local::ledger_key(&layout, "intake")?);
     vault::init_for_demo(&layout, ORIGIN).await?;
     let mut config = Config::read(&layout)?;
     config.vault_passphrase_file = Some(vault::DEMO_PASSPHRASE_FILE.into());
@@ -123,21 +126,20 @@ async fn make(dir: &Path, story: &Story, today: NaiveDate) -> Result<DemoReport,
     write_input(dir, today)?;
     let ledger = local::open(&layout, clock.clone()).await?;
     let mut client = Client::local(ledger, clock.clone());
-    let mut told = BTreeMap::new();
+    let ledger = client.ledger().cloned().ok_or_else(|| Fault::ours("演示账本", "不在本机"))?;
+    let mut teller = telling::Teller::new(&mut client, ledger.clone(), story, &keys);
     for (number, step) in story.steps.iter().enumerate() {
         set(&clock, step.recorded_at);
-        let placed = tell(&mut client, story, step, number, &told, &keys).await?;
-        if let Some(id) = &step.id {
-            told.insert(id.clone(), placed);
+        teller.tell(step, number).await?;
+        // A period a promise: the demo's clock leaps over those in which nothing came.
+        if story.steps.get(number + 1).is_none_or(|next| next.recorded_at - step.recorded_at > PERIOD) {
+            teller.end_period().await?;
         }
     }
-    let entries = story.steps.len() as u64 + 1;
+    let entries = ledger.health().committed;
     // Nothing of the folder may be open when it gets its name.
-    let ledger = client.ledger().cloned();
     client.close().await;
-    if let Some(ledger) = ledger {
-        ledger.reader().close().await;
-    }
+    ledger.reader().close().await;
     Ok(DemoReport { vkey: made.vkey, genesis: made.genesis, entries, keys: demo_keys })
 }
 
@@ -145,49 +147,6 @@ async fn make(dir: &Path, story: &Story, today: NaiveDate) -> Result<DemoReport,
 fn set(clock: &ManualClock, to: DateTime<Utc>) {
     let wait: TimeDelta = to - clock.now();
     clock.advance(wait.to_std().unwrap_or_default());
-}
-
-/// Signs and submits one step.
-async fn tell(
-    client: &mut Client,
-    story: &Story,
-    step: &Step,
-    number: usize,
-    told: &BTreeMap<String, Placed>,
-    keys: &Keys,
-) -> Result<Placed, Fault> {
-    let place = step.id.clone().unwrap_or_else(|| format!("第 {number} 步（{}）", step.command.kind));
-    let command = story.ready(step, told, keys)?;
-    let at = step.command.declared_at.unwrap_or(story.created_at);
-    let hands = step.signers.iter().map(|(role, person)| {
-        let name = story.key_name(person, at)?;
-        let key = keys.get(name).ok_or_else(|| Fault::ours(place.clone(), format!("没有钥匙 {name}")))?;
-        Ok(Hand { role: Some(*role), key: Arc::clone(key) })
-    });
-    let hands = hands.collect::<Result<Vec<_>, Fault>>()?;
-    let command = serde_json::to_value(command).map_err(|error| Fault::failed(place.clone(), &error))?;
-    let item = Item { place: place.clone(), id: format!("demo-{number}"), command };
-    let mut answer = None;
-    client.submit(&[item], &hands, None, &mut |_, given| answer = Some(given.clone())).await?;
-    let index = match answer {
-        Some(Answer::Recorded { receipt, .. }) => receipt.index,
-        // A sealed event has no entry of its own.
-        Some(Answer::Promised { .. }) => return Ok(Placed::default()),
-        Some(Answer::Refused(refused)) => return Err(Fault::no(place, refused.reason)),
-        None => return Err(Fault::ours(place, "没有应答")),
-    };
-    let slots = match client.ledger().filter(|_| step.id.is_some()) {
-        Some(ledger) => slots(ledger, index).await?,
-        None => Vec::new(),
-    };
-    Ok(Placed { index, slots })
-}
-
-/// Names and numbers of an entry's open slots.
-async fn slots(ledger: &Ledger, index: u64) -> Result<Vec<(String, u8)>, Fault> {
-    let entry = ledger.entry(index).await.map_err(|error| Fault::from(&error))?;
-    let open = entry.and_then(|entry| entry.openings).map(|openings| openings.open).unwrap_or_default();
-    Ok(open.into_iter().map(|opening| (opening.name, opening.slot)).collect())
 }
 
 /// Makes the people's keys as `keygen` does, and a list of who holds which.
@@ -205,6 +164,12 @@ fn make_keys(dir: &Path, story: &Story, keys: &mut Keys) -> Result<Vec<DemoKey>,
         let shown = file.file_name().unwrap_or_default().to_string_lossy();
         writeln!(list, "{shown}  {holder}").map_err(|error| Fault::failed("README.txt", &error))?;
         made.push(DemoKey { name: name.to_owned(), holder: holder.to_owned(), file });
+    }
+    for person in story.receivers() {
+        let file = folder.join(format!("{person}.sealing"));
+        keys.add_sealing(person, telling::make_sealing_key(&file)?);
+        writeln!(list, "{person}.sealing  收件人的解密钥匙，只用来打开加密给收件人的来信和异议")
+            .map_err(|error| Fault::failed("README.txt", &error))?;
     }
     fs::write(folder.join("README.txt"), list).map_err(disk)?;
     Ok(made)

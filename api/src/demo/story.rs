@@ -7,12 +7,25 @@
 //! `by` (a person), `as` (in which role), `with` (`role:person`, who sign too), `at` (date and time), `recorded` (if it
 //! was entered later), `proxy`, `fields`. A text of a field that begins with `@` is a reference: `@name` a stream,
 //! `@entry:name` the number of the entry that opened it, `@slots:name:field` where a text of that entry lies,
-//! `@verifier:key` a key. To tell more, add lines; a new kind of event needs nothing here.
+//! `@verifier:key` a key, `@sealing:person` the key to which a receiver's matters are encrypted. To tell more, add
+//! lines; a new kind of event needs nothing here.
+//!
+//! What citizens hand in is said by `intake`. A line with `encrypted` goes to the receivers of its organization. One
+//! with `review` was drafted before, at `drafted`, for the review of that `id`; the gates are lines of their own.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, TimeDelta, Utc};
-use gongkai_domain::{Command, Role, calendar::Calendar, kind};
+use gongkai_domain::{
+    Command, Role,
+    calendar::Calendar,
+    field::{PersonId, SealingKey},
+    kind::{self, review},
+    procedure::REFERENCE,
+};
 use gongkai_log::{Digest, Proxy, SigningKey, StreamId};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -26,6 +39,9 @@ use crate::exchange::{self, Mapping, MappingError, table};
 /// Registrars of the ledger, who are there from its first entry.
 pub const REGISTRARS: [&str; 2] = ["registrar-1", "registrar-2"];
 
+/// Who says what somebody without a key hands in: the ledger's intake key.
+pub const INTAKE: &str = "intake";
+
 /// China has one zone, eight hours ahead of UTC, without summer time.
 const ZONE_SECONDS: i32 = 8 * 3600;
 
@@ -36,7 +52,7 @@ const ORGANIZATIONS: (&str, &str) =
     (include_str!("../../demo/organizations.csv"), include_str!("../../demo/organizations.toml"));
 const PEOPLE: &str = include_str!("../../demo/people.jsonl");
 const REGISTRY: &str = include_str!("../../demo/registry.jsonl");
-const STEPS: [(&str, &str); 7] = [
+const STEPS: [(&str, &str); 8] = [
     ("registry.jsonl", REGISTRY),
     ("pledges.jsonl", include_str!("../../demo/pledges.jsonl")),
     ("vacancies.jsonl", include_str!("../../demo/vacancies.jsonl")),
@@ -44,6 +60,7 @@ const STEPS: [(&str, &str); 7] = [
     ("notices.jsonl", include_str!("../../demo/notices.jsonl")),
     ("story.jsonl", include_str!("../../demo/story.jsonl")),
     ("disclosures.jsonl", include_str!("../../demo/disclosures.jsonl")),
+    ("sealed.jsonl", include_str!("../../demo/sealed.jsonl")),
 ];
 
 /// Why the story cannot be told. Each is a fault of the shipped data or of its files' mappings.
@@ -100,7 +117,18 @@ struct Line {
     at: String,
     recorded: Option<String>,
     proxy: Option<ProxyLine>,
+    #[serde(default)]
+    encrypted: bool,
+    review: Option<ReviewLine>,
     fields: Map<String, Value>,
+}
+
+/// The review that a statement passes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReviewLine {
+    id: String,
+    drafted: String,
 }
 
 /// How it came, and a description whose hash stands for the original.
@@ -126,6 +154,20 @@ struct PersonLine {
     roles: Vec<(String, String)>,
 }
 
+/// What is done with a step besides signing it.
+#[derive(Debug, Clone, Default)]
+pub enum Way {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// It is encrypted to the receivers of its organization.
+    Encrypted,
+    /// It submits the draft of this statement.
+    Draft(Box<Step>),
+    /// It was drafted for this review, and says exactly that.
+    Drafted(StreamId),
+}
+
 /// Something that somebody says in the story.
 #[derive(Debug, Clone)]
 pub struct Step {
@@ -137,13 +179,15 @@ pub struct Step {
     pub recorded_at: DateTime<Utc>,
     /// What is said; references to earlier steps are still open.
     pub command: Command,
+    /// How.
+    pub way: Way,
 }
 
 /// Where a step went in the ledger.
 #[derive(Debug, Clone, Default)]
 pub struct Placed {
-    /// Number of its entry.
-    pub index: u64,
+    /// Number of its entry; `None` of what is sealed.
+    pub index: Option<u64>,
     /// Names and numbers of its slots that hold a text.
     pub slots: Vec<(String, u8)>,
 }
@@ -159,7 +203,7 @@ struct KeyNames {
 
 /// The private keys of the story's people. A registrar's key is found by the registrar's place, any other by its name.
 #[derive(Debug, Default)]
-pub struct Keys(BTreeMap<String, Arc<SigningKey>>);
+pub struct Keys(BTreeMap<String, Arc<SigningKey>>, BTreeMap<String, SealingKey>);
 
 impl Keys {
     /// Takes a key in, to be found by its name.
@@ -171,6 +215,11 @@ impl Keys {
     /// Takes a key in, to be found by another name than its own.
     pub fn add_as(&mut self, name: &str, key: SigningKey) {
         self.0.insert(name.to_owned(), Arc::new(key));
+    }
+
+    /// Takes in to which key a person's matters are encrypted.
+    pub fn add_sealing(&mut self, person: &str, key: SealingKey) {
+        self.1.insert(person.to_owned(), key);
     }
 
     /// A key.
@@ -207,14 +256,23 @@ impl Story {
         lines.extend(books::sheets(&dates)?.into_iter().map(sheet_line));
         story.name_streams(&lines)?;
         for (number, (line, dates)) in lines.into_iter().enumerate() {
-            let step = story.step(line, &dates, number)?;
+            let (drafted, step) = story.step(line, &dates, number)?;
             // What has not happened yet on that morning is left out, such as a sheet that is due tomorrow.
-            if step.recorded_at <= now(today) {
-                story.steps.push(step);
-            }
+            story.steps.extend(drafted.into_iter().chain([step]).filter(|step| step.recorded_at <= now(today)));
         }
         story.steps.sort_by_key(|step| step.recorded_at);
         Ok(story)
+    }
+
+    /// Who receives what is encrypted to a body.
+    pub fn receivers(&self) -> BTreeSet<&str> {
+        let keys = self.steps.iter().filter_map(|step| step.command.fields.get("sealing_key")?.as_str());
+        keys.filter_map(|key| key.strip_prefix("@sealing:")).collect()
+    }
+
+    /// The stream of a person.
+    pub fn person(&self, id: &str) -> Option<PersonId> {
+        self.streams.get(&format!("person:{id}")).cloned().map(PersonId)
     }
 
     /// Names of the keys that the story's people need, without the registrars', and who holds them.
@@ -227,7 +285,7 @@ impl Story {
     /// # Errors
     /// [`StoryError::Step`] for somebody who has no key.
     pub fn key_name<'a>(&'a self, person: &'a str, at: DateTime<FixedOffset>) -> Result<&'a str, StoryError> {
-        if REGISTRARS.contains(&person) {
+        if REGISTRARS.contains(&person) || person == INTAKE {
             return Ok(person);
         }
         let keys = self.people.get(person);
@@ -257,7 +315,7 @@ impl Story {
 
     fn reference(&self, reference: &str, told: &BTreeMap<String, Placed>, keys: &Keys) -> Option<Value> {
         if let Some(step) = reference.strip_prefix("entry:") {
-            return Some(json!(told.get(step)?.index));
+            return Some(json!(told.get(step)?.index?));
         }
         if let Some(slot) = reference.strip_prefix("slots:") {
             let (step, name) = slot.rsplit_once(':')?;
@@ -266,6 +324,9 @@ impl Story {
         }
         if let Some(key) = reference.strip_prefix("verifier:") {
             return Some(json!(keys.get(key)?.verifier().to_string()));
+        }
+        if let Some(person) = reference.strip_prefix("sealing:") {
+            return Some(json!(keys.1.get(person)?.0));
         }
         Some(json!(self.streams.get(reference)?.to_string()))
     }
@@ -285,21 +346,54 @@ impl Story {
     /// Every opening step gets the id of its stream, so that steps can name each other in any order.
     fn name_streams(&mut self, lines: &[(Line, Dates)]) -> Result<(), StoryError> {
         for (line, dates) in lines {
+            if let Some(review) = &line.review {
+                self.name_stream(line, &review.id, sealed_stream_id("review", &review.id))?;
+            }
             let Some(id) = &line.id else { continue };
             let known = kind::find(&line.kind).ok_or_else(|| fault(line, "no such kind"))?;
-            if !known.opens {
-                continue;
-            }
-            let stream = stream_id(known.family(), id, moment(dates, &line.at)?)
-                .ok_or_else(|| fault(line, "no name for a stream"))?;
-            if self.streams.insert(id.clone(), stream).is_some() {
-                return Err(fault(line, "this name is used twice"));
+            if known.opens && known.sealed {
+                self.name_stream(line, id, sealed_stream_id(known.family(), id))?;
+            } else if known.opens {
+                self.name_stream(line, id, stream_id(known.family(), id, moment(dates, &line.at)?))?;
             }
         }
         Ok(())
     }
 
-    fn step(&self, line: Line, dates: &Dates, number: usize) -> Result<Step, StoryError> {
+    fn name_stream(&mut self, line: &Line, id: &str, stream: Option<StreamId>) -> Result<(), StoryError> {
+        let stream = stream.ok_or_else(|| fault(line, "no name for a stream"))?;
+        match self.streams.insert(id.to_owned(), stream) {
+            Some(_) => Err(fault(line, "this name is used twice")),
+            None => Ok(()),
+        }
+    }
+
+    /// What a line says, and the submission of its draft before.
+    fn step(&self, line: Line, dates: &Dates, number: usize) -> Result<(Option<Step>, Step), StoryError> {
+        let Some(review) = line.review.clone() else { return Ok((None, self.one_step(line, dates, number)?)) };
+        let stream = self.streams.get(&review.id).cloned().ok_or_else(|| fault(&line, "no such review"))?;
+        let mut published = self.one_step(line, dates, number)?;
+        published.command.fields.insert(REFERENCE.to_owned(), json!(stream));
+        let declared_at = moment(dates, &review.drafted)?;
+        let command = Command {
+            kind: review::SUBMITTED.to_owned(),
+            stream: Some(stream.clone()),
+            declared_at: Some(declared_at),
+            fields: Map::new(),
+            ..published.command.clone()
+        };
+        let drafted = Step {
+            id: Some(review.id),
+            signers: published.signers.iter().take(1).cloned().collect(),
+            recorded_at: (declared_at + TimeDelta::seconds(200)).to_utc(),
+            command,
+            way: Way::Draft(Box::new(published.clone())),
+        };
+        published.way = Way::Drafted(stream);
+        Ok((Some(drafted), published))
+    }
+
+    fn one_step(&self, line: Line, dates: &Dates, number: usize) -> Result<Step, StoryError> {
         let kind = kind::find(&line.kind).ok_or_else(|| fault(&line, "no such kind"))?;
         let declared_at = moment(dates, &line.at)?;
         let stream = self.streams.get(line.of.as_ref().or(line.id.as_ref()).map_or("", String::as_str)).cloned();
@@ -323,6 +417,7 @@ impl Story {
             .as_ref()
             .map(|proxy| Proxy { channel: proxy.channel.clone(), original: Digest::of(proxy.original.as_bytes()) });
         let fields = dates.resolve_map(&line.fields)?;
+        let way = if line.encrypted { Way::Encrypted } else { Way::Plain };
         let command = Command {
             kind: line.kind,
             stream: Some(stream),
@@ -331,7 +426,7 @@ impl Story {
             proxy,
             fields,
         };
-        Ok(Step { id: line.id, signers, recorded_at: recorded_at.to_utc(), command })
+        Ok(Step { id: line.id, signers, recorded_at: recorded_at.to_utc(), command, way })
     }
 }
 
@@ -345,9 +440,9 @@ fn delay(line: &Line, number: usize) -> TimeDelta {
     TimeDelta::seconds(120 + 97 * number % 480)
 }
 
-/// The registrars sign as such and nobody else does.
+/// The registrars sign as such and nobody else does; so does the intake key.
 fn fits(role: Role, person: &str) -> bool {
-    (role == Role::Registrar) == REGISTRARS.contains(&person)
+    (role == Role::Registrar) == REGISTRARS.contains(&person) && (role == Role::Intake) == (person == INTAKE)
 }
 
 fn fault(line: &Line, what: &str) -> StoryError {
@@ -378,6 +473,13 @@ fn stream_id(family: &str, name: &str, at: DateTime<FixedOffset>) -> Option<Stre
     random.copy_from_slice(hash.as_bytes().get(..10)?);
     let millis = u64::try_from(at.timestamp_millis()).ok()?;
     StreamId::new(family, uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()).ok()
+}
+
+/// The version 4 id of a sealed matter tells nothing; here it is the hash of its name.
+fn sealed_stream_id(family: &str, name: &str) -> Option<StreamId> {
+    let hash = Digest::of(name.as_bytes());
+    let random = hash.as_bytes().first_chunk::<16>()?;
+    StreamId::new(family, uuid::Builder::from_random_bytes(*random).into_uuid()).ok()
 }
 
 fn parse<T: serde::de::DeserializeOwned>(file: &'static str, text: &str) -> Result<Vec<T>, StoryError> {
@@ -462,6 +564,8 @@ fn line(kind: &str, org: &str, by: &str, at: String) -> Line {
         at,
         recorded: None,
         proxy: None,
+        encrypted: false,
+        review: None,
         fields: Map::new(),
     }
 }

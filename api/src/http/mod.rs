@@ -39,6 +39,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use gongkai_log::{Entry, VerifierKey};
+use gongkai_projections::internal::InternalViews;
 use gongkai_projections::{Reader, Views};
 use gongkai_store::{Clock, Ledger};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -90,6 +91,8 @@ pub struct ServeOptions {
     pub vkey: VerifierKey,
     /// For reading.
     pub views: Views,
+    /// For reading what is sealed; absent without a vault.
+    pub internal_views: Option<InternalViews>,
     /// For `today`.
     pub clock: Arc<dyn Clock>,
     /// Address of the public listener; port 0 takes a free one.
@@ -159,6 +162,8 @@ pub struct Shared {
     pub published: Published,
     /// How the ledger presents itself.
     pub about: About,
+    /// Sealed matters, for whoever is signed in; absent without a vault.
+    pub internal: Option<InternalViews>,
     clock: Arc<dyn Clock>,
     downloads: Arc<Semaphore>,
     sign_in: SignIn,
@@ -175,12 +180,19 @@ impl Deref for App {
 
 impl App {
     /// The state of both routers.
-    pub fn new(ledger: Option<Ledger>, log: &Path, views: Views, clock: Arc<dyn Clock>, about: About) -> Self {
+    pub fn new(
+        ledger: Option<Ledger>,
+        log: &Path,
+        views: Views,
+        internal: Option<InternalViews>,
+        clock: Arc<dyn Clock>,
+        about: About,
+    ) -> Self {
         let published = Published::new(log);
         let downloads = Arc::new(Semaphore::new(DOWNLOADS_MAX));
         let sign_in = SignIn::default();
         let citizens = Citizens::default();
-        Self(Arc::new(Shared { ledger, views, published, about, clock, downloads, sign_in, citizens }))
+        Self(Arc::new(Shared { ledger, views, published, about, internal, clock, downloads, sign_in, citizens }))
     }
 
     /// The ledger, where there is one to write to.
@@ -278,7 +290,8 @@ fn transport(options: &InternalOptions, clock: &dyn Clock) -> Result<Transport, 
 /// # Errors
 /// [`ServeError`] when an address cannot be had, or connections had to be cut at the end.
 pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-    let ServeOptions { ledger, log, vkey, views, clock, listen, internal, site, limits, on_bound } = options;
+    let ServeOptions { ledger, log, vkey, views, internal_views, clock, listen, internal, site, limits, on_bound } =
+        options;
     let transport = internal.as_ref().map(|options| transport(options, clock.as_ref())).transpose()?;
     let public = Listener::bind(listen).await?;
     let internal = match internal.zip(transport) {
@@ -293,7 +306,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         contact: site.contact,
         is_demo: site.is_demo,
     };
-    let app = App::new(ledger, &log, views, clock, about);
+    let app = App::new(ledger, &log, views, internal_views, clock, about);
     let mut listeners = vec![(public, public_router(&app, &limits))];
     listeners.extend(internal.map(|listener| (listener, internal_router(&app, &limits))));
     tracing::info!(public = %bound.public, internal = ?bound.internal, "listening");

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use gongkai_projections::internal::InternalViews;
 use gongkai_projections::{Engine, Views};
 use gongkai_store::testing::{COUNTY, Fixture, pledge};
 use serde_json::{Value, json};
@@ -31,6 +32,7 @@ pub struct Town {
     pub internal: Router,
     pub app: App,
     engine: Engine,
+    inside: Option<InternalViews>,
     _views: TempDir,
 }
 
@@ -58,7 +60,15 @@ impl Answer {
 impl Town {
     /// The county's registry, a publisher, an approver and two supervisors, and nothing said yet.
     pub async fn empty() -> Self {
-        let mut fixture = Fixture::new().await;
+        Self::of(Fixture::new().await).await
+    }
+
+    /// The same with a vault.
+    pub async fn with_vault() -> Self {
+        Self::of(Fixture::with_vault().await).await
+    }
+
+    async fn of(mut fixture: Fixture) -> Self {
         fixture.publisher("文书", COUNTY).await;
         for (name, role) in [("审批", "approver"), ("监督一", "supervisor"), ("监督二", "supervisor")] {
             fixture.officer(name, COUNTY, role).await;
@@ -90,10 +100,11 @@ impl Town {
             vkey: fixture.ledger.vkey(),
         };
         let log = fixture.ledger.layout().log();
-        let app = App::new(Some(fixture.ledger.clone()), &log, views, fixture.clock.clone(), about);
+        let inside = InternalViews::open(&fixture.layout(), &fixture.ledger).await.unwrap();
+        let app = App::new(Some(fixture.ledger.clone()), &log, views, inside.clone(), fixture.clock.clone(), about);
         let limits = Limits::default();
         let (public, internal) = (public_router(&app, &limits), internal_router(&app, &limits));
-        let mut town = Self { fixture, public, internal, app, engine, _views: folder };
+        let mut town = Self { fixture, public, internal, app, engine, inside, _views: folder };
         town.catch_up().await;
         town
     }
@@ -102,6 +113,9 @@ impl Town {
     pub async fn catch_up(&mut self) {
         self.fixture.published().await;
         self.engine.catch_up().await.unwrap();
+        if let Some(inside) = &self.inside {
+            inside.catch_up().await.unwrap();
+        }
     }
 
     /// Says the sample of a kind at the county, signed by everyone who could have to.

@@ -13,14 +13,17 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::ServerCertVerifier as _;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{self, ServerConfig};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{self, CertificateError, RootCertStore, ServerConfig};
 use zeroize::Zeroizing;
 
 use crate::keyfile::{self, KeyFileError};
@@ -170,6 +173,32 @@ fn form(path: &Path, error: &dyn std::error::Error) -> TlsError {
     TlsError::Form { path: path.to_owned(), reason: error.to_string() }
 }
 
+/// Whether the first certificate of a file is within its time; who issued it is its readers' to judge.
+///
+/// # Errors
+/// [`TlsError`] for a file that cannot be read or holds no certificate.
+pub fn is_valid_at(path: &Path, time: DateTime<Utc>) -> Result<bool, TlsError> {
+    let text = read(path, false)?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    let chain = chain.map_err(|error| form(path, &error))?;
+    let empty = || TlsError::Form { path: path.to_owned(), reason: "没有证书".into() };
+    let (first, others) = chain.split_first().ok_or_else(empty)?;
+    let mut roots = RootCertStore::empty();
+    roots.add(others.last().unwrap_or(first).clone()).map_err(|error| form(path, &error))?;
+    let provider = Arc::new(ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let verifier = verifier.map_err(|error| form(path, &error))?;
+    let since = UnixTime::since_unix_epoch(Duration::from_secs(time.timestamp().max(0).cast_unsigned()));
+    let name = ServerName::try_from("localhost").map_err(|error| form(path, &error))?;
+    // Whatever else does not fit shows to whoever connects; here it is about time alone.
+    let out_of_time = |error: &CertificateError| {
+        use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+        matches!(error, Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. })
+    };
+    let verified = verifier.verify_server_cert(first, others, &name, &[], since);
+    Ok(!matches!(verified, Err(rustls::Error::InvalidCertificate(error)) if out_of_time(&error)))
+}
+
 /// Year, month and day, each in its calendar's bounds.
 fn calendar_day(time: DateTime<Utc>) -> (i32, u8, u8) {
     let narrow = |part: u32| u8::try_from(part).expect("months and days have two digits");
@@ -268,6 +297,17 @@ mod tests {
         fs::remove_file(one.path().join(KEY_FILE)).unwrap();
         assert!(matches!(identity(one.path(), &[]).open(now()), Err(TlsError::KeyMissing { .. })));
         assert_eq!(text(one.path(), CERTIFICATE_FILE), text(other.path(), CERTIFICATE_FILE));
+    }
+
+    #[test]
+    fn a_certificate_is_valid_for_its_ten_years_and_not_before_or_after() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(identity(folder.path(), &[]).open(now()).unwrap());
+        let certificate = folder.path().join(CERTIFICATE_FILE);
+        let valid = |days: i64| is_valid_at(&certificate, now() + TimeDelta::days(days)).unwrap();
+        assert_eq!([-3, 0, VALID_DAYS - 2, VALID_DAYS + 2].map(valid), [false, true, true, false]);
+        fs::write(&certificate, "nothing").unwrap();
+        assert!(matches!(is_valid_at(&certificate, now()), Err(TlsError::Form { .. })));
     }
 
     #[test]

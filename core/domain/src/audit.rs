@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{Datelike, Days, Months, NaiveDate};
 use gongkai_log::{
-    Authority, Content, Digest, Entry, List, Opening, Openings, Row, SignedStatement, Statement, StreamId, VerifierKey,
-    slot,
+    Authority, Content, Digest, Entry, List, Opening, Openings, Row, SignedStatement, Statement, StreamId, Tier,
+    VerifierKey, slot,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -27,6 +27,7 @@ use crate::{
     field::{self, choices},
     finance, judge,
     kind::{self, Kind, disclosure, nomination, notice, pledge, registry, slot::Withdrawn},
+    procedure,
     refusal::Refusal,
     replay::{Replay, recorded},
     rules::{RuleCode, Unit},
@@ -70,6 +71,17 @@ pub struct Finding {
     pub org: String,
     /// What was noticed, one plain Chinese sentence.
     pub sentence: String,
+}
+
+/// How much there is that is judged only with the vault ([`crate::audit_sealed`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Unseen {
+    /// Slots that are not open: sealed, withdrawn or empty, which look the same.
+    pub slots: u64,
+    /// Cells of open lines that are sealed.
+    pub cells: u64,
+    /// Statements that were published after a review.
+    pub reviews: u64,
 }
 
 /// What the auditor reads besides the entries that it is shown.
@@ -124,6 +136,7 @@ pub struct Auditor<E> {
     signed_by: HashMap<String, Vec<u64>>,
     names: HashMap<String, String>,
     findings: Vec<Finding>,
+    unseen: Unseen,
 }
 
 /// A statement with what is open of it.
@@ -148,7 +161,13 @@ impl<E: Evidence> Auditor<E> {
             signed_by: HashMap::new(),
             names: HashMap::new(),
             findings: Vec::new(),
+            unseen: Unseen::default(),
         }
+    }
+
+    /// What was not seen of the entries observed so far.
+    pub fn unseen(&self) -> Unseen {
+        self.unseen
     }
 
     /// Registry, calendar, rules and books as of the last observed entry.
@@ -222,8 +241,14 @@ impl<E: Evidence> Auditor<E> {
             erasable: None,
             ..Context::at(entry.recorded_at, self.world())
         };
-        let proposal =
-            Proposal { kind: opened.kind, statement, openings: opened.open, sealed: &[], lines: &opened.rows };
+        let proposal = Proposal {
+            kind: opened.kind,
+            statement,
+            openings: opened.open,
+            sealed: &[],
+            lines: &opened.rows,
+            envelope: None,
+        };
         let empty = State::default();
         judge::judge(&proposal, stream.map(|s| s.head), stream.map_or(&empty, |s| &s.state), &context).map(drop)
     }
@@ -268,9 +293,23 @@ impl<E: Evidence> Auditor<E> {
             self.note(category, entry.index, &statement.stream, &statement.org, sentence);
         }
         self.noticed(entry, &opened);
+        self.count_unseen(entry, &opened);
         self.replay.observe(entry, openings)?;
         self.fold(entry, signed, &opened);
         Ok(())
+    }
+
+    /// Counts what only the vault tells.
+    fn count_unseen(&mut self, entry: &Entry, opened: &Opened<'_>) {
+        let Opened { kind, statement, open, rows, .. } = opened;
+        self.unseen.slots += (slot::SLOTS - open.len()) as u64;
+        let columns = kind.list.shape(&statement.body).map_or(&[][..], |(shape, _)| shape.columns);
+        let sealed: Vec<_> = columns.iter().filter(|column| column.tier != Tier::Public).collect();
+        let cells = rows.iter().map(|row| sealed.iter().filter(|column| row.contains_key(column.name)).count());
+        self.unseen.cells += cells.sum::<usize>() as u64;
+        let on = procedure::recorded_on(entry.recorded_at);
+        let demanded = || procedure::demanded(self.world(), &statement.kind, &statement.org, on).is_some();
+        self.unseen.reviews += u64::from(kind.is_gated() && demanded());
     }
 
     /// Takes the statement into what is kept.

@@ -12,6 +12,7 @@ use gongkai_log::{Digest, Opening, Statement};
 use serde_json::{Map, Value};
 
 use crate::{
+    envelope::Envelope,
     kind::{Kind, review},
     refusal::Refusal,
     world::{Role, World},
@@ -30,6 +31,8 @@ pub struct Proposal<'a> {
     pub sealed: &'a [Opening],
     /// The lines of the list, in order.
     pub lines: &'a [Map<String, Value>],
+    /// What is encrypted to a body's receivers.
+    pub envelope: Option<&'a Envelope>,
 }
 
 impl Proposal<'_> {

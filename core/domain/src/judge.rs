@@ -125,7 +125,22 @@ pub fn judge(
     not_in_future(proposal.statement, context.now)?;
     (proposal.kind.decide)(state, proposal, context)?;
     reviewed(proposal, context)?;
+    addressed(proposal, context.world)?;
     Ok(keys)
+}
+
+/// An envelope is for all receivers of the body and nobody else. Who among them can open it is the submitter's
+/// secret; a further name would be a way in for somebody who is no receiver.
+fn addressed(proposal: &Proposal<'_>, world: &World) -> Result<(), Refusal> {
+    let Some(envelope) = proposal.envelope else { return Ok(()) };
+    let receivers = world.receivers(&proposal.statement.org);
+    let named: BTreeSet<_> = envelope.to.iter().map(|to| &to.receiver).collect();
+    let demanded: BTreeSet<_> = receivers.iter().map(|receiver| &receiver.stream).collect();
+    if named == demanded && named.len() == envelope.to.len() {
+        return Ok(());
+    }
+    let reason = "信封应写给受理机关现任的全部收件人，不多不少；收件人有变动时请重新加密";
+    Err(Refusal::Malformed { place: "envelope".into(), reason: reason.into() })
 }
 
 /// Judges whether a statement passed its procedure: in public that those who decide signed it, and where the vault
@@ -133,7 +148,7 @@ pub fn judge(
 ///
 /// A review publishes one statement once: its digest binds stream and revision, so another try fails on continuity.
 /// A statement that names a review where none is demanded is held to it.
-fn reviewed(proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
+pub(crate) fn reviewed(proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
     if !proposal.kind.is_gated() {
         return Ok(());
     }

@@ -8,6 +8,7 @@
 //! To add an event kind, see [`kind`].
 
 pub mod audit;
+pub mod audit_sealed;
 pub mod calendar;
 pub mod chart;
 pub mod clock;

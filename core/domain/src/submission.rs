@@ -160,6 +160,7 @@ impl Checked {
             openings: &self.openings.open,
             sealed: &self.sealed,
             lines: &self.rows,
+            envelope: self.envelope.as_ref(),
         }
     }
 
@@ -185,7 +186,7 @@ pub fn check(origin: &str, submission: Submission) -> Result<Checked, Refusal> {
     let Lines { list, rows, cells } = lines(statement, kind, submission.lines)?;
     check_body(kind, &statement.body, list.is_some())?;
     let envelope = submission.envelope;
-    check_secrecy(kind, hidden, envelope.is_some())?;
+    check_secrecy(kind, hidden, envelope.as_ref())?;
     if hidden == 0 {
         check_slots(kind, &openings.open)?;
     }
@@ -214,7 +215,7 @@ pub fn check_draft(
 }
 
 /// A statement of this ledger, of a known kind, on a stream of its family.
-fn check_kind(origin: &str, statement: &Statement) -> Result<&'static Kind, Refusal> {
+pub(crate) fn check_kind(origin: &str, statement: &Statement) -> Result<&'static Kind, Refusal> {
     if statement.origin != origin {
         return Err(Refusal::WrongOrigin { expected: origin.into(), got: statement.origin.clone() });
     }
@@ -236,13 +237,16 @@ fn check_stream(kind: &Kind, stream: &StreamId) -> Result<(), Refusal> {
 }
 
 /// All slots are hidden or none, as the kind allows; a hidden one is nothing without its envelope.
-fn check_secrecy(kind: &Kind, hidden: usize, envelope: bool) -> Result<(), Refusal> {
+pub(crate) fn check_secrecy(kind: &Kind, hidden: usize, envelope: Option<&Envelope>) -> Result<(), Refusal> {
+    if envelope.is_some_and(|envelope| !envelope.is_well_formed()) {
+        return Err(malformed("envelope", &"信封的长度不对，或收件人太多"));
+    }
     let allowed = match (hidden, kind.sealed, kind.secrecy) {
         (0, true, Secrecy::Body) => {
             return Err(malformed("openings", &"这种事项应由提交人加密给受理机关，不能以明文提交"));
         }
-        (0, _, _) => !envelope,
-        (slot::SLOTS, true, Secrecy::Body | Secrecy::Either) => envelope,
+        (0, _, _) => envelope.is_none(),
+        (slot::SLOTS, true, Secrecy::Body | Secrecy::Either) => envelope.is_some(),
         _ => false,
     };
     if allowed {

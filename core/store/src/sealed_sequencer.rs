@@ -5,7 +5,7 @@
 //! without events, one entry of always the same form takes in all that wait, each at a random leaf among
 //! decoys. If the process stops between the two, the events are still waiting on the next start.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use gongkai_domain::{
@@ -108,31 +108,42 @@ impl<S: EventStore> Sequencer<S> {
         }
     }
 
-    /// Makes the sealed streams of a batch present.
+    /// Makes the sealed streams of a batch present, its own and the reviews that it names.
     pub(crate) async fn look_up_sealed(&mut self, items: &[Item]) -> Result<(), StoreError> {
         let Some(vault) = self.settings.vault.clone() else { return Ok(()) };
         let own = items.iter().filter(|item| item.is_sealed()).map(|item| item.statement().stream.clone());
         let reviews = items.iter().filter_map(|item| procedure::named(&item.admitted.checked.proposal()));
-        let names: BTreeSet<_> = own.chain(reviews).collect();
-        let missing = self.sealed_streams.missing(names.iter().map(ToString::to_string));
+        let names: BTreeMap<_, _> = own.chain(reviews).map(|stream| (stream.to_string(), stream)).collect();
+        let missing = self.sealed_streams.missing(names.keys().cloned());
         if missing.is_empty() {
             return Ok(());
         }
-        let tags: Vec<_> = names.iter().map(|stream| vault.tag(stream)).collect();
-        vault.load(&tags).await.map_err(vault_store)?;
-        let rows = self.store.load_sealed(tags.iter().map(|tag| tag.0).collect()).await?;
-        let found = rows.into_iter().filter_map(|row| match fold(&vault, &row) {
-            Ok(Some(event)) => Some(Ok(event)),
-            // Erased: the stream has ended, and nothing tells that it ever was.
-            Ok(None) => None,
-            Err(fault) => Some(Err(vault_store(fault))),
-        });
-        let found: Vec<_> = found.collect::<Result<_, _>>()?;
+        // None but the missing: what is known already would be folded twice.
+        let tags: BTreeMap<_, _> =
+            missing.iter().filter_map(|name| Some((vault.tag(names.get(name)?), name.clone()))).collect();
+        let rows = self.store.load_sealed(tags.keys().map(|tag| tag.0).collect()).await?;
+        let wanted: Vec<_> = tags.keys().copied().collect();
+        let opened = loop {
+            vault.load(&wanted).await.map_err(vault_store)?;
+            let opened: Vec<_> = rows.iter().map(|row| vault.open_event(row)).collect();
+            // Keys that were thrown out of the cache in between look like erased ones.
+            if vault.has_loaded(&wanted) {
+                break opened;
+            }
+        };
         self.sealed_streams.learn(missing, Vec::new());
-        for (row, opened) in found {
-            let name = opened.signed.statement.stream.to_string();
-            if let Ok(stream) = self.sealed_streams.get_mut(&name) {
-                advance(stream, &row, &opened);
+        for (row, opened) in rows.iter().zip(opened) {
+            let Some(name) = tags.get(&Tag(row.tag)) else { continue };
+            match opened {
+                Ok(Some(opened)) => {
+                    if let Ok(stream) = self.sealed_streams.get_mut(name) {
+                        advance(stream, row, &opened);
+                    }
+                }
+                // Erased: the stream has ended, and nothing tells that it ever was.
+                Ok(None) => {}
+                Err(VaultFault::Store(error)) => return Err(error),
+                Err(fault) => self.sealed_streams.spoil(name, StoreError::row(row.seq, "sealed event", chain(&fault))),
             }
         }
         Ok(())
@@ -154,7 +165,10 @@ impl<S: EventStore> Sequencer<S> {
         };
         let (head, state) = stream.clone();
         let proposal = admitted.checked.proposal();
-        let review = self.sealed_streams.review(&proposal);
+        let review = match self.sealed_streams.review(&proposal) {
+            Ok(review) => review,
+            Err(error) => return Ok(Err(SubmitError::Storage(error))),
+        };
         let context = Context { reviewed: reviewed(review.as_ref()), ..Context::at(draft.now, &self.world) };
         let judged = judge::judge(&proposal, head, &state, &context);
         if let Err(refusal) = judged.and_then(|keys| admitted.signed_by(&keys)) {
@@ -288,11 +302,6 @@ fn plant(vault: &Vault, waiting: &[Waiting]) -> (Digest, Period) {
     let events = waiting.iter().zip(places);
     let leaves = events.map(|(event, leaf)| PeriodLeaf { seq: event.seq, leaf: leaf as u64, path: tree.path(leaf) });
     (tree.root(), Period { nonce, leaves: leaves.collect() })
-}
-
-/// Opens a stored event; `None` when it was erased.
-fn fold(vault: &Vault, row: &RawSealed) -> Result<Option<(RawSealed, OpenedEvent)>, VaultFault> {
-    Ok(vault.open_event(row)?.map(|opened| (row.clone(), opened)))
 }
 
 /// Takes a stored event into its stream.

@@ -434,7 +434,7 @@ impl<S: EventStore> Sequencer<S> {
         let stream = self.streams.get_mut(&name).map_err(SubmitError::Storage)?;
         let target = named.target.as_ref().map(Withdrawable::target);
         let (proposal, now, world) = (admitted.checked.proposal(), draft.now, &self.world);
-        let review = self.sealed_streams.review(&proposal);
+        let review = self.sealed_streams.review(&proposal).map_err(SubmitError::Storage)?;
         let context = Context {
             target: target.as_ref(),
             reviewed: reviewed(review.as_ref()),

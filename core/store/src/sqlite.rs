@@ -549,12 +549,12 @@ impl EventStore for SqliteStore {
         for row in query.fetch_all(&mut self.connection).await.map_err(sql("reading requests and streams"))? {
             let (name, index) = (row.get(1), row.get::<i64, _>(2).cast_unsigned());
             let what = row.get::<i64, _>(0);
-            if what != 2 {
+            if what == 2 {
+                known.streams.push(StreamEntry { stream: name, index, bytes: row.get(3) });
+            } else {
                 let request = digest(row.get(3), index, "request")?;
                 let at = if what == 1 { At::Entry(index) } else { At::Sealed(index) };
                 known.requests.push(KnownRequest { key: name, request, at });
-            } else {
-                known.streams.push(StreamEntry { stream: name, index, bytes: row.get(3) });
             }
         }
         Ok(known)

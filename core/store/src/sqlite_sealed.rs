@@ -10,7 +10,7 @@ use crate::{
     error::StoreError,
     event_store::{Erased, NewSealed, Period, RawSealed, SealedValue, Waiting},
     sqlite::{Script, bind, json_text, sql},
-    vault::{tier_number, tier_of},
+    vault::{Tag, tier_number, tier_of},
 };
 
 const COLUMNS: &str = "seq, commitment, tag, tier, as_of, received_at, deadline, nonce, note, envelope, commitments, \
@@ -39,6 +39,27 @@ const BY_COMMITMENT: &str = "SELECT seq FROM sealed_events WHERE commitment = ?"
 const VALUES: &str = "SELECT event, ordinal, line, tier, commitment, nonce, bytes FROM sealed_values \
                       WHERE event IN (SELECT value FROM json_each(?)) ORDER BY event, ordinal";
 const VALUED_ENTRIES: &str = "SELECT DISTINCT event FROM sealed_values WHERE event >= ? AND event < ? ORDER BY event";
+const AFTER: &str = "SELECT seq, commitment, tag, tier, as_of, received_at, deadline, nonce, note, envelope, \
+                     commitments, period, leaf, path FROM sealed_events WHERE seq >= ? ORDER BY seq LIMIT ?";
+const BEFORE: &str = "SELECT seq, commitment, tag, tier, as_of, received_at, deadline, nonce, note, envelope, \
+                      commitments, period, leaf, path FROM sealed_events \
+                      WHERE tag IN (SELECT unhex(value) FROM json_each(?)) AND seq < ? ORDER BY seq";
+const PLACES: &str = "SELECT seq, commitment, deadline, period, leaf, path FROM sealed_events \
+                      WHERE seq >= ? ORDER BY seq LIMIT ?";
+const VALUES_BETWEEN: &str = "SELECT event, ordinal, line, tier, commitment, nonce, bytes FROM sealed_values \
+                              WHERE event >= ? AND event < ? ORDER BY event, ordinal";
+const STRAYS: &str = "SELECT event, ordinal FROM sealed_values AS stray \
+                      WHERE (event >= 0 AND NOT EXISTS (SELECT 1 FROM entries WHERE idx = stray.event)) \
+                      OR (event < 0 AND NOT EXISTS (SELECT 1 FROM sealed_events WHERE seq = -1 - stray.event)) LIMIT ?";
+const ERASURES: &str = "SELECT tag, destroyed FROM erasures";
+const FIRST_OF_TAG: &str = "SELECT min(seq) FROM sealed_events WHERE tag = ?";
+const NOTES_LEFT: &str = "SELECT count(*) FROM sealed_events WHERE tag = ? AND as_of <= ? AND note IS NOT NULL";
+const VALUES_LEFT: &str = "SELECT count(*) FROM sealed_values \
+                           WHERE event IN (SELECT idx FROM entries WHERE stream = ? AND idx < ?)";
+const COUNTS: &str =
+    "SELECT (SELECT count(*) FROM sealed_events), (SELECT count(*) FROM sealed_values WHERE event >= 0)";
+const OVERDUE: &str = "SELECT count(*), min(deadline) FROM sealed_events WHERE period IS NULL AND deadline < ?";
+const LAST_PERIOD: &str = "SELECT max(idx) FROM periods";
 const PERIODS: &str = "SELECT idx, nonce FROM periods WHERE idx >= ? AND idx < ? ORDER BY idx";
 
 /// Most events that one period takes in: its tree has no more leaves. The rest goes to the next.
@@ -227,7 +248,7 @@ pub(crate) async fn load_by_tag(
     connection: &mut SqliteConnection,
     tags: &[[u8; 16]],
 ) -> Result<Vec<RawSealed>, StoreError> {
-    let tags: Vec<String> = tags.iter().map(|tag| tag.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+    let tags: Vec<String> = tags.iter().map(|tag| Tag(*tag).to_hex()).collect();
     let rows = sqlx::query(BY_TAG).bind(json_text(&tags)).fetch_all(&mut *connection).await;
     with_values(connection, &rows.map_err(sql("reading sealed streams"))?).await
 }
@@ -321,4 +342,139 @@ pub(crate) async fn load_periods(
     let query = sqlx::query(PERIODS).bind(from.cast_signed()).bind(to.cast_signed());
     let rows = query.fetch_all(connection).await.map_err(sql("reading periods"))?;
     rows.iter().map(|row| Ok((row.get::<i64, _>(0).cast_unsigned(), bytes(row, 1, row.get(0), "periods")?))).collect()
+}
+
+/// At most `limit` sealed events from number `from`, in the order of receipt; empty only at the end.
+pub(crate) async fn load_events_after(
+    connection: &mut SqliteConnection,
+    from: u64,
+    limit: u64,
+) -> Result<Vec<RawSealed>, StoreError> {
+    let rows = sqlx::query(AFTER).bind(from.cast_signed()).bind(limit.cast_signed()).fetch_all(&mut *connection).await;
+    with_values(connection, &rows.map_err(sql("reading sealed events"))?).await
+}
+
+/// The events of these streams before number `before`, in the order of receipt.
+pub(crate) async fn load_by_tag_before(
+    connection: &mut SqliteConnection,
+    tags: &[Tag],
+    before: u64,
+) -> Result<Vec<RawSealed>, StoreError> {
+    let tags: Vec<String> = tags.iter().map(|tag| tag.to_hex()).collect();
+    let query = sqlx::query(BEFORE).bind(json_text(&tags)).bind(before.cast_signed());
+    let rows = query.fetch_all(&mut *connection).await.map_err(sql("reading sealed streams"))?;
+    with_values(connection, &rows).await
+}
+
+/// Where a sealed event is, without its content.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub seq: u64,
+    pub commitment: Digest,
+    pub deadline: DateTime<Utc>,
+    pub period: Option<(u64, u64, Vec<Digest>)>,
+}
+
+/// At most `limit` places of sealed events from number `from`, in the order of receipt.
+pub(crate) async fn load_places(
+    connection: &mut SqliteConnection,
+    from: u64,
+    limit: u64,
+) -> Result<Vec<Placed>, StoreError> {
+    let query = sqlx::query(PLACES).bind(from.cast_signed()).bind(limit.cast_signed());
+    let rows = query.fetch_all(connection).await.map_err(sql("reading sealed events"))?;
+    let placed = rows.iter().map(|row| {
+        let seq: i64 = row.get(0);
+        let path = |bytes: &[u8]| digests::<{ PERIOD_DEPTH as usize }>(bytes).map(|path| path.to_vec());
+        let bad = || StoreError::row(seq.unsigned_abs(), "sealed_events", "the path");
+        let period = row.get::<Option<i64>, _>(3).map(|index| {
+            let path = path(row.get(5)).ok_or_else(bad)?;
+            Ok::<_, StoreError>((index.cast_unsigned(), row.get::<i64, _>(4).cast_unsigned(), path))
+        });
+        Ok(Placed {
+            seq: seq.cast_unsigned(),
+            commitment: Digest::from_bytes(bytes(row, 1, seq, "sealed_events")?),
+            deadline: time(row, 2, seq)?,
+            period: period.transpose()?,
+        })
+    });
+    placed.collect()
+}
+
+/// What is sealed of the entries from `from` to `to`, exclusive, in their order.
+pub(crate) async fn load_values_between(
+    connection: &mut SqliteConnection,
+    from: u64,
+    to: u64,
+) -> Result<Vec<(u64, SealedValue)>, StoreError> {
+    let query = sqlx::query(VALUES_BETWEEN).bind(from.cast_signed()).bind(to.cast_signed());
+    let rows = query.fetch_all(connection).await.map_err(sql("reading sealed values"))?;
+    rows.iter().map(|row| sealed_value(row).map(|(owner, value)| (owner.cast_unsigned(), value))).collect()
+}
+
+/// Sealed values whose entry or sealed event is not there: index or number, and slot.
+pub(crate) async fn load_strays(
+    connection: &mut SqliteConnection,
+    limit: u64,
+) -> Result<Vec<(Result<u64, u64>, u64)>, StoreError> {
+    let rows = sqlx::query(STRAYS).bind(limit.cast_signed()).fetch_all(connection).await;
+    let stray = |row: &SqliteRow| {
+        let owner: i64 = row.get(0);
+        let place = if owner >= 0 { Ok(owner.cast_unsigned()) } else { Err((-1 - owner).cast_unsigned()) };
+        (place, row.get::<i64, _>(1).cast_unsigned())
+    };
+    Ok(rows.map_err(sql("finding sealed values"))?.iter().map(stray).collect())
+}
+
+/// All subjects whose erasure the table knows, and whether their keys are destroyed.
+pub(crate) async fn load_erasures(connection: &mut SqliteConnection) -> Result<Vec<(Tag, bool)>, StoreError> {
+    let rows = sqlx::query(ERASURES).fetch_all(connection).await.map_err(sql("reading erasures"))?;
+    rows.iter().map(|row| Ok((Tag(bytes(row, 0, 0, "erasures")?), row.get::<i64, _>(1) != 0))).collect()
+}
+
+/// Number of a subject's first sealed event.
+pub(crate) async fn first_of_tag(connection: &mut SqliteConnection, tag: Tag) -> Result<Option<u64>, StoreError> {
+    let query = sqlx::query_scalar::<_, Option<i64>>(FIRST_OF_TAG).bind(tag.0.to_vec());
+    let found = query.fetch_one(connection).await.map_err(sql("finding a sealed event"))?;
+    Ok(found.map(i64::cast_unsigned))
+}
+
+/// How many rows an order of erasure at entry `index` has left: notes of the subject, values of the stream.
+pub(crate) async fn count_left(
+    connection: &mut SqliteConnection,
+    tag: Tag,
+    stream: Option<&str>,
+    index: u64,
+) -> Result<u64, StoreError> {
+    let doing = "counting what is erased";
+    let notes = sqlx::query_scalar::<_, i64>(NOTES_LEFT).bind(tag.0.to_vec()).bind(index.cast_signed());
+    let notes = notes.fetch_one(&mut *connection).await.map_err(sql(doing))?;
+    let Some(stream) = stream else { return Ok(notes.cast_unsigned()) };
+    let values = sqlx::query_scalar::<_, i64>(VALUES_LEFT).bind(stream).bind(index.cast_signed());
+    let values = values.fetch_one(connection).await.map_err(sql(doing))?;
+    Ok((notes + values).cast_unsigned())
+}
+
+/// How many sealed events there are, and sealed values of entries.
+pub(crate) async fn count(connection: &mut SqliteConnection) -> Result<(u64, u64), StoreError> {
+    let row = sqlx::query(COUNTS).fetch_one(connection).await.map_err(sql("counting what is sealed"))?;
+    Ok((row.get::<i64, _>(0).cast_unsigned(), row.get::<i64, _>(1).cast_unsigned()))
+}
+
+/// How many promises were due before a time and are in no period, and the first deadline.
+pub(crate) async fn count_overdue(
+    connection: &mut SqliteConnection,
+    now: DateTime<Utc>,
+) -> Result<(u64, Option<DateTime<Utc>>), StoreError> {
+    let query = sqlx::query(OVERDUE).bind(now.timestamp_micros());
+    let row = query.fetch_one(connection).await.map_err(sql("counting promises"))?;
+    let first = row.get::<Option<i64>, _>(1).and_then(DateTime::from_timestamp_micros);
+    Ok((row.get::<i64, _>(0).cast_unsigned(), first))
+}
+
+/// Entry of the last period.
+pub(crate) async fn last_period(connection: &mut SqliteConnection) -> Result<Option<u64>, StoreError> {
+    let query = sqlx::query_scalar::<_, Option<i64>>(LAST_PERIOD);
+    let found = query.fetch_one(connection).await.map_err(sql("finding the last period"))?;
+    Ok(found.map(i64::cast_unsigned))
 }

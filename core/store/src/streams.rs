@@ -4,7 +4,10 @@
 //! query. It holds what is committed and what the current batch adds; when the batch is not
 //! committed, the whole cache is thrown away.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use gongkai_domain::{Head, Proposal, State, judge, procedure};
 
@@ -23,7 +26,7 @@ pub(crate) struct Streams {
     young: HashMap<String, Stream>,
     old: HashMap<String, Stream>,
     // Streams that could not be loaded for this batch.
-    damaged: HashMap<String, std::sync::Arc<StoreError>>,
+    damaged: HashMap<String, Arc<StoreError>>,
     generation_max: usize,
 }
 
@@ -79,11 +82,7 @@ impl Streams {
         });
         let entry = match entry {
             Ok(entry) => entry,
-            Err(error) => {
-                self.young.remove(&stream);
-                self.damaged.entry(stream).or_insert_with(|| error.into());
-                return;
-            }
+            Err(error) => return self.spoil(&stream, error),
         };
         let Some(known) = self.young.get_mut(&stream) else { return };
         with_recorded(&entry, |recorded| {
@@ -92,14 +91,23 @@ impl Streams {
         });
     }
 
+    /// A stream that cannot be read: who continues or names it in this batch is told, and nobody else.
+    pub(crate) fn spoil(&mut self, stream: &str, error: StoreError) {
+        self.young.remove(stream);
+        self.damaged.entry(stream.to_owned()).or_insert_with(|| error.into());
+    }
+
     /// The state of the review that a proposal names, if it was loaded and there is one.
-    pub(crate) fn review(&self, proposal: &Proposal<'_>) -> Option<State> {
-        let name = procedure::named(proposal)?.to_string();
-        self.young.get(&name).map(|stream| stream.1.clone())
+    pub(crate) fn review(&self, proposal: &Proposal<'_>) -> Result<Option<State>, Arc<StoreError>> {
+        let Some(name) = procedure::named(proposal).map(|stream| stream.to_string()) else { return Ok(None) };
+        match self.damaged.get(&name) {
+            Some(error) => Err(Arc::clone(error)),
+            None => Ok(self.young.get(&name).map(|stream| stream.1.clone())),
+        }
     }
 
     /// A stream that was loaded.
-    pub(crate) fn get_mut(&mut self, stream: &str) -> Result<&mut Stream, std::sync::Arc<StoreError>> {
+    pub(crate) fn get_mut(&mut self, stream: &str) -> Result<&mut Stream, Arc<StoreError>> {
         match self.damaged.get(stream) {
             Some(error) => Err(error.clone()),
             None => Ok(self.young.entry(stream.to_owned()).or_default()),

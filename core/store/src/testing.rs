@@ -301,6 +301,18 @@ impl Fixture {
         Ok(self.ledger.hand_in(None, submission).await?.promise().expect("a sealed event gets a promise"))
     }
 
+    /// Hands in what somebody without a key writes; the intake key signs it.
+    pub async fn citizen(&mut self, command: &Value) -> Result<(StreamId, Promised), SubmitError> {
+        let command = self.command(command);
+        let signers = vec![Signer { role: "intake".into(), key: ledger_keys().intake.name().into() }];
+        let mut entropy = self.entropy.clone();
+        let prepared = self.ledger.prepare(command, signers, &mut |buffer| entropy.fill(buffer)).await?;
+        self.entropy = entropy;
+        let (stream, text) = (prepared.statement.stream.clone(), prepared.text.clone());
+        let accepted = self.ledger.hand_in(None, prepared.into_submission(text)).await?;
+        Ok((stream, accepted.promise().expect("a sealed event gets a promise")))
+    }
+
     /// Signed pledges, each a stream of its own, by a publisher at `org`.
     pub fn pledges(&mut self, count: usize, publisher: &str, org: &str) -> Vec<Submission> {
         (0..count).map(|number| self.opening(&pledge(org, number), &[("publisher", publisher)])).collect()

@@ -103,8 +103,7 @@ impl InternalViews {
     ) -> Result<Option<Content>, OpenError> {
         let read = self.access(reader, &access)?;
         self.0.ledger.hand_in(idempotency_key, access).await?;
-        let content = self.content(reader, &read).await.map_err(InternalError::from)?;
-        Ok(content)
+        Ok(self.content(reader, &read).await?)
     }
 
     /// What the access says, if the reader alone signed it.

@@ -8,7 +8,11 @@
 pub mod content;
 pub mod read;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use gongkai_domain::{World, kind::access};
 use gongkai_log::StreamId;
@@ -89,22 +93,12 @@ impl InternalViews {
     pub async fn open(layout: &Layout, ledger: &Ledger) -> Result<Option<Self>, InternalError> {
         let Some(reader) = ledger.sealed_reader() else { return Ok(None) };
         let path = layout.vault().join("internal.db");
-        let pool = match connect(&path).await {
-            Ok(pool) => pool,
+        let pool = if let Ok(pool) = connect(&path).await {
+            pool
+        } else {
             // Of another version, or damaged: it is only a view.
-            Err(_) => {
-                for suffix in ["", "-wal", "-shm"] {
-                    let mut file = path.clone().into_os_string();
-                    file.push(suffix);
-                    match std::fs::remove_file(&file) {
-                        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                            return Err(InternalError::File { path, source });
-                        }
-                        _ => {}
-                    }
-                }
-                connect(&path).await?
-            }
+            remove(&path)?;
+            connect(&path).await?
         };
         let next: i64 = sqlx::query_scalar(CURSOR).fetch_one(&pool).await?;
         let next_seq = watch::Sender::new(next.cast_unsigned());
@@ -179,7 +173,22 @@ impl InternalViews {
     }
 }
 
-async fn connect(path: &std::path::Path) -> Result<SqlitePool, sqlx::Error> {
+/// Removes the file with what SQLite keeps beside it.
+fn remove(path: &Path) -> Result<(), InternalError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        match std::fs::remove_file(&file) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(InternalError::File { path: path.to_owned(), source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn connect(path: &Path) -> Result<SqlitePool, sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)

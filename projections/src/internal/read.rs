@@ -13,9 +13,10 @@ use gongkai_domain::{
     kind::{
         self, Kind,
         access::{self, Purpose},
+        review,
     },
 };
-use gongkai_log::{StreamId, Tier};
+use gongkai_log::{Digest, StreamId, Tier};
 use gongkai_store::SealedEvent;
 use serde::Serialize;
 use sqlx::{Row as _, sqlite::SqliteRow};
@@ -88,6 +89,8 @@ pub struct MatterRow {
     pub latest: String,
     /// Revision of its latest event.
     pub revision: u64,
+    /// The next gate of a review, in Chinese.
+    pub next: Option<String>,
     /// What is awaited, the most urgent first.
     pub dues: Vec<DueRow>,
 }
@@ -99,6 +102,8 @@ pub struct EventRow {
     pub seq: u64,
     /// Revision in its stream.
     pub revision: u64,
+    /// Hash of the statement: what a next one names as its parent.
+    pub hash: Digest,
     /// Kind.
     pub kind: String,
     /// Its Chinese name.
@@ -235,7 +240,9 @@ impl InternalViews {
 
     async fn show(&self, candidate: Candidate, today: chrono::NaiveDate) -> Result<MatterRow, InternalError> {
         let events = self.0.reader.stream(&candidate.stream).await?;
-        let dues = self.0.ledger.with_world(|world| clock::dues(&state(&events), world));
+        let state = state(&events);
+        let next = state.get::<review::State>().and_then(review::State::next).map(|step| step.gate.label().to_owned());
+        let dues = self.0.ledger.with_world(|world| clock::dues(&state, world));
         let dues = dues.iter().map(|due| DueRow::on(due, today));
         Ok(MatterRow {
             seq: candidate.seq.cast_unsigned(),
@@ -247,6 +254,7 @@ impl InternalViews {
             received_at: candidate.received_at,
             latest: kind::find(&candidate.latest_kind).map_or(candidate.latest_kind, |kind| kind.label.to_owned()),
             revision: candidate.revision,
+            next,
             dues: dues.collect(),
         })
     }
@@ -356,6 +364,7 @@ fn event_row(event: &SealedEvent) -> Option<EventRow> {
     Some(EventRow {
         seq: event.seq,
         revision: statement.revision,
+        hash: opened.signed.hash,
         label: kind::find(&statement.kind).map_or_else(|| statement.kind.clone(), |kind| kind.label.to_owned()),
         kind: statement.kind.clone(),
         org: statement.org.clone(),

@@ -123,6 +123,9 @@ pub(crate) struct Signed {
 /// A submission with its idempotency key.
 pub(crate) type Keyed = (String, Submission);
 
+/// Streams with their latest statements.
+pub(crate) type Heads = Vec<(StreamId, Head)>;
+
 /// Makes signed submissions.
 pub(crate) struct Press {
     origin: String,
@@ -269,6 +272,99 @@ impl Press {
             let fields = json!({"percent": random.below(100), "report": format!("已{}。", random.pick(&MEASURES))});
             let (_, progressed) = self.say(number, "pledge.progressed.v1", Some(head), fields, &mut random)?;
             Ok(vec![(format!("made-{number:012}"), made), (format!("progressed-{number:012}"), progressed)])
+        })
+    }
+
+    /// The day on which everything is declared.
+    pub(crate) fn today(&self) -> NaiveDate {
+        self.declared_at.date_naive()
+    }
+
+    /// Name of the key of a township's clerk.
+    pub(crate) fn key_name(&self, township: u64) -> Outcome<String> {
+        Ok(self.author(township)?.key.name().to_owned())
+    }
+
+    /// Sheets to ask about, and their heads.
+    pub(crate) fn sheets(&self, count: u64) -> Outcome<(Vec<Keyed>, Heads)> {
+        let (mut made, mut heads) = (Vec::new(), Vec::new());
+        for number in 0..count {
+            let author = self.author(number)?;
+            let mut stream = stream("disclosure", number)?;
+            stream.id =
+                uuid::Builder::from_unix_timestamp_millis(number, &stream.id.as_bytes()[..10].try_into()?).into_uuid();
+            let command = json!({"kind": "disclosure.published.v1", "stream": stream, "org": township(author.township),
+                "fields": {"class": "village", "content": "text", "period": self.today().year().to_string(),
+                    "title": "村务公开(虚构)", "text": "本年度村务公开内容(虚构)"}});
+            let command = Command::from_value(command)?;
+            let (signed, submission) =
+                self.sign(&command, ("publisher", &author.key), None, &mut Random::new(number))?;
+            heads.push((stream, Head { revision: 0, hash: signed.hash }));
+            made.push((format!("sheet-{number}"), submission));
+        }
+        Ok((made, heads))
+    }
+
+    /// Questions about these sheets in turn, each with three sealed slots; the heads go on.
+    pub(crate) fn questions(&self, count: u64, heads: &mut [(StreamId, Head)]) -> Outcome<Vec<Keyed>> {
+        let mut made = Vec::new();
+        for number in 0..count {
+            let place = usize::try_from(number)? % heads.len();
+            let author = self.author(place as u64)?;
+            let (stream, head) = &mut heads[place];
+            let mut random = Random::new(head.revision << 20 | number);
+            let command = json!({"kind": "disclosure.questioned.v1", "stream": stream,
+                "org": township(author.township), "fields": {"topic": "amount", "asked_on": self.today().to_string(),
+                    "text": format!("{}为什么多了{}元？", random.pick(&THINGS), random.below(9_000)),
+                    "asker": format!("{}(虚构)", random.name()), "contact": "村东头第三户(虚构)"}});
+            let command = Command::from_value(command)?;
+            let (signed, submission) = self.sign(&command, ("publisher", &author.key), Some(*head), &mut random)?;
+            *head = Head { revision: signed.statement.revision, hash: signed.hash };
+            made.push((format!("question-{stream}-{}", head.revision), submission));
+        }
+        Ok(made)
+    }
+
+    /// Accesses: sealed events with three slots, each a subject of its own.
+    pub(crate) fn accesses(&self, from: u64, to: u64) -> Outcome<Vec<Keyed>> {
+        self.on_all_cores(from, to, |number| {
+            let read = stream("letter", number)?;
+            Ok(vec![self.access(&format!("access-{number}"), number, &read)?])
+        })
+    }
+
+    /// A clerk's access to a letter of the first township.
+    pub(crate) fn access_to(&self, number: u64, letter: &StreamId) -> Outcome<Keyed> {
+        self.access(&format!("reading-{number}"), u64::MAX - number * TOWNSHIPS - u64::MAX % TOWNSHIPS, letter)
+    }
+
+    fn access(&self, key: &str, number: u64, read: &StreamId) -> Outcome<Keyed> {
+        let author = self.author(number)?;
+        let command = json!({"kind": "access.recorded.v1", "stream": stream("access", number)?,
+            "org": township(author.township), "fields": {"read": read, "revision": 0, "purpose": "handling"}});
+        let command = Command::from_value(command)?;
+        let (_, submission) = self.sign(&command, ("publisher", &author.key), None, &mut Random::new(number))?;
+        Ok((key.to_owned(), submission))
+    }
+
+    /// The letter with this place among those to a township.
+    pub(crate) fn letter_of(&self, township: u64, place: u64) -> Outcome<StreamId> {
+        stream("letter", township + place * TOWNSHIPS)
+    }
+
+    /// Letters that came on paper, each to a township in turn.
+    pub(crate) fn letters(&self, from: u64, to: u64) -> Outcome<Vec<Keyed>> {
+        self.on_all_cores(from, to, |number| {
+            let (author, mut random) = (self.author(number)?, Random::new(number));
+            let command = json!({"kind": "letter.received.v1", "stream": stream("letter", number)?,
+                "org": township(author.township),
+                "proxy": {"channel": "信函", "original": Digest::of(&number.to_be_bytes())},
+                "fields": {"class": "opinion", "channel": "letter", "real_name": true, "consent_to_publish": false,
+                    "title": format!("关于{}的建议", random.pick(&THINGS)), "name": format!("{}(虚构)", random.name()),
+                    "text": format!("建议{}，{}。", random.pick(&ACTIONS), random.pick(&MEASURES))}});
+            let command = Command::from_value(command)?;
+            let (_, submission) = self.sign(&command, ("publisher", &author.key), None, &mut random)?;
+            Ok(vec![(format!("letter-{number:012}"), submission)])
         })
     }
 

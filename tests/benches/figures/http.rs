@@ -73,7 +73,7 @@ impl Client {
         };
         let text = std::str::from_utf8(&self.buffer[..head])?;
         let status = text.split(' ').nth(1).unwrap_or_default();
-        if !matches!(status, "200" | "201") {
+        if !matches!(status, "200" | "201" | "202") {
             let rest = String::from_utf8_lossy(&self.buffer[head..]);
             return Err(format!("the server answered {status}: {rest}").into());
         }

@@ -11,5 +11,8 @@ mod commands;
 mod imports;
 mod published_only;
 mod real_data;
+mod review;
+mod secrecy;
 mod sign_in;
+mod vault;
 mod wrong;

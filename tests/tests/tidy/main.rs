@@ -18,6 +18,7 @@ use gongkai_domain::field::{Place, Shape};
 use gongkai_domain::kind::FollowUp;
 use gongkai_domain::kind::registry::Level;
 use gongkai_domain::procedure::{Procedure, SCHEMES, rule_of};
+use gongkai_domain::rules::RuleCode;
 use gongkai_tests::{gongkai, root, walk};
 
 /// Longest source file. A file that grows beyond it tells more than one story.
@@ -348,20 +349,20 @@ fn gates() -> String {
     }
     out.push_str("# kind\trule\tprocedure\tstep\tgate\trole\tpeople\tseat\tsigns what is published\n");
     for kind in KINDS {
-        let Some(rule) = rule_of(kind.name).map(|rule| rule.wire()) else { continue };
+        let Some(rule) = rule_of(kind.name).map(RuleCode::wire) else { continue };
         if !kind.is_gated() {
             writeln!(out, "{}\t{rule}\t-", kind.name).unwrap();
             continue;
         }
         for procedure in Procedure::ALL {
             for (place, step) in (1..).zip(procedure.steps()) {
-                let (gate, role, cosigns) =
+                let (passed, held_by, cosigns) =
                     (step.gate.wire(), step.role.wire(), if step.cosigns { "yes" } else { "no" });
                 let seat = format!("{:?}", step.seat).to_lowercase();
                 let procedure = procedure.wire();
                 writeln!(
                     out,
-                    "{}\t{rule}\t{procedure}\t{place}\t{gate}\t{role}\t{}\t{seat}\t{cosigns}",
+                    "{}\t{rule}\t{procedure}\t{place}\t{passed}\t{held_by}\t{}\t{seat}\t{cosigns}",
                     kind.name, step.people
                 )
                 .unwrap();

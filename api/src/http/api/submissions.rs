@@ -19,7 +19,50 @@ use crate::http::problem::Problem;
 /// Longest idempotency key: a UUID or a hash with a prefix.
 pub const KEY_BYTES_MAX: usize = 128;
 
-const HEADER: &str = "idempotency-key";
+/// The header with the idempotency key.
+pub const HEADER: &str = "idempotency-key";
+
+/// What a submission can be answered instead of a receipt.
+pub const PROBLEMS: &[&str] = &[
+    "bad_json",
+    "bad_idempotency_key",
+    "malformed",
+    "unknown_kind",
+    "wrong_origin",
+    "bad_signature",
+    "unknown_key",
+    "revoked_key",
+    "no_role",
+    "wrong_author",
+    "cosigners_missing",
+    "same_person",
+    "unknown_organization",
+    "ended_organization",
+    "stale_parent",
+    "stream_exists",
+    "stream_missing",
+    "field",
+    "tier_needs_vault",
+    "personal_data",
+    "too_large",
+    "state",
+    "period_too_short",
+    "books",
+    "future",
+    "idempotency_conflict",
+    "missing_attachment",
+    "body_too_large",
+    "unsupported_media_type",
+    "busy",
+    "timeout",
+    "halted",
+    "disk_full",
+    "internal",
+    "not_here",
+    "not_found",
+    "bad_work",
+    "too_many",
+];
 
 /// What a submission on the public listener brings along.
 const WORK: Param = Param {
@@ -59,46 +102,7 @@ pub fn endpoint() -> Endpoint {
                 status: 202, about: "封存事项已收件，答应在期限前记入账本", media: &[(JSON, "Promised")]
             },
         ],
-        problems: &[
-            "bad_json",
-            "bad_idempotency_key",
-            "malformed",
-            "unknown_kind",
-            "wrong_origin",
-            "bad_signature",
-            "unknown_key",
-            "revoked_key",
-            "no_role",
-            "wrong_author",
-            "cosigners_missing",
-            "same_person",
-            "unknown_organization",
-            "ended_organization",
-            "stale_parent",
-            "stream_exists",
-            "stream_missing",
-            "field",
-            "tier_needs_vault",
-            "personal_data",
-            "too_large",
-            "state",
-            "period_too_short",
-            "books",
-            "future",
-            "idempotency_conflict",
-            "missing_attachment",
-            "body_too_large",
-            "unsupported_media_type",
-            "busy",
-            "timeout",
-            "halted",
-            "disk_full",
-            "internal",
-            "not_here",
-            "not_found",
-            "bad_work",
-            "too_many",
-        ],
+        problems: PROBLEMS,
         writes: true,
         handler: post(submit),
     }
@@ -129,6 +133,9 @@ pub fn status(accepted: &Accepted, before: u64) -> StatusCode {
 }
 
 /// The idempotency key of a request.
+///
+/// # Errors
+/// None, several, or one that cannot be used.
 pub fn key(headers: &HeaderMap) -> Result<String, Problem> {
     let mut values = headers.get_all(HEADER).iter();
     let (Some(value), None) = (values.next(), values.next()) else {

@@ -246,8 +246,8 @@ mod tests {
         let work = Work::default();
         let fill = |count: usize| {
             let mut used = work.used.lock().unwrap();
-            let from = used.len();
-            used.extend((from..count).map(|number| ((number as u128).to_be_bytes(), NOW + LASTS)));
+            let first = used.len();
+            used.extend((first..count).map(|number| ((number as u128).to_be_bytes(), NOW + LASTS)));
         };
         fill(USED_CALM - 1);
         assert_eq!(work.bits(NOW), BITS);

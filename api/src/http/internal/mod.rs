@@ -10,7 +10,11 @@
 
 pub mod challenges;
 pub mod gate;
+pub mod matters;
+#[cfg(test)]
+mod matters_tests;
 pub mod me;
+pub mod readings;
 pub mod sessions;
 pub mod sign_in;
 #[cfg(test)]
@@ -60,12 +64,17 @@ pub struct Door {
 /// Every endpoint of this side, in the order of the description.
 pub fn doors() -> Vec<Door> {
     let [open, close] = sessions::doors();
-    vec![challenges::door(), open, close, me::door()]
+    let mut doors = vec![challenges::door(), open, close, me::door(), readings::door()];
+    doors.extend(matters::doors());
+    doors
 }
 
 /// The schemas of all answers.
 pub fn schemas() -> Map<String, Value> {
-    [challenges::schemas(), sessions::schemas(), me::schemas()].into_iter().flatten().collect()
+    [challenges::schemas(), sessions::schemas(), me::schemas(), matters::schemas(), readings::schemas()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The routes of these doors.
@@ -77,12 +86,13 @@ pub fn routes(app: &App, doors: Vec<Door>) -> Router<App> {
         let others = by_path.remove(door.endpoint.path).unwrap_or_default();
         by_path.insert(door.endpoint.path, others.merge(handler));
     }
-    let router = by_path.into_iter().fold(Router::new(), |router, (path, methods)| {
-        // Another method would tell that the address exists, by its answer or by the header that lists the right ones.
-        let inside = Router::new().route(path, methods).method_not_allowed_fallback(pages::not_found);
-        router.route_service(path, inside.with_state(app.clone()))
-    });
-    router.layer(map_response(without_methods))
+    by_path.into_iter().fold(Router::new(), |router, (path, methods)| {
+        // Another method would tell that the address exists, by its answer or by the header that lists the right
+        // ones; that header is added outside every layer of a router, so the service itself is wrapped.
+        let methods = methods.fallback(pages::not_found).with_state(app.clone());
+        let inside = Router::new().fallback_service(methods).layer(map_response(without_methods));
+        router.route_service(path, inside)
+    })
 }
 
 async fn without_methods(mut response: Response) -> Response {

@@ -37,7 +37,7 @@ async fn hand_in(router: &Router, text: &str, key: &SigningKey) -> Answer {
     post(router, SESSIONS, &json!({ "note": note::sign(text, &[key]).unwrap() })).await
 }
 
-async fn sign_in(router: &Router, key: &SigningKey) -> String {
+pub(super) async fn sign_in(router: &Router, key: &SigningKey) -> String {
     let answer = hand_in(router, &challenge(router, key.name()).await, key).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
     answer.json()["token"].as_str().unwrap().to_owned()
@@ -49,7 +49,7 @@ async fn call(router: &Router, method: &str, path: &str, headers: &[(&str, &str)
     ask(router, request.body(Body::empty()).unwrap()).await
 }
 
-async fn as_bearer(router: &Router, path: &str, token: &str) -> Answer {
+pub(super) async fn as_bearer(router: &Router, path: &str, token: &str) -> Answer {
     call(router, "GET", path, &[("authorization", &format!("Bearer {token}"))]).await
 }
 

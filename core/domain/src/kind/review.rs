@@ -14,13 +14,14 @@ use serde_json::{Value, json};
 
 use super::{PUBLISHER, Payload, payload, sample_stream, sealed_stream};
 use crate::{
-    command::{Command, Head, Setting, prepare},
+    command::{Command, Head, Prepared, Setting, prepare},
     draft::{Draft, Read},
     event::{Context, Proposal, Recorded, Reviewed},
     field::{PersonId, ReviewId},
     kind,
     procedure::{self, Gate, Procedure, REFERENCE, Step},
     refusal::Refusal,
+    submission::Filled,
     world::{Role, World},
 };
 
@@ -66,6 +67,40 @@ payload! {
     sealed { person: PersonId, Unit = "审批人" }
     slots { opinion: Unit Text(2000) optional = "审批意见" }
     authors &[Role::Approver];
+}
+
+/// The command that sends a draft to its reviewers. Its stream is the one that the draft names as its review, so
+/// the draft is prepared first.
+///
+/// # Errors
+/// [`Refusal::Field`] where the draft names no review; [`Refusal::Malformed`] where a value has no canonical form.
+pub fn submission_of(
+    prepared: &Prepared,
+    procedure: Procedure,
+    PersonId(author): &PersonId,
+    previous: Option<&StreamId>,
+) -> Result<Command, Refusal> {
+    let statement = &prepared.statement;
+    let open = prepared.openings.iter().filter_map(|filled| match filled {
+        Filled::Open(opening) => Some(opening),
+        Filled::Empty { .. } | Filled::Hidden { .. } => None,
+    });
+    let named = open.clone().find(|opening| opening.name == REFERENCE).and_then(|opening| opening.value.as_str());
+    let review = named.and_then(|name| name.parse::<StreamId>().ok());
+    let review = review.ok_or_else(|| Refusal::field(REFERENCE, "审核编号", "送审稿应写明审核编号"))?;
+    let digest = procedure::digest(statement)
+        .map_err(|e| Refusal::Malformed { place: "statement".into(), reason: e.to_string() })?;
+    let withheld: Vec<u8> = open.filter(|opening| opening.tier == Tier::Named).map(|opening| opening.slot).collect();
+    let mut fields = json!({
+        "digest": digest, "target": statement.stream, "procedure": procedure, "author": author,
+        "kind": statement.kind, "draft": Draft::of(prepared)?.to_text()?});
+    if !withheld.is_empty() {
+        fields["withheld"] = json!(withheld);
+    }
+    if let Some(previous) = previous {
+        fields[PREVIOUS] = json!(previous);
+    }
+    Command::from_value(json!({"kind": SUBMITTED, "stream": review, "org": statement.org, "fields": fields}))
 }
 
 /// Who decided at a gate, and when.

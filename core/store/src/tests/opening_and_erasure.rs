@@ -198,3 +198,30 @@ async fn a_sealed_matter_is_erased_by_one_of_its_events_and_its_period_stays_pro
     assert_eq!(refusal(fixture.submit(&unknown, ERASERS).await).code(), "state");
     verifies(&fixture).await;
 }
+
+#[tokio::test]
+async fn an_old_backup_of_the_ledger_opens_nothing_that_was_erased_and_one_of_the_vault_only_until_it_is_rotated_out() {
+    let mut fixture = town().await;
+    let receipt = sealed_pledge(&mut fixture, CANARY).await;
+    fixture.ledger.shutdown().await;
+    let (layout, old) = (fixture.layout(), tempfile::tempdir().unwrap());
+    let before = crate::Layout::new(old.path());
+    fs::copy(layout.database(), before.database()).unwrap();
+    let backup = old.path().join("backups/vault-20260302T010000Z.db");
+    crate::Vault::back_up(&layout, &backup).await.unwrap();
+    fixture.open().await.unwrap();
+    fixture.submit(&erasure(receipt.index), ERASERS).await.unwrap();
+    // The old ledger with the vault of today.
+    let vault = fixture.ledger.vault().unwrap().clone();
+    let reader = crate::SealedReader::new(crate::ReadStore::open(&before).await.unwrap(), vault);
+    let values = reader.values_of(receipt.index).await.unwrap().unwrap();
+    assert!(values.erased && values.slots.is_empty());
+    // The old vault still opens the old ledger: that is why its backups are rotated out within days.
+    fs::create_dir_all(before.vault()).unwrap();
+    fs::copy(&backup, before.wraps()).unwrap();
+    let masters = vec![crate::testing::master()];
+    let vault =
+        crate::Vault::open(&before, crate::testing::ORIGIN, masters, crate::testing::vault_entropy(9)).await.unwrap();
+    let reader = crate::SealedReader::new(crate::ReadStore::open(&before).await.unwrap(), vault);
+    assert_eq!(reader.values_of(receipt.index).await.unwrap().unwrap().slots.len(), 1);
+}

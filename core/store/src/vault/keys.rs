@@ -214,7 +214,7 @@ impl Keys {
             let to = next.tier_secret(&scope).map(|secret| secret.key());
             let wrap = to.and_then(|to| {
                 sealing::wrap(&to, &self.origin, &row.subject.to_hex(), &scope, &key, &mut |bytes| {
-                    (self.entropy)(bytes)
+                    (self.entropy)(bytes);
                 })
             });
             let wrap = wrap.map_err(|source| sealed_fault("data key", source))?;

@@ -185,11 +185,28 @@ impl Vault {
         masters: Vec<Master>,
         entropy: Entropy,
     ) -> Result<Self, VaultFault> {
-        let path = layout.wraps();
-        if !path.is_file() {
-            return Err(VaultFault::Missing(layout.vault()));
-        }
-        let mut wraps = Wraps::open(&path).await?;
+        Self::unlock(Wraps::open(&wraps_of(layout)?).await?, origin, masters, entropy).await
+    }
+
+    /// Unlocks the vault of a ledger for reading alone: beside a running server, and without changing a byte.
+    ///
+    /// # Errors
+    /// [`VaultFault`] says what is wrong.
+    pub async fn open_read_only(
+        layout: &Layout,
+        origin: &str,
+        masters: Vec<Master>,
+        entropy: Entropy,
+    ) -> Result<Self, VaultFault> {
+        Self::unlock(Wraps::open_read_only(&wraps_of(layout)?).await?, origin, masters, entropy).await
+    }
+
+    async fn unlock(
+        mut wraps: Wraps,
+        origin: &str,
+        masters: Vec<Master>,
+        entropy: Entropy,
+    ) -> Result<Self, VaultFault> {
         let header = wraps.header().await?;
         if header.origin != origin {
             return Err(VaultFault::Origin(header.origin));
@@ -206,6 +223,17 @@ impl Vault {
         layout.wraps().is_file()
     }
 
+    /// The origin of the ledger to which a vault says that it belongs; it needs no key.
+    ///
+    /// # Errors
+    /// [`VaultFault::Missing`], [`VaultFault::Store`].
+    pub async fn origin_of(layout: &Layout) -> Result<String, VaultFault> {
+        let mut wraps = Wraps::open_read_only(&wraps_of(layout)?).await?;
+        let header = wraps.header().await?;
+        wraps.close().await?;
+        Ok(header.origin)
+    }
+
     /// Which master key it uses: counts the rotations, from 0.
     pub fn epoch(&self) -> u64 {
         self.0.keys.epoch()
@@ -219,9 +247,9 @@ impl Vault {
 
     /// The blind index of a stream.
     pub fn tag(&self, stream: &StreamId) -> Tag {
-        let hash = self.keyed(TAG_CONTEXT, stream.to_string().as_bytes()).finalize();
-        let (tag, _) = hash.as_bytes().split_at(16);
-        Tag(tag.try_into().expect("half of 32 bytes"))
+        let mut tag = [0; 16];
+        self.keyed(TAG_CONTEXT, stream.to_string().as_bytes()).finalize_xof().fill(&mut tag);
+        Tag(tag)
     }
 
     /// The code under which a submitter follows an event. It is the same again for the same event, so that a
@@ -250,6 +278,11 @@ impl Vault {
         }
         let found = self.0.wraps.lock().await.load(&missing).await?;
         self.0.keys.learn(&missing, found)
+    }
+
+    /// Whether the data keys of these subjects are all present, as far as there are any.
+    pub(crate) fn has_loaded(&self, tags: &[Tag]) -> bool {
+        self.0.keys.missing(tags).is_empty()
     }
 
     /// Whether it is still the data key of its subject, and not destroyed since.
@@ -304,6 +337,25 @@ impl Vault {
         Ok(count)
     }
 
+    /// Writes a consistent copy of the wrapped data keys into a file that must not exist, readable by its owner
+    /// alone. It works beside a running server, and without the master key it opens nothing.
+    ///
+    /// # Errors
+    /// [`VaultFault::Missing`], [`VaultFault::Store`].
+    pub async fn back_up(layout: &Layout, to: &Path) -> Result<(), VaultFault> {
+        if !Self::exists(layout) {
+            return Err(VaultFault::Missing(layout.vault()));
+        }
+        let parent = to.parent().unwrap_or(Path::new("."));
+        make_private(parent)?;
+        let mut wraps = Wraps::open(&layout.wraps()).await?;
+        let copied = wraps.copy_to(&to.to_string_lossy()).await;
+        wraps.close().await?;
+        copied?;
+        File::open(to).and_then(|file| file.sync_all()).map_err(|e| StoreError::file("flushing", to, e))?;
+        Ok(())
+    }
+
     /// Ends the connection in good order.
     ///
     /// # Errors
@@ -322,13 +374,12 @@ impl Vault {
         let mut keys: BTreeMap<Tier, Arc<KeyEntry>> = BTreeMap::new();
         let mut sealed = Vec::with_capacity(values.len());
         for (ordinal, line, tier, commitment, opened) in values {
-            let key = match keys.get(&tier) {
-                Some(key) => Arc::clone(key),
-                None => {
-                    let key = self.0.keys.obtain(tag, tier, &statement.org)?;
-                    keys.insert(tier, Arc::clone(&key));
-                    key
-                }
+            let key = if let Some(key) = keys.get(&tier) {
+                Arc::clone(key)
+            } else {
+                let key = self.0.keys.obtain(tag, tier, &statement.org)?;
+                keys.insert(tier, Arc::clone(&key));
+                key
             };
             let nonce = self.nonce();
             let spot = line.map_or_else(|| Spot::Slot(u8::try_from(ordinal).unwrap_or(u8::MAX)), Spot::Cell);
@@ -382,13 +433,8 @@ impl Vault {
     /// [`VaultFault::Sealed`] for bytes that are not what was sealed.
     pub(crate) fn open_event(&self, row: &RawSealed) -> Result<Option<OpenedEvent>, VaultFault> {
         let (tag, commitment) = (Tag(row.tag), &row.commitment);
-        let (Some(key), Some((nonce, bytes))) = (self.0.keys.get(tag, row.tier), row.note.clone()) else {
-            return Ok(None);
-        };
         let fault = |source| sealed_fault(&format!("sealed event {}", row.seq), source);
-        let note = sealing::open_event(key.key(), &self.0.origin, commitment, &Sealed { nonce, bytes });
-        let (salt, note) = note.map_err(fault)?;
-        let signed = SignedStatement::parse(&note).map_err(|_| fault(VaultError::Commitment))?;
+        let Some((salt, signed)) = self.open_note(row)? else { return Ok(None) };
         let envelope = match &row.envelope {
             Some(bytes) => self.open_envelope(tag, row.tier, commitment, bytes)?,
             None => None,
@@ -404,6 +450,19 @@ impl Vault {
             }
         }
         Ok(Some(OpenedEvent { signed, salt, slots, envelope }))
+    }
+
+    /// Opens the note of a sealed event, and proves that it is what was promised; `None` when its data key or its
+    /// ciphertext is gone.
+    pub(crate) fn open_note(&self, row: &RawSealed) -> Result<Option<([u8; 32], SignedStatement)>, VaultFault> {
+        let (Some(key), Some((nonce, bytes))) = (self.0.keys.get(Tag(row.tag), row.tier), row.note.clone()) else {
+            return Ok(None);
+        };
+        let fault = |source| sealed_fault(&format!("sealed event {}", row.seq), source);
+        let note = sealing::open_event(key.key(), &self.0.origin, &row.commitment, &Sealed { nonce, bytes });
+        let (salt, note) = note.map_err(fault)?;
+        let signed = SignedStatement::parse(&note).map_err(|_| fault(VaultError::Commitment))?;
+        Ok(Some((salt, signed)))
     }
 
     /// Different random leaves for so many events.
@@ -425,7 +484,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultFault::Sealed`].
-    fn open_envelope(
+    pub(crate) fn open_envelope(
         &self,
         tag: Tag,
         tier: Tier,
@@ -452,21 +511,53 @@ impl Vault {
         let tag = self.tag(&statement.stream);
         let mut opened = OpenedValues::default();
         for value in values {
-            let SealedValue { ordinal, line, tier, commitment, nonce, bytes } = value;
-            let Some(key) = self.0.keys.get(tag, *tier) else {
-                opened.erased = true;
-                continue;
-            };
-            let slot = u8::try_from(*ordinal).unwrap_or(u8::MAX);
-            let place = self.place(statement, line.map_or(Spot::Slot(slot), Spot::Cell), *tier, *commitment);
-            let found = sealing::open(key.key(), &place, &Sealed { nonce: *nonce, bytes: bytes.clone() });
-            let found = found.map_err(|source| sealed_fault(&format!("{} {}", statement.id(), place.spot), source))?;
-            match line {
-                Some(line) => opened.cells.push((*line, *tier, found)),
-                None => opened.slots.push((slot, *tier, found)),
+            match (self.open_value(statement, tag, value)?, value.line) {
+                (None, _) => opened.erased = true,
+                (Some(found), Some(line)) => opened.cells.push((line, value.tier, found)),
+                (Some(found), None) => {
+                    opened.slots.push((u8::try_from(value.ordinal).unwrap_or(u8::MAX), value.tier, found));
+                }
             }
         }
         Ok(opened)
+    }
+
+    /// Opens one sealed value; `None` when its data key is gone.
+    pub(crate) fn open_value(
+        &self,
+        statement: &Statement,
+        tag: Tag,
+        value: &SealedValue,
+    ) -> Result<Option<Opened>, VaultFault> {
+        let SealedValue { ordinal, line, tier, commitment, nonce, bytes } = value;
+        let Some(key) = self.0.keys.get(tag, *tier) else { return Ok(None) };
+        let slot = u8::try_from(*ordinal).unwrap_or(u8::MAX);
+        let place = self.place(statement, line.map_or(Spot::Slot(slot), Spot::Cell), *tier, *commitment);
+        let found = sealing::open(key.key(), &place, &Sealed { nonce: *nonce, bytes: bytes.clone() });
+        found.map(Some).map_err(|source| sealed_fault(&format!("{} {}", statement.id(), place.spot), source))
+    }
+
+    /// Makes the data keys of these subjects present, and tells whose cannot be unwrapped.
+    pub(crate) async fn load_each(&self, tags: &[Tag]) -> Result<BTreeSet<Tag>, StoreError> {
+        let mut broken = BTreeSet::new();
+        match self.load(tags).await {
+            Ok(()) => return Ok(broken),
+            Err(VaultFault::Store(error)) => return Err(error),
+            Err(_) => {}
+        }
+        for tag in tags {
+            match self.load(&[*tag]).await {
+                Ok(()) => {}
+                Err(VaultFault::Store(error)) => return Err(error),
+                Err(_) => drop(broken.insert(*tag)),
+            }
+        }
+        Ok(broken)
+    }
+
+    /// Subjects that have keys, in order, after one of them.
+    pub(crate) async fn subjects(&self, after: Option<Tag>, limit: u64) -> Result<Vec<Tag>, StoreError> {
+        self.0.wraps.lock().await.subjects(after, limit).await
     }
 
     /// 32 random bytes, for a period.
@@ -492,6 +583,11 @@ impl Vault {
             commitment,
         }
     }
+}
+
+fn wraps_of(layout: &Layout) -> Result<std::path::PathBuf, VaultFault> {
+    let path = layout.wraps();
+    if path.is_file() { Ok(path) } else { Err(VaultFault::Missing(layout.vault())) }
 }
 
 fn sealed_fault(what: &str, source: VaultError) -> VaultFault {

@@ -29,6 +29,7 @@ const LOAD: &str = "SELECT subject, tier, org, epoch, wrap FROM wraps WHERE subj
 const ALL: &str = "SELECT subject, tier, org, epoch, wrap FROM wraps";
 const INSERT: &str = "INSERT INTO wraps (subject, tier, org, epoch, wrap) VALUES (?, ?, ?, ?, ?)";
 const REPLACE: &str = "UPDATE wraps SET epoch = ?, wrap = ? WHERE subject = ? AND tier = ? AND org = ?";
+const SUBJECTS: &str = "SELECT DISTINCT subject FROM wraps WHERE subject > ? ORDER BY subject LIMIT ?";
 const DESTROY: &str = "DELETE FROM wraps WHERE subject = ?";
 const EMPTY_WAL: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
@@ -45,7 +46,7 @@ impl fmt::Debug for Tag {
 impl Tag {
     /// Lower-case hex.
     pub fn to_hex(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:032x}", u128::from_be_bytes(self.0))
     }
 }
 
@@ -132,6 +133,13 @@ impl Wraps {
         Ok(Self(Some(connection)))
     }
 
+    /// For reading alone, also beside a running server.
+    pub(super) async fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
+        let connection = options.connect().await.map_err(sql("opening the vault"))?;
+        Ok(Self(Some(connection)))
+    }
+
     fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         let gone = || StoreError::sql("using the vault", sqlx::Error::PoolClosed);
         self.0.as_mut().ok_or_else(gone)
@@ -154,6 +162,13 @@ impl Wraps {
     pub(super) async fn all(&mut self) -> Result<Vec<WrapRow>, StoreError> {
         let rows = sqlx::query(ALL).fetch_all(self.connection()?).await;
         rows.map_err(sql("reading data keys"))?.iter().map(row).collect()
+    }
+
+    /// Subjects that have keys, in order, after one of them.
+    pub(super) async fn subjects(&mut self, after: Option<Tag>, limit: u64) -> Result<Vec<Tag>, StoreError> {
+        let after = after.map_or_else(Vec::new, |tag| tag.0.to_vec());
+        let rows = sqlx::query(SUBJECTS).bind(after).bind(limit.cast_signed()).fetch_all(self.connection()?).await;
+        rows.map_err(sql("reading data keys"))?.iter().map(|row| tag(row, 0)).collect()
     }
 
     pub(super) async fn insert(&mut self, rows: &[WrapRow]) -> Result<(), StoreError> {
@@ -196,6 +211,12 @@ impl Wraps {
         Ok(done.rows_affected())
     }
 
+    /// A consistent copy in a file that must not exist.
+    pub(super) async fn copy_to(&mut self, path: &str) -> Result<(), StoreError> {
+        let query = sqlx::query("VACUUM INTO ?").bind(path.to_owned());
+        query.execute(self.connection()?).await.map(drop).map_err(sql("copying the vault"))
+    }
+
     pub(super) async fn close(&mut self) -> Result<(), StoreError> {
         match self.0.take() {
             Some(connection) => connection.close().await.map_err(sql("closing the vault")),
@@ -204,10 +225,15 @@ impl Wraps {
     }
 }
 
+fn tag(row: &sqlx::sqlite::SqliteRow, column: usize) -> Result<Tag, StoreError> {
+    let tag = <[u8; 16]>::try_from(row.get::<&[u8], _>(column));
+    tag.map(Tag).map_err(|_| StoreError::row(0, "wraps", "a subject is not 16 bytes"))
+}
+
 fn row(row: &sqlx::sqlite::SqliteRow) -> Result<WrapRow, StoreError> {
     let bad = |what: &str| StoreError::row(0, "wraps", what);
     Ok(WrapRow {
-        subject: Tag(<[u8; 16]>::try_from(row.get::<&[u8], _>(0)).map_err(|_| bad("a subject is not 16 bytes"))?),
+        subject: tag(row, 0)?,
         tier: tier_of(row.get(1)).ok_or_else(|| bad("there is no such tier"))?,
         org: row.get(2),
         epoch: row.get::<i64, _>(3).cast_unsigned(),

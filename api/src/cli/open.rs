@@ -1,0 +1,125 @@
+//! `open`: reads the content of a sealed statement, after signing for it.
+//!
+//! The access record is made and signed here, with the key that signs in; the ledger records it before it shows
+//! anything. What comes back is checked against the statement that was signed: every field leads to its
+//! commitment, and the fields to the statement's root.
+
+use std::path::PathBuf;
+
+use gongkai_domain::{Command, Setting, kind::access::Purpose, prepare};
+use gongkai_log::{Digest, Opening, SignedStatement, Signer, SigningKey, StreamId, slot};
+use serde_json::{Value, json};
+
+use super::visit::{ROOT, Visit};
+use super::{local, terminal};
+use crate::keyfile;
+use crate::outcome::{Fault, Outcome, Verdict};
+
+/// Options of `open`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "例子：\n  $ gongkai open --url http://127.0.0.1:8081 --key chen.key --purpose handling letter/5ea1ed00-0000-4000-8000-000000000001\n\n\
+    查阅先记录、后显示：查阅记录由您的钥匙签名，封存入账，督查人看得到；没有权限的查阅同样记录。\n\
+    由收件人启封的信件（检举控告、异议）给出的是信封，请再用收件人的私钥打开。"
+)]
+pub struct Args {
+    /// 内部监听的网址
+    #[arg(long, value_name = "网址")]
+    url: String,
+    /// 登录并签名的私钥文件
+    #[arg(long, value_name = "文件")]
+    key: PathBuf,
+    /// https 网址只信任这个文件里的证书（PEM）
+    #[arg(long, value_name = "文件")]
+    ca: Option<PathBuf>,
+    /// 私钥有口令时，从文件第一行读取
+    #[arg(long, value_name = "文件")]
+    passphrase_file: Option<PathBuf>,
+    /// 用途：handling（办理）、review（审核）、inspection（督查）、request（当事人申请）
+    #[arg(long, value_name = "用途", default_value = "handling", value_parser = purpose)]
+    purpose: Purpose,
+    /// 说明，记在查阅记录里
+    #[arg(long, value_name = "文字")]
+    reason: Option<String>,
+    /// 第几次修订（从 0 起）
+    #[arg(long, value_name = "数", default_value_t = 0)]
+    revision: u64,
+    /// 事项编号
+    #[arg(value_name = "事项")]
+    stream: StreamId,
+}
+
+fn purpose(text: &str) -> Result<Purpose, String> {
+    let known = || Purpose::ALL.iter().map(|purpose| purpose.wire()).collect::<Vec<_>>().join("、");
+    Purpose::from_wire(text).ok_or_else(|| format!("可用：{}", known()))
+}
+
+/// Signs in, signs for the access, prints the content, signs out.
+///
+/// # Errors
+/// A key that may not sign in, content that is not there for its person or is not what was signed, no ledger.
+pub fn run(args: &Args) -> Outcome {
+    let key = local::person_key(&args.key, args.passphrase_file.as_ref())?;
+    let visit = Visit::sign_in(local::agent(args.ca.as_ref())?, &args.url, &key)?;
+    let opened = open(&visit, &key, args);
+    visit.sign_out();
+    let text = opened?;
+    check(&text).map_err(|reason| Fault::no(args.stream.to_string(), reason))?;
+    terminal::say(text)?;
+    Ok(Verdict::Yes)
+}
+
+fn open(visit: &Visit<'_>, key: &SigningKey, args: &Args) -> Result<String, Fault> {
+    let me = visit.get(&format!("{ROOT}me"))?;
+    let me: Value = serde_json::from_str(&me).map_err(|error| Fault::failed("me", &error))?;
+    let roles = me["roles"].as_array().cloned().unwrap_or_default();
+    let role =
+        roles.iter().find_map(|role| Some((role["role"].as_str()?.to_owned(), role["org"].as_str()?.to_owned())));
+    let (role, org) = role.ok_or_else(|| Fault::no("登录", "您没有在任何机构任职，不能查阅"))?;
+    let mut fields = json!({"read": args.stream, "revision": args.revision, "purpose": args.purpose.wire()});
+    if let Some(reason) = &args.reason {
+        fields["reason"] = json!(reason);
+    }
+    let command = Command::from_value(json!({"kind": "access.recorded.v1", "org": org, "fields": fields}))?;
+    let mut random = [0; 16];
+    keyfile::random(&mut random);
+    let id = uuid::Builder::from_random_bytes(random).into_uuid();
+    let setting = Setting {
+        origin: visit.origin(),
+        stream: StreamId::new("access", id).map_err(|error| Fault::failed("查阅记录", &error))?,
+        head: None,
+        signers: vec![Signer { role, key: key.name().to_owned() }],
+        declared_at: local::china_time(local::clock().now()),
+    };
+    let prepared = prepare(&command, &setting, &mut keyfile::random)?;
+    let signed = SignedStatement::sign(&prepared.statement, &[key]).map_err(|error| Fault::failed("签名", &error))?;
+    let access = prepared.into_submission(signed.note.to_string());
+    visit.post(&format!("{ROOT}readings"), &id.to_string(), &access)
+}
+
+/// Whether every field is what the statement committed to.
+///
+/// # Errors
+/// The first field that is not, in Chinese.
+pub fn check(text: &str) -> Result<(), String> {
+    let content: Value = serde_json::from_str(text).map_err(|error| format!("应答读不出来：{error}"))?;
+    let signed = SignedStatement::parse(content["note"].as_str().unwrap_or_default());
+    let statement = signed.map_err(|error| format!("给出的声明不成声明：{error}"))?.statement;
+    for field in content["fields"].as_array().into_iter().flatten() {
+        // A cell of a list is bound by its row, which is public.
+        let Some(number) = field["slot"].as_u64().and_then(|slot| u8::try_from(slot).ok()) else { continue };
+        let name = field["name"].as_str().unwrap_or_default().to_owned();
+        let wrong = || format!("「{name}」与声明里的封存值不符");
+        let salt: Digest = serde_json::from_value(field["salt"].clone()).map_err(|_| wrong())?;
+        let path: Vec<Digest> = serde_json::from_value(field["path"].clone()).map_err(|_| wrong())?;
+        let tier = serde_json::from_value(field["tier"].clone()).map_err(|_| wrong())?;
+        let value = field["value"].clone();
+        let opening = Opening { slot: number, salt: *salt.as_bytes(), tier, name: name.clone(), value };
+        let commitment = slot::commit(&statement.origin, &statement.stream, statement.revision, &opening);
+        let commitment = commitment.map_err(|_| wrong())?;
+        if !slot::verify_path(&statement.slots, number, &commitment, &path) {
+            return Err(wrong());
+        }
+    }
+    Ok(())
+}
