@@ -32,7 +32,8 @@ use tokio::task::JoinSet;
 use crate::{
     error::StoreError,
     reader::{ReadStore, StoredEntry, parse_entry, teaches, with_recorded},
-    sqlite, sqlite_sealed,
+    sqlite,
+    sqlite_sealed::{self, Placed},
     vault::{Tag, Vault},
 };
 
@@ -43,8 +44,6 @@ use streams::SealedStreams;
 
 /// Entries that are read at a time.
 const PAGE: u64 = 256;
-/// Places of sealed events that are read at a time: as many as a period has leaves.
-const PLACES: u64 = 1 << 16;
 /// Subjects with keys that are read at a time.
 const SUBJECTS: u64 = 1_024;
 /// Rows without an owner that are listed.
@@ -304,35 +303,40 @@ impl Audit<'_> {
 
     /// The events of a period: those that follow the last period's, in the order of receipt.
     async fn planted(&mut self, entry: &Entry) -> Result<Vec<Planted>, StoreError> {
-        let rows = sqlite_sealed::load_places(&mut *self.store.connection().await?, self.next_place, PLACES).await?;
         let mut events = Vec::new();
-        let mut settled = true;
-        for row in rows {
-            match row.period {
-                Some((index, leaf, path)) if index == entry.index => {
-                    if entry.recorded_at > row.deadline {
-                        let problem = Problem::new(Category::Late, "入账的时段晚于承诺的期限");
-                        self.found.event(row.seq, problem.of("deadline"));
-                    }
-                    events.push(Planted { seq: row.seq, commitment: row.commitment, leaf, path });
-                }
-                Some((index, ..)) if index < entry.index && settled => {
-                    let problem = Problem::new(Category::Period, format!("写明的第 {index} 号条目不是它的封存时段"));
-                    self.found.event(row.seq, problem.of("period"));
-                }
-                Some((index, ..)) if index < entry.index => {}
-                // Not in a period yet, or in a later one: nothing after it can be in this one, but for tampering,
-                // which then shows.
-                _ => {
-                    settled = false;
-                    continue;
-                }
-            }
-            if settled {
+        loop {
+            let from = self.next_place;
+            let rows = sqlite_sealed::load_places(&mut *self.store.connection().await?, from, PAGE).await?;
+            // A period takes in all that wait. What comes after the last one that is in it waits for a later period.
+            let settled = |row: &Placed| row.period.as_ref().is_some_and(|(index, ..)| *index <= entry.index);
+            let Some(last) = rows.iter().rposition(settled) else { return Ok(events) };
+            let more = last + 1 == rows.len();
+            for row in rows.into_iter().take(last + 1) {
                 self.next_place = row.seq + 1;
+                events.extend(self.plant(entry, row));
+            }
+            if !more {
+                return Ok(events);
             }
         }
-        Ok(events)
+    }
+
+    /// One event that must be in this period.
+    fn plant(&mut self, entry: &Entry, row: Placed) -> Option<Planted> {
+        let Placed { seq, commitment, deadline, period } = row;
+        let elsewhere = match period {
+            Some((index, leaf, path)) if index == entry.index => {
+                if entry.recorded_at > deadline {
+                    let problem = Problem::new(Category::Late, "入账的时段晚于承诺的期限");
+                    self.found.event(seq, problem.of("deadline"));
+                }
+                return Some(Planted { seq, commitment, leaf, path });
+            }
+            Some((index, ..)) => format!("写明的第 {index} 号条目不是它的封存时段"),
+            None => "比它晚收到的已经入账，它没有".to_owned(),
+        };
+        self.found.event(seq, Problem::new(Category::Period, elsewhere).of("period"));
+        None
     }
 
     /// What shows only when everything was read.
@@ -369,7 +373,7 @@ impl Audit<'_> {
     async fn unplaced(&mut self) -> Result<(), StoreError> {
         let mut from = self.next_place;
         loop {
-            let rows = sqlite_sealed::load_places(&mut *self.store.connection().await?, from, PLACES).await?;
+            let rows = sqlite_sealed::load_places(&mut *self.store.connection().await?, from, PAGE).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             from = last.seq + 1;
             for row in rows {
