@@ -211,14 +211,17 @@ pub fn schemas() -> Map<String, Value> {
         ],
     );
     [
-        ("Matters", object("封存事项清单", &[("matters", list(reference("Matter")))])),
+        ("Matters", object("封存事项清单", &[("matters", list(reference("SealedMatter")))])),
         (
             "MatterEvents",
-            object("封存事项的经过", &[("matter", reference("Matter")), ("events", list(reference("MatterEvent")))]),
+            object(
+                "封存事项的经过",
+                &[("matter", reference("SealedMatter")), ("events", list(reference("SealedEvent")))],
+            ),
         ),
         ("Accesses", object("查阅记录清单", &[("accesses", list(reference("AccessRow")))])),
-        ("Matter", matter),
-        ("MatterEvent", event),
+        ("SealedMatter", matter),
+        ("SealedEvent", event),
         ("AccessRow", access),
     ]
     .into_iter()
