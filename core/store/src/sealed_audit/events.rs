@@ -177,17 +177,14 @@ impl Audit<'_> {
             self.found.event(seq, problem);
             return Ok(());
         }
-        let envelope = match &row.envelope {
-            Some(bytes) => match self.vault.open_envelope(tag, row.tier, &row.commitment, bytes) {
-                Ok(envelope) => envelope,
-                Err(_) => {
-                    let problem = Problem::new(Category::Commitment, "信封打不开，或不是当日收到的那一份");
-                    self.found.event(seq, problem.of("envelope"));
-                    return Ok(());
-                }
-            },
-            None => None,
+        let envelope = row.envelope.as_ref();
+        let envelope = envelope.map(|bytes| self.vault.open_envelope(tag, row.tier, &row.commitment, bytes));
+        let Ok(envelope) = envelope.transpose() else {
+            let problem = Problem::new(Category::Commitment, "信封打不开，或不是当日收到的那一份");
+            self.found.event(seq, problem.of("envelope"));
+            return Ok(());
         };
+        let envelope = envelope.flatten();
         self.report.enveloped += u64::from(envelope.is_some());
         let held = held(self.vault, &signed.statement, tag, std::mem::take(&mut row.values));
         let sealed = audit_sealed::openings(&held);
@@ -207,9 +204,9 @@ impl Audit<'_> {
             }
             None => Review::Missing,
         };
-        let (head, state) = self.streams.get(tag);
+        let (latest, state) = self.streams.get(tag);
         let context = Context { reviewed: review.reviewed(), ..Context::at(row.received_at, &self.world) };
-        let problems = audit_sealed::event(&event, &sealed, head, &state, &context);
+        let problems = audit_sealed::event(&event, &sealed, latest, &state, &context);
         let spot = Spot { tag, entry: None, at: row.as_of };
         for problem in problems {
             self.found.unless(problem, Some(seq), spot, &self.orders);
