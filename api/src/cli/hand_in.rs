@@ -63,7 +63,7 @@ pub struct Args {
 /// # Errors
 /// A command that is none, a server that does not answer or does not prove what it says, a file that exists.
 pub fn run(args: &Args) -> Outcome {
-    for file in [&args.out, &args.opening].into_iter().flatten().filter(|file| file.exists()) {
+    if let Some(file) = [&args.out, &args.opening].into_iter().flatten().find(|file| file.exists()) {
         return Err(Fault::usage(file.display().to_string(), "这个文件已经存在，没有提交"));
     }
     let command = command(&args.file)?;

@@ -195,8 +195,8 @@ pub fn is_valid_at(path: &Path, time: DateTime<Utc>) -> Result<bool, TlsError> {
         use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
         matches!(error, Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. })
     };
-    let verified = verifier.verify_server_cert(first, others, &name, &[], since);
-    Ok(!matches!(verified, Err(rustls::Error::InvalidCertificate(error)) if out_of_time(&error)))
+    let outcome = verifier.verify_server_cert(first, others, &name, &[], since);
+    Ok(!matches!(outcome, Err(rustls::Error::InvalidCertificate(error)) if out_of_time(&error)))
 }
 
 /// Year, month and day, each in its calendar's bounds.

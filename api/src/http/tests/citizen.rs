@@ -234,7 +234,7 @@ async fn a_late_recommendation_is_refused_with_a_receipt_that_verifies() {
     let receipt = office.town.say("vacancy.announced.v1", |_| {}).await;
     office.town.catch_up().await;
     let vacancy = office.town.stream_of(receipt.index).await;
-    office.town.fixture.clock.advance(Duration::from_secs(40 * 86_400));
+    office.town.fixture.clock.advance(Duration::from_hours(40 * 24));
     let command = json!({"kind": "vacancy.recommended.v1", "org": COUNTY, "fields": {
         "vacancy": vacancy, "post": 0, "channel": "citizen", "standing": "resident", "recommender": "周柏舟(虚构)",
         "candidate": "叶青田(虚构)", "reason": CANARY}});
