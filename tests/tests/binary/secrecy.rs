@@ -219,6 +219,10 @@ fn two_worlds_with_the_same_commitments_give_byte_identical_public_answers() {
     assert_eq!(pages.len(), other_pages.len());
     for ((path, status, body), (_, other_status, other_body)) in pages.iter().zip(&other_pages) {
         assert_eq!(status, other_status, "{path}");
+        // A new challenge at each call, in one world as well.
+        if path == "/api/v1/work" {
+            continue;
+        }
         // The port, and how long a search took, differ from run to run of one world as well.
         let plain = |body: &[u8], address: &str| {
             let text = String::from_utf8_lossy(body).replace(address, "");
