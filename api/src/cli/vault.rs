@@ -380,6 +380,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_command_gives_the_master_key_and_one_that_fails_or_prints_something_else_is_said_so() {
+        let print = |text: &str| ["printf".to_owned(), format!("{text}\\n")];
+        let key = Digest::from_bytes([7; 32]).to_string();
+        assert_eq!(from_command(&print(&format!("3 {key}"))).unwrap().epoch(), 3);
+        for wrong in [key.as_str(), "0 short", "x y", ""] {
+            let fault = from_command(&print(wrong)).unwrap_err();
+            assert!(fault.to_string().contains("vault_key_command"), "{fault}");
+            assert!(!fault.to_string().contains(&key), "a key is never repeated");
+        }
+        assert!(from_command(&["false".to_owned()]).is_err());
+        assert!(from_command(&["/no/such/program".to_owned()]).is_err());
+        assert!(from_command(&[]).is_err());
+    }
+
+    #[test]
     fn backups_from_before_the_rotation_go_and_other_files_stay() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["vault-20260301T000000Z.db", "vault-20260309T000000Z.db", "vault-note.txt", "letter.db"] {

@@ -227,3 +227,38 @@ async fn destroyed_keys_open_nothing_and_leave_no_wrap_in_any_file() {
     assert!(opened.erased && opened.slots.is_empty());
     verifies(&fixture).await;
 }
+
+#[tokio::test]
+async fn a_sealed_statement_that_is_replayed_is_recorded_once() {
+    let mut fixture = town().await;
+    let submission = fixture.opening(&access(LETTER, "看"), &[("publisher", "丙")]);
+    fixture.ledger.hand_in(Some("one".into()), submission.clone()).await.unwrap();
+    for key in [Some("another".to_owned()), None] {
+        let replayed = fixture.ledger.hand_in(key, submission.clone()).await;
+        assert_eq!(refusal(replayed).code(), "stream_exists");
+    }
+    assert_eq!(fixture.ledger.sealed_reader().unwrap().events(0, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn many_sealed_submissions_at_once_are_all_promised_and_all_in_the_period() {
+    let mut fixture = town().await;
+    let submissions: Vec<_> = (0..200)
+        .map(|number| fixture.opening(&access(LETTER, &format!("第 {number} 次")), &[("publisher", "丙")]))
+        .collect();
+    let ledger = fixture.ledger.clone();
+    let answers = crate::testing::all(submissions.into_iter().map(|submission| {
+        let ledger = ledger.clone();
+        async move { ledger.hand_in(None, submission).await.unwrap().promise().unwrap() }
+    }))
+    .await;
+    fixture.ledger.end_period().await.unwrap();
+    let reader = fixture.ledger.sealed_reader().unwrap();
+    let mut leaves = std::collections::BTreeSet::new();
+    for promised in answers {
+        let event = reader.by_commitment(&promised.commitment).await.unwrap().unwrap();
+        assert!(leaves.insert(event.proof().unwrap().leaf), "no two events share a leaf");
+    }
+    assert_eq!(leaves.len(), 200);
+    verifies(&fixture).await;
+}
