@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use gongkai_domain::{
-    Command, Context, Head, Prepared, Proposal, Recorded, Refusal, Reviewed, Role, Setting, State, Submission, Target,
+    Command, Context, Head, Named, Prepared, Proposal, Recorded, Refusal, Role, Setting, State, Submission, Target,
     World, event,
     field::SealingKey,
     judge,
@@ -125,9 +125,9 @@ impl Memory {
         let statement = proposal.statement;
         let number = proposal.kind.target(&statement.body).and_then(|index| usize::try_from(index).ok());
         let target = number.and_then(|number| self.targets.get(number));
-        let review = procedure::named(proposal).and_then(|review| self.states.get(&review));
-        let reviewed = review.and_then(|(state, _)| state.get()).map_or(Reviewed::Missing, Reviewed::Found);
-        let context = Context { target, reviewed, erasable: Some(true), ..Context::at(now, &self.world) };
+        let named = proposal.named().and_then(|review| self.states.get(&review));
+        let named = Named::of(named.map(|(state, _)| state));
+        let context = Context { target, named, erasable: Some(true), ..Context::at(now, &self.world) };
         let verifiers = judge::judge(proposal, head, &state, &context)?;
         checked.signed.verify(|name| verifiers.iter().find(|key| key.name() == name)).unwrap();
         let index = self.entries.len() as u64;

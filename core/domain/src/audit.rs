@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use crate::{
     calendar,
     command::Head,
-    event::{Context, Proposal, Reviewed, State, Target},
+    event::{Context, Named, Proposal, State, Target},
     field::{self, choices},
     finance, judge,
     kind::{self, Kind, disclosure, nomination, notice, pledge, registry, slot::Withdrawn},
@@ -236,7 +236,7 @@ impl<E: Evidence> Auditor<E> {
         let stream = self.streams.get(&statement.stream);
         let context = Context {
             target: target.as_ref(),
-            reviewed: Reviewed::NotVisible,
+            named: Named::NotVisible,
             period: period.as_ref(),
             erasable: None,
             ..Context::at(entry.recorded_at, self.world())

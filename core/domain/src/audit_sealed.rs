@@ -23,7 +23,6 @@ use crate::{
     field::{Column, choices},
     judge,
     kind::{self, Kind},
-    procedure::REFERENCE,
     refusal::Refusal,
     submission,
     vault::Opened,
@@ -334,17 +333,23 @@ fn line_cells(
     }
 }
 
-/// Whether a statement that passes gates has a review that permits it, as of the entry before.
-pub fn reviewed(proposal: &Proposal<'_>, context: &Context<'_>) -> Option<Problem> {
-    let refusal = judge::reviewed(proposal, context).err()?;
+/// Whether the sealed matter that a statement names permits it, as of the entry before: the review of what passes
+/// gates, the letter whose answer is published.
+pub fn named(proposal: &Proposal<'_>, context: &Context<'_>) -> Option<Problem> {
+    let refusal = judge::named(proposal, context).err()?;
+    let (category, unfit) = if proposal.kind.is_gated() {
+        (Category::Review, "所附的审核不在、没有走完，或说的不是这份内容")
+    } else {
+        (Category::Rule, "所据的封存事项不在，或不允许这样公开")
+    };
     let sentence = match &refusal {
-        Refusal::Field { .. } => "所附的审核不在、没有走完，或说的不是这份内容",
+        Refusal::Field { .. } | Refusal::State(_) => unfit,
         other => plain(other).0,
     };
-    let problem = Problem::new(Category::Review, format!("按当时的规则不应公开：{sentence}")).of(REFERENCE);
-    let named = proposal.sealed.iter().any(|opening| opening.name == REFERENCE);
-    // Which review it was is sealed itself.
-    Some(if named { problem } else { problem.unless(Lack::Sealed) })
+    let problem = Problem::new(category, format!("按当时的规则不应公开：{sentence}"));
+    let problem = problem.of(proposal.kind.names.unwrap_or_default());
+    // Which matter it was is sealed itself.
+    Some(if proposal.named().is_some() { problem } else { problem.unless(Lack::Sealed) })
 }
 
 /// A sealed event whose note opens.

@@ -8,12 +8,12 @@
 use std::{any::Any, borrow::Cow, fmt};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use gongkai_log::{Digest, Opening, Statement};
+use gongkai_log::{Digest, Opening, Statement, StreamId};
 use serde_json::{Map, Value};
 
 use crate::{
     envelope::Envelope,
-    kind::{Kind, review},
+    kind::Kind,
     refusal::Refusal,
     world::{Role, World},
 };
@@ -74,6 +74,12 @@ impl Proposal<'_> {
             return Ok(());
         }
         Err(Refusal::Cosigners { role: role.label().into(), needed, got, rule: because.into() })
+    }
+
+    /// The sealed matter that it names and that decides whether it is permitted: the review of what passes gates, and
+    /// what its kind says ([`crate::kind::Payload::NAMES`]).
+    pub fn named(&self) -> Option<StreamId> {
+        self.text(self.kind.names?)?.parse().ok()
     }
 
     /// How many signers act in a role.
@@ -137,8 +143,8 @@ pub struct Context<'a> {
     pub world: &'a World,
     /// The entry that the proposal names, if it names one that exists.
     pub target: Option<&'a Target>,
-    /// The review that the proposal names ([`crate::procedure::named`]).
-    pub reviewed: Reviewed<'a>,
+    /// The sealed matter that the proposal names ([`Proposal::named`]).
+    pub named: Named<'a>,
     /// Root of the period that the proposal names, if it names one.
     pub period: Option<&'a Digest>,
     /// Whether there is something sealed to erase; `None` where that is not visible.
@@ -146,21 +152,28 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// Nothing but clock and registry: no target, no review, nothing to erase.
+    /// Nothing but clock and registry: no target, nothing sealed that is named, nothing to erase.
     pub fn at(now: DateTime<Utc>, world: &'a World) -> Self {
-        Self { now, world, target: None, reviewed: Reviewed::Missing, period: None, erasable: Some(false) }
+        Self { now, world, target: None, named: Named::Missing, period: None, erasable: Some(false) }
     }
 }
 
-/// The state of a review, as far as it can be seen.
+/// The state of a sealed matter that a proposal names, as far as it can be seen.
 #[derive(Clone, Copy, Debug)]
-pub enum Reviewed<'a> {
+pub enum Named<'a> {
     /// There is no vault here: an auditor's view, never the writer's. Only what is public is judged.
     NotVisible,
     /// None is named, or there is none of that name.
     Missing,
     /// It stands so.
-    Found(&'a review::State),
+    Found(&'a State),
+}
+
+impl<'a> Named<'a> {
+    /// What a look-up gave.
+    pub fn of(state: Option<&'a State>) -> Self {
+        state.map_or(Self::Missing, Self::Found)
+    }
 }
 
 /// State of a stream, of whichever family.

@@ -11,8 +11,8 @@ use gongkai_log::{Statement, StreamId, VerifierKey};
 
 use crate::{
     command::Head,
-    event::{Context, Proposal, Recorded, Reviewed, State},
-    kind::{self, Kind},
+    event::{Context, Named, Proposal, Recorded, State},
+    kind::{self, Kind, review},
     procedure,
     refusal::Refusal,
     world::{Role, World},
@@ -124,7 +124,7 @@ pub fn judge(
     let keys = authority(proposal.statement, proposal.kind, context.world)?;
     not_in_future(proposal.statement, context.now)?;
     (proposal.kind.decide)(state, proposal, context)?;
-    reviewed(proposal, context)?;
+    named(proposal, context)?;
     addressed(proposal, context.world)?;
     Ok(keys)
 }
@@ -148,7 +148,7 @@ fn addressed(proposal: &Proposal<'_>, world: &World) -> Result<(), Refusal> {
 ///
 /// A review publishes one statement once: its digest binds stream and revision, so another try fails on continuity.
 /// A statement that names a review where none is demanded is held to it.
-pub(crate) fn reviewed(proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
+fn reviewed(proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
     if !proposal.kind.is_gated() {
         return Ok(());
     }
@@ -159,12 +159,32 @@ pub(crate) fn reviewed(proposal: &Proposal<'_>, context: &Context<'_>) -> Result
         procedure::cosigned(demanded, proposal, world)?;
     }
     let refused = |reason: &str| Err(Refusal::field(procedure::REFERENCE, "审核编号", reason));
-    match (context.reviewed, procedure::named(proposal)) {
-        (Reviewed::NotVisible, _) => Ok(()),
-        (_, None) if demanded.is_none() => Ok(()),
-        (_, None) => refused("须先经审核、审批，并写明审核编号"),
-        (Reviewed::Missing, Some(_)) => refused("没有这项审核"),
-        (Reviewed::Found(review), Some(_)) => review.permits(proposal, demanded.map(|d| d.procedure), world),
+    let review = match (context.named, proposal.named()) {
+        (Named::NotVisible, _) => return Ok(()),
+        (_, None) if demanded.is_none() => return Ok(()),
+        (_, None) => return refused("须先经审核、审批，并写明审核编号"),
+        (Named::Missing, Some(_)) => None,
+        (Named::Found(state), Some(_)) => state.get::<review::State>(),
+    };
+    match review {
+        Some(review) => review.permits(proposal, demanded.map(|d| d.procedure), world),
+        None => refused("没有这项审核"),
+    }
+}
+
+/// Judges a statement by the sealed matter that it names, where the vault is: a review, a letter.
+pub(crate) fn named(proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
+    if proposal.kind.is_gated() {
+        return reviewed(proposal, context);
+    }
+    let (Some(field), Some(_)) = (proposal.kind.names, proposal.named()) else { return Ok(()) };
+    match context.named {
+        Named::NotVisible => Ok(()),
+        Named::Found(state) => (proposal.kind.decide_named)(state, proposal),
+        Named::Missing => {
+            let label = proposal.kind.field(field).map_or(field, |field| field.label);
+            Err(Refusal::field(field, label, kind::NOT_THERE))
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub mod vault;
 pub mod world;
 
 pub use command::{Command, Head, Prepared, Setting, prepare};
-pub use event::{Context, Proposal, Recorded, Reviewed, State, Target};
+pub use event::{Context, Named, Proposal, Recorded, State, Target};
 pub use kind::{KINDS, Kind};
 pub use master::Master;
 pub use refusal::Refusal;

@@ -31,7 +31,7 @@ use serde_json::json;
 use crate::{
     event::Proposal,
     field::{Field, Place, Shape, choices},
-    kind::{self, registry::Level, review},
+    kind::{self, registry::Level},
     refusal::Refusal,
     rules::{Rule, RuleCode},
     world::{Role, World},
@@ -263,20 +263,6 @@ pub fn demanded(world: &World, kind: &str, org: &str, on: NaiveDate) -> Option<D
     let level = world.organization(org)?.level;
     let binds = scheme(rule.value).is_none_or(|scheme| scheme.levels.contains(&level));
     binds.then(|| Demanded { procedure: Procedure::of(level), rule })
-}
-
-/// The review that a proposal names: of a gated statement its own, of a new review the one that was returned.
-///
-/// Whoever builds a [`crate::Context`] looks its state up and hands it in.
-pub fn named(proposal: &Proposal<'_>) -> Option<StreamId> {
-    let name = if proposal.kind.is_gated() {
-        REFERENCE
-    } else if proposal.kind.name == review::SUBMITTED {
-        review::PREVIOUS
-    } else {
-        return None;
-    };
-    proposal.text(name)?.parse().ok()
 }
 
 /// Whose key a signer's is; `None` for the ledger's own and for one that nobody knows.

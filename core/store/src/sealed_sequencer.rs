@@ -8,11 +8,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use gongkai_domain::{
-    Context, Head, Recorded, Reviewed, State, event, judge,
-    kind::{erasure, review},
-    procedure,
-};
+use gongkai_domain::{Context, Head, Named, Recorded, event, judge, kind::erasure};
 use gongkai_log::{
     Digest, Entry, Promise, SealedPeriod, SignedStatement, merkle, note,
     sealed::{self, PERIOD_LEAVES},
@@ -108,12 +104,12 @@ impl<S: EventStore> Sequencer<S> {
         }
     }
 
-    /// Makes the sealed streams of a batch present, its own and the reviews that it names.
+    /// Makes the sealed streams of a batch present, its own and those that it names.
     pub(crate) async fn look_up_sealed(&mut self, items: &[Item]) -> Result<(), StoreError> {
         let Some(vault) = self.settings.vault.clone() else { return Ok(()) };
         let own = items.iter().filter(|item| item.is_sealed()).map(|item| item.statement().stream.clone());
-        let reviews = items.iter().filter_map(|item| procedure::named(&item.admitted.checked.proposal()));
-        let names: BTreeMap<_, _> = own.chain(reviews).map(|stream| (stream.to_string(), stream)).collect();
+        let named = items.iter().filter_map(|item| item.admitted.checked.proposal().named());
+        let names: BTreeMap<_, _> = own.chain(named).map(|stream| (stream.to_string(), stream)).collect();
         let missing = self.sealed_streams.missing(names.keys().cloned());
         if missing.is_empty() {
             return Ok(());
@@ -165,11 +161,11 @@ impl<S: EventStore> Sequencer<S> {
         };
         let (head, state) = stream.clone();
         let proposal = admitted.checked.proposal();
-        let review = match self.sealed_streams.review(&proposal) {
-            Ok(review) => review,
+        let named = match self.sealed_streams.named(&proposal) {
+            Ok(named) => named,
             Err(error) => return Ok(Err(SubmitError::Storage(error))),
         };
-        let context = Context { reviewed: reviewed(review.as_ref()), ..Context::at(draft.now, &self.world) };
+        let context = Context { named: Named::of(named.as_ref()), ..Context::at(draft.now, &self.world) };
         let judged = judge::judge(&proposal, head, &state, &context);
         if let Err(refusal) = judged.and_then(|keys| admitted.signed_by(&keys)) {
             return Ok(Err(refusal.into()));
@@ -282,11 +278,6 @@ impl<S: EventStore> Sequencer<S> {
         let head = LogHead { size: index + 1, entry_hash: Digest::of(&bytes), edge, recorded_at: now };
         Ok((head, NewEntry { bytes, period: Some(period), ..NewEntry::default() }))
     }
-}
-
-/// What a decision may know of a review that was looked up.
-pub(crate) fn reviewed(state: Option<&State>) -> Reviewed<'_> {
-    state.and_then(State::get::<review::State>).map_or(Reviewed::Missing, Reviewed::Found)
 }
 
 /// Puts the events at random leaves and decoys everywhere else.

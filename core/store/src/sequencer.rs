@@ -16,7 +16,7 @@ use std::{
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, TimeDelta, Utc};
 use gongkai_domain::{
-    Checked, Command, Context, Head, Recorded, Refusal, Setting, World, judge,
+    Checked, Command, Context, Head, Named, Recorded, Refusal, Setting, World, judge,
     kind::{self, erasure, slot::Withdrawn},
     prepare,
 };
@@ -35,7 +35,7 @@ use crate::{
     ledger::{Accepted, LedgerKeys, Receipt, Settings, Shared},
     publisher::Signal,
     reader::{ReadStore, chain, parse_entry, teaches},
-    sealed_sequencer::{reviewed, vault_store},
+    sealed_sequencer::vault_store,
     streams::Streams,
     vault::KeyEntry,
     withdrawal::Withdrawable,
@@ -129,7 +129,7 @@ impl Draft {
 
 /// What a proposal names outside its own stream.
 #[derive(Default)]
-struct Named {
+struct LookedUp {
     target: Option<Withdrawable>,
     period: Option<Digest>,
     erasable: Option<Erased>,
@@ -401,7 +401,7 @@ impl<S: EventStore> Sequencer<S> {
             Ok(accepted) => accepted,
             Err(error) => return Ok(Err(error)),
         };
-        let Named { target, erasable, .. } = named;
+        let LookedUp { target, erasable, .. } = named;
         if let (Some(target), Some(withdrawn)) = (target, kind::body::<Withdrawn>(&statement.kind, &statement.body)) {
             draft.withdraw(target, &withdrawn)?;
         }
@@ -410,9 +410,9 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// What a proposal names outside its own stream.
-    async fn name(&mut self, item: &Item, draft: &Draft) -> Result<Named, StoreError> {
+    async fn name(&mut self, item: &Item, draft: &Draft) -> Result<LookedUp, StoreError> {
         let statement = item.statement();
-        let mut named = Named::default();
+        let mut named = LookedUp::default();
         if let Some(index) = item.admitted.checked.kind.target(&statement.body) {
             match self.load_target(index, draft).await? {
                 Some(Found::Statement(target)) => named.target = Some(*target),
@@ -427,17 +427,17 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// Judges, seals, and takes the entry into draft, stream and world.
-    fn accept(&mut self, item: &Item, draft: &mut Draft, named: &Named) -> Answer {
+    fn accept(&mut self, item: &Item, draft: &mut Draft, named: &LookedUp) -> Answer {
         let admitted = &item.admitted;
         let signed = &admitted.checked.signed;
         let name = signed.statement.stream.to_string();
         let stream = self.streams.get_mut(&name).map_err(SubmitError::Storage)?;
         let target = named.target.as_ref().map(Withdrawable::target);
         let (proposal, now, world) = (admitted.checked.proposal(), draft.now, &self.world);
-        let review = self.sealed_streams.review(&proposal).map_err(SubmitError::Storage)?;
+        let sealed = self.sealed_streams.named(&proposal).map_err(SubmitError::Storage)?;
         let context = Context {
             target: target.as_ref(),
-            reviewed: reviewed(review.as_ref()),
+            named: Named::of(sealed.as_ref()),
             period: named.period.as_ref(),
             erasable: Some(named.erasable.is_some()),
             ..Context::at(now, world)

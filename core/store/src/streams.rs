@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use gongkai_domain::{Head, Proposal, State, judge, procedure};
+use gongkai_domain::{Head, Proposal, State, judge};
 
 use crate::{
     error::StoreError,
@@ -97,12 +97,12 @@ impl Streams {
         self.damaged.entry(stream.to_owned()).or_insert_with(|| error.into());
     }
 
-    /// The state of the review that a proposal names, if it was loaded and there is one.
-    pub(crate) fn review(&self, proposal: &Proposal<'_>) -> Result<Option<State>, Arc<StoreError>> {
-        let Some(name) = procedure::named(proposal).map(|stream| stream.to_string()) else { return Ok(None) };
+    /// The state of the sealed matter that a proposal names, if it was loaded and there is one.
+    pub(crate) fn named(&self, proposal: &Proposal<'_>) -> Result<Option<State>, Arc<StoreError>> {
+        let Some(name) = proposal.named().map(|stream| stream.to_string()) else { return Ok(None) };
         match self.damaged.get(&name) {
             Some(error) => Err(Arc::clone(error)),
-            None => Ok(self.young.get(&name).map(|stream| stream.1.clone())),
+            None => Ok(self.young.get(&name).filter(|stream| stream.0.is_some()).map(|stream| stream.1.clone())),
         }
     }
 

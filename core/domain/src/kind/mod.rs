@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::{
     event::{Context, Proposal, Recorded, State},
     field::{Field, ListRule, Place},
+    procedure::{self, REFERENCE},
     refusal::Refusal,
     world::{Role, World},
 };
@@ -263,7 +264,21 @@ pub trait Payload: Described + 'static {
     fn target(&self) -> Option<u64> {
         None
     }
+
+    /// The field that names a sealed matter on which it depends whether this is permitted.
+    const NAMES: Option<&'static str> = None;
+
+    /// Judges a proposal by the sealed matter that it names, where the vault is.
+    ///
+    /// # Errors
+    /// The [`Refusal`] that the author gets.
+    fn decide_named(&self, _named: &State, _proposal: &Proposal<'_>) -> Result<(), Refusal> {
+        Ok(())
+    }
 }
+
+/// Why a sealed matter that is named cannot be: it is not there, or nobody who asks may know of it.
+pub(crate) const NOT_THERE: &str = "没有这件事项";
 
 /// How a sealed event may be handed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -321,9 +336,12 @@ pub struct Kind {
     pub told: &'static [&'static str],
     /// Whether it teaches the world, so that replay of the registry needs it.
     pub teaches: bool,
+    /// The field that names a sealed matter on which it depends whether this is permitted.
+    pub names: Option<&'static str>,
     /// A command with made-up content.
     pub sample: fn() -> Value,
     pub(crate) decide: fn(&State, &Proposal<'_>, &Context<'_>) -> Result<(), Refusal>,
+    pub(crate) decide_named: fn(&State, &Proposal<'_>) -> Result<(), Refusal>,
     pub(crate) evolve: fn(State, &Recorded<'_>) -> State,
     pub(crate) learn: fn(&mut World, &Recorded<'_>),
     pub(crate) authority_org: fn(&Map<String, Value>, &str) -> Option<String>,
@@ -353,8 +371,10 @@ impl Kind {
             follow_up: T::FOLLOW_UP,
             told: T::TOLD,
             teaches: T::TEACHES,
+            names: if procedure::is_gated(T::KIND, T::AUTHORS, T::SEALED) { Some(REFERENCE) } else { T::NAMES },
             sample: T::sample,
             decide: decide::<T>,
+            decide_named: decide_named::<T>,
             evolve: evolve::<T>,
             learn: learn::<T>,
             authority_org: authority_org::<T>,
@@ -429,6 +449,12 @@ fn decide<T: Payload>(state: &State, proposal: &Proposal<'_>, context: &Context<
     let payload = T::deserialize(&*proposal.fields())
         .map_err(|e| Refusal::Malformed { place: "body".into(), reason: e.to_string() })?;
     payload.decide(state, proposal, context)
+}
+
+fn decide_named<T: Payload>(named: &State, proposal: &Proposal<'_>) -> Result<(), Refusal> {
+    let payload = T::deserialize(&*proposal.fields())
+        .map_err(|e| Refusal::Malformed { place: "body".into(), reason: e.to_string() })?;
+    payload.decide_named(named, proposal)
 }
 
 /// A body that no longer parses leaves the state as it was: it was judged when it was recorded, and

@@ -12,11 +12,11 @@ use std::collections::BTreeSet;
 use gongkai_log::{Digest, StreamId, Tier};
 use serde_json::{Value, json};
 
-use super::{PUBLISHER, Payload, payload, sample_stream, sealed_stream};
+use super::{NOT_THERE, PUBLISHER, Payload, payload, sample_stream, sealed_stream};
 use crate::{
     command::{Command, Head, Prepared, Setting, prepare},
     draft::{Draft, Read},
-    event::{Context, Proposal, Recorded, Reviewed},
+    event::{self, Context, Proposal, Recorded},
     field::{PersonId, ReviewId},
     kind,
     procedure::{self, Gate, Procedure, REFERENCE, Step},
@@ -311,26 +311,12 @@ impl Submitted {
         }
         Ok(())
     }
-
-    fn check_previous(&self, org: &str, context: &Context<'_>) -> Result<(), Refusal> {
-        let refused = |reason: &str| Err(Refusal::field(PREVIOUS, "退回的审核", reason));
-        if self.previous.is_none() {
-            return Ok(());
-        }
-        match context.reviewed {
-            Reviewed::Missing => refused("没有这项审核"),
-            Reviewed::Found(previous) if previous.returned.is_none() => refused("这项审核没有退回"),
-            Reviewed::Found(previous) if previous.org != org || previous.target.as_ref() != Some(&self.target) => {
-                refused("这项审核说的是另一件事项")
-            }
-            Reviewed::NotVisible | Reviewed::Found(_) => Ok(()),
-        }
-    }
 }
 
 impl Payload for Submitted {
     type State = State;
     const OPENS: bool = true;
+    const NAMES: Option<&'static str> = Some(PREVIOUS);
 
     fn decide(&self, _: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         let (org, world) = (proposal.statement.org.as_str(), context.world);
@@ -339,8 +325,21 @@ impl Payload for Submitted {
         if self.procedure != suits {
             return Err(Refusal::field("procedure", "审核程序", format!("这一层级走{}", suits.label())));
         }
-        self.check_draft(proposal)?;
-        self.check_previous(org, context)
+        self.check_draft(proposal)
+    }
+
+    fn decide_named(&self, named: &event::State, proposal: &Proposal<'_>) -> Result<(), Refusal> {
+        let refused = |reason: &str| Err(Refusal::field(PREVIOUS, "退回的审核", reason));
+        match named.get::<State>() {
+            None => refused(NOT_THERE),
+            Some(previous) if previous.returned.is_none() => refused("这项审核没有退回"),
+            Some(previous)
+                if previous.org != proposal.statement.org || previous.target.as_ref() != Some(&self.target) =>
+            {
+                refused("这项审核说的是另一件事项")
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     fn evolve(self, _: State, event: &Recorded<'_>) -> State {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, FixedOffset, Utc};
 use gongkai_domain::{
-    Checked, Command, Context, Head, Prepared, Recorded, Refusal, Reviewed, Setting, State, Submission, Target, World,
+    Checked, Command, Context, Head, Named, Prepared, Recorded, Refusal, Setting, State, Submission, Target, World,
     clock::{self, Due},
-    envelope, event, judge, kind, prepare, procedure, submission,
+    envelope, event, judge, kind, prepare, submission,
     vault::TierSecret,
 };
 use gongkai_log::{Digest, KeyKind, SignedStatement, Signer, SigningKey, StreamId};
@@ -266,9 +266,9 @@ impl Ledger {
             None => (None, State::default()),
         };
         let target = checked.kind.target(&statement.body).and_then(|index| self.target(index));
-        let review = procedure::named(&checked.proposal()).and_then(|stream| self.streams.get(&stream));
-        let reviewed = review.and_then(|(_, state)| state.get()).map_or(Reviewed::Missing, Reviewed::Found);
-        let context = Context { target: target.as_ref(), reviewed, ..Context::at(self.now.to_utc(), &self.world) };
+        let named = checked.proposal().named().and_then(|stream| self.streams.get(&stream));
+        let named = Named::of(named.map(|(_, state)| state));
+        let context = Context { target: target.as_ref(), named, ..Context::at(self.now.to_utc(), &self.world) };
         let keys = judge::judge(&checked.proposal(), head, &state, &context)?;
         checked
             .signed

@@ -244,16 +244,51 @@ fn whom_a_letter_is_about_neither_handles_it_nor_heads_the_body_that_gets_it() {
 fn a_letter_is_published_masked_with_consent_and_never_an_accusation() {
     let mut ledger = Ledger::new();
     let stream = answered(&mut ledger);
-    assert!(ledger.state(&stream).get::<State>().unwrap().may_be_published().is_ok());
-    let published = |fields: Value| {
-        let command = with(sample("letter.published.v1", VILLAGE, None), &fields);
+    let published_of = |stream: &str, org: &str, fields: Value| {
+        let command = with(sample("letter.published.v1", org, None), &fields);
         with(command, &json!({"letter": stream}))
     };
+    let published = |fields: Value| published_of(&stream, VILLAGE, fields);
     assert_eq!(refused(ledger.village(&published(json!({"consent": false})))), "field");
     assert_eq!(refused(ledger.village(&published(json!({"class": "accusation"})))), "field");
     assert_eq!(refused(ledger.citizen(&published(json!({})))), "wrong_author");
     let shown = ledger.village(&published(json!({}))).unwrap();
     assert_ne!(shown, stream, "the public stream is another one");
-    let secret = received(&mut ledger, "opinion");
-    assert!(ledger.state(&secret).get::<State>().unwrap().may_be_published().is_err());
+}
+
+#[test]
+fn what_is_published_is_measured_by_the_letter_that_it_names() {
+    let mut ledger = Ledger::new();
+    let published = |letter: &str, fields: Value| {
+        let command = with(sample("letter.published.v1", VILLAGE, None), &fields);
+        with(command, &json!({"letter": letter}))
+    };
+    let reason = |answer: Result<String, gongkai_domain::Refusal>| answer.unwrap_err().to_string();
+    let waiting = received(&mut ledger, "appeal");
+    ledger.at("2026-04-02");
+    assert!(reason(ledger.village(&published(&waiting, json!({})))).contains("还没有答复"));
+    let unwilling = {
+        ledger.at("2026-03-10");
+        let stream = ledger.citizen(&with(letter("appeal"), &json!({"consent_to_publish": false}))).unwrap();
+        ledger.at("2026-03-12");
+        ledger
+            .village(&step("registered", VILLAGE, &stream, &json!({"class": "appeal", "consent_to_publish": false})))
+            .unwrap();
+        ledger.at("2026-04-02");
+        ledger.village(&step("answered", VILLAGE, &stream, &json!({}))).unwrap();
+        stream
+    };
+    assert!(reason(ledger.village(&published(&unwilling, json!({})))).contains("没有同意"));
+    let nobodys = "letter/5ea1ed00-0000-4000-8000-00000000ffff";
+    assert!(reason(ledger.village(&published(nobodys, json!({})))).contains("没有这件事项"));
+    ledger.at("2026-03-10");
+    let willing = answered(&mut ledger);
+    let elsewhere = with(sample("letter.published.v1", TOWNSHIP, None), &json!({"letter": willing}));
+    assert!(
+        reason(ledger.say(&elsewhere, &[("publisher", "officer")])).contains("没有这件事项"),
+        "another body's letter"
+    );
+    assert!(reason(ledger.village(&published(&willing, json!({"class": "opinion"})))).contains("类别"));
+    assert!(reason(ledger.village(&published(&willing, json!({"received_on": "2026-03-01"})))).contains("日期"));
+    ledger.village(&published(&willing, json!({}))).unwrap();
 }

@@ -10,7 +10,7 @@ use gongkai_domain::{
 };
 use gongkai_log::{SignedStatement, Statement};
 
-use super::{Audit, found::Spot, statements::Review};
+use super::{Audit, found::Spot, statements::Matter};
 use crate::{
     error::StoreError,
     event_store::{RawSealed, SealedValue},
@@ -189,7 +189,7 @@ impl Audit<'_> {
         let held = held(self.vault, &signed.statement, tag, std::mem::take(&mut row.values));
         let sealed = audit_sealed::openings(&held);
         let event = Event { signed, commitments: &row.commitments, held: &held, envelope: envelope.as_ref() };
-        let review = match kind::find(&signed.statement.kind) {
+        let matter = match kind::find(&signed.statement.kind) {
             Some(kind) => {
                 let statement = &signed.statement;
                 let proposal = Proposal {
@@ -200,12 +200,12 @@ impl Audit<'_> {
                     lines: &[],
                     envelope: envelope.as_ref(),
                 };
-                self.review(&proposal, row.as_of).await?
+                self.named(&proposal, row.as_of).await?
             }
-            None => Review::Missing,
+            None => Matter::Missing,
         };
         let (latest, state) = self.streams.get(tag);
-        let context = Context { reviewed: review.reviewed(), ..Context::at(row.received_at, &self.world) };
+        let context = Context { named: matter.named(), ..Context::at(row.received_at, &self.world) };
         let problems = audit_sealed::event(&event, &sealed, latest, &state, &context);
         let spot = Spot { tag, entry: None, at: row.as_of };
         for problem in problems {

@@ -1,19 +1,18 @@
-//! Public statements: what of them is sealed, and the review that let them be published.
+//! Public statements: what of them is sealed, and the sealed matter that let them be published.
 
 use gongkai_domain::{
-    Context, Proposal, Reviewed,
+    Context, Named, Proposal,
     audit_sealed::{self, Category, Problem, Published},
     event::State,
-    kind::{self, review},
-    procedure,
+    kind,
 };
 use gongkai_log::{Entry, List, Openings, Statement};
 
 use super::{Audit, events::held, found::Spot};
 use crate::{error::StoreError, event_store::SealedValue};
 
-/// A review as it was found.
-pub(super) enum Review {
+/// The sealed matter that a proposal names, as it was found.
+pub(super) enum Matter {
     /// None is named, or there is none.
     Missing,
     /// It was erased on record: nobody can tell any more.
@@ -22,13 +21,13 @@ pub(super) enum Review {
     Found(State),
 }
 
-impl Review {
+impl Matter {
     /// What a decision may know of it.
-    pub(super) fn reviewed(&self) -> Reviewed<'_> {
+    pub(super) fn named(&self) -> Named<'_> {
         match self {
-            Self::Missing => Reviewed::Missing,
-            Self::Erased => Reviewed::NotVisible,
-            Self::Found(state) => state.get::<review::State>().map_or(Reviewed::Missing, Reviewed::Found),
+            Self::Missing => Named::Missing,
+            Self::Erased => Named::NotVisible,
+            Self::Found(state) => Named::Found(state),
         }
     }
 }
@@ -54,33 +53,33 @@ impl Audit<'_> {
         for problem in audit_sealed::published(&Published { statement, openings, list, held: &held }) {
             self.found.unless(problem, None, spot, &self.orders);
         }
-        let Some(kind) = kind::find(&statement.kind).filter(|kind| kind.is_gated()) else { return Ok(()) };
+        let Some(kind) = kind::find(&statement.kind).filter(|kind| kind.names.is_some()) else { return Ok(()) };
         let sealed = audit_sealed::openings(&held);
         let openings = openings.map_or(&[][..], |openings| &openings.open);
         let proposal = Proposal { kind, statement, openings, sealed: &sealed, lines: &[], envelope: None };
-        let review = self.review(&proposal, entry.index).await?;
-        let context = Context { reviewed: review.reviewed(), ..Context::at(entry.recorded_at, &self.world) };
-        let excused = match audit_sealed::reviewed(&proposal, &context) {
+        let matter = self.named(&proposal, entry.index).await?;
+        let context = Context { named: matter.named(), ..Context::at(entry.recorded_at, &self.world) };
+        let excused = match audit_sealed::named(&proposal, &context) {
             Some(problem) => self.found.unless(problem, None, spot, &self.orders),
-            None => matches!(review, Review::Erased),
+            None => matches!(matter, Matter::Erased),
         };
         if excused {
-            let problem = Problem::new(Category::Unjudged, "所附的审核已依删除令删除，无法复核");
-            self.found.entry(entry.index, problem.of(procedure::REFERENCE));
+            let problem = Problem::new(Category::Unjudged, "所据的封存事项已依删除令删除，无法复核");
+            self.found.entry(entry.index, problem.of(kind.names.unwrap_or_default()));
         }
         Ok(())
     }
 
-    /// The review that a proposal names, as of the events that were audited; `at` entries were recorded then.
-    pub(super) async fn review(&mut self, proposal: &Proposal<'_>, at: u64) -> Result<Review, StoreError> {
-        let Some(stream) = procedure::named(proposal) else { return Ok(Review::Missing) };
+    /// The matter that a proposal names, as of the events that were audited; `at` entries were recorded then.
+    pub(super) async fn named(&mut self, proposal: &Proposal<'_>, at: u64) -> Result<Matter, StoreError> {
+        let Some(stream) = proposal.named() else { return Ok(Matter::Missing) };
         let tag = self.vault.tag(&stream);
         self.streams.obtain(self.store, self.vault, &[tag], self.events.next()).await?;
         let (head, state) = self.streams.get(tag);
         if head.is_some() {
-            return Ok(Review::Found(state));
+            return Ok(Matter::Found(state));
         }
         // It was there when this was recorded, and was erased after.
-        Ok(if self.orders.erases(tag, at) { Review::Erased } else { Review::Missing })
+        Ok(if self.orders.erases(tag, at) { Matter::Erased } else { Matter::Missing })
     }
 }

@@ -76,6 +76,11 @@ impl State {
         Self { org, received_on: Some(intake::received_on(event)), ..Self::default() }
     }
 
+    /// Whether a body has it, or decided it last.
+    pub(super) fn is_handled_by(&self, org: &str) -> bool {
+        self.org == org || self.reviewer.as_deref() == Some(org)
+    }
+
     /// Whether masked question and answer may be published.
     ///
     /// # Errors

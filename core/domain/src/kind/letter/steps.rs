@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock,
     event::{self, Context, Proposal, Recorded},
-    kind::{FollowUp, Payload, Secrecy, intake, sample_stream, sealed_stream},
+    kind::{FollowUp, NOT_THERE, Payload, Secrecy, intake, sample_stream, sealed_stream},
     refusal::Refusal,
     rules::RuleCode,
     world::{Role, World},
@@ -448,6 +448,7 @@ review!(
 impl Payload for Published {
     type State = Publication;
     const OPENS: bool = true;
+    const NAMES: Option<&'static str> = Some("letter");
 
     fn decide(&self, _: &Publication, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
         if !self.consent {
@@ -465,6 +466,19 @@ impl Payload for Published {
             return Err(Refusal::field("letter", "来信编号", "应是 letter/ 开头的事项编号"));
         }
         proposal.happened_by_then(self.answered_on, "answered_on", "答复日期")
+    }
+
+    fn decide_named(&self, named: &event::State, proposal: &Proposal<'_>) -> Result<(), Refusal> {
+        let letter = named.get::<State>().filter(|letter| letter.is_handled_by(&proposal.statement.org));
+        let Some(letter) = letter else { return Err(Refusal::field("letter", "来信编号", NOT_THERE)) };
+        letter.may_be_published()?;
+        if letter.class.is_some_and(|class| class != self.class) {
+            return Err(Refusal::field("class", "来信类别", "与这件来信的类别不同"));
+        }
+        if letter.passed.is_empty() && letter.received_on.is_some_and(|on| on != self.received_on) {
+            return Err(Refusal::field("received_on", "来信日期", "与收到这件来信的日期不同"));
+        }
+        Ok(())
     }
 
     fn evolve(self, _: Publication, _: &Recorded<'_>) -> Publication {
