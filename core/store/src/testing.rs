@@ -9,7 +9,7 @@
 use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use gongkai_domain::{Command, Master, Prepared, Refusal, Setting, Submission, prepare};
+use gongkai_domain::{Command, Master, Prepared, Refusal, Setting, Submission, envelope, prepare};
 use gongkai_log::{KeyKind, SignedStatement, Signer, SigningKey, StreamId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -310,6 +310,28 @@ impl Fixture {
         self.entropy = entropy;
         let (stream, text) = (prepared.statement.stream.clone(), prepared.text.clone());
         let accepted = self.ledger.hand_in(None, prepared.into_submission(text)).await?;
+        Ok((stream, accepted.promise().expect("a sealed event gets a promise")))
+    }
+
+    /// Hands in what somebody without a key encrypts to the receivers of the body that the command names.
+    pub async fn encrypted(&mut self, command: &Value) -> Result<(StreamId, Promised), SubmitError> {
+        let command = self.command(command);
+        let intake = Signer { role: "intake".into(), key: ledger_keys().intake.name().into() };
+        let now = self.clock.now();
+        let prepared = prepare_at(&command, None, vec![intake], now, &mut self.entropy);
+        let receivers = self.ledger.with_world(|world| world.receivers(&command.org).to_vec());
+        let to: Vec<_> = receivers
+            .iter()
+            .map(|receiver| envelope::To { receiver: &receiver.stream, key: &receiver.key, may_open: true })
+            .collect();
+        let entropy = &mut self.entropy;
+        let sealed =
+            envelope::seal(&prepared.statement, &prepared.openings, &to, &mut |buffer: &mut [u8]| entropy.fill(buffer));
+        let (envelope, hidden) = sealed.expect("somebody may open it");
+        let (stream, text) = (prepared.statement.stream.clone(), prepared.text.clone());
+        let mut submission = prepared.into_submission(text);
+        (submission.openings, submission.envelope) = (hidden, Some(envelope));
+        let accepted = self.ledger.hand_in(None, submission).await?;
         Ok((stream, accepted.promise().expect("a sealed event gets a promise")))
     }
 

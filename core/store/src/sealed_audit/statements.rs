@@ -2,7 +2,7 @@
 
 use gongkai_domain::{
     Context, Named, Proposal,
-    audit_sealed::{self, Category, Problem, Published},
+    audit_sealed::{self, Category, Content, Problem, Published},
     event::State,
     kind,
 };
@@ -44,11 +44,18 @@ impl Audit<'_> {
     ) -> Result<(), StoreError> {
         let tag = self.vault.tag(&statement.stream);
         self.report.values += values.len() as u64;
+        let mut is_broken = false;
         if !values.is_empty() {
             self.used.insert(tag);
-            self.vault.load_each(&[tag]).await?;
+            is_broken = self.vault.load_each(&[tag]).await?.contains(&tag);
         }
-        let held = held(self.vault, statement, tag, values);
+        let mut held = held(self.vault, statement, tag, values);
+        if is_broken {
+            // Its keys are there, and were changed: that is not a vault from before.
+            held.iter_mut()
+                .filter(|held| matches!(held.content, Content::NoKey))
+                .for_each(|held| held.content = Content::Bad);
+        }
         let spot = Spot { tag, entry: Some(entry.index), at: entry.index };
         for problem in audit_sealed::published(&Published { statement, openings, list, held: &held }) {
             self.found.unless(problem, None, spot, &self.orders);

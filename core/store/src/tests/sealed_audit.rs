@@ -328,6 +328,60 @@ async fn keys_that_nobody_needs_are_a_remark() {
 }
 
 #[tokio::test]
+async fn a_tampered_wrap_is_found_at_whatever_its_key_opened() {
+    let mut fixture = town().await;
+    access(&mut fixture).await;
+    sealed_pledge(&mut fixture).await;
+    fixture.ledger.shutdown().await;
+    let mut wraps = sqlx::SqliteConnection::connect(&fixture.layout().wraps().display().to_string()).await.unwrap();
+    let query = sqlx::query("UPDATE wraps SET wrap = zeroblob(length(wrap))");
+    assert!(query.execute(&mut wraps).await.unwrap().rows_affected() >= 2);
+    wraps.close().await.unwrap();
+    fixture.open().await.unwrap();
+    let findings = finds(&fixture, &[Category::Commitment]).await;
+    assert!(findings.iter().any(|finding| finding.sealed_event == Some(0)), "{findings:#?}");
+    assert!(findings.iter().any(|finding| finding.entry.is_some()), "{findings:#?}");
+    verifies(&fixture).await;
+}
+
+/// A body with one receiver, and an objection that was encrypted to it.
+async fn objected() -> Fixture {
+    let mut fixture = town().await;
+    let (key, person) = {
+        let key = gongkai_domain::vault::TierSecret::from_bytes(&[51; 32]).unwrap().key();
+        (gongkai_domain::field::SealingKey::from(&key).0, fixture.people["丁"].stream.to_string())
+    };
+    let appointed = json!({"kind": "receiver.appointed.v1", "org": COUNTY,
+        "fields": {"person": person, "sealing_key": key}});
+    fixture.submit(&appointed, &[("registrar", "甲"), ("registrar", "乙")]).await.unwrap();
+    let notice = "notice/018f0000-0000-7000-8000-000000000001";
+    let objection = json!({"kind": "notice.objected.v1", "org": COUNTY,
+        "fields": {"notice": notice, "real_name": false, "text": TEXT}});
+    fixture.encrypted(&objection).await.unwrap();
+    fixture
+}
+
+#[tokio::test]
+async fn what_is_encrypted_to_a_body_is_judged_by_what_can_be_seen_of_it() {
+    let fixture = objected().await;
+    let report = audit(&fixture).await;
+    assert_eq!((report.enveloped, report.breaches(), report.remarks()), (1, 0, 0), "{:#?}", report.findings);
+}
+
+#[tokio::test]
+async fn an_envelope_that_was_changed_or_taken_away_is_found() {
+    let fixture = objected().await;
+    tamper(&fixture, &["UPDATE sealed_events SET envelope = zeroblob(length(envelope)) WHERE envelope IS NOT NULL"])
+        .await;
+    let findings = finds(&fixture, &[Category::Commitment]).await;
+    assert_eq!((findings[0].sealed_event, findings[0].field.as_deref()), (Some(0), Some("envelope")));
+    let fixture = objected().await;
+    tamper(&fixture, &["UPDATE sealed_events SET envelope = NULL WHERE envelope IS NOT NULL"]).await;
+    let findings = finds(&fixture, &[Category::Missing]).await;
+    assert_eq!((findings[0].sealed_event, findings[0].field.as_deref()), (Some(0), Some("slots")));
+}
+
+#[tokio::test]
 async fn what_a_lost_vault_held_can_still_be_counted() {
     let fixture = busy().await;
     assert_eq!(sealed_audit::count(fixture.ledger.reader()).await.unwrap(), (4, 3));
