@@ -3,6 +3,8 @@
 //! It opens what it is asked for and decides nothing: whoever calls it has a clearance, and the access on
 //! record. What was erased is said to be erased; what cannot be opened and was not erased is a fault.
 
+use std::collections::HashMap;
+
 use gongkai_domain::Head;
 use gongkai_log::{Content, Digest, StreamId, sealed::PERIOD_LEAVES};
 
@@ -94,6 +96,22 @@ impl SealedReader {
         let rows = sqlite_sealed::load_by_tag(&mut connection, &[tag.0]).await?;
         drop(connection);
         self.open(rows).await
+    }
+
+    /// The events of several different sealed streams, each in order, as [`Self::stream`] gives them one by one.
+    ///
+    /// # Errors
+    /// [`VaultFault`].
+    pub async fn streams(&self, streams: &[&StreamId]) -> Result<Vec<Vec<SealedEvent>>, VaultFault> {
+        let tags: Vec<[u8; 16]> = streams.iter().map(|stream| self.vault.tag(stream).0).collect();
+        let mut connection = self.reader.connection().await?;
+        let rows = sqlite_sealed::load_by_tag(&mut connection, &tags).await?;
+        drop(connection);
+        let mut events: HashMap<[u8; 16], Vec<SealedEvent>> = HashMap::new();
+        for event in self.open(rows).await? {
+            events.entry(event.row.tag).or_default().push(event);
+        }
+        Ok(tags.iter().map(|tag| events.remove(tag).unwrap_or_default()).collect())
     }
 
     /// The latest statement of a sealed stream.

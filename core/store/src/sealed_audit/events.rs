@@ -112,6 +112,7 @@ impl Audit<'_> {
         let (seq, tag) = (row.seq, Tag(row.tag));
         let spot = Spot { tag, entry: None, at: row.as_of };
         if row.note.is_none() {
+            self.tallies.unread();
             self.report.erased += 1;
             let problem = Problem::new(Category::Missing, "正文不在限阅库里，也没有删除令").of("note");
             self.found.unless(problem.unless(Lack::Sealed), Some(seq), spot, &self.orders);
@@ -121,23 +122,22 @@ impl Audit<'_> {
         // The cache may have dropped them since the page was read.
         self.vault.load_each(&[tag]).await?;
         match self.vault.open_note(&row) {
-            Ok(Some((_, signed))) => self.opened(&mut row, &signed).await,
+            Ok(Some((_, signed))) => return self.opened(&mut row, &signed).await,
             Ok(None) if self.events.broken.contains(&tag) => {
                 let problem = Problem::new(Category::Commitment, "它的数据密钥被改过，打不开").of("wraps");
                 self.found.event(seq, problem);
-                Ok(())
             }
             Ok(None) => {
                 let problem = Problem::new(Category::Key, "限阅库里没有打开正文的数据密钥，也没有删除记录");
                 self.found.unless(problem.of("note").unless(Lack::Sealed), Some(seq), spot, &self.orders);
-                Ok(())
             }
             Err(_) => {
                 let problem = Problem::new(Category::Commitment, "正文打不开，或不是当日承诺的那一份");
                 self.found.event(seq, problem.of("note"));
-                Ok(())
             }
         }
+        self.tallies.unread();
+        Ok(())
     }
 
     /// Number, times and deadline, which need no key.
@@ -211,6 +211,7 @@ impl Audit<'_> {
         for problem in problems {
             self.found.unless(problem, Some(seq), spot, &self.orders);
         }
+        self.tallies.cast(&signed.statement, signed.hash, &sealed);
         self.streams.fold(row, signed, &held);
         Ok(())
     }

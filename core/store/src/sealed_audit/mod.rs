@@ -7,13 +7,14 @@
 //! erasure against what was erased ([`orders`]), keys that are missing and keys that nobody needs.
 //!
 //! Memory does not grow with the log: pages, two bounded caches (data keys, states of sealed streams), so many findings
-//! of each category, and 16 bytes for each subject that has keys. Works beside a running server, and changes nothing.
+//! of each category, the ballots of tallies that are not counted yet, and 16 bytes for each subject that has keys. Works beside a running server, and changes nothing.
 
 mod events;
 mod found;
 mod orders;
 mod statements;
 mod streams;
+mod tallies;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -41,6 +42,7 @@ use events::Events;
 use found::Found;
 use orders::Orders;
 use streams::SealedStreams;
+use tallies::Tallies;
 
 /// Entries that are read at a time.
 const PAGE: u64 = 256;
@@ -143,6 +145,7 @@ pub async fn run(
         read: head.size,
         streams: SealedStreams::default(),
         events: Events::default(),
+        tallies: Tallies::default(),
         found: Found::default(),
         report: SealedReport::default(),
         recorded_at: DateTime::UNIX_EPOCH,
@@ -171,6 +174,7 @@ struct Audit<'a> {
     read: u64,
     streams: SealedStreams,
     events: Events,
+    tallies: Tallies,
     found: Found,
     report: SealedReport,
     // When the last entry was recorded that was read.
@@ -229,6 +233,7 @@ impl Audit<'_> {
                     self.found.entry(index, no_period());
                 }
                 self.statement(&entry, &signed.statement, openings.as_ref(), list.as_ref(), values).await?;
+                self.tallied(index, &signed.statement);
                 if teaches(&signed.statement) {
                     with_recorded(&entry, |recorded| self.world.evolve(recorded));
                 }

@@ -6,9 +6,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use gongkai_domain::{
     audit_sealed::{Category, Finding},
     draft::Draft,
+    kind::tally,
     procedure,
 };
-use gongkai_log::{Digest, Signer};
+use gongkai_log::{Digest, Signer, StreamId};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
@@ -466,4 +467,76 @@ async fn a_sealed_event_by_somebody_who_had_no_authority_then_is_found() {
     let rule = report.findings.iter().find(|finding| finding.category == Category::Rule).unwrap();
     assert_eq!(rule.sealed_event, Some(0));
     assert!(!rule.sentence.contains("丙"), "{rule:?}");
+}
+
+const TALLY: &str = "tally/018f0000-0000-7000-8000-00000000beef";
+const TELLER: &[(&str, &str)] = &[("publisher", "丙"), ("supervisor", "戊")];
+
+/// A tally with six ballots that is closed; gives the ballots' choices by hash.
+async fn tallied() -> (Fixture, Vec<(Digest, Vec<u64>)>) {
+    let mut fixture = town().await;
+    fixture.officer("戊", COUNTY, "supervisor").await;
+    let tally: StreamId = TALLY.parse().unwrap();
+    let slips: Vec<Digest> =
+        (0..8).map(|n| tally::slip_credential(&tally, &format!("AAAA-AAAA-AAAA-000{n}"))).collect();
+    let hashes: Vec<Digest> = slips.iter().map(|slip| tally::credential_hash(&tally, slip)).collect();
+    let day = |days: i64| (fixture.clock.now() + TimeDelta::days(days)).format("%Y-%m-%d").to_string();
+    let (from, to, after) = (day(-1), day(1), day(2));
+    let opened = json!({"kind": "tally.opened.v1", "stream": TALLY, "org": COUNTY, "fields": {
+        "purpose": "appraisal", "opens_on": from, "closes_on": to, "eligible": 8, "choices_max": 1,
+        "credentials": tally::credentials_root(&hashes), "title": "民主评议(虚构)",
+        "lines": [{"option": "满意"}, {"option": "不满意"}]}});
+    fixture.submit(&opened, TELLER).await.unwrap();
+    let mut ballots = Vec::new();
+    for (place, slip) in slips.iter().enumerate().take(6) {
+        let path: Vec<_> =
+            tally::credential_path(&hashes, place).unwrap().iter().map(|hash| json!({"hash": hash})).collect();
+        let stream = tally::ballot_stream(&tally, slip);
+        let choice = (place % 2) as u64;
+        let cast = json!({"kind": "tally.cast.v1", "stream": stream, "org": COUNTY, "fields": {
+            "tally": TALLY, "credential": slip, "place": place, "path": path, "choices": [choice]}});
+        fixture.citizen(&cast).await.unwrap();
+        let events = fixture.ledger.sealed_reader().unwrap().stream(&stream).await.unwrap();
+        ballots.push((events[0].opened.as_ref().unwrap().signed.hash, vec![choice]));
+    }
+    fixture.ledger.end_period().await.unwrap();
+    fixture.clock.advance(TimeDelta::days(2).to_std().unwrap());
+    let closed = json!({"kind": "tally.closed.v1", "stream": TALLY, "org": COUNTY, "fields": {"closed_on": after}});
+    fixture.submit(&closed, PUBLISHER).await.unwrap();
+    (fixture, ballots)
+}
+
+async fn publish(fixture: &mut Fixture, counted: &tally::Counted) -> Receipt {
+    let command = json!({"kind": "tally.published.v1", "stream": TALLY, "org": COUNTY, "fields": counted});
+    fixture.submit(&command, TELLER).await.unwrap()
+}
+
+#[tokio::test]
+async fn counts_that_every_accepted_ballot_is_in_are_no_finding() {
+    let (mut fixture, ballots) = tallied().await;
+    publish(&mut fixture, &tally::count(&ballots, 2)).await;
+    finds(&fixture, &[]).await;
+}
+
+#[tokio::test]
+async fn counts_with_a_ballot_left_out_or_added_to_another_option_are_found() {
+    type Ballots = Vec<(Digest, Vec<u64>)>;
+    for spoil in [|ballots: &mut Ballots| ballots.truncate(5), |ballots: &mut Ballots| ballots[0].1 = vec![1]] {
+        let (mut fixture, mut ballots) = tallied().await;
+        spoil(&mut ballots);
+        let receipt = publish(&mut fixture, &tally::count(&ballots, 2)).await;
+        let findings = finds(&fixture, &[Category::Rule]).await;
+        assert_eq!((findings[0].entry, findings[0].field.as_deref()), (Some(receipt.index), Some("ballots")));
+    }
+}
+
+#[tokio::test]
+async fn counts_of_ballots_that_were_erased_since_cannot_be_judged_again() {
+    let (mut fixture, ballots) = tallied().await;
+    publish(&mut fixture, &tally::count(&ballots, 2)).await;
+    let commitment = fixture.ledger.sealed_reader().unwrap().events(0, 1).await.unwrap()[0].row.commitment;
+    let order = json!({"kind": "erasure.ordered.v1", "org": COUNTY, "fields": {"commitment": commitment,
+        "basis": "personal_data", "reason": "当事人要求删除(虚构)", "appeal": "无(虚构)"}});
+    fixture.submit(&order, ERASERS).await.unwrap();
+    finds(&fixture, &[Category::Unjudged]).await;
 }

@@ -6,7 +6,9 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    num::NonZero,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
 };
 
 use gongkai_domain::{
@@ -26,6 +28,9 @@ const KEYS_MAX: usize = 65_536;
 
 /// Most tier keys that are kept: three for each organization that is busy.
 const TIER_KEYS_MAX: usize = 4_096;
+
+/// From so many on, unwrapping is shared among the cores; below it a thread costs more than it saves.
+const UNWRAPS_MANY: usize = 16;
 
 /// A data key with the wraps that are not on disk yet.
 #[derive(Debug)]
@@ -91,17 +96,22 @@ impl Keys {
 
     /// Takes what was found on disk of these subjects.
     pub(super) fn learn(&self, tags: &[Tag], rows: Vec<WrapRow>) -> Result<(), VaultFault> {
-        let mut found: HashMap<(Tag, Tier), Arc<KeyEntry>> = HashMap::new();
+        let mut orgs: HashMap<(Tag, Tier), Vec<String>> = HashMap::new();
+        let mut firsts = Vec::new();
         for row in rows {
-            if let Some(entry) = found.get(&(row.subject, row.tier)) {
-                lock(&entry.orgs).push(row.org);
-                continue;
+            let known = orgs.entry((row.subject, row.tier)).or_default();
+            known.push(row.org.clone());
+            if known.len() == 1 {
+                firsts.push(row);
             }
-            let key = self.unwrap(&row)?;
-            let place = (row.subject, row.tier);
-            let entry = KeyEntry { key, place, rows: Mutex::default(), orgs: Mutex::new(vec![row.org]) };
-            found.insert((row.subject, row.tier), Arc::new(entry));
         }
+        let keys = self.unwrap_all(&firsts)?;
+        let entry = |(row, key): (&WrapRow, DataKey)| {
+            let place = (row.subject, row.tier);
+            let orgs = Mutex::new(orgs.remove(&place).unwrap_or_default());
+            (place, Arc::new(KeyEntry { key, place, rows: Mutex::default(), orgs }))
+        };
+        let found: Vec<_> = firsts.iter().zip(keys).map(entry).collect();
         let mut cached = lock(&self.cached);
         if cached.data.len() > KEYS_MAX {
             cached.data.retain(|_, entry| Arc::strong_count(entry) > 1);
@@ -183,6 +193,24 @@ impl Keys {
         }
         cached.tiers.insert(place, Arc::clone(&keys));
         Ok(keys)
+    }
+
+    /// Unwraps on all cores where there are many: each takes as long as seven signatures.
+    fn unwrap_all(&self, rows: &[WrapRow]) -> Result<Vec<DataKey>, VaultFault> {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        if threads == 1 || rows.len() < UNWRAPS_MANY {
+            return rows.iter().map(|row| self.unwrap(row)).collect();
+        }
+        let unwrap = |part: &[WrapRow]| part.iter().map(|row| self.unwrap(row)).collect::<Result<Vec<_>, _>>();
+        thread::scope(|scope| {
+            let parts: Vec<_> =
+                rows.chunks(rows.len().div_ceil(threads)).map(|part| scope.spawn(move || unwrap(part))).collect();
+            let mut keys = Vec::with_capacity(rows.len());
+            for part in parts {
+                keys.extend(part.join().map_err(|_| VaultFault::NotLoaded)??);
+            }
+            Ok(keys)
+        })
     }
 
     fn unwrap(&self, row: &WrapRow) -> Result<DataKey, VaultFault> {
