@@ -109,14 +109,14 @@ impl<S: EventStore> Sequencer<S> {
         let Some(vault) = self.settings.vault.clone() else { return Ok(()) };
         let own = items.iter().filter(|item| item.is_sealed()).map(|item| item.statement().stream.clone());
         let named = items.iter().filter_map(|item| item.admitted.checked.proposal().named());
-        let names: BTreeMap<_, _> = own.chain(named).map(|stream| (stream.to_string(), stream)).collect();
-        let missing = self.sealed_streams.missing(names.keys().cloned());
+        let streams: BTreeMap<_, _> = own.chain(named).map(|stream| (stream.to_string(), stream)).collect();
+        let missing = self.sealed_streams.missing(streams.keys().cloned());
         if missing.is_empty() {
             return Ok(());
         }
         // None but the missing: what is known already would be folded twice.
         let tags: BTreeMap<_, _> =
-            missing.iter().filter_map(|name| Some((vault.tag(names.get(name)?), name.clone()))).collect();
+            missing.iter().filter_map(|name| Some((vault.tag(streams.get(name)?), name.clone()))).collect();
         let rows = self.store.load_sealed(tags.keys().map(|tag| tag.0).collect()).await?;
         let wanted: Vec<_> = tags.keys().copied().collect();
         let opened = loop {

@@ -368,6 +368,38 @@ impl Press {
         })
     }
 
+    /// A consultation of the county, and what opens it.
+    pub(crate) fn consultation(&self) -> Outcome<(StreamId, Vec<Keyed>)> {
+        let (author, mut random, stream) = (self.author(0)?, Random::new(0xc0), stream("consultation", 1)?);
+        let command = json!({"kind": "consultation.opened.v1", "stream": stream, "org": township(0), "fields": {
+            "opens_on": self.today(), "closes_on": self.today() + Duration::days(20), "title": "公交线路意见征集(虚构)",
+            "text": "拟调整两条通村公交线路，请提出意见。"}});
+        let (_, opened) = self.sign(&Command::from_value(command)?, ("publisher", &author.key), None, &mut random)?;
+        Ok((stream, vec![("consultation".to_owned(), opened)]))
+    }
+
+    /// What people without keys answer to it: texts that the intake key of this name is to sign.
+    pub(crate) fn answers(&self, consultation: &StreamId, count: u64, intake: &str) -> Outcome<Vec<Keyed>> {
+        self.on_all_cores(0, count, |number| {
+            let mut random = Random::new(number ^ 0xa5a5);
+            let command = json!({"kind": "consultation.submitted.v1", "org": township(0),
+                "fields": {"consultation": consultation, "consent_to_publish": false,
+                    "text": format!("建议{}，{}。(虚构)", random.pick(&ACTIONS), random.pick(&MEASURES))}});
+            let setting = Setting {
+                origin: &self.origin,
+                stream: stream("consultation", 1_000 + number)?,
+                head: None,
+                signers: vec![Signer { role: "intake".to_owned(), key: intake.to_owned() }],
+                declared_at: self.declared_at,
+            };
+            let prepared = prepare(&Command::from_value(command)?, &setting, &mut |buffer: &mut [u8]| {
+                random.fill(buffer);
+            })?;
+            let text = prepared.text.clone();
+            Ok(vec![(format!("answer-{number:012}"), prepared.into_submission(text))])
+        })
+    }
+
     fn on_all_cores(
         &self,
         from: u64,

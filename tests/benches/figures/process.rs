@@ -51,9 +51,10 @@ impl Process {
         let (mut found, mut all) = (Vec::new(), Vec::new());
         while found.len() < count {
             let line = self.line().map_err(|error| format!("{error}: {}", all.join("\n")))?;
-            let words = line.split(|c: char| c.is_whitespace() || matches!(c, '"' | ',' | '=' | '(' | ')'));
+            let words =
+                line.split(|c: char| c.is_whitespace() || matches!(c, '"' | ',' | '=' | '(' | ')' | '（' | '）'));
             for word in words {
-                let word = word.trim_start_matches("http://").trim_end_matches('/');
+                let word = word.trim_start_matches("http://").trim_start_matches("https://").trim_end_matches('/');
                 found.extend(word.parse::<SocketAddr>().ok().filter(|address| !found.contains(address)));
             }
             all.push(line);

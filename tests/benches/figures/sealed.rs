@@ -4,20 +4,22 @@
 //! pledges, in the same run.
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
+use gongkai_api::http::citizen::work;
 use gongkai_domain::{confidentiality::Reader, kind::access::Purpose};
 use gongkai_log::StreamId;
 use gongkai_projections::internal::InternalViews;
 use gongkai_store::{Accepted, Layout, Ledger, SystemClock};
-use serde_json::json;
 
 use crate::{
     Outcome, Setup,
     fixture::{COUNTY, Keyed, Press},
-    http::{Load, closed_loop, post},
+    http::{Client, Load, closed_loop, get, post},
     process::{GONGKAI, Process, argument},
     table::{Figure, Table, as_f64, whole},
     writing::{init, median},
@@ -174,40 +176,73 @@ async fn erased(ledger: &Ledger, press: &Press, table: &mut Table) -> Outcome<()
     Ok(())
 }
 
-/// Sealed submissions from many connections at once; all promised, none lost.
+/// A consultation's rush on the public door: each answer with its proof of work, from many connections at once; all
+/// promised, and after the server was killed none lost. The work is done before, as it is on the phones of those who
+/// answer.
 async fn rush(setup: &Setup, layout: &Layout, press: &Press, table: &mut Table) -> Outcome<()> {
-    let dir = argument(layout.root())?;
-    let arguments = ["serve", "--dir", dir, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"];
-    let mut process = Process::start(setup, GONGKAI, &arguments)?;
-    let addresses = process.addresses(2)?;
-    let first = u64::MAX >> 8;
+    let ledger = open(layout).await?;
+    let (consultation, opened) = press.consultation()?;
+    submit(&ledger, opened).await?;
     let count = (CONNECTIONS * EACH) as u64;
-    let keyed = press.letters(first, first + count)?;
-    let requests: Vec<Vec<u8>> = keyed
-        .iter()
-        .map(|(key, submission)| {
-            let json = serde_json::to_string(&json!(submission))?;
-            Ok::<_, crate::Error>(post("/api/v1/submissions", &format!("Idempotency-Key: {key}\r\n"), &json))
-        })
-        .collect::<Result<_, _>>()?;
+    let answers = press.answers(&consultation, count, ledger.intake_key().name())?;
+    let before = ledger.sealed().borrow().0;
+    ledger.shutdown().await;
+    ledger.reader().close().await;
+
+    let mut process =
+        Process::start(setup, GONGKAI, &["serve", "--dir", argument(layout.root())?, "--listen", "127.0.0.1:0"])?;
+    let address = process.addresses(1)?[0];
+    let requests = solved(address, &answers).await?;
     let requests: Vec<Vec<Vec<u8>>> = requests.chunks(EACH).map(<[Vec<u8>]>::to_vec).collect();
-    let load = closed_loop(addresses[1], requests).await?;
-    let name = format!("{} sealed submissions from {CONNECTIONS} connections, all promised", whole(count));
+    let load = closed_loop(address, requests).await?;
+    drop(process);
+    let name = format!("{} answers to a consultation from {CONNECTIONS} connections, all promised", whole(count));
     table.add(Figure::new(name, as_f64(count) / load.rate(), "s").at_most(60.0));
     table.add(Figure::new("the same, p99 of a promise", load.percentile_ms(99), "ms"));
-    process.finish()?;
+
     let ledger = open(layout).await?;
-    // The same again gets the same promise: none was lost.
-    let again: Vec<_> = keyed.into_iter().map(|(key, submission)| (Some(key), submission)).collect();
-    let before = ledger.sealed().borrow().0;
-    for answer in ledger.submit_many(again).await {
-        if !matches!(answer?, Accepted::Promise(_)) {
-            return Err("a letter became an entry".into());
+    let kept = ledger.sealed().borrow().0 - before;
+    // The same again gets the same promise.
+    for (key, submission) in answers {
+        if !matches!(ledger.hand_in(Some(format!("citizen:{key}")), submission).await?, Accepted::Promise(_)) {
+            return Err("an answer became an entry".into());
         }
     }
-    if ledger.sealed().borrow().0 != before {
-        return Err("a promised submission was lost".into());
+    if kept != count || ledger.sealed().borrow().0 - before != count {
+        return Err(format!("of {count} promised answers {kept} were kept").into());
     }
     ledger.shutdown().await;
     Ok(())
+}
+
+/// Requests with their work done, each connection behind an address of its own.
+async fn solved(address: SocketAddr, answers: &[Keyed]) -> Outcome<Vec<Vec<u8>>> {
+    let mut client = Client::connect(address).await?;
+    let mut asked = Vec::with_capacity(answers.len());
+    for (number, (key, submission)) in answers.iter().enumerate() {
+        let answer = client.ask(&get("/api/v1/work")).await?;
+        let work: serde_json::Value = serde_json::from_slice(&answer.body)?;
+        let challenge = work["challenge"].as_str().ok_or("a challenge is a text")?.to_owned();
+        let bits = work["bits"].as_u64().and_then(|bits| u32::try_from(bits).ok()).ok_or("bits are few")?;
+        let connection = number / EACH;
+        let from = format!("X-Forwarded-For: 198.18.{}.{}\r\n", connection / 250, connection % 250 + 1);
+        asked.push((format!("Idempotency-Key: {key}\r\n{from}"), serde_json::to_string(submission)?, challenge, bits));
+    }
+    let part = asked.len().div_ceil(crate::cores()).max(1);
+    let solve = |part: &[(String, String, String, u32)]| {
+        let one = |(headers, body, challenge, bits): &(String, String, String, u32)| {
+            let solved = work::solve(challenge, body.as_bytes(), *bits);
+            post("/api/v1/submissions", &format!("{headers}Proof-Of-Work: {solved}\r\n"), body)
+        };
+        part.iter().map(one).collect::<Vec<_>>()
+    };
+    let mut requests = Vec::with_capacity(asked.len());
+    thread::scope(|scope| {
+        let threads: Vec<_> = asked.chunks(part).map(|part| scope.spawn(move || solve(part))).collect();
+        for thread in threads {
+            requests.append(&mut thread.join().map_err(|_| "a thread that solves panicked")?);
+        }
+        Ok::<_, crate::Error>(())
+    })?;
+    Ok(requests)
 }

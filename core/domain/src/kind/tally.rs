@@ -185,7 +185,8 @@ pub fn slip_credential(tally: &StreamId, code: &str) -> Digest {
 
 /// The hashes of all credentials as they are attached to what opens the tally: one a line, in the order of their places.
 pub fn hashes_text(hashes: &[Digest]) -> String {
-    hashes.iter().map(|hash| format!("{hash}\n")).collect()
+    let lines: Vec<String> = hashes.iter().map(ToString::to_string).chain([String::new()]).collect();
+    lines.join("\n")
 }
 
 /// Reads what [`hashes_text`] wrote; `None` for anything else.
@@ -403,7 +404,9 @@ impl Published {
     pub fn is(&self, counted: &Counted) -> bool {
         let by_option = |counts: &Option<Vec<Count>>| {
             let mut counts = counts.clone();
-            counts.iter_mut().for_each(|counts| counts.sort_unstable_by_key(|count| count.option));
+            if let Some(counts) = &mut counts {
+                counts.sort_unstable_by_key(|count| count.option);
+            }
             counts
         };
         (self.accepted, self.ballots) == (counted.accepted, counted.ballots)
