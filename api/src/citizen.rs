@@ -19,6 +19,7 @@ use gongkai_log::{Digest, Entry, Promise, SignedStatement, Signer, Statement, St
 use gongkai_store::Accepted;
 use serde_json::{Map, Value, json};
 
+use crate::ballot;
 use crate::cli::local::china_time;
 use crate::fetch::{self, HttpFetch};
 use crate::http::citizen::work;
@@ -98,10 +99,14 @@ impl Office {
     /// No such kind, no body that may receive it, a server that does not answer.
     pub fn write(
         &self,
-        mut command: Command,
+        command: Command,
         code: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<Result<Written, No>, Fault> {
+        let mut command = match ballot::completed(self, command)? {
+            Ok(command) => command,
+            Err(no) => return Ok(Err(no)),
+        };
         let kind = match command.kind() {
             Ok(kind) if kind.is_for_citizens() => kind,
             Ok(kind) => {
@@ -221,16 +226,44 @@ impl Office {
         Ok(body)
     }
 
+    /// The statement that opened a public stream, proven to be in the log.
+    ///
+    /// # Errors
+    /// No such stream, or none that is proven.
+    pub fn opened(&self, stream: &StreamId) -> Result<Statement, Fault> {
+        let history = self.get(&format!("/api/v1/streams/{stream}"))?;
+        let index = history["history"][0]["index"].as_u64();
+        let opened = self.proven(index.ok_or_else(|| Fault::ours(&self.url, format!("{stream} 没有记在账本里")))?)?;
+        if opened.stream == *stream {
+            return Ok(opened);
+        }
+        Err(Fault::ours(&self.url, format!("应答里的条目不是 {stream} 的")))
+    }
+
+    /// A published file.
+    ///
+    /// # Errors
+    /// It is not there, or is another one.
+    pub fn attachment(&self, hash: &Digest) -> Result<Vec<u8>, Fault> {
+        let path = format!("/log/attachment/{}", hash.to_hex());
+        let (status, bytes) = self.bytes(self.agent.get(format!("{}{path}", self.url)).call())?;
+        if status != 200 {
+            return Err(Fault::no(format!("{}{path}", self.url), format!("没有这个附件（HTTP {status}）")));
+        }
+        if Digest::of(&bytes) != *hash {
+            return Err(Fault::ours(&self.url, "附件与登记的哈希不符"));
+        }
+        Ok(bytes)
+    }
+
     /// A receiver is believed who was appointed in public, with this key.
     fn is_appointed(&self, org: &str, listed: &Listed) -> Result<(), Fault> {
-        let history = self.get(&format!("/api/v1/streams/{}", listed.receiver))?;
-        let index = history["history"][0]["index"].as_u64();
-        let statement = self.proven(index.ok_or_else(|| Fault::ours(&self.url, "收件人没有登记在账本里"))?)?;
+        let statement = self.opened(&listed.receiver)?;
         let appointed = kind::body::<receiver::Appointed>(&statement.kind, &statement.body);
         let agrees = appointed.is_some_and(|appointed| {
             appointed.person.0 == listed.person && appointed.sealing_key == listed.sealing_key
         });
-        if agrees && statement.org == org && statement.stream == listed.receiver {
+        if agrees && statement.org == org {
             return Ok(());
         }
         Err(Fault::ours(&self.url, format!("收件人 {} 与账本里登记的不同，没有提交", listed.receiver))

@@ -5,9 +5,11 @@
 //! A new command is a file in `cli`, a new endpoint a file in `http/api`, a new page a file in
 //! `http/pages` with its context in `site`.
 
+pub mod ballot;
 pub mod citizen;
 pub mod cli;
 pub mod client;
+pub mod code;
 pub mod config;
 pub mod demo;
 pub mod draftfile;

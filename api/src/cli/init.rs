@@ -213,15 +213,7 @@ fn check_registrar(vkey: &VerifierKey) -> Result<(), Fault> {
 }
 
 fn person(clock: &dyn Clock) -> StreamId {
-    stream("person", clock)
-}
-
-fn stream(family: &str, clock: &dyn Clock) -> StreamId {
-    let mut random = [0; 10];
-    keyfile::random(&mut random);
-    let millis = u64::try_from(clock.now().timestamp_millis()).unwrap_or(0);
-    let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
-    StreamId::new(family, id).expect("the families used here are valid names")
+    local::new_stream("person", clock)
 }
 
 fn write_config(layout: &Layout, new: &NewLedger) -> Result<(), Fault> {
@@ -256,7 +248,7 @@ fn genesis(
         "recovery_key": recovery.verifier().to_string(), "registrars": registrars}}))?;
     let setting = Setting {
         origin: &new.origin,
-        stream: stream("ledger", clock),
+        stream: local::new_stream("ledger", clock),
         head: None,
         signers: vec![Signer { role: "log".to_owned(), key: log.name().to_owned() }],
         declared_at: local::china_time(clock.now()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, Utc};
 use gongkai_domain::Role;
-use gongkai_log::SigningKey;
+use gongkai_log::{SigningKey, StreamId};
 use gongkai_store::{Clock, Layout, Ledger, LedgerKeys, Settings, SystemClock, Vault};
 use zeroize::Zeroizing;
 
@@ -47,6 +47,15 @@ struct At {
 /// A file that holds no certificate.
 pub fn agent(ca: Option<&PathBuf>) -> Result<ureq::Agent, Fault> {
     ca.map_or_else(|| Ok(fetch::agent()), |file| fetch::agent_trusting(file))
+}
+
+/// A new name for a public matter: its time and random bits (RFC 9562, version 7).
+pub fn new_stream(family: &str, clock: &dyn Clock) -> StreamId {
+    let mut random = [0; 10];
+    keyfile::random(&mut random);
+    let millis = u64::try_from(clock.now().timestamp_millis()).unwrap_or(0);
+    let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+    StreamId::new(family, id).expect("the families used here are valid names")
 }
 
 impl Place {

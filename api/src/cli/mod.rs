@@ -36,6 +36,7 @@ pub mod serve;
 pub mod showing;
 pub mod status;
 pub mod submit;
+pub mod tally;
 pub mod terminal;
 #[cfg(test)]
 mod tests_of_commands;
@@ -102,6 +103,8 @@ pub enum Command {
     Audit(audit::Args),
     /// 重建查询库和搜索
     Rebuild(rebuild::Args),
+    /// 评议投票：生成票码
+    Tally(tally::Args),
     /// 限阅库：建库、换主密钥
     Vault(vault::Args),
     /// 检查账本目录有什么毛病，怎么修
@@ -131,6 +134,7 @@ impl Command {
             Self::Verify(args) => args.json,
             Self::Audit(args) => args.check.json,
             Self::Rebuild(args) => args.json,
+            Self::Tally(args) => args.json(),
             Self::Vault(args) => args.json(),
             Self::Doctor(args) => args.json,
         }
@@ -158,6 +162,7 @@ impl Command {
             Self::Verify(args) => blocking(move || verify::run(&args)).await,
             Self::Audit(args) => blocking(move || audit::run(&args)).await,
             Self::Rebuild(args) => rebuild::run(args).await,
+            Self::Tally(args) => blocking(move || tally::run(&args)).await,
             Self::Vault(args) => vault::run(args).await,
             Self::Doctor(args) => doctor::run(args).await,
         }

@@ -9,7 +9,7 @@ use gongkai_domain::{
     field::SealingKey,
     judge,
     kind::{self, review},
-    personal, prepare, procedure, submission,
+    personal, prepare, submission,
     vault::TierSecret,
 };
 use gongkai_log::{Digest, KeyKind, SignedStatement, Signer, SigningKey, StreamId};

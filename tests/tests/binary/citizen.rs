@@ -117,6 +117,38 @@ fn a_submitter_keeps_a_file_that_proves_the_content_and_of_a_recommendation_gets
 }
 
 #[test]
+fn once_the_period_is_recorded_content_and_proof_are_verified_without_the_ledger() {
+    let ledger = office();
+    let config = ledger.dir().join("gongkai.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("sealed_period_seconds = 600", "sealed_period_seconds = 1")).unwrap();
+    let server = Server::start(&ledger.dir());
+    let pin = ledger.file("pin", format!("{PIN}\n")).display().to_string();
+    let (opening, kept) = (ledger.path("letter.opening"), ledger.path("kept.json"));
+    let [opening, kept] = [opening, kept].map(|path| path.display().to_string());
+    let vkey = ledger.vkey();
+    let keep = ["--opening", &opening, "--pin-file", &pin];
+    let handed = hand_in(&ledger, &server, &letter("appeal"), &keep).ok().json();
+    let commitment = Digest::parse(handed["promised"]["commitment"].as_str().unwrap()).unwrap();
+    let promise = format!("/api/v1/promises/{}", commitment.to_hex());
+    let _ = server.eventually(&promise, |answer| answer.status == 200);
+    let code = handed["promised"]["status_code"].as_str().unwrap().to_owned();
+    let _ = gongkai(["status", "--url", &server.url, "--vkey", &vkey, "--out", &kept, &code]).ok();
+    assert!(server.stop().success());
+    std::fs::remove_dir_all(ledger.dir()).unwrap();
+    let verify = |more: &[&str]| {
+        let all = [&["verify", &opening, "--pin-file", &pin, "--vkey", &vkey], more].concat();
+        gongkai(all)
+    };
+    let _ = verify(&["--kept", &kept]).ok().says("内容属实").says("号条目");
+    let mut damaged: Value = serde_json::from_str(&std::fs::read_to_string(&kept).unwrap()).unwrap();
+    let path = damaged["path"].as_array_mut().unwrap();
+    path[0] = json!(Digest::of(b"another neighbour"));
+    let damaged = ledger.file("damaged.json", damaged.to_string()).display().to_string();
+    let _ = verify(&["--kept", &damaged]).exits(1).says("kept");
+}
+
+#[test]
 fn a_receiver_opens_what_is_for_them_and_nothing_else() {
     let ledger = TestLedger::bare();
     let public = SealingKey(receiver(&ledger, "town")).key().unwrap();

@@ -40,6 +40,7 @@ use self::work::Work;
 use super::openapi::Endpoint;
 use super::problem::Problem;
 use super::{App, api};
+use crate::code;
 
 /// Largest submission of a citizen: 16 slots of the longest texts, encrypted, with 32 wraps, in base64.
 pub const BODY_BYTES_MAX: usize = 256 << 10;
@@ -163,6 +164,6 @@ fn for_citizens(statement: &Statement, ledger: &Ledger) -> Option<&'static Kind>
 async fn continued(app: &App, client: Client, headers: &HeaderMap) -> Result<Option<StreamId>, Problem> {
     let Some(code) = headers.get(CODE_HEADER) else { return Ok(None) };
     app.citizens.try_code(client, app.clock.monotonic())?;
-    let Some(code) = status::normal(code.to_str().unwrap_or_default()) else { return Ok(None) };
+    let Some(code) = code::normal(code.to_str().unwrap_or_default()) else { return Ok(None) };
     follow_up::begun(app.ledger()?, &code).await.map_err(|fault| Problem::internal(&fault))
 }

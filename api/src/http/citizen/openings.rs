@@ -14,7 +14,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::address::Client;
-use super::{CODE_BODY_BYTES_MAX, status, unkept};
+use super::{CODE_BODY_BYTES_MAX, unkept};
+use crate::code;
 use crate::http::App;
 use crate::http::api::body::{self, Arrived};
 use crate::http::openapi::{Answer, Endpoint, JSON, object};
@@ -71,7 +72,7 @@ async fn opening(
     let ledger = app.ledger()?;
     app.citizens.try_code(client, app.clock.monotonic())?;
     let Asked { code, statement } = body::json(&headers, body)?;
-    let code = status::normal(&code).ok_or_else(nothing)?;
+    let code = code::normal(&code).ok_or_else(nothing)?;
     let binding = follow_up::binding(ledger, &code, &statement).await.map_err(|fault| Problem::internal(&fault))?;
     binding.map(unkept).ok_or_else(nothing)
 }

@@ -14,13 +14,11 @@ use serde_json::{Map, Value, json};
 
 use super::address::Client;
 use super::{CODE_BODY_BYTES_MAX, promises, unkept};
+use crate::code;
 use crate::http::App;
 use crate::http::api::body::{self, Arrived};
 use crate::http::openapi::{Answer, Endpoint, JSON, object};
 use crate::http::problem::Problem;
-
-/// Letters of a code: 16 of five bits.
-const CODE_CHARS: usize = 16;
 
 /// The endpoint.
 pub fn endpoint() -> Endpoint {
@@ -84,7 +82,7 @@ async fn status(
     let ledger = app.ledger()?;
     app.citizens.try_code(client, app.clock.monotonic())?;
     let Asked { code } = body::json(&headers, body)?;
-    let code = normal(&code).ok_or_else(unknown)?;
+    let code = code::normal(&code).ok_or_else(unknown)?;
     let followed = follow_up::follow(ledger, &code, app.today()).await.map_err(|fault| Problem::internal(&fault))?;
     let followed = followed.ok_or_else(unknown)?;
     let kept = promises::kept(&app, &followed.commitment).await?;
@@ -96,38 +94,4 @@ async fn status(
 /// The one answer to every code that opens nothing.
 pub(super) fn unknown() -> Problem {
     Problem::not_found("没有这个查询码，请核对后再试")
-}
-
-/// A code as it was given out: people write small letters, leave dashes out, and take O for 0.
-pub fn normal(text: &str) -> Option<String> {
-    let letters: Vec<char> = text
-        .chars()
-        .filter(|letter| !letter.is_whitespace() && *letter != '-')
-        .map(|letter| match letter.to_ascii_uppercase() {
-            'O' => '0',
-            'I' | 'L' => '1',
-            other => other,
-        })
-        .take(CODE_CHARS + 1)
-        .collect();
-    if letters.len() != CODE_CHARS || !letters.iter().all(char::is_ascii_alphanumeric) {
-        return None;
-    }
-    Some(letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join("-"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_code_is_read_as_people_write_it() {
-        for text in ["ABCD-EF01-2345-6789", "abcd ef01 2345 6789", "abcdefO123456789", " ABCD-EFo1-2345-6789\n"] {
-            assert_eq!(normal(text).as_deref(), Some("ABCD-EF01-2345-6789"), "{text}");
-        }
-        for text in ["", "ABCD", "ABCD-EF01-2345-67890", "ABCD-EF01-2345-678!", "查询码查询码查询码查询码查询码查"]
-        {
-            assert_eq!(normal(text), None, "{text}");
-        }
-    }
 }

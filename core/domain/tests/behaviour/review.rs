@@ -410,7 +410,7 @@ fn a_new_review_succeeds_only_a_review_of_the_same_matter() {
     submit["fields"]["previous"] = json!(review(1));
     refuses(ledger.county(&submit), "另一件事项");
     submit["fields"]["previous"] = json!(review(8));
-    refuses(ledger.county(&submit), "没有这项审核");
+    refuses(ledger.county(&submit), "「退回的审核」（previous）：没有这件事项");
 }
 
 #[test]
