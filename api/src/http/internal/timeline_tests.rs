@@ -224,7 +224,7 @@ async fn what_is_said_opened_and_withdrawn_of_a_matter_is_on_its_timeline() {
     let withdrawn = json!({"kind": "slot.withdrawn.v1", "org": COUNTY, "fields": {"entry": index, "slot_numbers": [number],
         "basis": "personal_data", "reason": "来信人要求(虚构)", "appeal": "可向县公开办提出(虚构)"}});
     scene.town.catch_up().await;
-    scene.town.fixture.submit(&withdrawn, &both).await.unwrap();
+    scene.town.fixture.submit(&withdrawn, &[("publisher", "文书"), ("approver", "审批")]).await.unwrap();
     scene.town.catch_up().await;
     let whole = [ANNOUNCED, "supervision.issued.v1", RECEIVED, "slot.opened.v1", "slot.withdrawn.v1"];
     for stream in [&letter, &nomination] {
