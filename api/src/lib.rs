@@ -19,5 +19,6 @@ pub mod login;
 pub mod opening_file;
 pub mod outbox;
 pub mod outcome;
+pub mod pending;
 pub mod reviewing;
 pub mod site;
