@@ -214,6 +214,7 @@ async fn what_is_said_opened_and_withdrawn_of_a_matter_is_on_its_timeline() {
         "title": "核实任前公示情况(虚构)", "text": "请在十日内书面报告(虚构)"}});
     scene.town.fixture.submit(&issued, &[("inspector", "县督查")]).await.unwrap();
     let (letter, commitment) = scene.letter(&json!({ "refers_to": nomination })).await;
+    scene.town.fixture.clock.advance(std::time::Duration::from_secs(60));
     scene.town.fixture.ledger.end_period().await.unwrap();
     let opened = opening(&scene, &commitment).await;
     let both = [("approver", "审批"), ("publisher", "文书")];
