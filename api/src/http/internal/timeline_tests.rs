@@ -275,6 +275,35 @@ fn file(scene: &Scene, name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn objections_and_opinions_are_listed_with_what_is_due_until_they_are_answered() {
+    let mut scene = Scene::new().await;
+    let objection = scene.object().await;
+    let (letter, _) = scene.letter(&json!({"class": "opinion"})).await;
+    let on = scene.town.app.today().to_string();
+    let registered = json!({"kind": "letter.registered.v1", "stream": letter, "org": COUNTY, "fields": {
+        "class": "opinion", "channel": "web", "real_name": false, "consent_to_publish": false, "registered_on": on}});
+    scene.town.fixture.seal(&registered, &[("reviewer", "信访")]).await.unwrap();
+    scene.town.catch_up().await;
+    let due = async |scene: &Scene, family: &str| {
+        let key = &scene.town.fixture.people["信访"].key;
+        let key = SigningKey::from_seed(key.name(), key.verifier().kind(), *key.seed()).unwrap();
+        let token = sign_in(&scene.town.internal, &key).await;
+        let list = format!("/internal/api/v1/matters?family={family}");
+        let matters = as_bearer(&scene.town.internal, &list, &token).await.json()["matters"].clone();
+        assert_eq!(matters.as_array().unwrap().len(), 1, "{matters}");
+        matters[0]["dues"].clone()
+    };
+    let (objections, letters) = (due(&scene, "nomination").await, due(&scene, "letter").await);
+    assert_eq!((&objections[0]["what"], &objections[0]["days_over"]), (&json!("办结异议"), &json!(0)));
+    assert_eq!(letters[0]["what"], json!("办结并答复"));
+    assert!(letters[0]["rule"].as_str().unwrap().contains("意见建议答复期限"), "{letters}");
+    scene.resolve(&objection, &json!({})).await;
+    scene.town.fixture.clock.advance(std::time::Duration::from_hours(70 * 24));
+    assert_eq!(due(&scene, "nomination").await, json!([]));
+    assert!(due(&scene, "letter").await[0]["days_over"].as_u64().unwrap() > 0, "unanswered, it is over its day");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_follow_each_other_without_a_gap() {
     let mut scene = Scene::new().await;
     let nomination = scene.nomination.clone();
