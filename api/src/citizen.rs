@@ -3,7 +3,8 @@
 //! The statement is built here, its values are salted and committed here, and what accuses somebody is encrypted here, to
 //! a body that is chosen here, so the server never learns who is accused. The keys to which it is encrypted are taken from
 //! entries that are proven to be in the log; without a verifier key from elsewhere that shows only that the log agrees
-//! with itself. Nothing is kept: what is to be kept, the command writes where it was told.
+//! with itself. Nothing is kept here: what waits for its answer is `pending`, what is to be kept the command writes where it
+//! was told.
 //!
 //! Not here: the command line (`cli::hand_in`, `cli::status`), files of content (`opening_file`).
 
@@ -25,6 +26,7 @@ use crate::fetch::{self, HttpFetch};
 use crate::http::citizen::work;
 use crate::keyfile;
 use crate::outcome::{Fault, chain};
+use crate::pending::Pending;
 
 /// Most bytes of an answer: an entry with its proof, or a list of receivers.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
@@ -48,7 +50,30 @@ pub struct Written {
     pub openings: Vec<Filled>,
     /// The body to which it is encrypted, if it is.
     pub encrypted_to: Option<String>,
+    /// Under which it is sent, each time again.
+    pub idempotency_key: String,
     submission: Submission,
+}
+
+impl Written {
+    /// What was written by an earlier run, to be sent again; without a PIN what was encrypted has no open slots here.
+    ///
+    /// # Errors
+    /// It is no statement of a kind that is known.
+    pub fn again(pending: Pending, pin: Option<&str>) -> Result<Self, Fault> {
+        let wrong = || Fault::usage("没有答复的提交", "读不懂，没有提交");
+        let text = pending.submission.note.clone();
+        let statement = Statement::parse(&text).map_err(|_| wrong())?;
+        let kind = kind::find(&statement.kind).ok_or_else(wrong)?;
+        let openings = pending.openings(pin).unwrap_or_default();
+        let Pending { idempotency_key, encrypted_to, submission, .. } = pending;
+        Ok(Self { kind, text, openings, encrypted_to, idempotency_key, submission })
+    }
+
+    /// What is sent.
+    pub fn submission(&self) -> &Submission {
+        &self.submission
+    }
 }
 
 /// A lawful no.
@@ -141,7 +166,8 @@ impl Office {
             None => prepared.into_submission(text.clone()),
             Some(body) => sealed(&prepared.statement, &openings, body, &against)?,
         };
-        Ok(Ok(Written { kind, text, openings, encrypted_to: body.map(|body| body.org), submission }))
+        let (encrypted_to, idempotency_key) = (body.map(|body| body.org), random_id().to_string());
+        Ok(Ok(Written { kind, text, openings, encrypted_to, idempotency_key, submission }))
     }
 
     /// Hands it in, with the work that is asked for.
@@ -157,11 +183,8 @@ impl Office {
             return Err(Fault::ours(&self.url, format!("要求的工作量（{bits} 位）太大")));
         }
         let solved = work::solve(text, &body, bits);
-        let mut random = [0; 16];
-        keyfile::random(&mut random);
-        let key = uuid::Builder::from_random_bytes(random).into_uuid().to_string();
         let mut request = self.agent.post(format!("{}/api/v1/submissions", self.url));
-        request = request.header("Idempotency-Key", &key).header("Proof-Of-Work", &solved);
+        request = request.header("Idempotency-Key", &written.idempotency_key).header("Proof-Of-Work", &solved);
         if let Some(code) = code {
             request = request.header("Status-Code", code);
         }
@@ -373,10 +396,13 @@ fn offered_key(agent: &ureq::Agent, url: &str) -> Result<VerifierKey, Fault> {
 
 /// A sealed matter has a random name, which tells nothing. The names of a ballot are computed and stand in the command.
 fn new_stream(kind: &Kind) -> StreamId {
+    StreamId::new(kind.family(), random_id()).expect("the families of the list are valid names, a test says so")
+}
+
+fn random_id() -> uuid::Uuid {
     let mut random = [0; 16];
     keyfile::random(&mut random);
-    let id = uuid::Builder::from_random_bytes(random).into_uuid();
-    StreamId::new(kind.family(), id).expect("the families of the list are valid names, a test says so")
+    uuid::Builder::from_random_bytes(random).into_uuid()
 }
 
 /// The submission that only a body's receivers can read, without those of them who are accused.

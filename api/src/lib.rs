@@ -21,5 +21,6 @@ pub mod login;
 pub mod opening_file;
 pub mod outbox;
 pub mod outcome;
+pub mod pending;
 pub mod reviewing;
 pub mod site;

@@ -17,7 +17,7 @@ use gongkai_domain::submission::Filled;
 use gongkai_domain::vault::NONCE_BYTES;
 use gongkai_log::sealed::{commit_event, verify_period_path};
 use gongkai_log::{Content, Digest, Entry, Promise, TlogProof, VerifierKey, slot};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 use crate::citizen::statement_of;
@@ -112,32 +112,45 @@ impl Handed {
     /// # Errors
     /// A PIN of under eight characters, a file that exists, the disk.
     pub fn write(&self, path: &Path, pin: &str) -> Result<(), KeyFileError> {
-        let form = |reason| KeyFileError::Form { path: path.to_owned(), reason };
-        let mut secret = Zeroizing::new([0; 32]);
-        keyfile::random(&mut *secret);
-        let pem = keyfile::lock(path, &secret, pin)?;
-        let plain = Zeroizing::new(serde_json::to_vec(self).map_err(|_| form("内容写不出来"))?);
-        let mut nonce = [0; NONCE_BYTES];
-        keyfile::random(&mut nonce);
-        let payload = Payload { msg: &plain, aad: FORM.as_bytes() };
-        let cipher = XChaCha20Poly1305::new((&*secret).into());
-        let sealed = cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| form("加密失败"))?;
-        let line = BASE64_STANDARD.encode([&nonce[..], &sealed].concat());
-        keyfile::write_private(path, format!("{FORM}\n{}{line}\n", *pem).as_bytes())
+        keyfile::write_private(path, protect(path, FORM, self, pin)?.as_bytes())
     }
 
     /// Opens the text of a file; `None` when the PIN is wrong or the file was changed.
     pub fn open(text: &str, pin: &str) -> Option<Self> {
-        let rest = text.strip_prefix(FORM)?.strip_prefix('\n')?;
-        let end = rest.find(PEM_END)? + PEM_END.len();
-        let (pem, line) = rest.split_at(end);
-        let secret = keyfile::unlock(pem, pin)?;
-        let bytes = BASE64_STANDARD.decode(line.strip_suffix('\n')?).ok()?;
-        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>()?;
-        let payload = Payload { msg: sealed, aad: FORM.as_bytes() };
-        let plain = XChaCha20Poly1305::new((&*secret).into()).decrypt(&XNonce::from(*nonce), payload).ok()?;
-        serde_json::from_slice(&Zeroizing::new(plain)).ok()
+        reveal(text, FORM, pin)
     }
+}
+
+/// The three parts with a value of some form in them; `path` is where they are going to lie.
+///
+/// # Errors
+/// A PIN of under eight characters.
+pub fn protect<T: Serialize>(path: &Path, form: &str, value: &T, pin: &str) -> Result<String, KeyFileError> {
+    let failed = |reason| KeyFileError::Form { path: path.to_owned(), reason };
+    let mut secret = Zeroizing::new([0; 32]);
+    keyfile::random(&mut *secret);
+    let pem = keyfile::lock(path, &secret, pin)?;
+    let plain = Zeroizing::new(serde_json::to_vec(value).map_err(|_| failed("内容写不出来"))?);
+    let mut nonce = [0; NONCE_BYTES];
+    keyfile::random(&mut nonce);
+    let payload = Payload { msg: &plain, aad: form.as_bytes() };
+    let cipher = XChaCha20Poly1305::new((&*secret).into());
+    let sealed = cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| failed("加密失败"))?;
+    let line = BASE64_STANDARD.encode([&nonce[..], &sealed].concat());
+    Ok(format!("{form}\n{}{line}\n", *pem))
+}
+
+/// The value in three parts of that form; `None` when the PIN is wrong or something was changed.
+pub fn reveal<T: DeserializeOwned>(text: &str, form: &str, pin: &str) -> Option<T> {
+    let rest = text.strip_prefix(form)?.strip_prefix('\n')?;
+    let end = rest.find(PEM_END)? + PEM_END.len();
+    let (pem, line) = rest.split_at(end);
+    let secret = keyfile::unlock(pem, pin)?;
+    let bytes = BASE64_STANDARD.decode(line.strip_suffix('\n')?).ok()?;
+    let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>()?;
+    let payload = Payload { msg: sealed, aad: form.as_bytes() };
+    let plain = XChaCha20Poly1305::new((&*secret).into()).decrypt(&XNonce::from(*nonce), payload).ok()?;
+    serde_json::from_slice(&Zeroizing::new(plain)).ok()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::http::zone;
 use crate::keyfile;
 use crate::opening_file::Handed;
 use crate::outcome::{Fault, Outcome, Verdict};
+use crate::pending::{self, Pending};
 
 /// Most bytes of a command: the longest texts of all slots.
 const COMMAND_BYTES_MAX: u64 = 512 << 10;
@@ -27,6 +28,7 @@ const COMMAND_BYTES_MAX: u64 = 512 << 10;
     $ gongkai hand-in --url https://gk.example.gov.cn --code 7K2M-9QXA-40TB-RZ8C rating.json\n\n\
     不需要钥匙和账号。异议和检举控告在本机加密给受理机关（所反映的人主管的，自动改交上一级），服务器看不到内容和所反映的人。\n\
     得到收件承诺和查询码；查询码只此一份，请抄好。给出 --vkey 时，还核对收件人的公钥确实登记在账本里。\n\
+    没有得到答复（断网、断电）的，用同样的命令再运行一次：原样重发，不会重复；等待期间的内容在回执旁的 .pending 文件里。\n\
     --opening 另存一份能证明内容的文件，用口令保护；推荐、评议和选票没有，以免被人逼着出示。")]
 pub struct Args {
     /// 账本网站的网址
@@ -63,7 +65,9 @@ pub struct Args {
 /// # Errors
 /// A command that is none, a server that does not answer or does not prove what it says, a file that exists.
 pub fn run(args: &Args) -> Outcome {
-    if let Some(file) = [&args.out, &args.opening].into_iter().flatten().find(|file| file.exists()) {
+    let waiting = args.waiting();
+    let left = waiting.as_deref().map(Pending::read).transpose()?.flatten();
+    if let Some(file) = [&args.out, &args.opening].into_iter().flatten().find(|file| file.exists() && left.is_none()) {
         return Err(Fault::usage(file.display().to_string(), "这个文件已经存在，没有提交"));
     }
     let command = command(&args.file)?;
@@ -73,10 +77,34 @@ pub fn run(args: &Args) -> Outcome {
     if args.vkey.is_none() {
         terminal::remark("注意：没有给出 --vkey，只核对了这个账本前后一致，没有核对它是谁的");
     }
-    let code = args.code.as_deref();
-    let written = match office.write(command, code, local::clock().now())? {
+    let pin = pin.as_ref().map(|pin| pin.as_str());
+    let written = match left {
+        Some(left) => again(args, left, &office, &command, pin)?,
+        None => match written(args, &office, &command, waiting.as_deref(), pin)? {
+            Ok(written) => written,
+            Err(no) => return refused(args, &no),
+        },
+    };
+    let done = match office.hand_in(&written, args.code.as_deref())? {
+        Ok(accepted) => accepted_as(args, &office, &written, &accepted, pin)?,
+        Err(no) => refused(args, &no)?,
+    };
+    // Only now: until the receipt is on the disk, the same can be sent again for it.
+    waiting.as_deref().map_or(Ok(()), pending::forget)?;
+    Ok(done)
+}
+
+/// Writes the statement, and keeps it until it is answered.
+fn written(
+    args: &Args,
+    office: &Office,
+    command: &Command,
+    waiting: Option<&Path>,
+    pin: Option<&str>,
+) -> Result<Result<Written, No>, Fault> {
+    let written = match office.write(command.clone(), args.code.as_deref(), local::clock().now())? {
         Ok(written) => written,
-        Err(no) => return refused(args, &no),
+        Err(no) => return Ok(Err(no)),
     };
     if args.opening.is_some() && !(written.kind.sealed && written.kind.follow_up.opens_content()) {
         return Err(Fault::no(
@@ -85,19 +113,39 @@ pub fn run(args: &Args) -> Outcome {
         )
         .mend("请不带 --opening 提交；收件承诺仍能证明提交过"));
     }
-    match office.hand_in(&written, code)? {
-        Ok(accepted) => accepted_as(args, &office, &written, &accepted, pin.as_ref()),
-        Err(no) => refused(args, &no),
+    match waiting {
+        Some(path) => Pending::of(office.origin(), command, &written, path, pin)?.keep(path)?,
+        None => terminal::remark("注意：从标准输入读取又没有 --out，中断以后不能原样重发"),
+    }
+    Ok(Ok(written))
+}
+
+/// What an earlier run wrote and was not answered, if it is the same.
+fn again(args: &Args, left: Pending, office: &Office, command: &Command, pin: Option<&str>) -> Result<Written, Fault> {
+    let place = || args.waiting().unwrap_or_default().display().to_string();
+    if !left.is_of(office.origin(), command)? {
+        return Err(Fault::usage(place(), "这里有一份没有得到答复的提交，内容或账本与这次的不同，没有提交")
+            .mend("请先用原来的命令文件再运行一次，取得它的答复；确定不要它了，删掉这个文件"));
+    }
+    let written = Written::again(left, pin)?;
+    if args.opening.is_some() && written.openings.is_empty() {
+        return Err(Fault::usage("--opening", "上次提交没有要内容文件，或口令与上次的不同，这次没有重发")
+            .mend("请用上次的口令；上次没有 --opening 的，这次也不带"));
+    }
+    terminal::remark("上次的提交没有得到答复，原样重发；已经收下的不会重复");
+    Ok(written)
+}
+
+impl Args {
+    /// Where it waits until it is answered; nowhere for what comes from a pipe and leaves no receipt.
+    fn waiting(&self) -> Option<PathBuf> {
+        let is_pipe = self.file == Path::new("-");
+        let beside = self.out.as_deref().or((!is_pipe).then_some(self.file.as_path()));
+        beside.map(pending::path_beside)
     }
 }
 
-fn accepted_as(
-    args: &Args,
-    office: &Office,
-    written: &Written,
-    accepted: &Accepted,
-    pin: Option<&Zeroizing<String>>,
-) -> Outcome {
+fn accepted_as(args: &Args, office: &Office, written: &Written, accepted: &Accepted, pin: Option<&str>) -> Outcome {
     let answer = match accepted {
         Accepted::Entry(receipt) => json!({ "receipt": receipt }),
         Accepted::Promise(promised) => json!({ "promised": promised, "encrypted_to": written.encrypted_to }),
@@ -106,7 +154,8 @@ fn accepted_as(
     let told = terminal::say(if args.json { answer.to_string() } else { human(written, accepted) });
     keep(args, &answer)?;
     told?;
-    if let (Some(path), Some(pin), Accepted::Promise(promised)) = (&args.opening, pin, accepted) {
+    let missing = args.opening.as_ref().filter(|path| !path.exists());
+    if let (Some(path), Some(pin), Accepted::Promise(promised)) = (missing, pin, accepted) {
         content(office, written, promised)?.write(path, pin)?;
     }
     Ok(Verdict::Yes)
@@ -141,7 +190,8 @@ fn refused(args: &Args, no: &No) -> Outcome {
 }
 
 fn keep(args: &Args, answer: &Value) -> Result<(), Fault> {
-    let Some(out) = &args.out else { return Ok(()) };
+    // What a run wrote that stopped before it forgot its submission is the same.
+    let Some(out) = args.out.as_ref().filter(|out| !out.exists()) else { return Ok(()) };
     Ok(keyfile::write_private(out, format!("{answer:#}\n").as_bytes())?)
 }
 

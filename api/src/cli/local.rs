@@ -50,6 +50,9 @@ pub fn agent(ca: Option<&PathBuf>) -> Result<ureq::Agent, Fault> {
 }
 
 /// A new name for a public matter: its time and random bits (RFC 9562, version 7).
+///
+/// # Panics
+/// A family that is no name; those used here are.
 pub fn new_stream(family: &str, clock: &dyn Clock) -> StreamId {
     let mut random = [0; 10];
     keyfile::random(&mut random);

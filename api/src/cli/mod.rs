@@ -37,9 +37,11 @@ pub mod showing;
 pub mod status;
 pub mod submit;
 pub mod tally;
+pub mod telling;
 pub mod terminal;
 #[cfg(test)]
 mod tests_of_commands;
+pub mod values;
 pub mod vault;
 pub mod verify;
 pub mod visit;
@@ -116,8 +118,8 @@ impl Command {
     fn json(&self) -> bool {
         match self {
             Self::Demo(_) | Self::Serve(_) => false,
-            // What it prints is JSON, and so is why it prints nothing.
-            Self::Read(_) | Self::Open(_) => true,
+            Self::Read(args) => args.is_json(),
+            Self::Open(args) => args.json,
             Self::Init(args) => args.json,
             Self::Keygen(args) => args.json,
             Self::Kinds(args) => args.json,

@@ -11,7 +11,7 @@ use gongkai_log::{Digest, Opening, SignedStatement, Signer, SigningKey, StreamId
 use serde_json::{Value, json};
 
 use super::visit::{ROOT, Visit};
-use super::{local, terminal};
+use super::{local, showing, terminal};
 use crate::keyfile;
 use crate::outcome::{Fault, Outcome, Verdict};
 
@@ -20,7 +20,7 @@ use crate::outcome::{Fault, Outcome, Verdict};
 #[command(
     after_help = "例子：\n  $ gongkai open --url http://127.0.0.1:8081 --key chen.key --purpose handling letter/5ea1ed00-0000-4000-8000-000000000001\n\n\
     查阅先记录、后显示：查阅记录由您的钥匙签名，封存入账，督查人看得到；没有权限的查阅同样记录。\n\
-    由收件人启封的信件（检举控告、异议）给出的是信封，请再用收件人的私钥打开。"
+    由收件人启封的信件（检举控告、异议）给出的是信封：加 --json 存成文件，请收件人用 open-envelope 打开。"
 )]
 pub struct Args {
     /// 内部监听的网址
@@ -44,12 +44,15 @@ pub struct Args {
     /// 第几次修订（从 0 起，默认 0）
     #[arg(long, value_name = "数", default_value_t = 0, hide_default_value = true)]
     revision: u64,
+    /// 输出 JSON：原文、盐和路径都在里面，可以自行核对，也是 open-envelope 要的文件
+    #[arg(long)]
+    pub json: bool,
     /// 事项编号
     #[arg(value_name = "事项")]
     stream: StreamId,
 }
 
-fn purpose(text: &str) -> Result<Purpose, String> {
+pub fn purpose(text: &str) -> Result<Purpose, String> {
     let known = || Purpose::ALL.iter().map(|purpose| purpose.wire()).collect::<Vec<_>>().join("、");
     Purpose::from_wire(text).ok_or_else(|| format!("可用：{}", known()))
 }
@@ -65,8 +68,23 @@ pub fn run(args: &Args) -> Outcome {
     visit.sign_out();
     let text = opened?;
     check(&text).map_err(|reason| Fault::no(args.stream.to_string(), reason))?;
-    terminal::say(text)?;
+    terminal::say(if args.json { text } else { human(&text)? })?;
     Ok(Verdict::Yes)
+}
+
+/// The content for people; what they cannot be shown, with what they do about it.
+fn human(text: &str) -> Result<String, Fault> {
+    let content: Value = serde_json::from_str(text).map_err(|error| Fault::failed("应答", &error))?;
+    let mut told = showing::human(&content);
+    if content["envelope"].is_object() {
+        told.push_str(
+            "\n  内容由提交人加密给收件人，服务器打不开。请收件人加 --json 存成文件，再用 gongkai open-envelope 打开",
+        );
+    }
+    if content["erased"] == Value::Bool(true) {
+        told.push_str("\n  其中有内容已依法删除");
+    }
+    Ok(told)
 }
 
 fn open(visit: &Visit<'_>, key: &SigningKey, args: &Args) -> Result<String, Fault> {

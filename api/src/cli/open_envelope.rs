@@ -14,7 +14,7 @@ use gongkai_log::{Opening, Statement};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::terminal;
+use super::{terminal, values};
 use crate::citizen::statement_of;
 use crate::keyfile::ReceiverKey;
 use crate::outcome::{Fault, Outcome, Verdict};
@@ -123,10 +123,8 @@ fn human(statement: &Statement, opened: &[Opening]) -> String {
     let mut sorted: Vec<&Opening> = opened.iter().collect();
     sorted.sort_by_key(|opening| order(opening));
     for opening in sorted {
-        let label = kind.and_then(|kind| kind.field(&opening.name)).map_or(opening.name.as_str(), |field| field.label);
-        let value = opening.value.as_str().map_or_else(|| opening.value.to_string(), str::to_owned);
         // Writing to a String cannot fail.
-        let _ = write!(text, "\n{label}：{value}");
+        let _ = write!(text, "\n{}", values::line(kind, &opening.name, &opening.value));
     }
     text
 }

@@ -213,6 +213,12 @@ fn fault(error: &ServeError) -> Fault {
         ServeError::Tls(TlsError::Open(KeyFileError::Open { path, .. })) => {
             Fault::usage("内部监听", chain(error)).mend(format!("请运行 chmod 600 {}", path.display()))
         }
+        ServeError::NotLoopback(address) => {
+            Fault::usage(format!("内部监听 {address}"), "其他机器也连得上这个地址，没有启动").mend(
+                "只在本机办理的，改用 127.0.0.1:8081 这样的本机地址；确实要让其他机器连接的，加上 --internal-anywhere，\
+                 对它们只用加密连接（TLS）",
+            )
+        }
         ServeError::Tls(_) => Fault::usage("内部监听", chain(error))
             .mend("请把配套的证书和私钥（PEM）放进 keys/；或把这两个文件都移走，启动时会重新生成"),
         error => Fault::failed("网站", error).mend("请换一个地址，或停下占用它的程序"),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use gongkai_domain::confidentiality::Reader;
 use gongkai_domain::draft::{Draft, Read};
-use gongkai_domain::field::{Field, Shape};
 use gongkai_domain::{Command, Role, Submission, kind};
 use gongkai_log::{Digest, SignedStatement, Statement, StreamId};
 use gongkai_projections::internal::InternalViews;
@@ -13,7 +12,7 @@ use gongkai_store::SubmitError;
 use serde_json::{Value, json};
 
 use super::visit::ROOT;
-use super::{open, terminal};
+use super::{open, terminal, values};
 use crate::client::{Client, Hand};
 use crate::outcome::{Fault, Outcome, Verdict};
 use crate::reviewing::{self, Desk};
@@ -67,7 +66,7 @@ fn fault(error: OpenError) -> Fault {
 }
 
 /// A statement for people: its fields by their Chinese names, a draft with what it says.
-fn human(content: &Value) -> String {
+pub fn human(content: &Value) -> String {
     let note = content["note"].as_str().unwrap_or_default();
     let statement = SignedStatement::parse(note).ok().map(|signed| signed.statement);
     let kind = statement.as_ref().and_then(|statement| kind::find(&statement.kind));
@@ -80,8 +79,10 @@ fn human(content: &Value) -> String {
             lines.extend(draft(text));
             continue;
         }
-        let value = kind.and_then(|kind| kind.field(name)).map_or_else(|| plain(value), |it| shown(it, value));
-        lines.push(format!("  {}：{value}", field["label"].as_str().unwrap_or(name)));
+        let known = kind.is_some_and(|kind| kind.field(name).is_some());
+        // A cell of a list has its label from the ledger.
+        let label = field["label"].as_str().filter(|_| !known).unwrap_or(name);
+        lines.push(format!("  {}", values::line(kind, label, value)));
     }
     lines.join("\n")
 }
@@ -97,11 +98,7 @@ fn draft(text: &str) -> Vec<String> {
         return vec!["  送审稿：读不懂".to_owned()];
     };
     let kind = kind::find(&statement.kind);
-    let line = |name: &str, value: &Value| {
-        let field = kind.and_then(|kind| kind.field(name));
-        let value = field.map_or_else(|| plain(value), |field| shown(field, value));
-        format!("    {}：{value}", field.map_or(name, |field| field.label))
-    };
+    let line = |name: &str, value: &Value| format!("    {}", values::line(kind, name, value));
     let title = kind.map_or(statement.kind.as_str(), |kind| kind.label);
     let mut lines = vec![format!("  送审稿：{title}，{} 第 {} 版", statement.stream, statement.revision)];
     lines.extend(statement.body.iter().map(|(name, value)| line(name, value)));
@@ -111,15 +108,4 @@ fn draft(text: &str) -> Vec<String> {
         lines.push(format!("    另有 {} 项只对特定对象公开，送审稿里只有封存值", withheld.len()));
     }
     lines
-}
-
-/// A value as people read it: a choice by its Chinese name.
-fn shown(field: &Field, value: &Value) -> String {
-    let Shape::Choice(choices) = field.shape else { return plain(value) };
-    let label = choices.iter().find(|(wire, _)| value.as_str() == Some(*wire)).map(|(_, label)| (*label).to_owned());
-    label.unwrap_or_else(|| plain(value))
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

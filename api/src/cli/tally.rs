@@ -2,6 +2,7 @@
 //!
 //! Not here: casting (`hand-in`, [`crate::ballot`]), what the counts are (`gongkai_domain::kind::tally`).
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -123,7 +124,7 @@ fn write(options: &Slips, stream: &StreamId, codes: &[String]) -> Result<(), Fau
     let mut file = keyfile::private_file().open(&options.out).map_err(failed)?;
     let mut text = String::from("\u{feff}序号,评议投票,票码\r\n");
     for (place, code) in codes.iter().enumerate() {
-        text.push_str(&format!("{},{stream},{code}\r\n", place + 1));
+        let _ = write!(text, "{},{stream},{code}\r\n", place + 1);
     }
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }

@@ -41,6 +41,7 @@ choices! {
         AccusationAcceptDaysMax = "accusation_accept_days_max" "检举控告受理告知期限",
         AccusationResultDaysMax = "accusation_result_days_max" "检举控告结果反馈期限",
         HotlineDaysMax = "hotline_days_max" "热线事项办理期限",
+        OpinionDaysMax = "opinion_days_max" "意见建议答复期限",
     }
 }
 
@@ -104,6 +105,8 @@ pub const BASE: &[(RuleCode, u64, Unit, &str)] = &[
     (RuleCode::AccusationAcceptDaysMax, 15, Unit::WorkingDays, "纪检监察机关处理检举控告工作规则"),
     (RuleCode::AccusationResultDaysMax, 15, Unit::WorkingDays, "纪检监察机关处理检举控告工作规则"),
     (RuleCode::HotlineDaysMax, 5, Unit::WorkingDays, "12345 热线条例（潍坊、济南）"),
+    // Article 29 demands a reply and names no day; the sixty of article 34 are the nearest that is written down.
+    (RuleCode::OpinionDaysMax, 60, Unit::Days, "信访工作条例第二十九条（研究论证并予以回复），期限比照第三十四条"),
 ];
 
 /// Profiles in force: the base and what organizations published.

@@ -8,6 +8,9 @@ CREATE TABLE matters (
     stream TEXT NOT NULL UNIQUE,
     -- Blind index of the stream as the vault has it, lower-case hex: what an erasure names.
     tag TEXT NOT NULL,
+    -- Blind index of the stream as `links` names it, lower-case hex. Another one than `tag`, which the ledger keeps
+    -- beside public entries as well.
+    link TEXT NOT NULL,
     -- Family: the stream's first part.
     family TEXT NOT NULL,
     -- Kind that opened it.
@@ -27,10 +30,53 @@ CREATE TABLE matters (
     -- Kind of its latest event.
     latest_kind TEXT NOT NULL,
     -- Revision of its latest event.
-    revision INTEGER NOT NULL
+    revision INTEGER NOT NULL,
+    -- How many people have yet to act in a review; 0 once it is complete or returned; NULL for every other matter.
+    acts_left INTEGER
 ) STRICT;
 
 CREATE INDEX matters_by_tag ON matters (tag);
+CREATE INDEX matters_by_link ON matters (link);
+
+CREATE TABLE events (
+    -- Number of the event.
+    seq INTEGER PRIMARY KEY,
+    -- The matter.
+    opened_seq INTEGER NOT NULL,
+    -- Its revision there.
+    revision INTEGER NOT NULL,
+    -- Kind.
+    kind TEXT NOT NULL,
+    -- Code of the organization in whose name it was said.
+    org TEXT NOT NULL,
+    -- Person who said it; NULL for what the ledger took down for somebody without a key.
+    author TEXT,
+    -- When it was received, microseconds since 1970-01-01 UTC.
+    received_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX events_by_matter ON events (opened_seq, seq);
+
+CREATE TABLE links (
+    -- Blind index of the matter that a sealed event names, lower-case hex: without the vault's key it tells nobody
+    -- which one that is.
+    about TEXT NOT NULL,
+    -- The event.
+    seq INTEGER NOT NULL,
+    -- Tier of the field that names it: who may know of the link.
+    tier TEXT NOT NULL,
+    PRIMARY KEY (about, seq, tier)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX links_by_event ON links (seq);
+
+CREATE TABLE mentions (
+    -- Blind index of the matter that a public entry names, as in `links`.
+    about TEXT NOT NULL,
+    -- The entry: a supervision, a reply, an opening, a withdrawal, an erasure.
+    entry_index INTEGER NOT NULL,
+    PRIMARY KEY (about, entry_index)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE scopes (
     -- From where it is seen: code of its organization or of one above it, `=code` for its organization alone,
@@ -71,7 +117,9 @@ CREATE TABLE cursor (
     -- Always 1.
     id INTEGER PRIMARY KEY CHECK (id = 1),
     -- Sealed events that the views reflect.
-    next_seq INTEGER NOT NULL CHECK (next_seq >= 0)
+    next_seq INTEGER NOT NULL CHECK (next_seq >= 0),
+    -- Entries of the log whose mentions they reflect.
+    next_index INTEGER NOT NULL CHECK (next_index >= 0)
 ) STRICT;
 
-INSERT INTO cursor (id, next_seq) VALUES (1, 0);
+INSERT INTO cursor (id, next_seq, next_index) VALUES (1, 0, 0);

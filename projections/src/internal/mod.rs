@@ -3,10 +3,17 @@
 //! Built from the vault into a database of its own in the vault's folder; it holds no content, only what a list
 //! needs. Whoever reads them has signed in, and each row is shown only where the policy clears it: no query
 //! filters by hand, [`read`] offers candidates and `confidentiality::clear` decides. Erased matters leave at
-//! once. It can be deleted; it is built again. To show something more, add a column and fold it in `fold`.
+//! once. It can be deleted; it is built again. To show something more, add a column and fold it in [`fold`].
+//!
+//! Which matter a sealed event is about is content of its tier. The views hold no more of it than a keyed hash
+//! ([`gongkai_store::vault::Vault::link`]), enough to join what is about one matter; `timeline` shows the join to
+//! those alone whom the policy clears for that tier.
 
 pub mod content;
+mod fold;
+pub mod queue;
 pub mod read;
+pub mod timeline;
 
 use std::{
     path::{Path, PathBuf},
@@ -14,12 +21,9 @@ use std::{
     time::Duration,
 };
 
-use gongkai_domain::{World, kind::access};
-use gongkai_log::StreamId;
-use gongkai_store::{Layout, Ledger, SealedEvent, SealedReader, StoreError, VaultFault};
-use serde_json::json;
+use gongkai_store::{Layout, Ledger, SealedReader, StoreError, VaultFault};
 use sqlx::{
-    AssertSqlSafe, Connection as _, Row as _, Sqlite, SqlitePool, Transaction,
+    AssertSqlSafe, Connection as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
 use tokio::sync::watch;
@@ -27,7 +31,7 @@ use tokio::sync::watch;
 const SCHEMA: &str = include_str!("../../../migrations/internal/sqlite/0001_matters.sql");
 
 /// `PRAGMA user_version` of the schema; another one is thrown away and built anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Events of one transaction.
 const BATCH_EVENTS: u64 = 512;
@@ -35,20 +39,22 @@ const BATCH_EVENTS: u64 = 512;
 /// Pause after a failure before it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-const CURSOR: &str = "SELECT next_seq FROM cursor WHERE id = 1";
+/// Entries of one transaction.
+const BATCH_ENTRIES: u64 = 1_024;
+
+const CURSORS: &str = "SELECT next_seq, next_index FROM cursor WHERE id = 1";
 const SET_CURSOR: &str = "UPDATE cursor SET next_seq = ? WHERE id = 1";
-const OPEN_MATTER: &str = "INSERT INTO matters (opened_seq, stream, tag, family, kind, org, author, concerns, hidden, \
-                           received_at, latest_seq, latest_kind, revision) \
-                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?1, ?5, 0) ON CONFLICT DO NOTHING";
-const GO_ON: &str = "UPDATE matters SET latest_seq = ?, latest_kind = ?, revision = ?, org = ? WHERE stream = ? \
-                     RETURNING opened_seq, family";
-const SCOPE: &str = "INSERT INTO scopes (seen_from, family, opened_seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
-const ACCESS: &str = "INSERT INTO accesses (seq, stream, revision, purpose, reader, key, org, tag, received_at) \
-                      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
-const ERASE_SCOPES: &str = "DELETE FROM scopes WHERE opened_seq IN (SELECT opened_seq FROM matters WHERE tag = ?)";
-const ERASE_ACCESSES_TO: &str =
-    "DELETE FROM accesses WHERE tag = ?1 OR stream IN (SELECT stream FROM matters WHERE tag = ?1)";
-const ERASE_MATTER: &str = "DELETE FROM matters WHERE tag = ?";
+const SET_NEXT_INDEX: &str = "UPDATE cursor SET next_index = ? WHERE id = 1";
+/// What an erased matter leaves behind, in the order in which it goes: its rows name it until the last.
+const ERASE: [&str; 6] = [
+    "DELETE FROM links WHERE seq IN (SELECT e.seq FROM events e JOIN matters m ON m.opened_seq = e.opened_seq \
+     WHERE m.tag = ?1) OR about IN (SELECT link FROM matters WHERE tag = ?1)",
+    "DELETE FROM mentions WHERE about IN (SELECT link FROM matters WHERE tag = ?)",
+    "DELETE FROM events WHERE opened_seq IN (SELECT opened_seq FROM matters WHERE tag = ?)",
+    "DELETE FROM scopes WHERE opened_seq IN (SELECT opened_seq FROM matters WHERE tag = ?)",
+    "DELETE FROM accesses WHERE tag = ?1 OR stream IN (SELECT stream FROM matters WHERE tag = ?1)",
+    "DELETE FROM matters WHERE tag = ?",
+];
 const EMPTY_WAL: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 /// The internal views cannot be built or read.
@@ -79,6 +85,7 @@ struct Shared {
     reader: SealedReader,
     ledger: Ledger,
     next_seq: watch::Sender<u64>,
+    next_index: watch::Sender<u64>,
 }
 
 /// The internal views of an open ledger with a vault. Cheap to clone.
@@ -100,16 +107,17 @@ impl InternalViews {
             remove(&path)?;
             connect(&path).await?
         };
-        let next: i64 = sqlx::query_scalar(CURSOR).fetch_one(&pool).await?;
-        let next_seq = watch::Sender::new(next.cast_unsigned());
-        Ok(Some(Self(Arc::new(Shared { pool, reader, ledger: ledger.clone(), next_seq }))))
+        let (next_seq, next_index): (i64, i64) = sqlx::query_as(CURSORS).fetch_one(&pool).await?;
+        let [next_seq, next_index] = [next_seq, next_index].map(|next| watch::Sender::new(next.cast_unsigned()));
+        Ok(Some(Self(Arc::new(Shared { pool, reader, ledger: ledger.clone(), next_seq, next_index }))))
     }
 
-    /// Follows the sealed events until it is stopped.
+    /// Follows the sealed events, and what public entries mention, until it is stopped.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
-        let mut sealed = self.0.ledger.sealed();
+        let (mut sealed, mut committed) = (self.0.ledger.sealed(), self.0.ledger.committed());
         while !*stopping.borrow() {
             sealed.mark_unchanged();
+            committed.mark_unchanged();
             let pause = match self.catch_up().await {
                 Ok(()) => None,
                 Err(error) => {
@@ -119,6 +127,7 @@ impl InternalViews {
             };
             tokio::select! {
                 changed = sealed.changed(), if pause.is_none() => if changed.is_err() { return },
+                changed = committed.changed(), if pause.is_none() => if changed.is_err() { return },
                 () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
                 _ = stopping.changed() => {}
             }
@@ -130,15 +139,16 @@ impl InternalViews {
     /// # Errors
     /// [`InternalError`].
     pub async fn catch_up(&self) -> Result<(), InternalError> {
+        self.catch_up_with_entries().await?;
         loop {
             let from = *self.0.next_seq.borrow();
             let events = self.0.reader.events(from, BATCH_EVENTS).await?;
             let Some(last) = events.last() else { break };
             let next = last.seq + 1;
-            let folded: Vec<_> = self
-                .0
-                .ledger
-                .with_world(|world| events.iter().filter_map(|event| fold(event, world, &self.0.reader)).collect());
+            let reader = &self.0.reader;
+            let folded: Vec<_> = self.0.ledger.with_world(|world| {
+                events.iter().filter_map(|event| fold::event(event, world, reader.vault())).collect()
+            });
             let mut transaction = self.0.pool.begin().await?;
             for folded in folded {
                 folded.write(&mut transaction).await?;
@@ -150,13 +160,33 @@ impl InternalViews {
         self.erase().await
     }
 
+    /// Takes in what public entries say of other matters.
+    async fn catch_up_with_entries(&self) -> Result<(), InternalError> {
+        loop {
+            let from = *self.0.next_index.borrow();
+            let entries = self.0.ledger.entries(from, BATCH_ENTRIES).await?;
+            let Some(last) = entries.last() else { return Ok(()) };
+            let next = last.index + 1;
+            let mut transaction = self.0.pool.begin().await?;
+            for entry in entries {
+                let index = entry.index;
+                for about in fold::mentions(entry, &self.0.ledger).await? {
+                    fold::mention(index, self.0.reader.vault().link(&about), &mut transaction).await?;
+                }
+            }
+            sqlx::query(SET_NEXT_INDEX).bind(next.cast_signed()).execute(&mut *transaction).await?;
+            transaction.commit().await?;
+            self.0.next_index.send_replace(next);
+        }
+    }
+
     /// Removes what was erased, from every page of the file.
     async fn erase(&self) -> Result<(), InternalError> {
         let mut removed = 0;
         for tag in self.0.reader.erased().await? {
             let tag = tag.to_hex();
             let mut transaction = self.0.pool.begin().await?;
-            for statement in [ERASE_SCOPES, ERASE_ACCESSES_TO, ERASE_MATTER] {
+            for statement in ERASE {
                 removed += sqlx::query(statement).bind(&tag).execute(&mut *transaction).await?.rows_affected();
             }
             transaction.commit().await?;
@@ -209,86 +239,4 @@ async fn connect(path: &Path) -> Result<SqlitePool, sqlx::Error> {
     transaction.commit().await?;
     drop(connection);
     Ok(pool)
-}
-
-/// What one sealed event changes.
-struct Folded {
-    seq: u64,
-    stream: StreamId,
-    tag: String,
-    kind: String,
-    revision: u64,
-    org: String,
-    author: Option<String>,
-    concerns: String,
-    hidden: bool,
-    received_at: i64,
-    seen_from: Vec<String>,
-    access: Option<Access>,
-}
-
-struct Access {
-    read: access::Read,
-    key: String,
-}
-
-/// What an event changes; nothing when it was erased.
-fn fold(event: &SealedEvent, world: &World, reader: &SealedReader) -> Option<Folded> {
-    let opened = event.opened.as_ref()?;
-    let statement = &opened.signed.statement;
-    let kind = gongkai_domain::kind::find(&statement.kind)?;
-    let values = opened.values();
-    let signer = statement.signers.first()?;
-    let author = world.key(&signer.key).and_then(|key| key.person.as_ref()).map(ToString::to_string);
-    let concerns = values.as_ref().map(|values| kind.concerns(values)).unwrap_or_default();
-    let concerns: Vec<String> = concerns.iter().map(|person| reader.vault().tag(person).to_hex()).collect();
-    let mut seen_from: Vec<String> = world.chain(&statement.org).map(str::to_owned).collect();
-    seen_from.push(format!("={}", statement.org));
-    seen_from.extend(author.clone());
-    let access = (kind.name == access::KIND).then(|| {
-        let read = serde_json::from_value(json!(values?)).ok()?;
-        Some(Access { read, key: signer.key.clone() })
-    });
-    Some(Folded {
-        seq: event.seq,
-        stream: statement.stream.clone(),
-        tag: reader.vault().tag(&statement.stream).to_hex(),
-        kind: statement.kind.clone(),
-        revision: statement.revision,
-        org: statement.org.clone(),
-        author,
-        concerns: json!(concerns).to_string(),
-        hidden: opened.envelope.is_some(),
-        received_at: event.row.received_at.timestamp_micros(),
-        seen_from,
-        access: access.flatten(),
-    })
-}
-
-impl Folded {
-    async fn write(self, transaction: &mut Transaction<'_, Sqlite>) -> Result<(), sqlx::Error> {
-        if let Some(access) = &self.access {
-            let query = sqlx::query(ACCESS).bind(self.seq.cast_signed()).bind(access.read.read.to_string());
-            let query = query.bind(access.read.revision.cast_signed()).bind(access.read.purpose.wire());
-            let query = query.bind(self.author.as_deref().unwrap_or_default()).bind(&access.key).bind(&self.org);
-            query.bind(&self.tag).bind(self.received_at).execute(&mut **transaction).await?;
-            return Ok(());
-        }
-        let seq = self.seq.cast_signed();
-        if self.revision == 0 {
-            let query = sqlx::query(OPEN_MATTER).bind(seq).bind(self.stream.to_string()).bind(&self.tag);
-            let query = query.bind(&self.stream.family).bind(&self.kind).bind(&self.org).bind(&self.author);
-            let query = query.bind(&self.concerns).bind(self.hidden).bind(self.received_at);
-            query.execute(&mut **transaction).await?;
-        }
-        let query = sqlx::query(GO_ON).bind(seq).bind(&self.kind).bind(self.revision.cast_signed());
-        let query = query.bind(&self.org).bind(self.stream.to_string());
-        let Some(row) = query.fetch_optional(&mut **transaction).await? else { return Ok(()) };
-        let (opened_seq, family): (i64, String) = (row.get(0), row.get(1));
-        for seen_from in &self.seen_from {
-            let query = sqlx::query(SCOPE).bind(seen_from).bind(&family).bind(opened_seq);
-            query.execute(&mut **transaction).await?;
-        }
-        Ok(())
-    }
 }

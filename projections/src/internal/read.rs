@@ -27,7 +27,7 @@ use super::{InternalError, InternalViews};
 pub const MATTERS_MAX: usize = 100;
 
 /// Rows that are fetched at a time from one scope.
-const PAGE: i64 = 64;
+pub(super) const PAGE: i64 = 64;
 
 /// Organizations from which one person looks, at most: more grants than anybody has.
 const SCOPES_MAX: usize = 64;
@@ -144,9 +144,9 @@ pub struct AccessRow {
 }
 
 /// A row before the policy has seen it.
-struct Candidate {
-    seq: i64,
-    stream: StreamId,
+pub(super) struct Candidate {
+    pub(super) seq: i64,
+    pub(super) stream: StreamId,
     kind: &'static Kind,
     org: String,
     author: Option<StreamId>,
@@ -158,7 +158,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn read(row: &SqliteRow) -> Option<Self> {
+    pub(super) fn read(row: &SqliteRow) -> Option<Self> {
         Some(Self {
             seq: row.get(0),
             stream: row.get::<&str, _>(1).parse().ok()?,
@@ -175,10 +175,20 @@ impl Candidate {
 }
 
 impl InternalViews {
-    fn clear(&self, candidate: &Candidate, reader: &Reader, purpose: Purpose, world: &World) -> Option<Clearance> {
+    /// The reader, if a matter is about them.
+    fn concerning(&self, candidate: &Candidate, reader: &Reader) -> Vec<StreamId> {
         let tag = self.0.reader.vault().tag(reader.person()).to_hex();
-        let about_reader = candidate.concerns.contains(&tag).then(|| reader.person().clone());
-        let concerns: Vec<StreamId> = about_reader.into_iter().collect();
+        candidate.concerns.contains(&tag).then(|| reader.person().clone()).into_iter().collect()
+    }
+
+    pub(super) fn clear(
+        &self,
+        candidate: &Candidate,
+        reader: &Reader,
+        purpose: Purpose,
+        world: &World,
+    ) -> Option<Clearance> {
+        let concerns = self.concerning(candidate, reader);
         let matter = Matter {
             stream: &candidate.stream,
             revision: candidate.revision,
@@ -292,13 +302,16 @@ impl InternalViews {
     ) -> Result<Option<Vec<AccessRow>>, InternalError> {
         let rows = sqlx::query(ACCESSES).bind(stream.to_string()).fetch_all(&self.0.pool).await?;
         let rows: Vec<_> = rows.iter().filter_map(access_row).collect();
+        let matter = sqlx::query(MATTER).bind(stream.to_string()).fetch_optional(&self.0.pool).await?;
+        let concerns = matter.as_ref().and_then(Candidate::read).map(|matter| self.concerning(&matter, reader));
+        let concerns = concerns.unwrap_or_default();
         let Some(kind) = kind::find(access::KIND) else { return Ok(None) };
         Ok(self.0.ledger.with_world(|world| {
             let cleared = |row: &AccessRow| {
                 let author = row.reader.parse().ok();
                 let (tier, author) = (kind.narrowest_tier(), author.as_ref());
                 let matter =
-                    Matter { stream, revision: row.revision, kind, org: &row.org, tier, concerns: &[], author };
+                    Matter { stream, revision: row.revision, kind, org: &row.org, tier, concerns: &concerns, author };
                 confidentiality::clear(reader, Purpose::Inspection, &matter, world).is_some()
             };
             let rows: Vec<_> = rows.into_iter().filter(cleared).collect();
@@ -318,12 +331,12 @@ impl InternalViews {
 }
 
 /// A matter is shown in a list to whoever reads one of its tiers.
-fn widest_tier(kind: &Kind) -> Tier {
+pub(super) fn widest_tier(kind: &Kind) -> Tier {
     kind.slot_fields().map(|(_, tier)| tier).min().unwrap_or(Tier::Named)
 }
 
 /// From where a person looks: the organizations of the roles and of the registration, and what is their own.
-fn scopes(reader: &Reader, world: &World) -> Vec<String> {
+pub(super) fn scopes(reader: &Reader, world: &World) -> Vec<String> {
     let person = reader.person();
     let roots = || world.organizations().filter(|(_, org)| org.parent.is_none()).map(|(code, _)| code.to_owned());
     let mut scopes: BTreeSet<String> = BTreeSet::new();
@@ -343,21 +356,24 @@ fn scopes(reader: &Reader, world: &World) -> Vec<String> {
 
 /// A stream's state as far as its events can be seen.
 pub(crate) fn state(events: &[SealedEvent]) -> State {
-    events.iter().fold(State::default(), |state, event| {
-        let Some(opened) = &event.opened else { return state };
-        let values = opened.values();
-        let recorded = Recorded {
-            index: event.row.as_of,
-            recorded_at: event.row.received_at,
-            statement: &opened.signed.statement,
-            hash: opened.signed.hash,
-            values: values.as_ref(),
-        };
-        judge::evolve(state, &recorded)
-    })
+    events.iter().fold(State::default(), evolve)
 }
 
-fn event_row(event: &SealedEvent) -> Option<EventRow> {
+/// The state after one more event.
+pub(super) fn evolve(state: State, event: &SealedEvent) -> State {
+    let Some(opened) = &event.opened else { return state };
+    let values = opened.values();
+    let recorded = Recorded {
+        index: event.row.as_of,
+        recorded_at: event.row.received_at,
+        statement: &opened.signed.statement,
+        hash: opened.signed.hash,
+        values: values.as_ref(),
+    };
+    judge::evolve(state, &recorded)
+}
+
+pub(super) fn event_row(event: &SealedEvent) -> Option<EventRow> {
     let opened = event.opened.as_ref()?;
     let statement = &opened.signed.statement;
     let tiers: BTreeSet<Tier> = opened.slots.iter().map(|(_, tier, _)| *tier).collect();
@@ -376,7 +392,7 @@ fn event_row(event: &SealedEvent) -> Option<EventRow> {
     })
 }
 
-fn access_row(row: &SqliteRow) -> Option<AccessRow> {
+pub(super) fn access_row(row: &SqliteRow) -> Option<AccessRow> {
     let purpose: String = row.get(3);
     Some(AccessRow {
         seq: row.get::<i64, _>(0).cast_unsigned(),

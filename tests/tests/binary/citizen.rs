@@ -1,5 +1,12 @@
 //! People without keys and the receivers of a body, with the real binary: handing in, following, opening.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use gongkai_domain::envelope::{self, To};
 use gongkai_domain::field::SealingKey;
 use gongkai_domain::{Command, Setting, prepare};
@@ -114,6 +121,89 @@ fn a_submitter_keeps_a_file_that_proves_the_content_and_of_a_recommendation_gets
     let refused = hand_in(&ledger, &server, &sample, &["--opening", &second, "--pin-file", pin]);
     let _ = refused.exits(1).says("不出具");
     assert!(!std::path::Path::new(&second).exists());
+}
+
+/// Passes everything on to the server and back, until a submission: that one arrives, and its answer is lost.
+fn losing_the_answer(server: &Server) -> String {
+    let target = server.url.strip_prefix("http://").unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let upstream = TcpStream::connect(&target).unwrap();
+            let submitted = Arc::new(AtomicBool::new(false));
+            let (to, from) = (upstream.try_clone().unwrap(), client.try_clone().unwrap());
+            let seen = Arc::clone(&submitted);
+            std::thread::spawn(move || {
+                pass(from, to, |bytes| {
+                    let is_one = bytes.starts_with(b"POST /api/v1/submissions");
+                    seen.fetch_or(is_one, Ordering::SeqCst);
+                    true
+                });
+            });
+            std::thread::spawn(move || pass(upstream, client, |_| !submitted.load(Ordering::SeqCst)));
+        }
+    });
+    url
+}
+
+/// Copies while it is allowed, then closes both ends.
+fn pass(mut from: TcpStream, mut to: TcpStream, allowed: impl Fn(&[u8]) -> bool) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        if !allowed(&buffer[..read]) || to.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+}
+
+#[test]
+fn a_submission_whose_answer_was_lost_is_sent_again_as_it_was_and_is_there_once() {
+    let ledger = office();
+    let server = Server::start(&ledger.dir());
+    let _ = server.eventually(&format!("/api/v1/streams/{}", stream("receiver", 102)), |answer| answer.status == 200);
+    let url = losing_the_answer(&server);
+    let (out, pending) = (ledger.path("receipt.json"), ledger.path("receipt.json.pending"));
+    let (opening, pin) = (ledger.path("accusation.opening"), ledger.file("pin", format!("{PIN}\n")));
+    let [out, opening, pin] = [&out, &opening, &pin].map(|path| path.to_str().unwrap());
+    let more = ["--out", out, "--opening", opening, "--pin-file", pin];
+    let send = |url: &str, command: &Value| {
+        let file = ledger.file("command.json", command.to_string());
+        let vkey = ledger.vkey();
+        gongkai([&["hand-in", "--url", url, "--vkey", &vkey, "--json", file.to_str().unwrap()][..], &more].concat())
+    };
+    let _ = send(&url, &letter("accusation")).exits(3);
+    assert!(!Path::new(out).exists());
+    assert_eq!(std::fs::metadata(&pending).unwrap().permissions().mode() & 0o777, 0o600);
+    let kept = std::fs::read_to_string(&pending).unwrap();
+    assert!(!kept.contains(CANARY), "what was encrypted lies there encrypted");
+
+    let _ = send(&server.url, &letter("appeal")).exits(2).says("内容或账本与这次的不同");
+    let _ = send(&url, &letter("accusation")).exits(3);
+    let handed = send(&server.url, &letter("accusation")).ok().json();
+    assert_eq!(handed["encrypted_to"], VILLAGE);
+    assert!(!pending.exists(), "answered and forgotten");
+    let _ = gongkai(["verify", opening, "--pin-file", pin]).ok().says("内容属实");
+    let code = handed["promised"]["status_code"].as_str().unwrap();
+    let _ = gongkai(["status", "--url", &server.url, code]).ok().says("已收到");
+    let key = ledger.key_file("publisher.example/1").display().to_string();
+    let list = gongkai(["read", "--url", &server.internal, "--key", &key, "matters?family=letter"]).ok().json();
+    assert_eq!(list["matters"].as_array().unwrap().len(), 1, "three times sent, once there: {list}");
+    assert!(server.stop().success());
+    ledger.check();
+}
+
+#[test]
+fn a_lawful_no_is_an_answer_too_and_nothing_waits_after_it() {
+    let ledger = office();
+    let server = Server::start(&ledger.dir());
+    // For a vacancy that there is not.
+    let mut late = (gongkai_domain::kind::find("vacancy.recommended.v1").unwrap().sample)();
+    late.as_object_mut().unwrap().remove("stream");
+    late["org"] = json!(VILLAGE);
+    let _ = hand_in(&ledger, &server, &late, &[]).exits(1);
+    assert!(!ledger.path("command.json.pending").exists());
 }
 
 #[test]

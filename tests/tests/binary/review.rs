@@ -122,6 +122,22 @@ fn a_village_drafts_mends_what_was_returned_and_publishes_exactly_what_was_appro
 }
 
 #[test]
+fn whoever_has_a_gate_is_told_what_waits_there_and_how_to_go_on() {
+    let ledger = ruled();
+    let (said, _) = draft(&ledger, "queued", &march("公厕电费(虚构)"), &["--json"]);
+    let waiting = reviewed_in(&said.ok());
+    let server = Server::start(&ledger.dir());
+    let queue = |name: &str| {
+        let key = ledger.key_file(name);
+        gongkai(["read", "--url", &server.internal, "--key", text(&key), "--queue"])
+    };
+    let _ = queue(SUPERVISORS[0]).ok().says("等在「村监会审核」，还差 2 人").says(&format!("pass {waiting}"));
+    let _ = queue(SECRETARY).ok().says("没有等您办理的送审稿");
+    let _ = queue(CLERK).exits(1).says("不对您公开");
+    assert!(server.stop().success());
+}
+
+#[test]
 fn who_is_not_of_the_house_learns_nothing_of_a_review_and_what_needs_none_is_not_drafted() {
     let ledger = ruled();
     let asked = json!({"kind": "organization.registered.v1", "org": COUNTY,

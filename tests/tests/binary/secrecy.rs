@@ -169,7 +169,7 @@ fn an_official_signs_for_reading_a_letter_and_who_may_not_read_it_is_told_that_i
     let server = Server::start(&ledger.dir());
     let open = |key: &str, stream: &str| {
         let key = ledger.key_file(key).display().to_string();
-        gongkai(["open", "--url", &server.internal, "--key", &key, "--reason", "办理(虚构)", stream])
+        gongkai(["open", "--url", &server.internal, "--key", &key, "--reason", "办理(虚构)", "--json", stream])
     };
     let content = open("publisher.example/1", &stream).ok().json();
     let fields = content["fields"].as_array().unwrap();
@@ -180,6 +180,14 @@ fn an_official_signs_for_reading_a_letter_and_who_may_not_read_it_is_told_that_i
     let key = ledger.key_file("publisher.example/1").display().to_string();
     let own = gongkai(["read", "--url", &server.internal, "--key", &key, "accesses"]).ok().json();
     assert_eq!(own["accesses"].as_array().unwrap().len(), 2, "the one that was refused is on record too: {own}");
+
+    let told = gongkai(["open", "--url", &server.internal, "--key", &key, &stream]).ok();
+    let _ = told.says("来信类别：").says("实名：").says(&format!("内容：{}", canary(4)));
+    let timeline = ["read", "--url", &server.internal, "--key", &key, "--timeline", &stream];
+    let _ = gongkai(timeline).ok().says("封存  收到来信").says("查阅  person/").says("用途：办理");
+    let rows = gongkai([&timeline[..], &["--json"]].concat()).ok().json()["rows"].clone();
+    let kinds: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["letter.received.v1", "access.recorded.v1", "access.recorded.v1"]);
 }
 
 /// Takes every trace of sealed content out of a ledger: what remains is what a ledger of decoys has.

@@ -89,6 +89,14 @@ fn a_person_reads_and_submits_over_tls_with_the_certificate_that_was_made() {
 }
 
 #[test]
+fn an_internal_address_that_other_machines_reach_is_refused_with_a_way_out() {
+    let ledger = TestLedger::bare();
+    let dir = ledger.dir();
+    let serve = ["serve", "--dir", dir.to_str().unwrap(), "--listen", "127.0.0.1:0", "--internal-listen", "0.0.0.0:0"];
+    let _ = gongkai(serve).exits(2).says("其他机器也连得上").says("127.0.0.1:8081").says("--internal-anywhere");
+}
+
+#[test]
 fn the_certificate_stays_over_restarts_and_files_that_do_not_fit_stop_the_start() {
     let (ledger, other) = (TestLedger::bare(), TestLedger::bare());
     for ledger in [&ledger, &other] {

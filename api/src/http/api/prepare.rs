@@ -12,8 +12,9 @@ use gongkai_log::Signer;
 use serde_json::{Map, Value, json};
 
 use super::body::{self, Arrived};
-use super::submissions::CODE;
+use super::submissions::{CODE, unsigned_for_another};
 use crate::http::App;
+use crate::http::citizen::{self, address::Client};
 use crate::http::openapi::{Answer, Endpoint, JSON};
 use crate::http::problem::Problem;
 
@@ -46,14 +47,23 @@ pub fn endpoint() -> Endpoint {
     }
 }
 
-async fn prepare(State(app): State<App>, headers: HeaderMap, body: Arrived) -> Result<Json<Value>, Problem> {
+async fn prepare(
+    State(app): State<App>,
+    client: Client,
+    headers: HeaderMap,
+    body: Arrived,
+) -> Result<Json<Value>, Problem> {
     let mut request: Map<String, Value> = body::json(&headers, body)?;
     let signers = request.remove("signers").unwrap_or_default();
     let signers: Vec<Signer> = serde_json::from_value(signers).map_err(|error| Refusal::Malformed {
         place: "signers".into(),
         reason: format!("应是一组 [职责, 钥匙名]({error})"),
     })?;
-    let command = Command::from_value(Value::Object(request))?;
+    let mut command = Command::from_value(Value::Object(request))?;
+    if citizen::by_intake(&signers, app.ledger()?) {
+        let own = citizen::own_command(&app, client, &headers, command, &signers).await?;
+        command = own.ok_or_else(unsigned_for_another)?;
+    }
     prepared(&app, command, signers).await
 }
 

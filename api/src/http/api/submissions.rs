@@ -9,10 +9,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use gongkai_domain::Submission;
+use gongkai_log::Statement;
 use gongkai_store::Accepted;
 
 use super::body::{self, Arrived};
 use crate::http::App;
+use crate::http::citizen::{self, address::Client};
 use crate::http::openapi::{Answer, Endpoint, JSON, Param};
 use crate::http::problem::Problem;
 
@@ -110,15 +112,27 @@ pub fn endpoint() -> Endpoint {
 
 async fn submit(
     State(app): State<App>,
+    client: Client,
     headers: HeaderMap,
     body: Arrived,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let key = key(&headers)?;
     let submission: Submission = body::json(&headers, body)?;
     let ledger = app.ledger()?;
+    // What nobody signed is judged here as it is on the public listener.
+    let unsigned = Statement::parse(&submission.note).ok();
+    if let Some(statement) = unsigned.filter(|statement| citizen::by_intake(&statement.signers, ledger)) {
+        let _ = citizen::own_word(&app, client, &headers, &statement).await?.ok_or_else(unsigned_for_another)?;
+    }
     let before = *ledger.committed().borrow();
     let accepted = ledger.hand_in(Some(key), submission).await?;
     Ok((status(&accepted, before), Json(accepted)))
+}
+
+/// What a citizen did not say themselves needs the signature of whoever enters it.
+pub fn unsigned_for_another() -> Problem {
+    let detail = "没有签名的内容只能是群众自己提交的；替别人录入的，请录入人用自己的钥匙签名，并写明代录的渠道和原件";
+    Problem::new("not_here", detail)
 }
 
 /// The status of an answer, by how many entries there were when the request came.

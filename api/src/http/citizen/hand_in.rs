@@ -8,13 +8,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use gongkai_domain::{Command, Refusal, Submission, envelope};
+use gongkai_domain::{Command, Refusal, Submission};
 use gongkai_log::{Digest, Signer, Statement};
 use gongkai_store::{Accepted, Ledger, SubmitError};
 use serde_json::{Map, Value, json};
 
 use super::address::Client;
-use super::{by_intake, continued, for_citizens};
 use crate::http::App;
 use crate::http::api::body::{self, Arrived};
 use crate::http::api::{not_here, prepare as preparing, submissions};
@@ -27,23 +26,12 @@ pub async fn prepare(
     headers: HeaderMap,
     body: Arrived,
 ) -> Result<Json<Value>, Problem> {
-    let ledger = app.ledger()?;
     app.citizens.ask(client, app.clock.monotonic())?;
     let mut request: Map<String, Value> = body::json(&headers, body)?;
     let signers: Vec<Signer> =
         serde_json::from_value(request.remove("signers").unwrap_or_default()).map_err(|_| not_here())?;
-    let mut command = Command::from_value(Value::Object(request))?;
-    let kind = command.kind()?;
-    if !by_intake(&signers, ledger) || !kind.is_for_citizens() || command.proxy.is_some() {
-        return Err(not_here());
-    }
-    if envelope::is_demanded(kind, &command.fields) {
-        let reason = "这种事项应在您自己的设备上加密后提交，不能让服务器看到内容".to_owned();
-        return Err(Refusal::Malformed { place: "kind".into(), reason }.into());
-    }
-    if kind.sealed && !kind.opens {
-        command.stream = Some(own(&app, client, &headers, command.stream.as_ref()).await?);
-    }
+    let command = Command::from_value(Value::Object(request))?;
+    let command = super::own_command(&app, client, &headers, command, &signers).await?.ok_or_else(not_here)?;
     preparing::prepared(&app, command, signers).await
 }
 
@@ -67,29 +55,13 @@ pub async fn submit(
     let statement = Statement::parse(&submission.note)
         .map_err(|error| Refusal::Malformed { place: "note".into(), reason: error.to_string() });
     let statement = statement.map_err(|refusal| receipted(refusal.into()))?;
-    let kind = for_citizens(&statement, ledger).ok_or_else(not_here)?;
-    if kind.sealed && !kind.opens {
-        own(&app, client, &headers, Some(&statement.stream)).await?;
-    }
+    let _ = super::own_word(&app, client, &headers, &statement).await?.ok_or_else(not_here)?;
     let before = *ledger.committed().borrow();
     match ledger.hand_in(Some(key), submission).await {
         Ok(accepted) => Ok((submissions::status(&accepted, before), Json(accepted))),
         Err(SubmitError::Refused(refusal)) => Err(receipted(refusal.into())),
         Err(error) => Err(error.into()),
     }
-}
-
-/// The sealed matter that is continued, if the request's code began it; what others began does not exist.
-async fn own(
-    app: &App,
-    client: Client,
-    headers: &HeaderMap,
-    named: Option<&gongkai_log::StreamId>,
-) -> Result<gongkai_log::StreamId, Problem> {
-    let begun = continued(app, client, headers).await?;
-    begun.filter(|begun| named.is_none_or(|named| named == begun)).ok_or_else(|| {
-        Problem::new("not_found", "没有这件事项，或查询码不对；继续办理自己提交的事项，请附上它的查询码")
-    })
 }
 
 /// The same problem with a receipt that a submission was refused for it.

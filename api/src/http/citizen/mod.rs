@@ -2,7 +2,8 @@
 //!
 //! Taken are kinds that the intake key may sign, as a text without signatures whose only signer is intake; the ledger
 //! countersigns it. Everything else stays the internal side's. A sealed matter is continued (rating an answer, asking the
-//! level above) only with its status code, which shows that one began it. What must be encrypted to a body is refused in
+//! level above) only with its status code, which shows that one began it; the internal listener has the same rule
+//! ([`own_word`]), because whoever enters something for somebody else there signs it, as a proxy. What must be encrypted to a body is refused in
 //! the clear already by `prepare`: nothing that the operator must not read is worked on here.
 //!
 //! Against abuse there are sizes, a rate for each address ([`rate`]) and a little work for each submission ([`work`]).
@@ -26,8 +27,7 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, post};
 use axum::{Json, Router};
-use gongkai_domain::kind;
-use gongkai_domain::{Kind, Role};
+use gongkai_domain::{Command, Kind, Refusal, Role, envelope, kind};
 use gongkai_log::{Signer, Statement, StreamId};
 use gongkai_projections::follow_up;
 use gongkai_store::Ledger;
@@ -149,8 +149,63 @@ fn unkept<T: Serialize>(answer: T) -> Response {
     ([(CACHE_CONTROL, "no-store")], Json(answer)).into_response()
 }
 
+/// The one rule of both listeners for what comes without a signature and the ledger countersigns: of a kind that
+/// citizens hand in, in nobody's stead, and of a sealed matter what its status code continues. `None`: it is none.
+///
+/// # Errors
+/// The matter that is continued does not exist for whoever asks.
+pub async fn own_word(
+    app: &App,
+    client: Client,
+    headers: &HeaderMap,
+    statement: &Statement,
+) -> Result<Option<&'static Kind>, Problem> {
+    let Some(kind) = for_citizens(statement, app.ledger()?) else { return Ok(None) };
+    if kind.sealed && !kind.opens {
+        own(app, client, headers, Some(&statement.stream)).await?;
+    }
+    Ok(Some(kind))
+}
+
+/// The same rule for a command that is to be prepared, with the stream that its code continues. What must be encrypted
+/// to a body is not worked on in the clear. `None`: it is none.
+///
+/// # Errors
+/// As [`own_word`]; an unknown kind; what must be encrypted.
+pub async fn own_command(
+    app: &App,
+    client: Client,
+    headers: &HeaderMap,
+    mut command: Command,
+    signers: &[Signer],
+) -> Result<Option<Command>, Problem> {
+    let kind = command.kind()?;
+    if !by_intake(signers, app.ledger()?) || !kind.is_for_citizens() || command.proxy.is_some() {
+        return Ok(None);
+    }
+    if envelope::is_demanded(kind, &command.fields) {
+        let reason = "这种事项应在您自己的设备上加密后提交，不能让服务器看到内容".to_owned();
+        return Err(Refusal::Malformed { place: "kind".into(), reason }.into());
+    }
+    if kind.sealed && !kind.opens {
+        command.stream = Some(own(app, client, headers, command.stream.as_ref()).await?);
+    }
+    Ok(Some(command))
+}
+
+/// The sealed matter that is continued, if the request's code began it; what others began does not exist.
+///
+/// # Errors
+/// There is none, or the code is another's.
+async fn own(app: &App, client: Client, headers: &HeaderMap, named: Option<&StreamId>) -> Result<StreamId, Problem> {
+    let begun = continued(app, client, headers).await?;
+    begun.filter(|begun| named.is_none_or(|named| named == begun)).ok_or_else(|| {
+        Problem::new("not_found", "没有这件事项，或查询码不对；继续办理自己提交的事项，请附上它的查询码")
+    })
+}
+
 /// Whether these signers are the intake key alone.
-fn by_intake(signers: &[Signer], ledger: &Ledger) -> bool {
+pub fn by_intake(signers: &[Signer], ledger: &Ledger) -> bool {
     matches!(signers, [signer] if signer.role == Role::Intake.wire() && signer.key == ledger.intake_key().name())
 }
 

@@ -98,12 +98,14 @@ pub fn views(app: &App) -> Result<&InternalViews, Problem> {
     app.internal.as_ref().ok_or_else(nothing)
 }
 
-fn purpose(params: &Params) -> Result<Purpose, Problem> {
+/// Why somebody asks.
+pub fn purpose(params: &Params) -> Result<Purpose, Problem> {
     let text = params.text("purpose").unwrap_or("handling");
     Purpose::from_wire(text).ok_or_else(|| Problem::query("purpose", "没有这种用途"))
 }
 
-fn matter_id(family: &str, id: &str) -> Result<StreamId, Problem> {
+/// The matter that an address names.
+pub fn matter_id(family: &str, id: &str) -> Result<StreamId, Problem> {
     stream(family, id)?.parse().map_err(|_| nothing())
 }
 

@@ -14,11 +14,17 @@ pub mod matters;
 #[cfg(test)]
 mod matters_tests;
 pub mod me;
+pub mod queue;
+#[cfg(test)]
+mod queue_tests;
 pub mod readings;
 pub mod sessions;
 pub mod sign_in;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod timeline_tests;
+pub mod timelines;
 
 use std::collections::BTreeMap;
 
@@ -66,15 +72,14 @@ pub fn doors() -> Vec<Door> {
     let [open, close] = sessions::doors();
     let mut doors = vec![challenges::door(), open, close, me::door(), readings::door()];
     doors.extend(matters::doors());
+    doors.extend([timelines::door(), queue::door()]);
     doors
 }
 
 /// The schemas of all answers.
 pub fn schemas() -> Map<String, Value> {
-    [challenges::schemas(), sessions::schemas(), me::schemas(), matters::schemas(), readings::schemas()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let sealed = [matters::schemas(), readings::schemas(), timelines::schemas(), queue::schemas()];
+    [challenges::schemas(), sessions::schemas(), me::schemas()].into_iter().chain(sealed).flatten().collect()
 }
 
 /// The routes of these doors.

@@ -308,6 +308,53 @@ async fn a_matter_is_followed_and_continued_with_its_code_and_with_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_internal_listener_continues_a_citizens_matter_by_the_same_rule() {
+    let mut office = Office::open().await;
+    let (statement, submission) = office.written(&letter("appeal"));
+    let body = |submission: &Submission| serde_json::to_string(submission).unwrap();
+    let promised = office.town.post(SUBMIT, "begun", body(&submission)).await;
+    assert_eq!(promised.status, StatusCode::ACCEPTED, "what begins a matter needs no code: {}", promised.text());
+    let code = promised.json()["status_code"].as_str().unwrap().to_owned();
+    let handle =
+        |kind: &str, fields: Value| json!({"kind": kind, "stream": statement.stream, "org": COUNTY, "fields": fields});
+    let registered = handle(
+        "letter.registered.v1",
+        json!({"class": "appeal", "channel": "web", "real_name": false, "consent_to_publish": false,
+            "registered_on": "2026-03-02"}),
+    );
+    let answered = handle(
+        "letter.answered.v1",
+        json!({"answered_on": "2026-03-02", "told_on": "2026-03-02", "text": "已修好(虚构)"}),
+    );
+    for command in [registered, answered] {
+        office.town.fixture.seal(&command, &[("reviewer", "收件甲")]).await.unwrap();
+    }
+    let rated = handle("letter.rated.v1", json!({"satisfaction": "fair", "rated_on": "2026-03-02"}));
+    let mut asked = rated.clone();
+    asked["signers"] = json!(intake());
+    let refused = office.town.post("/api/v1/prepare", "any", asked.to_string()).await;
+    assert_eq!(code_of(&refused), no(404, "not_found"), "not even the head of the matter is told");
+    let prepared = office.send("/api/v1/prepare", &[("status-code", &code)], asked.to_string(), "192.0.2.1").await;
+    let prepared = prepared.json();
+    let openings = serde_json::from_value(prepared["openings"].clone()).unwrap();
+    let note = prepared["statement"].as_str().unwrap().to_owned();
+    let rating = Submission { note, openings, lines: Vec::new(), envelope: None };
+    assert_eq!(code_of(&office.town.post(SUBMIT, "rated", body(&rating)).await), no(404, "not_found"));
+
+    // In somebody's stead, and signed by nobody.
+    let mut proxied = Statement::parse(&rating.note).unwrap();
+    proxied.proxy = Some(serde_json::from_value(json!({"channel": "电话", "original": Digest::of(b"x")})).unwrap());
+    let proxied = Submission { note: proxied.text().unwrap(), ..rating.clone() };
+    assert_eq!(code_of(&office.town.post(SUBMIT, "proxied", body(&proxied)).await), no(403, "not_here"));
+    // An officer who enters it signs it, and needs no code.
+    let mut entered = rated;
+    entered["proxy"] = json!({"channel": "电话", "original": Digest::of(b"x")});
+    let entered = office.town.fixture.signed(&entered, &[("reviewer", "收件甲")]).await.unwrap();
+    let answer = office.town.post(SUBMIT, "entered", body(&entered)).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn guessed_codes_get_one_answer_and_soon_none() {
     let office = Office::open().await;
     let unknown = office.status("0000-0000-0000-0000").await;

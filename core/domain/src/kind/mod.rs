@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     event::{Context, Proposal, Recorded, State},
-    field::{Field, ListRule, Place},
+    field::{Field, ListRule, Place, Shape},
     procedure::{self, REFERENCE},
     refusal::Refusal,
     world::{Role, World},
@@ -419,6 +419,22 @@ impl Kind {
     /// Index of the entry that a body is about, other than its own stream.
     pub fn target(&self, body: &Map<String, Value>) -> Option<u64> {
         (self.target)(body)
+    }
+
+    /// Matters that its values name, each with the tier of the field that names it: what it is about, and what
+    /// became of it. Not persons: whom it is about is [`Kind::concerns`].
+    pub fn links(&self, values: &Map<String, Value>) -> Vec<(Tier, StreamId)> {
+        let link = |field: &Field| {
+            let names_matter = matches!(field.shape, Shape::Stream)
+                || matches!(field.shape, Shape::Link(family) if family != "person");
+            let named = values.get(field.name).filter(|_| names_matter)?.as_str()?.parse().ok()?;
+            let tier = match field.place {
+                Place::Body => Tier::Public,
+                Place::Slot(tier) => tier,
+            };
+            Some((tier, named))
+        };
+        self.fields.iter().filter_map(link).collect()
     }
 
     /// Persons whom a sealed event is about, from its values.

@@ -27,6 +27,8 @@ use crate::{
 
 /// Wire name of the kind that opens a review.
 pub const SUBMITTED: &str = "review.submitted.v1";
+/// Wire name of the kind that sends a draft back.
+pub const RETURNED: &str = "review.returned.v1";
 /// The field in which a new review names the one that was returned.
 pub const PREVIOUS: &str = "previous";
 
@@ -142,6 +144,30 @@ impl State {
         steps.iter().find(|step| (self.passed_by(step.gate).count() as u64) < step.people)
     }
 
+    /// The step that this person may take now, if it waits for them: as `decide` will judge it, role and people
+    /// included.
+    pub fn waits_for(&self, who: &StreamId, world: &World) -> Option<&'static Step> {
+        let step = self.next().filter(|_| self.returned.is_none())?;
+        self.untouched_by(who).and_then(|()| procedure::may_take(step, who, &self.org, world)).ok()?;
+        Some(step)
+    }
+
+    /// How many people have yet to take the step that it waits for.
+    pub fn people_left(&self) -> u64 {
+        self.next().map_or(0, |step| step.people.saturating_sub(self.passed_by(step.gate).count() as u64))
+    }
+
+    /// Nobody acts on a draft of their own, nor twice in one review.
+    fn untouched_by(&self, who: &StreamId) -> Result<(), Refusal> {
+        if self.author.as_ref() == Some(who) {
+            return Err(Refusal::state("送审人不能审核、审批自己的稿件"));
+        }
+        if self.passes.iter().any(|pass| pass.person == *who) {
+            return Err(Refusal::state("同一人在一项审核中只能办理一关"));
+        }
+        Ok(())
+    }
+
     /// Whether the secretary approved.
     pub fn is_approved(&self) -> bool {
         self.passed_by(Gate::Approval).next().is_some()
@@ -180,12 +206,7 @@ impl State {
         if proposal.statement.signers.first().is_none_or(|signer| signer.role != step.role.wire()) {
             return Err(Refusal::state(format!("「{}」应由{}签署", gate.label(), step.role.label())));
         }
-        if self.author.as_ref() == Some(who) {
-            return Err(Refusal::state("送审人不能审核、审批自己的稿件"));
-        }
-        if self.passes.iter().any(|pass| pass.person == *who) {
-            return Err(Refusal::state("同一人在一项审核中只能办理一关"));
-        }
+        self.untouched_by(who)?;
         procedure::may_take(step, who, &self.org, world)
     }
 

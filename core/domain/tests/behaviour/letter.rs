@@ -86,6 +86,27 @@ fn a_hotline_matter_is_closed_in_five_working_days() {
 }
 
 #[test]
+fn an_opinion_that_was_taken_up_is_awaited_until_it_is_answered_by_the_day_that_the_rule_says() {
+    let mut ledger = Ledger::new();
+    let first = registered(&mut ledger, "opinion");
+    assert_eq!(ledger.due(&first), Some(("办结并答复", "2026-05-11".into())));
+    let due = ledger.dues(&first).remove(0);
+    assert!(due.rule.as_ref().unwrap().basis.contains("信访工作条例第二十九条"));
+    assert_eq!((due.days_over("2026-05-11".parse().unwrap()), due.days_over("2026-05-12".parse().unwrap())), (0, 1));
+    ledger.at("2026-04-02");
+    ledger.village(&step("answered", VILLAGE, &first, &json!({}))).unwrap();
+    assert_eq!(ledger.due(&first), None);
+
+    let second = received(&mut ledger, "opinion");
+    let rule = json!({"kind": "rule.published.v1", "org": COUNTY, "fields": {"rule": "opinion_days_max", "value": 5,
+        "unit": "working_days", "from": "2026-04-02", "basis": "青禾县办理意见建议的规定(虚构)"}});
+    ledger.say(&rule, &[("registrar", "reg1"), ("registrar", "reg2")]).unwrap();
+    let fields = json!({"class": "opinion", "registered_on": "2026-04-02"});
+    ledger.village(&step("registered", VILLAGE, &second, &fields)).unwrap();
+    assert_eq!(ledger.due(&second), Some(("办结并答复", "2026-04-09".into())), "a county may be quicker");
+}
+
+#[test]
 fn whoever_accuses_by_name_is_told_of_acceptance_and_of_the_result() {
     let mut ledger = Ledger::new();
     ledger.receiver("chief", VILLAGE, 51);

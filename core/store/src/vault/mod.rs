@@ -53,6 +53,7 @@ pub const STATUS_CODE_CHARS: usize = 16;
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 const TAG_CONTEXT: &str = "gongkai 2026 vault tag v1";
+const LINK_CONTEXT: &str = "gongkai 2026 vault link v1";
 const STATUS_CONTEXT: &str = "gongkai 2026 status code v1";
 const DECOY_CONTEXT: &str = "gongkai 2026 decoy salts v1";
 
@@ -247,8 +248,18 @@ impl Vault {
 
     /// The blind index of a stream.
     pub fn tag(&self, stream: &StreamId) -> Tag {
+        self.blinded(TAG_CONTEXT, stream)
+    }
+
+    /// The blind index of a stream that something sealed names. Not the tag: tags of public streams lie beside
+    /// their entries, and without the key nobody is to tell which public matter a sealed one is about.
+    pub fn link(&self, stream: &StreamId) -> Tag {
+        self.blinded(LINK_CONTEXT, stream)
+    }
+
+    fn blinded(&self, context: &str, stream: &StreamId) -> Tag {
         let mut tag = [0; 16];
-        self.keyed(TAG_CONTEXT, stream.to_string().as_bytes()).finalize_xof().fill(&mut tag);
+        self.keyed(context, stream.to_string().as_bytes()).finalize_xof().fill(&mut tag);
         Tag(tag)
     }
 

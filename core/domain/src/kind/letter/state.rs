@@ -132,7 +132,8 @@ impl State {
         telling.into_iter().chain(answer).collect()
     }
 
-    /// The rules that limit the answer. The sixty days and thirty more are for 申诉求决.
+    /// The rules that limit the answer. The sixty days and thirty more are for 申诉求决, an opinion has a rule of its
+    /// own, and whoever accuses is told of acceptance and result instead.
     fn answer_rules(&self) -> Option<&'static [RuleCode]> {
         match (self.channel, self.class) {
             (_, Some(Class::Accusation)) => None,
@@ -141,7 +142,8 @@ impl State {
                 Some(&[RuleCode::LetterCloseDaysMax, RuleCode::LetterExtensionDaysMax])
             }
             (_, Some(Class::Appeal)) => Some(&[RuleCode::LetterCloseDaysMax]),
-            _ => None,
+            (_, Some(Class::Opinion)) => Some(&[RuleCode::OpinionDaysMax]),
+            (_, None) => None,
         }
     }
 
