@@ -25,6 +25,9 @@ use super::{
 /// Most rows of one answer.
 pub const QUEUE_MAX: usize = 100;
 
+/// Drafts whose events are in memory at the same time.
+const DRAFTS_AT_ONCE: usize = 64;
+
 const WAITING: &str = "SELECT m.opened_seq, m.stream, m.kind, m.org, m.author, m.concerns, m.hidden, m.received_at, \
                        m.latest_kind, m.revision FROM scopes s JOIN matters m ON m.opened_seq = s.opened_seq \
                        WHERE s.seen_from = ? AND s.family = 'review' AND m.acts_left > 0 AND s.opened_seq > ? \
@@ -81,10 +84,12 @@ impl InternalViews {
                 });
             }
         }
+        let open: Vec<Candidate> = open.into_values().collect();
         let mut rows = Vec::new();
-        for candidate in open.into_values() {
-            let events = self.0.reader.stream(&candidate.stream).await?;
-            rows.extend(self.waiting(&candidate, &events, reader));
+        for some in open.chunks(DRAFTS_AT_ONCE) {
+            let streams: Vec<_> = some.iter().map(|candidate| &candidate.stream).collect();
+            let events = self.0.reader.streams(&streams).await?;
+            rows.extend(some.iter().zip(&events).filter_map(|(one, events)| self.waiting(one, events, reader)));
         }
         rows.sort_by_key(|row| row.since);
         rows.truncate(limit.min(QUEUE_MAX));

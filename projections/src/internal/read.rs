@@ -241,20 +241,18 @@ impl InternalViews {
         }
         found.sort_by_key(|candidate| std::cmp::Reverse(candidate.seq));
         found.truncate(limit);
-        let mut shown = Vec::with_capacity(found.len());
-        for candidate in found {
-            shown.push(self.show(candidate, today).await?);
-        }
-        Ok(shown)
+        let streams: Vec<&StreamId> = found.iter().map(|candidate| &candidate.stream).collect();
+        let events = self.0.reader.streams(&streams).await?;
+        let rows = found.into_iter().zip(&events).map(|(candidate, events)| self.show(candidate, events, today));
+        Ok(rows.collect())
     }
 
-    async fn show(&self, candidate: Candidate, today: chrono::NaiveDate) -> Result<MatterRow, InternalError> {
-        let events = self.0.reader.stream(&candidate.stream).await?;
-        let state = state(&events);
+    fn show(&self, candidate: Candidate, events: &[SealedEvent], today: chrono::NaiveDate) -> MatterRow {
+        let state = state(events);
         let next = state.get::<review::State>().and_then(review::State::next).map(|step| step.gate.label().to_owned());
         let dues = self.0.ledger.with_world(|world| clock::dues(&state, world));
         let dues = dues.iter().map(|due| DueRow::on(due, today));
-        Ok(MatterRow {
+        MatterRow {
             seq: candidate.seq.cast_unsigned(),
             stream: candidate.stream.to_string(),
             kind: candidate.kind.name.to_owned(),
@@ -266,7 +264,7 @@ impl InternalViews {
             revision: candidate.revision,
             next,
             dues: dues.collect(),
-        })
+        }
     }
 
     /// One matter with its events and the accesses to it; `None` when it does not exist for the reader.
@@ -287,8 +285,8 @@ impl InternalViews {
             return Ok(None);
         }
         let events = self.0.reader.stream(stream).await?;
-        let events = events.iter().filter_map(event_row).collect();
-        Ok(Some((self.show(candidate, today).await?, events)))
+        let rows = events.iter().filter_map(event_row).collect();
+        Ok(Some((self.show(candidate, &events, today), rows)))
     }
 
     /// Who read a matter; for inspectors whose subtree covers it. `None` for everybody else.

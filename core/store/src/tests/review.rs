@@ -213,7 +213,7 @@ async fn a_returned_draft_is_not_published_and_its_successor_is() {
     let again = |previous: StreamId| {
         json!(review::submission_of(&second, Procedure::Village, &author, Some(&previous)).unwrap())
     };
-    refuses(fixture.seal(&again(review(3)), &VILLAGE_SIGNERS[..1]).await, "没有这项审核");
+    refuses(fixture.seal(&again(review(3)), &VILLAGE_SIGNERS[..1]).await, "没有这件事项");
     fixture.reopen().await.unwrap();
     fixture.seal(&again(review(1)), &VILLAGE_SIGNERS[..1]).await.unwrap();
     village_steps(&mut fixture, 2, 4).await;
