@@ -263,6 +263,23 @@ impl Office {
         Err(Fault::ours(&self.url, format!("应答里的条目不是 {stream} 的")))
     }
 
+    /// The latest statement of a kind in a public stream, proven to be in the log; `None` when nothing of it was said.
+    ///
+    /// # Errors
+    /// No such stream, or one that is not proven.
+    pub fn said(&self, stream: &StreamId, kind: &str) -> Result<Option<Statement>, Fault> {
+        let history = self.get(&format!("/api/v1/streams/{stream}"))?;
+        let events = history["history"].as_array().into_iter().flatten();
+        let last =
+            events.filter(|event| event["kind"] == *kind).filter_map(|event| event["index"].as_u64()).next_back();
+        let Some(index) = last else { return Ok(None) };
+        let said = self.proven(index)?;
+        if said.stream == *stream && said.kind == kind {
+            return Ok(Some(said));
+        }
+        Err(Fault::ours(&self.url, format!("第 {index} 号条目不是 {stream} 的")))
+    }
+
     /// A published file.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! who may sign there (all of them 虚构).
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use gongkai_log::{Digest, KeyKind, SigningKey};
@@ -58,6 +58,17 @@ impl TestLedger {
         let ledger = Self::bare();
         let _ = ledger.register(&registry()).ok();
         ledger
+    }
+
+    /// Makes a vault that servers and commands unlock from a file.
+    pub fn add_vault(&self) {
+        let passphrase = self.file("passphrase", "柳暗花明又一村。\n");
+        std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let file = passphrase.display().to_string();
+        let _ = gongkai(["vault", "init", "--dir", &self.dir, "--passphrase-file", &file]).ok();
+        let configuration = self.dir().join("gongkai.toml");
+        let text = std::fs::read_to_string(&configuration).unwrap();
+        std::fs::write(&configuration, format!("{text}vault_passphrase_file = {file:?}\n")).unwrap();
     }
 
     /// The ledger's directory.

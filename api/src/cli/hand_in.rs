@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use gongkai_domain::Command;
-use gongkai_log::VerifierKey;
+use gongkai_log::{Digest, VerifierKey};
 use gongkai_store::{Accepted, Promised};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -148,7 +148,10 @@ impl Args {
 fn accepted_as(args: &Args, office: &Office, written: &Written, accepted: &Accepted, pin: Option<&str>) -> Outcome {
     let answer = match accepted {
         Accepted::Entry(receipt) => json!({ "receipt": receipt }),
-        Accepted::Promise(promised) => json!({ "promised": promised, "encrypted_to": written.encrypted_to }),
+        Accepted::Promise(promised) => json!({
+            "promised": promised, "encrypted_to": written.encrypted_to,
+            "statement_hash": Digest::of(written.text.as_bytes()),
+        }),
     };
     // The code is given once: whatever happens to the files, it is shown.
     let told = terminal::say(if args.json { answer.to_string() } else { human(written, accepted) });

@@ -1,6 +1,6 @@
 //! Who may read what that is not public, and who may call what: the one policy (confidentiality.md §5).
 //!
-//! [`clear`] decides every internal reading, [`Callers::admit`] every call; no view and no handler filters
+//! [`clear`] decides every internal reading, [`counts`] what ballots add up to, [`Callers::admit`] every call; no view and no handler filters
 //! by hand. A reading needs a [`Clearance`], and nothing but [`clear`] makes one. What is not cleared does
 //! not exist for whoever asked: there is no reason to give, so there is no refusal here but `None`. The world is
 //! the current one at each question: a role withdrawn a second ago is gone, and so is a revoked key.
@@ -13,6 +13,7 @@ use gongkai_log::{StreamId, Tier};
 
 use crate::{
     kind::{Kind, access::Purpose},
+    matters::Tally,
     world::{Role, World},
 };
 
@@ -142,6 +143,13 @@ fn reads(person: &StreamId, purpose: Purpose, matter: &Matter<'_>, world: &World
                 || purpose == Purpose::Inspection && sees_as(person, matter.org, world, |role| role == Role::Inspector)
         }
     }
+}
+
+/// Decides whether somebody may learn what the ballots of a tally add up to: who organizes, supervises or inspects it, and
+/// nobody before it is closed. Single ballots are for nobody ([`clear`]).
+pub fn counts(reader: &Reader, tally: &Tally, world: &World) -> bool {
+    let may = |role| matches!(role, Role::Publisher | Role::Supervisor | Role::Inspector);
+    tally.window.ended && reader.is_current(world) && sees_as(&reader.person, &tally.window.org, world, may)
 }
 
 /// Whether a person was registered at the organization, above it, or below it.
@@ -504,5 +512,29 @@ mod tests {
         assert!(!holding.admit(Some(&member), &world) && !holding.admit(None, &world));
         assert!(Callers::SignedIn.admit(Some(&member), &world) && !Callers::SignedIn.admit(None, &world));
         assert!(Callers::Anyone.admit(None, &world));
+    }
+
+    #[test]
+    fn ballots_are_counted_after_the_end_by_whoever_organizes_supervises_or_inspects_and_by_nobody_else() {
+        let mut world = county();
+        grant(&mut world, 1, Role::Publisher, Some(VILLAGE));
+        grant(&mut world, 2, Role::Supervisor, Some(VILLAGE));
+        let watch = grant(&mut world, 3, Role::Inspector, Some(COUNTY));
+        grant(&mut world, 4, Role::Publisher, Some(OTHER_TOWN));
+        for (number, role) in [(5, Role::Registrar), (6, Role::Operator), (7, Role::Reviewer)] {
+            grant(&mut world, number, role, Some(VILLAGE));
+        }
+        let day = chrono::NaiveDate::from_ymd_opt(2026, 3, 1).unwrap();
+        let window = crate::matters::Window { org: VILLAGE.into(), opens_on: day, closes_on: day, ended: true };
+        let ended = Tally { window, options_count: 2, choices_max: 1, credentials: gongkai_log::Digest::ZERO };
+        let may = |world: &World, tally: &Tally| -> Vec<u64> {
+            (1..10).filter(|number| counts(&reader(world, *number), tally, world)).collect()
+        };
+        assert_eq!(may(&world, &ended), [1, 2, 3]);
+        let mut open = ended.clone();
+        open.window.ended = false;
+        assert!(may(&world, &open).is_empty(), "nobody sees how it stands");
+        world.withdraw_grant(&watch);
+        assert_eq!(may(&world, &ended), [1, 2]);
     }
 }

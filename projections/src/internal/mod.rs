@@ -13,6 +13,7 @@ pub mod content;
 mod fold;
 pub mod queue;
 pub mod read;
+pub mod tally;
 pub mod timeline;
 
 use std::{
@@ -66,6 +67,9 @@ pub enum InternalError {
     /// The ledger.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The views do not yet reflect what is sealed.
+    #[error("the internal views are behind")]
+    Behind,
     /// The views' database.
     #[error("the internal views' database")]
     Database(#[from] sqlx::Error),

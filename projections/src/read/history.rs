@@ -83,6 +83,8 @@ pub struct FieldDiff {
 /// A file that an event names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Attachment {
+    /// What the event calls it, in Chinese.
+    pub label: String,
     /// BLAKE3, lower-case hex.
     pub hash: String,
     /// Size in bytes.
@@ -277,7 +279,6 @@ fn event(row: &SqliteRow) -> Result<HistoryEvent, ReadError> {
         stream: row.text("stream")?,
         revision: row.count("revision")?,
         label: label_or(kind::find(&kind_name).map(|kind| kind.label), &kind_name).to_owned(),
-        kind: kind_name,
         org: row.text("org")?,
         org_name: String::new(),
         declared_at: row.declared("declared_at")?,
@@ -291,7 +292,8 @@ fn event(row: &SqliteRow) -> Result<HistoryEvent, ReadError> {
         open: open_slots(&row.text("fields")?)?,
         fields: Vec::new(),
         diffs: Vec::new(),
-        attachments: attachments(&body),
+        attachments: attachments(&kind_name, &body),
+        kind: kind_name,
         body,
         lines_count: row.count("lines_count")?,
         withdrawn_count: 0,
@@ -299,13 +301,18 @@ fn event(row: &SqliteRow) -> Result<HistoryEvent, ReadError> {
     })
 }
 
-fn attachments(body: &Map<String, Value>) -> Vec<Attachment> {
-    let files = body.get("attachments").or_else(|| body.get("evidence")).and_then(Value::as_array);
-    let file = |value: &Value| {
-        let file: gongkai_domain::field::Attachment = serde_json::from_value(value.clone()).ok()?;
-        Some(Attachment { hash: file.hash.to_hex(), size: file.size, media_type: file.media_type })
+fn attachments(kind: &str, body: &Map<String, Value>) -> Vec<Attachment> {
+    let fields = kind::find(kind).into_iter().flat_map(kind::Kind::body_fields);
+    let fields = fields.filter(|field| field.shape == Shape::Attachments);
+    let files = |field: &'static Field| {
+        let files = body.get(field.name).and_then(Value::as_array).into_iter().flatten();
+        files.filter_map(|value| {
+            let file: gongkai_domain::field::Attachment = serde_json::from_value(value.clone()).ok()?;
+            let label = field.label.to_owned();
+            Some(Attachment { label, hash: file.hash.to_hex(), size: file.size, media_type: file.media_type })
+        })
     };
-    files.into_iter().flatten().filter_map(file).collect()
+    fields.flat_map(files).collect()
 }
 
 /// Codes and persons that a body names, so that their names are looked up once.

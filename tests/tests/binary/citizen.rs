@@ -22,11 +22,7 @@ const PIN: &str = "一二三四五六七八";
 /// A ledger with a vault; person 101 heads the village and receives there, 102 receives in the town.
 fn office() -> TestLedger {
     let ledger = TestLedger::new();
-    let passphrase = ledger.file("passphrase", "柳暗花明又一村。\n").display().to_string();
-    let _ = gongkai(["vault", "init", "--dir", ledger.dir().to_str().unwrap(), "--passphrase-file", &passphrase]).ok();
-    let config = ledger.dir().join("gongkai.toml");
-    let text = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(&config, format!("{text}vault_passphrase_file = \"{passphrase}\"\n")).unwrap();
+    ledger.add_vault();
     let person = |number: u32, org: &str, post: Option<String>| {
         let mut fields = json!({"name": format!("人员{number}(虚构)")});
         if let Some(post) = post {

@@ -14,5 +14,6 @@ mod real_data;
 mod review;
 mod secrecy;
 mod sign_in;
+mod tally;
 mod vault;
 mod wrong;

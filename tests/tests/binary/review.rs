@@ -15,14 +15,7 @@ const TOWNSHIP: &str = "township.example/1";
 /// A ledger with a vault, a reviewer in the township, and the rule for villages.
 fn ruled() -> TestLedger {
     let ledger = TestLedger::new();
-    let passphrase = ledger.file("passphrase", "柳溪镇五里桥村公开账本\n");
-    let _ = ledger.run("vault", &[]).exits(2);
-    let dir = ledger.dir();
-    let [dir, passphrase] = [dir.as_path(), &passphrase].map(|path| path.to_str().unwrap().to_owned());
-    let _ = gongkai(["vault", "init", "--dir", &dir, "--passphrase-file", &passphrase]).ok();
-    let config = ledger.dir().join("gongkai.toml");
-    let before = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(&config, format!("{before}vault_passphrase_file = \"{passphrase}\"\n")).unwrap();
+    ledger.add_vault();
     let rule = json!({"kind": "rule.published.v1", "org": COUNTY, "fields": {
         "rule": "disclosure_review", "value": 3, "unit": "scheme", "from": "2026-01-01", "basis": "青禾县公开审核办法(虚构)"}});
     let _ = ledger.register(&[person(9, TOWNSHIP, "reviewer", TOWN), vec![rule]].concat()).ok();

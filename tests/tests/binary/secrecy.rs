@@ -19,12 +19,7 @@ fn canary(number: u8) -> String {
 /// A ledger with a vault whose periods last so many seconds.
 fn with_vault(period_seconds: u64) -> TestLedger {
     let ledger = TestLedger::new();
-    let passphrase = ledger.file("passphrase", "一句只在试验里用的口令\n").display().to_string();
-    let dir = ledger.dir().display().to_string();
-    let _ = gongkai(["vault", "init", "--dir", &dir, "--passphrase-file", &passphrase]).ok();
-    let config = std::fs::read_to_string(ledger.dir().join("gongkai.toml")).unwrap();
-    std::fs::write(ledger.dir().join("gongkai.toml"), format!("{config}vault_passphrase_file = {passphrase:?}\n"))
-        .unwrap();
+    ledger.add_vault();
     periods(&ledger.dir(), period_seconds);
     ledger
 }

@@ -15,16 +15,8 @@ const CONTACT: &str = "值班电话八三二一零零七六";
 /// A ledger with a vault, a sealed slot, a sealed cell, and a sealed event that waits for its period.
 fn with_vault() -> TestLedger {
     let ledger = TestLedger::new();
-    let passphrase = ledger.path("passphrase");
-    std::fs::write(&passphrase, "correct horse battery\n").unwrap();
-    std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let file = passphrase.display().to_string();
     let _ = ledger.run("vault", &[]).exits(2);
-    let dir = ledger.dir().display().to_string();
-    let _ = gongkai(["vault", "init", "--dir", &dir, "--passphrase-file", &file]).ok();
-    let configuration = ledger.dir().join("gongkai.toml");
-    let text = std::fs::read_to_string(&configuration).unwrap();
-    std::fs::write(&configuration, format!("{text}vault_passphrase_file = {file:?}\n")).unwrap();
+    ledger.add_vault();
     let mut sealed = pledge("修好村北机耕路");
     sealed["fields"]["contact"] = CONTACT.into();
     let roster = json!({"kind": "disclosure.published.v1", "org": VILLAGE, "fields": {

@@ -20,6 +20,7 @@ mod queue_tests;
 pub mod readings;
 pub mod sessions;
 pub mod sign_in;
+pub mod tallies;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -72,13 +73,13 @@ pub fn doors() -> Vec<Door> {
     let [open, close] = sessions::doors();
     let mut doors = vec![challenges::door(), open, close, me::door(), readings::door()];
     doors.extend(matters::doors());
-    doors.extend([timelines::door(), queue::door()]);
+    doors.extend([timelines::door(), queue::door(), tallies::door()]);
     doors
 }
 
 /// The schemas of all answers.
 pub fn schemas() -> Map<String, Value> {
-    let sealed = [matters::schemas(), readings::schemas(), timelines::schemas(), queue::schemas()];
+    let sealed = [matters::schemas(), readings::schemas(), timelines::schemas(), queue::schemas(), tallies::schemas()];
     [challenges::schemas(), sessions::schemas(), me::schemas()].into_iter().chain(sealed).flatten().collect()
 }
 

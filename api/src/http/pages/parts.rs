@@ -176,7 +176,7 @@ pub fn row(field: ShownField) -> Row {
 /// Files of an event; they have no names of their own.
 pub fn attachments(files: Vec<read::Attachment>) -> Vec<Attachment> {
     let file = |(number, file): (usize, read::Attachment)| Attachment {
-        name: Shown::of(format!("附件 {number}（{}）", file.media_type)),
+        name: Shown::of(format!("{} {number}（{}）", file.label, file.media_type)),
         href: Some(format!("/log/attachment/{}", file.hash)),
         size: Bytes(file.size),
         hash: file.hash,

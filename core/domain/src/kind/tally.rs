@@ -13,9 +13,10 @@
 //! Whoever holds the vault's key reads ballots with their codes, though not with names. A receipt says that a
 //! ballot is in, never what it says; nobody reads single ballots here.
 //!
-//! The counts name a root over the accepted ballots' statement hashes ([`ballots_root`]): with the path that goes
-//! with a receipt ([`ballot_path`]), each voter proves that their ballot was counted among so many. They are made from
-//! the ballots by [`count`], and the audit of what is sealed makes them again.
+//! The counts name a root over the accepted ballots' statement hashes ([`ballots_root`]) and publish the hashes, sorted:
+//! each voter finds the one of their receipt there, or proves with its path ([`ballot_path`]) that their ballot was
+//! counted among so many. A hash tells nothing of a ballot. The counts are made from the ballots by [`count`], and the
+//! audit of what is sealed makes them again.
 
 use chrono::NaiveDate;
 use gongkai_log::{Digest, StreamId, Tier, sealed};
@@ -141,6 +142,7 @@ payload! {
         accepted: u64 = "有效票数",
         ballots: Digest = "选票哈希树根",
         counts: Option<Vec<Count>> = "各选项票数",
+        hashes: Option<Vec<Attachment>> = "选票哈希清单",
     }
     slots { note: Public Text(2000) optional = "说明" }
     list ListRule::None;
@@ -183,7 +185,8 @@ pub fn slip_credential(tally: &StreamId, code: &str) -> Digest {
     Digest::from_bytes(*hasher.finalize().as_bytes())
 }
 
-/// The hashes of all credentials as they are attached to what opens the tally: one a line, in the order of their places.
+/// Hashes as they are attached, one a line: those of all credentials to what opens the tally, in the order of their
+/// places; those of all accepted ballots to what publishes the counts, sorted.
 pub fn hashes_text(hashes: &[Digest]) -> String {
     let lines: Vec<String> = hashes.iter().map(ToString::to_string).chain([String::new()]).collect();
     lines.join("\n")
@@ -231,7 +234,8 @@ pub fn ballots_root(hashes: &[Digest]) -> Digest {
     gongkai_log::list::root(&sorted(hashes))
 }
 
-fn sorted(hashes: &[Digest]) -> Vec<Digest> {
+/// The accepted ballots' hashes in the order in which they are published.
+pub fn sorted(hashes: &[Digest]) -> Vec<Digest> {
     let mut hashes = hashes.to_vec();
     hashes.sort_unstable_by_key(|hash| *hash.as_bytes());
     hashes
@@ -245,14 +249,14 @@ pub fn ballot_path(hashes: &[Digest], ballot: &Digest) -> Option<(u64, Vec<Diges
 }
 
 /// What the accepted ballots add up to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
     /// How many ballots.
     pub accepted: u64,
     /// Root over their hashes.
     pub ballots: Digest,
     /// Votes of each option; of so few ballots that they would show who chose what, nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<Vec<Count>>,
 }
 
