@@ -1,12 +1,13 @@
 //! Internal views: the sealed matters, where they stand, and who read what.
 //!
 //! Built from the vault into a database of its own in the vault's folder; it holds no content, only what a list
-//! needs. Whoever reads them has signed in, and each row is shown only where the policy clears it: no query
+//! needs (of a scheduled opening the day and the field's name). Whoever reads them has signed in, and each row is shown only where the policy clears it: no query
 //! filters by hand, [`read`] offers candidates and `confidentiality::clear` decides. Erased matters leave at
 //! once. It can be deleted; it is built again. To show something more, add a column and fold it in `fold`.
 
 pub mod content;
 pub mod read;
+pub mod schedules;
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +15,11 @@ use std::{
     time::Duration,
 };
 
-use gongkai_domain::{World, kind::access};
+use gongkai_domain::{
+    World,
+    kind::access,
+    schedule::{self, Scheduled},
+};
 use gongkai_log::StreamId;
 use gongkai_store::{Layout, Ledger, SealedEvent, SealedReader, StoreError, VaultFault};
 use serde_json::json;
@@ -27,7 +32,7 @@ use tokio::sync::watch;
 const SCHEMA: &str = include_str!("../../../migrations/internal/sqlite/0001_matters.sql");
 
 /// `PRAGMA user_version` of the schema; another one is thrown away and built anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Events of one transaction.
 const BATCH_EVENTS: u64 = 512;
@@ -43,9 +48,12 @@ const OPEN_MATTER: &str = "INSERT INTO matters (opened_seq, stream, tag, family,
 const GO_ON: &str = "UPDATE matters SET latest_seq = ?, latest_kind = ?, revision = ?, org = ? WHERE stream = ? \
                      RETURNING opened_seq, family";
 const SCOPE: &str = "INSERT INTO scopes (seen_from, family, opened_seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+const SCHEDULE: &str = "INSERT INTO schedules (seq, slot, opened_seq, field, opens_on) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 const ACCESS: &str = "INSERT INTO accesses (seq, stream, revision, purpose, reader, key, org, tag, received_at) \
                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 const ERASE_SCOPES: &str = "DELETE FROM scopes WHERE opened_seq IN (SELECT opened_seq FROM matters WHERE tag = ?)";
+const ERASE_SCHEDULES: &str =
+    "DELETE FROM schedules WHERE opened_seq IN (SELECT opened_seq FROM matters WHERE tag = ?)";
 const ERASE_ACCESSES_TO: &str =
     "DELETE FROM accesses WHERE tag = ?1 OR stream IN (SELECT stream FROM matters WHERE tag = ?1)";
 const ERASE_MATTER: &str = "DELETE FROM matters WHERE tag = ?";
@@ -60,6 +68,9 @@ pub enum InternalError {
     /// The ledger.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The public views, which know what was opened.
+    #[error(transparent)]
+    Views(#[from] crate::read::ReadError),
     /// The views' database.
     #[error("the internal views' database")]
     Database(#[from] sqlx::Error),
@@ -156,7 +167,7 @@ impl InternalViews {
         for tag in self.0.reader.erased().await? {
             let tag = tag.to_hex();
             let mut transaction = self.0.pool.begin().await?;
-            for statement in [ERASE_SCOPES, ERASE_ACCESSES_TO, ERASE_MATTER] {
+            for statement in [ERASE_SCOPES, ERASE_SCHEDULES, ERASE_ACCESSES_TO, ERASE_MATTER] {
                 removed += sqlx::query(statement).bind(&tag).execute(&mut *transaction).await?.rows_affected();
             }
             transaction.commit().await?;
@@ -224,6 +235,7 @@ struct Folded {
     hidden: bool,
     received_at: i64,
     seen_from: Vec<String>,
+    scheduled: Vec<Scheduled>,
     access: Option<Access>,
 }
 
@@ -249,6 +261,8 @@ fn fold(event: &SealedEvent, world: &World, reader: &SealedReader) -> Option<Fol
         let read = serde_json::from_value(json!(values?)).ok()?;
         Some(Access { read, key: signer.key.clone() })
     });
+    let held = opened.slots.iter().find(|(_, _, slot)| slot.name == schedule::FIELD);
+    let scheduled = held.map(|(_, _, slot)| schedule::parse(&slot.value)).unwrap_or_default();
     Some(Folded {
         seq: event.seq,
         stream: statement.stream.clone(),
@@ -261,6 +275,7 @@ fn fold(event: &SealedEvent, world: &World, reader: &SealedReader) -> Option<Fol
         hidden: opened.envelope.is_some(),
         received_at: event.row.received_at.timestamp_micros(),
         seen_from,
+        scheduled,
         access: access.flatten(),
     })
 }
@@ -287,6 +302,10 @@ impl Folded {
         let (opened_seq, family): (i64, String) = (row.get(0), row.get(1));
         for seen_from in &self.seen_from {
             let query = sqlx::query(SCOPE).bind(seen_from).bind(&family).bind(opened_seq);
+            query.execute(&mut **transaction).await?;
+        }
+        for Scheduled { field, on, slot } in self.scheduled {
+            let query = sqlx::query(SCHEDULE).bind(seq).bind(slot).bind(opened_seq).bind(field).bind(on.to_string());
             query.execute(&mut **transaction).await?;
         }
         Ok(())

@@ -323,7 +323,7 @@ fn widest_tier(kind: &Kind) -> Tier {
 }
 
 /// From where a person looks: the organizations of the roles and of the registration, and what is their own.
-fn scopes(reader: &Reader, world: &World) -> Vec<String> {
+pub(super) fn scopes(reader: &Reader, world: &World) -> Vec<String> {
     let person = reader.person();
     let roots = || world.organizations().filter(|(_, org)| org.parent.is_none()).map(|(code, _)| code.to_owned());
     let mut scopes: BTreeSet<String> = BTreeSet::new();

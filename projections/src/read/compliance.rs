@@ -10,7 +10,9 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use gongkai_domain::{field::Period, kind::slot::WithdrawalBasis, rules::RuleCode};
 use serde::Serialize;
 
-use super::{Columns, Filter, Matter, Page, Question, ReadError, Reader, TimelineItem, disclosures, int, label_or};
+use super::{
+    Columns, Filter, Matter, Page, Question, ReadError, Reader, ScheduledOpening, TimelineItem, disclosures, int, label_or,
+};
 use crate::{projection::Arg, status::Status};
 
 /// Months that the board and the grid look back.
@@ -145,6 +147,8 @@ pub struct Compliance {
     pub without_outcome: Counted<Matter>,
     /// Questions past their date without an answer.
     pub unanswered: Counted<Unanswered>,
+    /// Openings past their promised day without one.
+    pub unopened: Counted<ScheduledOpening>,
     /// What was recorded late.
     pub back_filled: Counted<TimelineItem>,
     /// What was taken down.
@@ -170,6 +174,7 @@ impl Reader {
         let filter = Filter { org: org.map(str::to_owned), limit: shown.max(1), ..Filter::default() };
         let overdue = self.overdue(&filter).await?;
         let without_outcome = self.without_outcome(&filter).await?;
+        let unopened = self.unopened(&filter).await?;
         let back_filled = self.back_filled(&filter).await?;
         let withdrawn = self.withdrawals(&filter).await?;
         let shown = shown as usize;
@@ -191,6 +196,7 @@ impl Reader {
                 total: overdue_answers.len() as u64,
                 items: overdue_answers.into_iter().take(shown).collect(),
             },
+            unopened: Counted { total: unopened.total, items: unopened.items },
             back_filled: Counted { total: back_filled.total, items: back_filled.items },
             withdrawn: Counted { total: withdrawn.total, items: withdrawn.items },
         })

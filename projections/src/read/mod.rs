@@ -14,6 +14,7 @@ pub mod nominations;
 pub mod notices;
 pub mod organizations;
 pub mod pledges;
+pub mod schedules;
 pub mod search;
 pub mod timeline;
 pub mod vacancies;
@@ -38,6 +39,7 @@ pub use nominations::{Nomination, Nominee};
 pub use notices::Notice;
 pub use organizations::{Organization, OrganizationItem, PostHeld};
 pub use pledges::{FulfilmentRate, Pledge};
+pub use schedules::ScheduledOpening;
 pub use search::{Found, SearchFilter, SearchPage};
 pub use timeline::TimelineItem;
 pub use vacancies::{Vacancy, VacantPost};
@@ -114,6 +116,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         organizations::STATEMENTS,
         compliance::STATEMENTS,
         home::STATEMENTS,
+        schedules::STATEMENTS,
         timeline::STATEMENTS,
     ] {
         all.extend_from_slice(module);

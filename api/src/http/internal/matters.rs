@@ -98,7 +98,7 @@ pub fn views(app: &App) -> Result<&InternalViews, Problem> {
     app.internal.as_ref().ok_or_else(nothing)
 }
 
-fn purpose(params: &Params) -> Result<Purpose, Problem> {
+pub(super) fn purpose(params: &Params) -> Result<Purpose, Problem> {
     let text = params.text("purpose").unwrap_or("handling");
     Purpose::from_wire(text).ok_or_else(|| Problem::query("purpose", "没有这种用途"))
 }

@@ -15,6 +15,7 @@ pub mod matters;
 mod matters_tests;
 pub mod me;
 pub mod readings;
+pub mod schedules;
 pub mod sessions;
 pub mod sign_in;
 #[cfg(test)]
@@ -66,12 +67,13 @@ pub fn doors() -> Vec<Door> {
     let [open, close] = sessions::doors();
     let mut doors = vec![challenges::door(), open, close, me::door(), readings::door()];
     doors.extend(matters::doors());
+    doors.push(schedules::door());
     doors
 }
 
 /// The schemas of all answers.
 pub fn schemas() -> Map<String, Value> {
-    [challenges::schemas(), sessions::schemas(), me::schemas(), matters::schemas(), readings::schemas()]
+    [challenges::schemas(), sessions::schemas(), me::schemas(), matters::schemas(), schedules::schemas(), readings::schemas()]
         .into_iter()
         .flatten()
         .collect()
