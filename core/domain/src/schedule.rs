@@ -37,7 +37,8 @@ pub const YEARS_MAX: u32 = 30;
 
 /// Beginnings of the wire names of kinds that never promise an opening, though officials say some of them: what is
 /// recommended, voted, objected or written in confidence, what is done about it, and who read what.
-pub const NEVER: &[&str] = &["access.", "letter.", "vacancy.recommend", "nomination.object", "notice.object", "tally.cast"];
+pub const NEVER: &[&str] =
+    &["access.", "letter.", "vacancy.recommend", "nomination.object", "notice.object", "tally.cast"];
 
 /// One promise: on this day this field of the statement is going to be opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -241,7 +242,9 @@ pub(crate) const fn with_schedule<const N: usize>(fields: &[Field], sealed: bool
 const MEMBERS: &[Field] = &[
     Field { name: "field", label: "字段", place: Place::Body, shape: Shape::Text(64), required: true },
     Field { name: "on", label: "启封日期", place: Place::Body, shape: Shape::Date, required: true },
-    Field { name: "slot", label: "字段槽（由系统填写）", place: Place::Body, shape: Shape::Count, required: false },
+    Field {
+        name: "slot", label: "字段槽（由系统填写）", place: Place::Body, shape: Shape::Count, required: false
+    },
 ];
 
 /// The widest tier of some slots.

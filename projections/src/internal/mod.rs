@@ -48,7 +48,8 @@ const OPEN_MATTER: &str = "INSERT INTO matters (opened_seq, stream, tag, family,
 const GO_ON: &str = "UPDATE matters SET latest_seq = ?, latest_kind = ?, revision = ?, org = ? WHERE stream = ? \
                      RETURNING opened_seq, family";
 const SCOPE: &str = "INSERT INTO scopes (seen_from, family, opened_seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
-const SCHEDULE: &str = "INSERT INTO schedules (seq, slot, opened_seq, field, opens_on) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+const SCHEDULE: &str =
+    "INSERT INTO schedules (seq, slot, opened_seq, field, opens_on) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 const ACCESS: &str = "INSERT INTO accesses (seq, stream, revision, purpose, reader, key, org, tag, received_at) \
                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 const ERASE_SCOPES: &str = "DELETE FROM scopes WHERE opened_seq IN (SELECT opened_seq FROM matters WHERE tag = ?)";

@@ -11,7 +11,8 @@ use gongkai_domain::{field::Period, kind::slot::WithdrawalBasis, rules::RuleCode
 use serde::Serialize;
 
 use super::{
-    Columns, Filter, Matter, Page, Question, ReadError, Reader, ScheduledOpening, TimelineItem, disclosures, int, label_or,
+    Columns, Filter, Matter, Page, Question, ReadError, Reader, ScheduledOpening, TimelineItem, disclosures, int,
+    label_or,
 };
 use crate::{projection::Arg, status::Status};
 

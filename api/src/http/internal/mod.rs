@@ -16,6 +16,8 @@ mod matters_tests;
 pub mod me;
 pub mod readings;
 pub mod schedules;
+#[cfg(test)]
+mod schedules_tests;
 pub mod sessions;
 pub mod sign_in;
 #[cfg(test)]
@@ -73,10 +75,17 @@ pub fn doors() -> Vec<Door> {
 
 /// The schemas of all answers.
 pub fn schemas() -> Map<String, Value> {
-    [challenges::schemas(), sessions::schemas(), me::schemas(), matters::schemas(), schedules::schemas(), readings::schemas()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        challenges::schemas(),
+        sessions::schemas(),
+        me::schemas(),
+        matters::schemas(),
+        schedules::schemas(),
+        readings::schemas(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The routes of these doors.
