@@ -74,7 +74,7 @@ pub const TABLES: &[&Table] = &[
     &boards::registry::ROLES,
     &boards::withdrawals::WITHDRAWALS,
     &boards::schedules::SCHEDULES,
-    &boards::schedules::OPENINGS,
+    &boards::schedules::OPENED_SLOTS,
 ];
 
 /// Type of a column on both databases.

@@ -250,12 +250,12 @@ CREATE TABLE schedules (
 CREATE INDEX schedules_by_day ON schedules (opens_on);
 CREATE INDEX schedules_by_stream ON schedules (stream);
 
-CREATE TABLE openings (
+CREATE TABLE opened_slots (
     entry_index BIGINT PRIMARY KEY NOT NULL, -- entry that opens something
     stream TEXT COLLATE "C" NOT NULL,                   -- its stream
     target_index BIGINT NOT NULL,          -- entry, or period of a sealed event, of which something is opened
     slot BIGINT NOT NULL,                  -- slot that is opened
     leaf BIGINT                            -- leaf of the sealed event; NULL for a statement, and once the opening is withdrawn
 );
-CREATE INDEX openings_by_target ON openings (target_index, slot);
-CREATE INDEX openings_by_stream ON openings (stream);
+CREATE INDEX opened_slots_by_target ON opened_slots (target_index, slot);
+CREATE INDEX opened_slots_by_stream ON opened_slots (stream);

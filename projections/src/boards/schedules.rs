@@ -29,8 +29,8 @@ pub const SCHEDULES: Table = Table {
 };
 
 /// What was opened.
-pub const OPENINGS: Table = Table {
-    name: "openings",
+pub const OPENED_SLOTS: Table = Table {
+    name: "opened_slots",
     keys: 1,
     columns: &[("entry_index", Int), ("stream", Text), ("target_index", Int), ("slot", Int), ("leaf", Int)],
 };
@@ -77,7 +77,7 @@ fn opened(event: &PublicEvent) -> Result<Change, ProjectionError> {
     let proof = event.fields().iter().find(|field| field.name == "opened");
     let proof: Option<opening::Proof> = proof.and_then(|field| serde_json::from_value(field.value.clone()).ok());
     let leaf = proof.and_then(|proof| proof.event).map(|event| event.leaf);
-    Ok(Change::new(&OPENINGS)
+    Ok(Change::new(&OPENED_SLOTS)
         .int("entry_index", event.index)
         .text("stream", event.stream())
         .int("target_index", opened.entry)

@@ -18,7 +18,7 @@ macro_rules! scheduled {
     ($tail:literal) => {
         concat!(
             "SELECT s.entry_index, s.slot, s.stream, s.org, s.kind, s.field, s.opens_on, \
-             (SELECT MIN(o.entry_index) FROM openings o WHERE o.target_index = s.entry_index AND o.slot = s.slot) AS opened_index, \
+             (SELECT MIN(o.entry_index) FROM opened_slots o WHERE o.target_index = s.entry_index AND o.slot = s.slot) AS opened_index, \
              (SELECT COUNT(*) FROM events x JOIN events t ON t.entry_index = x.target_index \
               WHERE x.family = 'erasure' AND x.kind = $1 AND t.stream = s.stream AND x.entry_index > s.entry_index) AS erasures \
              FROM schedules s ",
@@ -33,7 +33,7 @@ macro_rules! overdue {
         concat!(
             $head,
             "WHERE s.opens_on < $2 AND (CAST($3 AS TEXT) IS NULL OR s.org IN (SELECT code FROM organization_ancestors WHERE ancestor = $3)) \
-             AND NOT EXISTS (SELECT 1 FROM openings o WHERE o.target_index = s.entry_index AND o.slot = s.slot) \
+             AND NOT EXISTS (SELECT 1 FROM opened_slots o WHERE o.target_index = s.entry_index AND o.slot = s.slot) \
              AND NOT EXISTS (SELECT 1 FROM events x JOIN events t ON t.entry_index = x.target_index \
               WHERE x.family = 'erasure' AND x.kind = $1 AND t.stream = s.stream AND x.entry_index > s.entry_index)",
             $tail
@@ -48,7 +48,7 @@ const OVERDUE: &str = overdue!(
     " ORDER BY s.opens_on, s.entry_index, s.slot LIMIT $4 OFFSET $5"
 );
 const OPENED: &str =
-    "SELECT COUNT(*) FROM openings WHERE target_index = $1 AND slot = $2 AND (leaf IS NULL OR leaf = $3)";
+    "SELECT COUNT(*) FROM opened_slots WHERE target_index = $1 AND slot = $2 AND (leaf IS NULL OR leaf = $3)";
 
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("schedules.of_entry", OF_ENTRY),
