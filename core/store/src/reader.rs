@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use gongkai_domain::{Head, KINDS, Kind, Recorded, World, kind};
+use gongkai_domain::{
+    Head, KINDS, Kind, Recorded, World,
+    kind::{self, slot},
+};
 use gongkai_log::{Content, Entry, List, Openings, Statement, StreamId};
 use sqlx::{Sqlite, SqlitePool, pool::PoolConnection, sqlite::SqlitePoolOptions};
 
@@ -14,6 +17,7 @@ use crate::{
     event_store::{LogHead, RawEntry},
     layout::Layout,
     sqlite,
+    withdrawal::Withdrawal,
 };
 
 /// Families in which some kind teaches the world: a ledger starts by replaying these and no others.
@@ -190,6 +194,36 @@ impl ReadStore {
             }
         }
         Ok(world)
+    }
+
+    /// Every withdrawal, in the order of the log.
+    ///
+    /// # Errors
+    /// [`StoreError::Row`] for a damaged entry.
+    pub async fn withdrawals(&self) -> Result<Vec<Withdrawal>, StoreError> {
+        let mut connection = self.connection().await?;
+        let indexes = sqlite::load_indexes_of(&mut connection, &BTreeSet::from(["slot"])).await?;
+        let mut found = Vec::new();
+        for page in indexes.chunks(PAGE) {
+            for (index, bytes) in sqlite::load_some(&mut connection, page).await? {
+                let entry = parse_entry(index, bytes)?;
+                let Some(signed) = entry.content.statement() else { continue };
+                let (kind, body) = (signed.statement.kind.as_str(), &signed.statement.body);
+                let Some(withdrawn) = kind::body::<slot::Withdrawn>(kind, body) else { continue };
+                let target = sqlite::load_some(&mut connection, &[withdrawn.entry]).await?.pop();
+                let target = target.map(|(index, bytes)| parse_entry(index, bytes)).transpose()?;
+                let lines_root = target.and_then(|entry| entry.content.statement()?.statement.lines_root());
+                found.push(Withdrawal {
+                    index,
+                    recorded_at: entry.recorded_at,
+                    target: withdrawn.entry,
+                    slots: withdrawn.slots().to_vec(),
+                    lines: withdrawn.lines().to_vec(),
+                    lines_root,
+                });
+            }
+        }
+        Ok(found)
     }
 
     /// Closes all connections.
