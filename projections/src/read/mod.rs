@@ -30,7 +30,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
-pub use compliance::{Compliance, Counted, MissingPeriod, Unanswered, WithdrawalRow};
+pub use compliance::{Compliance, Counted, MissingPeriod, Unanswered, WithdrawalRow, WithdrawnFiles};
 pub use disclosures::{Correction, Disclosure, Line, LinePage, Question};
 pub use history::{Attachment, FieldDiff, HistoryEvent, ShownField, SignerName};
 pub use home::Home;
