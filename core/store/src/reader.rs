@@ -3,7 +3,10 @@
 //! Read-only connections; it works while a server writes, and beside one in another process. Rows are
 //! parsed strictly, and one that is damaged is an error that names it, never an absence.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use gongkai_domain::{
     Head, KINDS, Kind, Recorded, World,
@@ -100,6 +103,17 @@ pub(crate) fn with_recorded<T>(entry: &Entry, f: impl FnOnce(&Recorded<'_>) -> T
         values: None,
     };
     Some(f(&recorded))
+}
+
+/// The statements among these entries.
+fn statements(entries: Vec<(u64, Vec<u8>)>) -> Result<BTreeMap<u64, Statement>, StoreError> {
+    let mut statements = BTreeMap::new();
+    for (index, bytes) in entries {
+        if let Content::Statement(signed) = parse_entry(index, bytes)?.content {
+            statements.insert(index, signed.statement);
+        }
+    }
+    Ok(statements)
 }
 
 /// Read-only access to a ledger database.
@@ -205,21 +219,27 @@ impl ReadStore {
         let indexes = sqlite::load_indexes_of(&mut connection, &BTreeSet::from(["slot"])).await?;
         let mut found = Vec::new();
         for page in indexes.chunks(PAGE) {
+            let mut said = Vec::new();
             for (index, bytes) in sqlite::load_some(&mut connection, page).await? {
                 let entry = parse_entry(index, bytes)?;
                 let Some(signed) = entry.content.statement() else { continue };
                 let (kind, body) = (signed.statement.kind.as_str(), &signed.statement.body);
-                let Some(withdrawn) = kind::body::<slot::Withdrawn>(kind, body) else { continue };
-                let target = sqlite::load_some(&mut connection, &[withdrawn.entry]).await?.pop();
-                let target = target.map(|(index, bytes)| parse_entry(index, bytes)).transpose()?;
-                let lines_root = target.and_then(|entry| entry.content.statement()?.statement.lines_root());
+                let withdrawn = kind::body::<slot::Withdrawn>(kind, body);
+                said.extend(withdrawn.map(|withdrawn| (index, entry.recorded_at, withdrawn)));
+            }
+            let targets: BTreeSet<u64> = said.iter().map(|(_, _, withdrawn)| withdrawn.entry).collect();
+            let targets: Vec<u64> = targets.into_iter().collect();
+            let statements = statements(sqlite::load_some(&mut connection, &targets).await?)?;
+            for (index, recorded_at, withdrawn) in said {
+                let statement = statements.get(&withdrawn.entry);
+                let missing = || StoreError::row(index, "entry", format!("{} is no statement", withdrawn.entry));
                 found.push(Withdrawal {
                     index,
-                    recorded_at: entry.recorded_at,
+                    recorded_at,
                     target: withdrawn.entry,
+                    statement: statement.ok_or_else(missing)?.clone(),
                     slots: withdrawn.slots().to_vec(),
                     lines: withdrawn.lines().to_vec(),
-                    lines_root,
                 });
             }
         }

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use gongkai_domain::Target;
-use gongkai_log::{Content, Digest, List, Openings, Row, Statement, StreamId, list};
+use gongkai_log::{Content, List, Openings, Row, Statement, StreamId, list};
 
 use crate::{
     error::StoreError,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// One withdrawal on record: which published openings are no longer to be shown, by anyone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Withdrawal {
     /// Entry that records it.
     pub index: u64,
@@ -22,12 +22,12 @@ pub struct Withdrawal {
     pub recorded_at: DateTime<Utc>,
     /// Entry whose openings were withdrawn.
     pub target: u64,
+    /// What that entry states: its roots are what a published file is checked with.
+    pub statement: Statement,
     /// Slots of it.
     pub slots: Vec<u64>,
     /// Lines of its list.
     pub lines: Vec<u64>,
-    /// Root of its list, if it has one.
-    pub lines_root: Option<Digest>,
 }
 
 /// An entry with what is open of it.
