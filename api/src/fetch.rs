@@ -26,6 +26,7 @@ pub const BUNDLE_FILES_MAX: usize = 4_000_000;
 /// How long one answer may take.
 const ANSWER_SECONDS_MAX: u64 = 60;
 const CONNECT_SECONDS_MAX: u64 = 10;
+const REDIRECTS_MAX: u32 = 3;
 /// Most bytes of a file of certificates: a system's whole list has some 200 KiB.
 const CA_BYTES_MAX: u64 = 1 << 20;
 
@@ -58,6 +59,15 @@ pub enum FetchError {
     /// Larger than it may be.
     #[error("{0} 太大")]
     TooLarge(String),
+    /// It breaks off.
+    #[error("{url} 的应答读不完")]
+    Cut {
+        /// The address.
+        url: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A bundle that should be full is not.
     #[error("{0} 的内容不完整")]
     Short(String),
@@ -114,13 +124,22 @@ fn certificate_error(error: &ureq::Error) -> Option<&rustls::Error> {
     error.filter(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
 }
 
+/// An agent that asks at the address it was given and nowhere else, and waits no longer for an answer than this.
+pub fn agent_staying(answer_max: Duration) -> ureq::Agent {
+    within(TlsConfig::default(), answer_max, 0)
+}
+
 fn limited(tls: TlsConfig) -> ureq::Agent {
+    within(tls, Duration::from_secs(ANSWER_SECONDS_MAX), REDIRECTS_MAX)
+}
+
+fn within(tls: TlsConfig, answer_max: Duration, redirects_max: u32) -> ureq::Agent {
     ureq::Agent::config_builder()
         .tls_config(tls)
         .timeout_connect(Some(Duration::from_secs(CONNECT_SECONDS_MAX)))
-        .timeout_global(Some(Duration::from_secs(ANSWER_SECONDS_MAX)))
+        .timeout_global(Some(answer_max))
         .http_status_as_error(false)
-        .max_redirects(3)
+        .max_redirects(redirects_max)
         .user_agent(concat!("gongkai/", env!("CARGO_PKG_VERSION")))
         .build()
         .new_agent()
@@ -152,13 +171,19 @@ impl HttpFetch {
     /// [`FetchError`]: no answer, another status than 200 and 404, or too many bytes.
     pub fn get(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, FetchError> {
         let url = format!("{}/{path}", self.base);
-        let failed = |source: ureq::Error| match source {
-            ureq::Error::BodyExceedsLimit(_) => FetchError::TooLarge(url.clone()),
-            source => FetchError::Http { url: url.clone(), source: Box::new(source) },
-        };
+        let failed = |source| FetchError::Http { url: url.clone(), source: Box::new(source) };
         let mut answer = self.agent.get(&url).call().map_err(failed)?;
         match answer.status().as_u16() {
-            200 => answer.body_mut().with_config().limit(bytes_max as u64).read_to_vec().map(Some).map_err(failed),
+            200 => {
+                let mut bytes = Vec::new();
+                // Counted here: the client's own limit is on what travels, which may unpack to a thousand times as much.
+                let read = answer.body_mut().as_reader().take(bytes_max as u64 + 1).read_to_end(&mut bytes);
+                match read {
+                    Err(source) => Err(FetchError::Cut { url, source }),
+                    Ok(_) if bytes.len() > bytes_max => Err(FetchError::TooLarge(url)),
+                    Ok(_) => Ok(Some(bytes)),
+                }
+            }
             404 => Ok(None),
             status => Err(FetchError::Status { url, status }),
         }
