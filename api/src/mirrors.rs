@@ -2,12 +2,16 @@
 //!
 //! A mirror is told by the log itself: `slot.withdrawn` is a public entry, and `GET /api/v1/withdrawals` lists them for
 //! those who poll. Here we look whether it did: each configured address is asked for its checkpoint, and for the files
-//! from which something was withdrawn. What it says is believed only under our own key; what it shows is compared slot by
-//! slot and line by line. Nothing of the content is kept or told, only how much of it is still there and since when.
+//! from which something was withdrawn. A checkpoint is believed only under our own key, a file only if it leads to the
+//! roots that the statement was signed with: what is not there, cannot be read or was not asked for proves nothing, and
+//! the mirror has not followed until it is proven. Nothing of the content is kept or told, only how much of it is still
+//! there and since when.
 //!
-//! Bounded in time, bytes, files and mirrors, one thread a mirror, none of them the ledger's. Who runs a mirror is told
-//! by people; we only list. Not here: copying a log (that is the mirror's), pages and answers (`http`), the sentences that
-//! say what to do (`cli/doctor`). To look at another kind of published file, add its line to [`Plan::new`].
+//! Bounded in time, bytes, files and mirrors, a few at a time, on threads of its own; an address that leads elsewhere is
+//! not followed there. Only published files are looked at, not the pages that a mirror makes of them. An erasure is not
+//! looked for: what it destroys was in no published file. Not here: copying a log (that is the mirror's), pages and
+//! answers (`http`), the sentences that say what to do (`cli/doctor`). To look at another kind of published file, add it
+//! to [`File`].
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,18 +20,24 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, NaiveDate, Utc};
 use gongkai_domain::procedure::recorded_on;
 use gongkai_log::list::LIST_BYTES_MAX;
-use gongkai_log::{Fetch as _, List, Openings, Row, VerifierKey, checkpoint, tile};
+use gongkai_log::slot::parse_openings;
+use gongkai_log::{Digest, Fetch as _, List, Row, Statement, VerifierKey, checkpoint, tile};
 use gongkai_store::{Clock, Ledger, Withdrawal};
 use serde::Serialize;
+use tokio::time::MissedTickBehavior;
 
-use crate::fetch::{self, FetchError, HttpFetch, OPENINGS_BYTES_MAX};
+use crate::fetch::{self, HttpFetch, OPENINGS_BYTES_MAX};
 use crate::outcome::chain;
 
 /// Most mirrors that are looked at.
 pub const MIRRORS_MAX: usize = 16;
+/// A mirror that has not seen a withdrawal for more days than this is no longer just late.
+const UNSEEN_DAYS_MAX: u64 = 1;
+/// Mirrors that are asked at a time: each may make us hold the largest file that there is.
+const MIRRORS_AT_ONCE_MAX: usize = 4;
 /// Most files that are asked of one mirror at a time; the newest withdrawals come first.
 const FILES_MAX: usize = 256;
-/// How long one mirror may take altogether.
+/// How long one mirror may take altogether, but for its last answer.
 const MIRROR_TIME_MAX: Duration = Duration::from_secs(120);
 /// How long one of its answers may take.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
@@ -38,8 +48,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum State {
-    /// Everything that was withdrawn is gone there too.
+    /// Every file from which something was withdrawn was read and proven, and nothing withdrawn is in it.
     Followed,
+    /// Nothing withdrawn was seen, but not every file could be read and proven.
+    Unproven {
+        /// How many could not.
+        files: u64,
+    },
     /// Its checkpoint is older than some withdrawals.
     NotYetSeen {
         /// How many.
@@ -54,7 +69,7 @@ pub enum State {
         /// Days since the first of them was withdrawn.
         since_days: u64,
     },
-    /// It does not answer, or not with what a log has.
+    /// It gives no checkpoint.
     Unreachable,
     /// Its checkpoint is not signed by this ledger.
     Forged,
@@ -65,6 +80,7 @@ impl State {
     pub fn sentence(&self) -> String {
         match self {
             Self::Followed => "已跟随撤下".to_owned(),
+            Self::Unproven { files } => format!("有 {files} 个文件没能核对，还不能说已跟随撤下"),
             Self::NotYetSeen { withdrawals, since_days } => {
                 format!("还没有同步到 {withdrawals} 次撤下，最早的一次已过 {since_days} 天")
             }
@@ -73,6 +89,15 @@ impl State {
             }
             Self::Unreachable => "连不上，无从核对".to_owned(),
             Self::Forged => "检查点不是这个账本签名的".to_owned(),
+        }
+    }
+
+    /// Whether somebody has to be told; otherwise it is good, or may yet become so by itself.
+    pub fn is_wrong(&self) -> bool {
+        match self {
+            Self::StillShows { .. } | Self::Forged => true,
+            Self::NotYetSeen { since_days, .. } => *since_days > UNSEEN_DAYS_MAX,
+            Self::Followed | Self::Unproven { .. } | Self::Unreachable => false,
         }
     }
 }
@@ -108,9 +133,9 @@ pub struct Report {
     pub size: Option<u64>,
     /// What it still shows.
     pub shown: Vec<StillShown>,
-    /// Files that were not asked for, because there were too many or the time was over.
-    pub unchecked: u64,
-    /// Why it was not read, for whoever runs this ledger.
+    /// Files that could not be read and proven, or were not asked for.
+    pub unproven: u64,
+    /// Why it, or the first such file, was not; for whoever runs this ledger.
     pub reason: Option<String>,
 }
 
@@ -147,6 +172,7 @@ impl Mirrors {
             return;
         }
         let mut every = tokio::time::interval(LOOK_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             every.tick().await;
             let withdrawals = match ledger.reader().withdrawals().await {
@@ -167,69 +193,79 @@ impl Mirrors {
     }
 }
 
-/// Asks every mirror, all at the same time. It blocks: not for an asynchronous thread.
+/// Asks every mirror, a few at a time. It blocks: not for an asynchronous thread.
 pub fn check(urls: &[String], withdrawals: &[Withdrawal], vkey: &VerifierKey, now: DateTime<Utc>) -> Vec<Report> {
     let plan = Plan::new(withdrawals);
     let today = recorded_on(now);
-    std::thread::scope(|scope| {
-        let asked: Vec<_> = urls
-            .iter()
-            .map(|url| {
-                let plan = &plan;
-                (url, scope.spawn(move || Asked::new(url, plan, vkey, today).report()))
-            })
-            .collect();
-        let unfinished = |url: &str| Report {
-            url: url.to_owned(),
-            state: State::Unreachable,
-            size: None,
-            shown: Vec::new(),
-            unchecked: 0,
-            reason: Some("核对没有做完".to_owned()),
-        };
-        asked.into_iter().map(|(url, thread)| thread.join().unwrap_or_else(|_| unfinished(url))).collect()
-    })
+    let mut reports = Vec::with_capacity(urls.len());
+    for some in urls.chunks(MIRRORS_AT_ONCE_MAX) {
+        reports.extend(std::thread::scope(|scope| {
+            let plan = &plan;
+            let ask = |url| scope.spawn(move || Asked::new(url, plan, vkey, today).report());
+            let threads: Vec<_> = some.iter().map(|url| (url, ask(url))).collect();
+            let ended = threads.into_iter().map(|(url, thread)| thread.join().unwrap_or_else(|_| Report::broken(url)));
+            ended.collect::<Vec<_>>()
+        }));
+    }
+    reports
+}
+
+impl Report {
+    fn broken(url: &str) -> Self {
+        let reason = Some("核对没有做完".to_owned());
+        Self { url: url.to_owned(), state: State::Unreachable, size: None, shown: Vec::new(), unproven: 0, reason }
+    }
 }
 
 /// One thing that a file must not show.
 #[derive(Clone, Debug)]
-struct Gone {
+struct Gone<'a> {
     shown: StillShown,
     withdrawn_on: NaiveDate,
+    statement: &'a Statement,
+}
+
+/// A published file from which something was withdrawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum File {
+    /// Openings of a bundle.
+    Openings(u64),
+    /// A list by its root.
+    Lines(Digest),
 }
 
 /// What to ask for, the newest withdrawals first.
 #[derive(Debug)]
-struct Plan {
+struct Plan<'a> {
     // Index and day of every withdrawal.
     withdrawals: Vec<(u64, NaiveDate)>,
-    files: Vec<(String, Vec<Gone>)>,
-    left_out: u64,
+    files: Vec<(File, Vec<Gone<'a>>)>,
 }
 
-impl Plan {
-    fn new(withdrawals: &[Withdrawal]) -> Self {
-        let mut files: BTreeMap<String, Vec<Gone>> = BTreeMap::new();
+impl<'a> Plan<'a> {
+    fn new(withdrawals: &'a [Withdrawal]) -> Self {
+        let mut files: BTreeMap<File, Vec<Gone<'a>>> = BTreeMap::new();
         for withdrawal in withdrawals {
+            let statement = &withdrawal.statement;
             let gone = |place| Gone {
                 shown: StillShown { withdrawal: withdrawal.index, target: withdrawal.target, place },
                 withdrawn_on: recorded_on(withdrawal.recorded_at),
+                statement,
             };
-            let slots = withdrawal.slots.iter().map(|slot| gone(Place::Slot(*slot)));
-            let path = tile::openings_path(withdrawal.target / tile::TILE_WIDTH);
-            files.entry(path).or_default().extend(slots);
-            if let Some(root) = &withdrawal.lines_root {
-                let lines = withdrawal.lines.iter().map(|line| gone(Place::Line(*line)));
-                files.entry(tile::lines_path(root)).or_default().extend(lines);
+            for slot in &withdrawal.slots {
+                let file = File::Openings(withdrawal.target / tile::TILE_WIDTH);
+                files.entry(file).or_default().push(gone(Place::Slot(*slot)));
+            }
+            // A line was open, so there is a list; of none, no file would prove anything.
+            let root = statement.lines_root().unwrap_or(Digest::ZERO);
+            for line in &withdrawal.lines {
+                files.entry(File::Lines(root)).or_default().push(gone(Place::Line(*line)));
             }
         }
-        files.retain(|_, gone| !gone.is_empty());
         let mut files: Vec<_> = files.into_iter().collect();
         files.sort_by_key(|(_, gone)| std::cmp::Reverse(gone.iter().map(|gone| gone.shown.withdrawal).max()));
-        let left_out = files.len().saturating_sub(FILES_MAX) as u64;
-        files.truncate(FILES_MAX);
         let withdrawals = withdrawals.iter().map(|gone| (gone.index, recorded_on(gone.recorded_at))).collect();
-        Self { withdrawals, files, left_out }
+        Self { withdrawals, files }
     }
 }
 
@@ -237,121 +273,149 @@ impl Plan {
 struct Asked<'a> {
     url: &'a str,
     fetch: HttpFetch,
-    plan: &'a Plan,
+    plan: &'a Plan<'a>,
     vkey: &'a VerifierKey,
     today: NaiveDate,
     until: Instant,
 }
 
-/// Why a mirror was not read to the end.
-enum Trouble {
-    Unreachable(String),
-    Forged(String),
-}
-
-impl From<FetchError> for Trouble {
-    fn from(error: FetchError) -> Self {
-        Self::Unreachable(chain(&error))
-    }
+/// What was found so far.
+#[derive(Default)]
+struct Found<'a> {
+    gone: Vec<&'a Gone<'a>>,
+    unproven: u64,
+    reason: Option<String>,
 }
 
 impl<'a> Asked<'a> {
-    fn new(url: &'a str, plan: &'a Plan, vkey: &'a VerifierKey, today: NaiveDate) -> Self {
-        let fetch = HttpFetch::with(fetch::agent_within(ANSWER_TIME_MAX), url);
+    fn new(url: &'a str, plan: &'a Plan<'a>, vkey: &'a VerifierKey, today: NaiveDate) -> Self {
+        let fetch = HttpFetch::with(fetch::agent_staying(ANSWER_TIME_MAX), url);
         Self { url, fetch, plan, vkey, today, until: Instant::now() + MIRROR_TIME_MAX }
     }
 
     fn report(&self) -> Report {
-        let (mut gone, mut unchecked) = (Vec::new(), self.plan.left_out);
-        let size = self.size();
-        let read = match &size {
-            Ok(size) => self.files(*size, &mut gone, &mut unchecked),
-            Err(Trouble::Unreachable(reason)) => Err(Trouble::Unreachable(reason.clone())),
-            Err(Trouble::Forged(reason)) => Err(Trouble::Forged(reason.clone())),
-        };
-        let size = size.ok();
-        let since = gone.iter().map(|gone: &Gone| gone.withdrawn_on).min();
-        let (state, reason) = match (read, since) {
-            // What was seen stays seen, also when the mirror answered nothing after.
-            (Err(Trouble::Unreachable(reason)), None) => (State::Unreachable, Some(reason)),
-            (Err(Trouble::Forged(reason)), _) => (State::Forged, Some(reason)),
-            (_, Some(since)) => {
-                (State::StillShows { openings: gone.len() as u64, since_days: self.days_since(since) }, None)
+        let url = self.url.to_owned();
+        let size = match self.size() {
+            Ok(size) => size,
+            Err((state, reason)) => {
+                return Report { url, state, size: None, shown: Vec::new(), unproven: 0, reason: Some(reason) };
             }
-            (Ok(()), None) => (self.behind(size.unwrap_or(0)), None),
         };
-        let mut shown: Vec<StillShown> = gone.into_iter().map(|gone| gone.shown).collect();
+        let found = self.files(size);
+        let state = self.state(size, &found);
+        let mut shown: Vec<StillShown> = found.gone.into_iter().map(|gone| gone.shown.clone()).collect();
         shown.sort_unstable();
-        Report { url: self.url.to_owned(), state, size, shown, unchecked, reason }
+        Report { url, state, size: Some(size), shown, unproven: found.unproven, reason: found.reason }
+    }
+
+    /// How far it is, by a checkpoint that we signed.
+    fn size(&self) -> Result<u64, (State, String)> {
+        let bytes = self.fetch.checkpoint().map_err(|error| (State::Unreachable, chain(&error)))?;
+        let text = String::from_utf8(bytes).map_err(|error| (State::Forged, chain(&error)))?;
+        let opened = checkpoint::open(&text, self.vkey).map_err(|error| (State::Forged, chain(&error)));
+        opened.map(|(checkpoint, _)| checkpoint.size)
+    }
+
+    /// What it shows of what it knows to be withdrawn.
+    fn files(&self, size: u64) -> Found<'a> {
+        let mut found = Found::default();
+        let mut asked = 0;
+        for (file, gone) in &self.plan.files {
+            let known: Vec<&Gone<'_>> = gone.iter().filter(|gone| gone.shown.withdrawal < size).collect();
+            if known.is_empty() {
+                continue;
+            }
+            asked += 1;
+            let read = if asked > FILES_MAX || Instant::now() > self.until {
+                Err("文件太多，或应答太慢，没有问完".to_owned())
+            } else {
+                self.read(*file, &known)
+            };
+            // What was seen stays seen, also when something else in the file cannot be proven.
+            let (shown, doubt) = read.unwrap_or_else(|reason| (Vec::new(), Some(reason)));
+            found.gone.extend(shown);
+            if let Some(reason) = doubt {
+                found.unproven += 1;
+                found.reason.get_or_insert(reason);
+            }
+        }
+        found
+    }
+
+    /// What of this a file shows, and why the rest of it is not proven to be gone, unless it is.
+    fn read(&self, file: File, known: &[&'a Gone<'a>]) -> Result<(Vec<&'a Gone<'a>>, Option<String>), String> {
+        let (path, bytes_max) = match file {
+            File::Openings(bundle) => (tile::openings_path(bundle), OPENINGS_BYTES_MAX),
+            File::Lines(root) => (tile::lines_path(&root), LIST_BYTES_MAX),
+        };
+        let bytes = self.fetch.get(&path, bytes_max).map_err(|error| chain(&error))?;
+        let bytes = bytes.ok_or_else(|| format!("没有 {path}"))?;
+        let doubtful = |reason| format!("{path} 核对不上：{reason}");
+        let verdicts = match file {
+            File::Openings(bundle) => open_slots(&bytes, bundle, known),
+            File::Lines(_) => open_lines(bytes, known),
+        };
+        let (mut shown, mut doubt) = (Vec::new(), None);
+        for (gone, verdict) in known.iter().zip(verdicts.map_err(doubtful)?) {
+            match verdict {
+                Ok(true) => shown.push(*gone),
+                Ok(false) => {}
+                Err(reason) => doubt = Some(doubtful(reason)),
+            }
+        }
+        Ok((shown, doubt))
+    }
+
+    fn state(&self, size: u64, found: &Found<'_>) -> State {
+        if let Some(first) = found.gone.iter().map(|gone| gone.withdrawn_on).min() {
+            return State::StillShows { openings: found.gone.len() as u64, since_days: self.days_since(first) };
+        }
+        let unseen = || self.plan.withdrawals.iter().filter(|(index, _)| *index >= size);
+        match unseen().map(|(_, day)| *day).min() {
+            Some(first) => {
+                State::NotYetSeen { withdrawals: unseen().count() as u64, since_days: self.days_since(first) }
+            }
+            None if found.unproven > 0 => State::Unproven { files: found.unproven },
+            None => State::Followed,
+        }
     }
 
     fn days_since(&self, day: NaiveDate) -> u64 {
         u64::try_from((self.today - day).num_days()).unwrap_or(0)
     }
-
-    /// How far it is, by a checkpoint that we signed.
-    fn size(&self) -> Result<u64, Trouble> {
-        let bytes = self.fetch.checkpoint()?;
-        let forged = |reason: &dyn std::error::Error| Trouble::Forged(chain(reason));
-        let text = String::from_utf8(bytes).map_err(|error| forged(&error))?;
-        let (checkpoint, _) = checkpoint::open(&text, self.vkey).map_err(|error| forged(&error))?;
-        Ok(checkpoint.size)
-    }
-
-    /// What it shows of what it knows to be withdrawn.
-    fn files(&self, size: u64, found: &mut Vec<Gone>, unchecked: &mut u64) -> Result<(), Trouble> {
-        for (path, gone) in &self.plan.files {
-            let known: Vec<&Gone> = gone.iter().filter(|gone| gone.shown.withdrawal < size).collect();
-            if known.is_empty() {
-                continue;
-            }
-            if Instant::now() > self.until {
-                *unchecked += 1;
-                continue;
-            }
-            let is_list = path.starts_with("lines/");
-            let bytes = self.fetch.get(path, if is_list { LIST_BYTES_MAX } else { OPENINGS_BYTES_MAX })?;
-            let Some(bytes) = bytes else { continue };
-            let unread = || Trouble::Unreachable(format!("{path} 的内容不成格式"));
-            let text = String::from_utf8(bytes).map_err(|_| unread())?;
-            let open = if is_list { open_lines(&text) } else { open_slots(&text, &known) }.ok_or_else(unread)?;
-            let target = |place| if is_list { None } else { Some(place) };
-            found.extend(
-                known.into_iter().filter(|gone| open.contains(&(target(gone.shown.target), gone.shown.place))).cloned(),
-            );
-        }
-        Ok(())
-    }
-
-    /// Of a mirror that shows nothing withdrawn: whether it has still to learn of a withdrawal.
-    fn behind(&self, size: u64) -> State {
-        let unseen: Vec<NaiveDate> =
-            self.plan.withdrawals.iter().filter(|(index, _)| *index >= size).map(|(_, day)| *day).collect();
-        match unseen.iter().min() {
-            Some(first) => State::NotYetSeen { withdrawals: unseen.len() as u64, since_days: self.days_since(*first) },
-            None => State::Followed,
-        }
-    }
 }
 
-/// Which of these entries' slots are open; an entry with a place.
-type Open = Vec<(Option<u64>, Place)>;
+/// Of each, whether it is open; an error where that cannot be said.
+type Verdicts = Vec<Result<bool, String>>;
 
-fn open_slots(text: &str, wanted: &[&Gone]) -> Option<Open> {
-    let mut open = Vec::new();
-    for line in text.lines() {
-        // Parsing 256 lines costs more than asking which of them can matter.
-        if wanted.iter().any(|gone| line.contains(&format!("\"index\":{},", gone.shown.target))) {
-            let openings = Openings::parse_line(line).ok()?;
-            let slots = openings.open.iter().map(|slot| Place::Slot(slot.slot.into()));
-            open.extend(slots.map(|slot| (Some(openings.index), slot)));
+/// Reads the file of a bundle. Shown is shown, whatever else is wrong with a line; that something is not shown needs a
+/// line that leads to the statement's root.
+fn open_slots(bytes: &[u8], bundle: u64, known: &[&Gone<'_>]) -> Result<Verdicts, String> {
+    let all = parse_openings(bytes, bundle).map_err(|error| chain(&error))?;
+    let verdict = |gone: &&Gone<'_>| {
+        let StillShown { target, place, .. } = &gone.shown;
+        let openings = all.iter().find(|openings| openings.index == *target);
+        let openings = openings.ok_or_else(|| format!("没有第 {target} 号条目"))?;
+        if openings.open.iter().any(|open| Place::Slot(open.slot.into()) == *place) {
+            return Ok(true);
         }
-    }
-    Some(open)
+        openings.check(gone.statement).map(|()| false).map_err(|error| chain(&error))
+    };
+    Ok(known.iter().map(verdict).collect())
 }
 
-fn open_lines(text: &str) -> Option<Open> {
-    let list = List::parse(text).ok()?;
-    let open = |row: &Row| matches!(row, Row::Open { .. }).then(|| (None, Place::Line(row.line())));
-    Some(list.rows.iter().filter_map(open).collect())
+/// Reads the file of a list, in the same way.
+fn open_lines(bytes: Vec<u8>, known: &[&Gone<'_>]) -> Result<Verdicts, String> {
+    let text = String::from_utf8(bytes).map_err(|error| chain(&error))?;
+    let list = List::parse(&text).map_err(|error| chain(&error))?;
+    let Some(statement) = known.first().map(|gone| gone.statement) else { return Ok(Vec::new()) };
+    // Salts and the statement's id are under the root: no two statements have one list.
+    let Statement { origin, stream, revision, .. } = statement;
+    let (root, count) = (statement.lines_root().unwrap_or(Digest::ZERO), statement.lines_count().unwrap_or(0));
+    let checked = list.check(origin, stream, *revision, &root, count).map_err(|error| chain(&error));
+    let verdict = |gone: &&Gone<'_>| {
+        let is_open = |row: &Row| Place::Line(row.line()) == gone.shown.place && matches!(row, Row::Open { .. });
+        if list.rows.iter().any(is_open) { Ok(true) } else { checked.clone().map(|()| false) }
+    };
+    Ok(known.iter().map(verdict).collect())
 }
