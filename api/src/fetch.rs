@@ -316,3 +316,68 @@ impl<F: Fetch> TileSource for Tiles<'_, F> {
         self.0.tile(path)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+    use std::thread::JoinHandle;
+
+    use super::*;
+
+    /// Gives this answer to the first who asks; afterwards the path that was asked for.
+    fn answering(answer: Vec<u8>) -> (String, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let served = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let head: Vec<String> =
+                BufReader::new(&stream).lines().map(Result::unwrap).take_while(|l| !l.is_empty()).collect();
+            stream.write_all(&answer).unwrap();
+            head[0].split(' ').nth(1).unwrap().to_owned()
+        });
+        (url, served)
+    }
+
+    fn answer(head: &str, body: &[u8]) -> Vec<u8> {
+        let length = body.len();
+        [format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n").as_bytes(), body].concat()
+    }
+
+    /// 200,000 zeros, packed.
+    fn packed() -> Vec<u8> {
+        let head = [
+            0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0x02, 0x03, 0xed, 0xc1, 0x31, 0x01, 0, 0, 0, 0xc2, 0xa0, 0xf5, 0x4f, 0x6d,
+            0x06, 0x7f, 0xa0,
+        ];
+        let tail = [0x80, 0xd7, 0, 0x7b, 0x58, 0xe0, 0x5c, 0x40, 0x0d, 0x03, 0];
+        [&head[..], &[0; 193], &tail[..]].concat()
+    }
+
+    #[test]
+    fn an_answer_is_measured_by_what_it_unpacks_to() {
+        let packed = packed();
+        assert_eq!(packed.len(), 229);
+        for (bytes_max, fits) in [(200_000, true), (199_999, false)] {
+            let (url, served) = answering(answer("200 OK\r\nContent-Encoding: gzip", &packed));
+            let got = HttpFetch::new(&url).get("checkpoint", bytes_max);
+            match got {
+                Ok(Some(bytes)) => assert!(fits && bytes == vec![0; 200_000]),
+                other => assert!(!fits && matches!(other, Err(FetchError::TooLarge(_))), "{other:?}"),
+            }
+            assert_eq!(served.join().unwrap(), "/log/checkpoint");
+        }
+    }
+
+    #[test]
+    fn an_agent_that_stays_does_not_go_where_an_address_leads() {
+        let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+        elsewhere.set_nonblocking(true).unwrap();
+        let to = format!("302 Found\r\nLocation: http://{}/log/checkpoint", elsewhere.local_addr().unwrap());
+        let (url, served) = answering(answer(&to, b""));
+        let got = HttpFetch::with(agent_staying(Duration::from_secs(20)), &url).get("checkpoint", 1_000);
+        assert!(matches!(got, Err(FetchError::Status { status: 302, .. })), "{got:?}");
+        served.join().unwrap();
+        assert_eq!(elsewhere.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "nobody came");
+    }
+}

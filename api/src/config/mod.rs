@@ -78,7 +78,9 @@ fn addresses<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<St
         return Err(serde::de::Error::custom(format!("镜像最多 {MIRRORS_MAX} 个")));
     }
     if let Some(wrong) = urls.iter().find(|url| !is_base_address(url)) {
-        return Err(serde::de::Error::custom(format!("「{wrong}」应是 https:// 或 http:// 开头的网址，不带口令和参数")));
+        return Err(serde::de::Error::custom(format!(
+            "「{wrong}」应是 https:// 或 http:// 开头的网址，不带口令和参数"
+        )));
     }
     Ok(urls.iter().map(|url| url.trim_end_matches('/').to_owned()).collect())
 }
@@ -238,7 +240,8 @@ mod tests {
     fn a_mirror_is_an_address_without_a_slash_at_its_end_and_there_are_not_too_many() {
         let with = |mirrors: &str| Config::parse(&format!("{}mirrors = {mirrors}\n", sample().to_text()));
         assert_eq!(with("[\"https://jx.example/\"]").unwrap().mirrors, ["https://jx.example"]);
-        for wrong in ["ftp://jx.example", "jx.example", "https://", "https://a:b@jx.example", "https://jx.example/?a=b"] {
+        for wrong in ["ftp://jx.example", "jx.example", "https://", "https://a:b@jx.example", "https://jx.example/?a=b"]
+        {
             assert!(with(&format!("[\"{wrong}\"]")).unwrap_err().contains("应是 https://"), "{wrong}");
         }
         let many = vec!["\"https://jx.example\""; MIRRORS_MAX + 1].join(",");

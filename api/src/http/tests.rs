@@ -5,6 +5,7 @@ mod limits;
 mod log;
 mod pages;
 mod transport;
+mod withdrawals;
 mod writing;
 
 use std::sync::Arc;

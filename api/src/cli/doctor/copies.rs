@@ -38,7 +38,9 @@ impl Doctor {
         let asked = tokio::task::spawn_blocking(move || mirrors::check(&urls, &withdrawals, &vkey, now)).await;
         match asked {
             Ok(reports) => reports.iter().for_each(|report| self.mirror(report)),
-            Err(error) => self.remark("mirror_unchecked", format!("镜像没有核对：{error}"), "请再运行一次 gongkai doctor"),
+            Err(error) => {
+                self.remark("mirror_unchecked", format!("镜像没有核对：{error}"), "请再运行一次 gongkai doctor")
+            }
         }
     }
 
