@@ -374,6 +374,32 @@ async fn a_withdrawn_value_is_in_no_row_and_no_file_and_its_trace_stays() {
     }
 }
 
+#[tokio::test]
+async fn withdrawals_are_told_entry_by_entry_to_those_who_copy_the_log() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    let made = log.pledge(1, "2026-12-31", "替槐荫巷修缮旧屋");
+    let notice = log.say("2026-03-01", announced(1));
+    let withdrawn = [
+        log.withdraw_slot(1, made, "title"),
+        log.withdraw_line(2, notice, 1),
+        log.withdraw_line(3, notice, 0),
+        log.withdraw_slot(4, notice, "title"),
+    ];
+    let (views, _engine) = views(&log, dir.path()).await;
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    let all = reader.withdrawn_from(0, 10).await.unwrap();
+    assert_eq!(
+        all.iter().map(|row| (row.index, row.target)).collect::<Vec<_>>(),
+        [(withdrawn[0], made), (withdrawn[1], notice), (withdrawn[2], notice), (withdrawn[3], notice)]
+    );
+    let taken: Vec<_> = all.iter().map(|row| (row.slots.len(), row.lines.clone())).collect();
+    assert_eq!(taken, [(1, vec![]), (0, vec![1]), (0, vec![0]), (1, vec![])]);
+    assert!(all[0].lines_root.is_none(), "a pledge has no list");
+    assert!(all[1].lines_root.is_some() && all[1].lines_root == all[2].lines_root);
+    assert_eq!(reader.withdrawn_from(withdrawn[1], 2).await.unwrap(), all[1..3]);
+    assert_eq!(reader.withdrawn_from(withdrawn[3] + 1, 2).await.unwrap(), []);
+}
+
 /// A pledge whose contact is sealed until a day.
 fn promising(log: &Log, number: u64, on: &str) -> u64 {
     log.say(
