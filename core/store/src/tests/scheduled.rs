@@ -80,7 +80,7 @@ async fn opening_of_event(fixture: &Fixture, promised: &Promised, field: &str) -
     opened(place.index, *number, &proof)
 }
 
-fn erasure(what: Value) -> Value {
+fn erasure(what: &Value) -> Value {
     let mut fields =
         json!({"basis": "personal_data", "reason": "当事人要求(虚构)", "appeal": "可向县公开办提出(虚构)"});
     fields.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
@@ -119,7 +119,7 @@ async fn overdue(fixture: &Fixture, today: &str) -> Vec<u64> {
     let overdue = findings.iter().filter(|finding| finding.category == audit::Category::OverdueOpening);
     overdue
         .inspect(|finding| {
-            assert!(!finding.category.is_breach() && !finding.sentence.contains("值班室"), "{finding:?}")
+            assert!(!finding.category.is_breach() && !finding.sentence.contains("值班室"), "{finding:?}");
         })
         .map(|finding| finding.index)
         .collect()
@@ -143,7 +143,7 @@ async fn an_opening_that_was_promised_in_public_is_overdue_for_anyone_unless_it_
     }
     let opening = opening_of(&fixture, promised[1]).await;
     let made = fixture.submit(&opening, BOTH).await.unwrap();
-    fixture.submit(&erasure(json!({"entry": promised[2]})), ERASERS).await.unwrap();
+    fixture.submit(&erasure(&json!({"entry": promised[2]})), ERASERS).await.unwrap();
     assert_eq!(overdue(&fixture, "2026-04-01").await, [] as [u64; 0]);
     assert_eq!(overdue(&fixture, "2026-04-02").await, [promised[0]]);
     assert_eq!(overdue(&fixture, "2026-05-02").await, [promised[0], promised[3]]);
@@ -181,6 +181,6 @@ async fn an_opening_of_another_slot_keeps_no_promise_and_an_erasure_ends_it() {
     let other = opening_of_event(&fixture, &promised, "decided_on").await;
     fixture.submit(&other, BOTH).await.unwrap();
     assert_eq!(overdue_sealed(&fixture, "2026-04-02T01:00:00Z").await.len(), 1);
-    fixture.submit(&erasure(json!({"commitment": promised.commitment})), ERASERS).await.unwrap();
+    fixture.submit(&erasure(&json!({"commitment": promised.commitment})), ERASERS).await.unwrap();
     assert_eq!(overdue_sealed(&fixture, "2026-04-02T01:00:00Z").await, []);
 }
