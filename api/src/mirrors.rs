@@ -38,11 +38,11 @@ const MIRRORS_AT_ONCE_MAX: usize = 4;
 /// Most files that are asked of one mirror at a time; the newest withdrawals come first.
 const FILES_MAX: usize = 256;
 /// How long one mirror may take altogether, but for its last answer.
-const MIRROR_TIME_MAX: Duration = Duration::from_secs(120);
+const MIRROR_TIME_MAX: Duration = Duration::from_mins(2);
 /// How long one of its answers may take.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
 /// How often a server looks.
-const LOOK_EVERY: Duration = Duration::from_secs(600);
+const LOOK_EVERY: Duration = Duration::from_mins(10);
 
 /// Where a mirror stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -175,21 +175,24 @@ impl Mirrors {
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             every.tick().await;
-            let withdrawals = match ledger.reader().withdrawals().await {
-                Ok(withdrawals) => withdrawals,
-                Err(error) => {
-                    tracing::error!(error = %error, "the withdrawals could not be read for the mirrors");
-                    continue;
-                }
-            };
-            let (urls, vkey, now) = (self.0.urls.clone(), ledger.vkey(), clock.now());
-            let (tell, told) = tokio::sync::oneshot::channel();
-            let asking = std::thread::Builder::new().name("mirrors".into());
-            let asked = asking.spawn(move || tell.send(check(&urls, &withdrawals, &vkey, now)));
-            if let (Ok(_), Ok(reports)) = (asked, told.await) {
-                *self.0.found.write().unwrap_or_else(PoisonError::into_inner) = Some((now, reports));
-            }
+            let now = clock.now();
+            let reports = self.ask(&ledger, now).await;
+            // What was found before is no longer told when it could not be found again.
+            *self.0.found.write().unwrap_or_else(PoisonError::into_inner) = reports.map(|reports| (now, reports));
         }
+    }
+
+    async fn ask(&self, ledger: &Ledger, now: DateTime<Utc>) -> Option<Vec<Report>> {
+        let withdrawals = ledger.reader().withdrawals().await;
+        let withdrawals = withdrawals
+            .inspect_err(|error| tracing::error!(error = %error, "the withdrawals could not be read for the mirrors"))
+            .ok()?;
+        let (urls, vkey) = (self.0.urls.clone(), ledger.vkey());
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let asking = std::thread::Builder::new().name("mirrors".into());
+        let asked = asking.spawn(move || tell.send(check(&urls, &withdrawals, &vkey, now)));
+        asked.inspect_err(|error| tracing::error!(error = %error, "no thread to ask the mirrors")).ok()?;
+        told.await.ok()
     }
 }
 

@@ -39,7 +39,7 @@ impl Doctor {
         match asked {
             Ok(reports) => reports.iter().for_each(|report| self.mirror(report)),
             Err(error) => {
-                self.remark("mirror_unchecked", format!("镜像没有核对：{error}"), "请再运行一次 gongkai doctor")
+                self.remark("mirror_unchecked", format!("镜像没有核对：{error}"), "请再运行一次 gongkai doctor");
             }
         }
     }
