@@ -11,7 +11,7 @@
 //! not followed there. Only published files are looked at, not the pages that a mirror makes of them. An erasure is not
 //! looked for: what it destroys was in no published file. Not here: copying a log (that is the mirror's), pages and
 //! answers (`http`), the sentences that say what to do (`cli/doctor`). To look at another kind of published file, add it
-//! to [`File`].
+//! to `File`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
