@@ -26,6 +26,7 @@ pub const BUNDLE_FILES_MAX: usize = 4_000_000;
 /// How long one answer may take.
 const ANSWER_SECONDS_MAX: u64 = 60;
 const CONNECT_SECONDS_MAX: u64 = 10;
+const REDIRECTS_MAX: u32 = 3;
 /// Most bytes of a file of certificates: a system's whole list has some 200 KiB.
 const CA_BYTES_MAX: u64 = 1 << 20;
 
@@ -58,6 +59,15 @@ pub enum FetchError {
     /// Larger than it may be.
     #[error("{0} 太大")]
     TooLarge(String),
+    /// It breaks off.
+    #[error("{url} 的应答读不完")]
+    Cut {
+        /// The address.
+        url: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A bundle that should be full is not.
     #[error("{0} 的内容不完整")]
     Short(String),
@@ -114,13 +124,22 @@ fn certificate_error(error: &ureq::Error) -> Option<&rustls::Error> {
     error.filter(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
 }
 
+/// An agent that asks at the address it was given and nowhere else, and waits no longer for an answer than this.
+pub fn agent_staying(answer_max: Duration) -> ureq::Agent {
+    within(TlsConfig::default(), answer_max, 0)
+}
+
 fn limited(tls: TlsConfig) -> ureq::Agent {
+    within(tls, Duration::from_secs(ANSWER_SECONDS_MAX), REDIRECTS_MAX)
+}
+
+fn within(tls: TlsConfig, answer_max: Duration, redirects_max: u32) -> ureq::Agent {
     ureq::Agent::config_builder()
         .tls_config(tls)
         .timeout_connect(Some(Duration::from_secs(CONNECT_SECONDS_MAX)))
-        .timeout_global(Some(Duration::from_secs(ANSWER_SECONDS_MAX)))
+        .timeout_global(Some(answer_max))
         .http_status_as_error(false)
-        .max_redirects(3)
+        .max_redirects(redirects_max)
         .user_agent(concat!("gongkai/", env!("CARGO_PKG_VERSION")))
         .build()
         .new_agent()
@@ -152,13 +171,19 @@ impl HttpFetch {
     /// [`FetchError`]: no answer, another status than 200 and 404, or too many bytes.
     pub fn get(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, FetchError> {
         let url = format!("{}/{path}", self.base);
-        let failed = |source: ureq::Error| match source {
-            ureq::Error::BodyExceedsLimit(_) => FetchError::TooLarge(url.clone()),
-            source => FetchError::Http { url: url.clone(), source: Box::new(source) },
-        };
+        let failed = |source| FetchError::Http { url: url.clone(), source: Box::new(source) };
         let mut answer = self.agent.get(&url).call().map_err(failed)?;
         match answer.status().as_u16() {
-            200 => answer.body_mut().with_config().limit(bytes_max as u64).read_to_vec().map(Some).map_err(failed),
+            200 => {
+                let mut bytes = Vec::new();
+                // Counted here: the client's own limit is on what travels, which may unpack to a thousand times as much.
+                let read = answer.body_mut().as_reader().take(bytes_max as u64 + 1).read_to_end(&mut bytes);
+                match read {
+                    Err(source) => Err(FetchError::Cut { url, source }),
+                    Ok(_) if bytes.len() > bytes_max => Err(FetchError::TooLarge(url)),
+                    Ok(_) => Ok(Some(bytes)),
+                }
+            }
             404 => Ok(None),
             status => Err(FetchError::Status { url, status }),
         }
@@ -289,5 +314,70 @@ impl<F: Fetch> TileSource for Tiles<'_, F> {
 
     fn tile(&self, path: &TilePath) -> Result<Vec<u8>, F::Error> {
         self.0.tile(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+    use std::thread::JoinHandle;
+
+    use super::*;
+
+    /// Gives this answer to the first who asks; afterwards the path that was asked for.
+    fn answering(answer: Vec<u8>) -> (String, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let served = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let head: Vec<String> =
+                BufReader::new(&stream).lines().map(Result::unwrap).take_while(|l| !l.is_empty()).collect();
+            stream.write_all(&answer).unwrap();
+            head[0].split(' ').nth(1).unwrap().to_owned()
+        });
+        (url, served)
+    }
+
+    fn answer(head: &str, body: &[u8]) -> Vec<u8> {
+        let length = body.len();
+        [format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n").as_bytes(), body].concat()
+    }
+
+    /// 200,000 zeros, packed.
+    fn packed() -> Vec<u8> {
+        let head = [
+            0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0x02, 0x03, 0xed, 0xc1, 0x31, 0x01, 0, 0, 0, 0xc2, 0xa0, 0xf5, 0x4f, 0x6d,
+            0x06, 0x7f, 0xa0,
+        ];
+        let tail = [0x80, 0xd7, 0, 0x7b, 0x58, 0xe0, 0x5c, 0x40, 0x0d, 0x03, 0];
+        [&head[..], &[0; 193], &tail[..]].concat()
+    }
+
+    #[test]
+    fn an_answer_is_measured_by_what_it_unpacks_to() {
+        let packed = packed();
+        assert_eq!(packed.len(), 229);
+        for (bytes_max, fits) in [(200_000, true), (199_999, false)] {
+            let (url, served) = answering(answer("200 OK\r\nContent-Encoding: gzip", &packed));
+            let got = HttpFetch::new(&url).get("checkpoint", bytes_max);
+            match got {
+                Ok(Some(bytes)) => assert!(fits && bytes == vec![0; 200_000]),
+                other => assert!(!fits && matches!(other, Err(FetchError::TooLarge(_))), "{other:?}"),
+            }
+            assert_eq!(served.join().unwrap(), "/log/checkpoint");
+        }
+    }
+
+    #[test]
+    fn an_agent_that_stays_does_not_go_where_an_address_leads() {
+        let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+        elsewhere.set_nonblocking(true).unwrap();
+        let to = format!("302 Found\r\nLocation: http://{}/log/checkpoint", elsewhere.local_addr().unwrap());
+        let (url, served) = answering(answer(&to, b""));
+        let got = HttpFetch::with(agent_staying(Duration::from_secs(20)), &url).get("checkpoint", 1_000);
+        assert!(matches!(got, Err(FetchError::Status { status: 302, .. })), "{got:?}");
+        served.join().unwrap();
+        assert_eq!(elsewhere.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "nobody came");
     }
 }

@@ -161,10 +161,10 @@ impl ReceiverKey {
         SealingKey::from(&self.secret().key())
     }
 
-    /// Writes a new key file, as [`write`].
+    /// Writes a new key file, as [`write()`].
     ///
     /// # Errors
-    /// As [`write`].
+    /// As [`write()`].
     pub fn write(&self, path: &Path, passphrase: Option<&str>) -> Result<(), KeyFileError> {
         write_seed(path, RECEIVING, &self.name, &self.seed, passphrase)
     }

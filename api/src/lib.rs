@@ -18,6 +18,7 @@ pub mod fetch;
 pub mod http;
 pub mod keyfile;
 pub mod login;
+pub mod mirrors;
 pub mod opening_file;
 pub mod outbox;
 pub mod outcome;

@@ -53,6 +53,7 @@ pub const PROJECTIONS: &[&dyn Projection] = &[
     &boards::notices::Notices,
     &boards::disclosures::Disclosures,
     &boards::withdrawals::Withdrawals,
+    &boards::schedules::Schedules,
 ];
 
 /// Every table that projections write.
@@ -72,6 +73,8 @@ pub const TABLES: &[&Table] = &[
     &boards::registry::KEYS,
     &boards::registry::ROLES,
     &boards::withdrawals::WITHDRAWALS,
+    &boards::schedules::SCHEDULES,
+    &boards::schedules::OPENED_SLOTS,
 ];
 
 /// Type of a column on both databases.

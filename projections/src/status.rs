@@ -101,6 +101,8 @@ statuses! {
     AnswerOverdue = "answer_overdue" "逾期未答复",
     /// Question answered.
     Answered = "answered" "已答复",
+    /// Something sealed, past the day on which it was promised to be opened.
+    OpeningOverdue = "opening_overdue" "到期未启封",
     /// In force.
     InForce = "in_force" "现行",
     /// Dissolved or revoked.

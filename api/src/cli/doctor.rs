@@ -1,5 +1,6 @@
 //! `doctor`: what is wrong with a ledger's directory, and the command that mends it. It changes nothing.
 
+mod copies;
 mod sealed;
 
 use std::fs::{File, TryLockError};
@@ -115,6 +116,7 @@ impl Doctor {
             Ok(store) => {
                 self.database(&store, running).await;
                 self.sealed(&store, running).await;
+                self.mirrors(&store, config.as_ref()).await;
                 store.close().await;
             }
         }

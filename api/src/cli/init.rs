@@ -229,6 +229,7 @@ fn write_config(layout: &Layout, new: &NewLedger) -> Result<(), Fault> {
         vault_key_command: None,
         vault_passphrase_file: None,
         internal_names: Vec::new(),
+        mirrors: Vec::new(),
     };
     config.write(layout)
 }

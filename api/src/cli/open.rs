@@ -2,7 +2,8 @@
 //!
 //! The access record is made and signed here, with the key that signs in; the ledger records it before it shows
 //! anything. What comes back is checked against the statement that was signed: every field leads to its
-//! commitment, and the fields to the statement's root.
+//! commitment, and the fields to the statement's root. `--due` lists what is promised to be opened to the public and is
+//! not yet; that is no content, and needs no access record.
 
 use std::path::PathBuf;
 
@@ -18,7 +19,8 @@ use crate::outcome::{Fault, Outcome, Verdict};
 /// Options of `open`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "例子：\n  $ gongkai open --url http://127.0.0.1:8081 --key chen.key --purpose handling letter/5ea1ed00-0000-4000-8000-000000000001\n\n\
+    after_help = "例子：\n  $ gongkai open --url http://127.0.0.1:8081 --key chen.key --purpose handling letter/5ea1ed00-0000-4000-8000-000000000001\n  \
+    $ gongkai open --url http://127.0.0.1:8081 --key chen.key --due\n\n\
     查阅先记录、后显示：查阅记录由您的钥匙签名，封存入账，督查人看得到；没有权限的查阅同样记录。\n\
     由收件人启封的信件（检举控告、异议）给出的是信封：加 --json 存成文件，请收件人用 open-envelope 打开。"
 )]
@@ -47,9 +49,12 @@ pub struct Args {
     /// 输出 JSON：原文、盐和路径都在里面，可以自行核对，也是 open-envelope 要的文件
     #[arg(long)]
     pub json: bool,
+    /// 不打开内容，只列出到期该启封、还没有启封的内容（不留查阅记录）
+    #[arg(long, conflicts_with = "stream")]
+    due: bool,
     /// 事项编号
-    #[arg(value_name = "事项")]
-    stream: StreamId,
+    #[arg(value_name = "事项", required_unless_present = "due")]
+    stream: Option<StreamId>,
 }
 
 pub fn purpose(text: &str) -> Result<Purpose, String> {
@@ -64,10 +69,16 @@ pub fn purpose(text: &str) -> Result<Purpose, String> {
 pub fn run(args: &Args) -> Outcome {
     let key = local::person_key(&args.key, args.passphrase_file.as_ref())?;
     let visit = Visit::sign_in(local::agent(args.ca.as_ref())?, &args.url, &key)?;
-    let opened = open(&visit, &key, args);
+    let Some(stream) = &args.stream else {
+        let due = visit.get(&format!("{ROOT}schedules?purpose={}", args.purpose.wire()));
+        visit.sign_out();
+        terminal::say(due?)?;
+        return Ok(Verdict::Yes);
+    };
+    let opened = open(&visit, &key, stream, args);
     visit.sign_out();
     let text = opened?;
-    check(&text).map_err(|reason| Fault::no(args.stream.to_string(), reason))?;
+    check(&text).map_err(|reason| Fault::no(stream.to_string(), reason))?;
     terminal::say(if args.json { text } else { human(&text)? })?;
     Ok(Verdict::Yes)
 }
@@ -87,14 +98,14 @@ fn human(text: &str) -> Result<String, Fault> {
     Ok(told)
 }
 
-fn open(visit: &Visit<'_>, key: &SigningKey, args: &Args) -> Result<String, Fault> {
+fn open(visit: &Visit<'_>, key: &SigningKey, stream: &StreamId, args: &Args) -> Result<String, Fault> {
     let me = visit.get(&format!("{ROOT}me"))?;
     let me: Value = serde_json::from_str(&me).map_err(|error| Fault::failed("me", &error))?;
     let roles = me["roles"].as_array().cloned().unwrap_or_default();
     let role =
         roles.iter().find_map(|role| Some((role["role"].as_str()?.to_owned(), role["org"].as_str()?.to_owned())));
     let (role, org) = role.ok_or_else(|| Fault::no("登录", "您没有在任何机构任职，不能查阅"))?;
-    let mut fields = json!({"read": args.stream, "revision": args.revision, "purpose": args.purpose.wire()});
+    let mut fields = json!({"read": stream, "revision": args.revision, "purpose": args.purpose.wire()});
     if let Some(reason) = &args.reason {
         fields["reason"] = json!(reason);
     }

@@ -18,6 +18,7 @@ use crate::http::server::{Limits, ServeError, is_this_machine};
 use crate::http::tls::{Identity, TlsError};
 use crate::http::{Bound, InternalOptions, ServeOptions, SiteOptions, serve};
 use crate::keyfile::KeyFileError;
+use crate::mirrors::Mirrors;
 use crate::outcome::{Fault, Outcome, Verdict, chain};
 
 /// Options of `serve`.
@@ -112,7 +113,8 @@ async fn published(serving: Serving) -> Outcome {
         clock: local::clock(),
         listen: config.listen,
         internal: None,
-        site: site(config, is_demo),
+        // Whether mirrors follow is looked at where things are withdrawn, not on a copy.
+        site: site(config, is_demo, Mirrors::default()),
         limits: Limits::default(),
         on_bound: Some(Box::new(|bound| announce(bound, None))),
     };
@@ -163,6 +165,8 @@ pub async fn start(serving: Serving) -> Outcome {
         anywhere: internal_anywhere,
         identity: Identity::new(layout.keys(), listen, &config.internal_names),
     });
+    let mirrors = Mirrors::new(config.mirrors.clone());
+    let looking = tokio::spawn(mirrors.clone().watch(ledger.clone(), Arc::clone(&clock)));
     let certificate = internal.as_ref().map(|internal| internal.identity.certificate());
     let options = ServeOptions {
         ledger: Some(ledger.clone()),
@@ -173,18 +177,19 @@ pub async fn start(serving: Serving) -> Outcome {
         clock,
         listen: config.listen,
         internal,
-        site: site(config, is_demo),
+        site: site(config, is_demo, mirrors),
         limits: Limits::default(),
         on_bound: Some(Box::new(move |bound| announce(bound, certificate.as_deref()))),
     };
     let ended = follow(options, engine, internal_views).await;
+    looking.abort();
     // Nothing new arrives any more: what was accepted is committed and published, then the lock is given back.
     ledger.shutdown().await;
     ended.map(|()| Verdict::Yes)
 }
 
-fn site(config: Config, is_demo: bool) -> SiteOptions {
-    SiteOptions { name: config.name, contact: config.contact, is_demo, base_url: config.base_url }
+fn site(config: Config, is_demo: bool, mirrors: Mirrors) -> SiteOptions {
+    SiteOptions { name: config.name, contact: config.contact, is_demo, base_url: config.base_url, mirrors }
 }
 
 async fn opened(layout: &Layout, source: Arc<dyn Source>) -> Result<(Views, Engine), Fault> {

@@ -20,8 +20,8 @@ const ANSWER_BYTES_MAX: u64 = 64 << 10;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "例子：\n  $ gongkai tally slips --url https://nb.example.gov.cn:8081 --ca internal-tls.pem --count 38 --out 票码.csv\n  \
-    $ gongkai tally count --url https://nb.example.gov.cn:8081 --ca internal-tls.pem --key chen.key --tally tally/018f…\n  \
-    $ gongkai tally check --url https://gk.example.gov.cn --tally tally/018f… receipt.json\n\n\
+    $ gongkai tally count --url https://nb.example.gov.cn:8081 --ca internal-tls.pem --key chen.key --tally tally/018f0000-0000-7000-8000-000000000001\n  \
+    $ gongkai tally check --url https://gk.example.gov.cn --tally tally/018f0000-0000-7000-8000-000000000001 receipt.json\n\n\
     每张票码印成一张纸条，由大家像抓阄一样抽取，谁也不知道谁拿了哪一张。投票用 gongkai hand-in，--out 留下回执：\n  \
     {\"kind\": \"tally.cast.v1\", \"org\": \"341599101201\", \"fields\": {\"tally\": \"tally/…\", \"slip\": \"7K2M-9QXA-40TB-RZ8C\", \"choices\": [0]}}\n\n\
     印完、发完以后，请当着监票人的面删去票码文件。"

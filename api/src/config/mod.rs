@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use gongkai_store::Layout;
 use serde::Deserialize;
 
+use crate::mirrors::MIRRORS_MAX;
 use crate::outcome::Fault;
 
 /// Most bytes of a configuration file.
@@ -50,6 +51,9 @@ pub struct Config {
     /// Names and addresses, besides `localhost` and the listen address, by which readers reach the internal side.
     #[serde(default)]
     pub internal_names: Vec<String>,
+    /// Base addresses of public sides that copy this log; they are looked at whether they follow withdrawals.
+    #[serde(default, deserialize_with = "addresses")]
+    pub mirrors: Vec<String>,
 }
 
 /// Ten minutes (design 3.2).
@@ -66,6 +70,26 @@ fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::
         return Ok(seconds);
     }
     Err(serde::de::Error::custom(format!("应是 1 至 {SEALED_PERIOD_SECONDS_MAX} 秒")))
+}
+
+fn addresses<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let urls = Vec::<String>::deserialize(deserializer)?;
+    if urls.len() > MIRRORS_MAX {
+        return Err(serde::de::Error::custom(format!("镜像最多 {MIRRORS_MAX} 个")));
+    }
+    if let Some(wrong) = urls.iter().find(|url| !is_base_address(url)) {
+        return Err(serde::de::Error::custom(format!(
+            "「{wrong}」应是 https:// 或 http:// 开头的网址，不带口令和参数"
+        )));
+    }
+    Ok(urls.iter().map(|url| url.trim_end_matches('/').to_owned()).collect())
+}
+
+/// Whether it names a server and nothing that would be wrong to show: mirrors are listed in public.
+fn is_base_address(url: &str) -> bool {
+    let Ok(uri) = url.parse::<axum::http::Uri>() else { return false };
+    let is_web = matches!(uri.scheme_str(), Some("https" | "http"));
+    is_web && uri.host().is_some_and(|host| !host.is_empty()) && !url.contains(['@', '?', '#'])
 }
 
 /// Where the public site listens when nothing else is said.
@@ -100,6 +124,10 @@ impl Config {
                 format!("internal_names = [{}]", names.join(", "))
             }
         };
+        let mirrors = match self.mirrors.as_slice() {
+            [] => "# mirrors = [\"https://jx.example.gov.cn\"]".to_owned(),
+            urls => format!("mirrors = [{}]", urls.iter().map(|url| quote(url)).collect::<Vec<_>>().join(", ")),
+        };
         let base_url = match &self.base_url {
             Some(url) => format!("base_url = {}", quote(url)),
             None => "# base_url = \"https://gk.example.gov.cn\"".to_owned(),
@@ -112,7 +140,8 @@ impl Config {
              # 内部页面另用的名称，写进自动生成的证书；改后删去 keys/internal-tls.pem 再启动。\n{names}\n\
              # 限阅库的主密钥：口令文件（keys/vault.key 的口令，从账本目录起算），或由密钥管理系统的命令给出。\n\
              {passphrase}\n{command}\n\
-             # 封存事项每隔多少秒记入账本一次；收件承诺在两个间隔内兑现。\nsealed_period_seconds = {period}\n",
+             # 封存事项每隔多少秒记入账本一次；收件承诺在两个间隔内兑现。\nsealed_period_seconds = {period}\n\
+             # 复制这本账的镜像网站，核对它们是否跟随撤下。\n{mirrors}\n",
             quote(&self.origin),
             quote(&self.name),
             quote(&self.org),
@@ -185,6 +214,7 @@ mod tests {
             vault_key_command: None,
             vault_passphrase_file: None,
             internal_names: Vec::new(),
+            mirrors: Vec::new(),
         }
     }
 
@@ -202,6 +232,20 @@ mod tests {
         assert_eq!(Config::parse(&vault.to_text()), Ok(vault));
         let named = Config { internal_names: vec!["nb.example".into(), "10.1.2.3".into()], ..sample() };
         assert_eq!(Config::parse(&named.to_text()), Ok(named));
+        let copied = Config { mirrors: vec!["https://jx.example".into(), "http://10.1.2.3:8080".into()], ..sample() };
+        assert_eq!(Config::parse(&copied.to_text()), Ok(copied));
+    }
+
+    #[test]
+    fn a_mirror_is_an_address_without_a_slash_at_its_end_and_there_are_not_too_many() {
+        let with = |mirrors: &str| Config::parse(&format!("{}mirrors = {mirrors}\n", sample().to_text()));
+        assert_eq!(with("[\"https://jx.example/\"]").unwrap().mirrors, ["https://jx.example"]);
+        for wrong in ["ftp://jx.example", "jx.example", "https://", "https://a:b@jx.example", "https://jx.example/?a=b"]
+        {
+            assert!(with(&format!("[\"{wrong}\"]")).unwrap_err().contains("应是 https://"), "{wrong}");
+        }
+        let many = vec!["\"https://jx.example\""; MIRRORS_MAX + 1].join(",");
+        assert!(with(&format!("[{many}]")).unwrap_err().contains("最多"));
     }
 
     #[test]

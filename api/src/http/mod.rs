@@ -52,6 +52,8 @@ use problem::Problem;
 use published::Published;
 use server::{Limits, Listener, ServeError, Transport};
 
+use crate::mirrors::Mirrors;
+
 /// Downloads of whole tables at once: each holds a connection of the views for as long as it lasts.
 const DOWNLOADS_MAX: usize = 4;
 
@@ -79,6 +81,8 @@ pub struct SiteOptions {
     pub is_demo: bool,
     /// Scheme and host as readers reach it, without a slash at the end; the bound address when absent.
     pub base_url: Option<String>,
+    /// The mirrors, and what was found at them.
+    pub mirrors: Mirrors,
 }
 
 /// What is served, and where.
@@ -139,6 +143,8 @@ pub struct About {
     pub base_url: String,
     /// The log's verifier key; its name is the origin.
     pub vkey: VerifierKey,
+    /// The mirrors, and what was found at them.
+    pub mirrors: Mirrors,
 }
 
 impl About {
@@ -305,6 +311,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         name: site.name,
         contact: site.contact,
         is_demo: site.is_demo,
+        mirrors: site.mirrors,
     };
     let app = App::new(ledger, &log, views, internal_views, clock, about);
     let mut listeners = vec![(public, public_router(&app, &limits))];

@@ -5,6 +5,7 @@ mod limits;
 mod log;
 mod pages;
 mod transport;
+mod withdrawals;
 mod writing;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tower::ServiceExt as _;
 
 use super::server::Limits;
 use super::{About, App, internal_router, public_router};
+use crate::mirrors::Mirrors;
 
 /// A title that would run if any page forgot to escape it.
 pub const HOSTILE: &str = "<script>alert(1)</script>\"'&(虚构)";
@@ -98,6 +100,7 @@ impl Town {
             is_demo: true,
             base_url: "https://gongkai.example".into(),
             vkey: fixture.ledger.vkey(),
+            mirrors: Mirrors::default(),
         };
         let log = fixture.ledger.layout().log();
         let inside = InternalViews::open(&fixture.layout(), &fixture.ledger).await.unwrap();

@@ -10,7 +10,7 @@ use super::{Page, Section, Site};
 /// One question of the board with its list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Panel {
-    /// Anchor: `overdue`, `missing`, `without-outcome`, `back-filled`, `withdrawn`.
+    /// Anchor: `overdue`, `missing`, `without-outcome`, `unopened`, `back-filled`, `withdrawn`.
     pub id: &'static str,
     /// Title.
     pub title: &'static str,
@@ -92,6 +92,14 @@ impl CompliancePage {
                     true,
                     1,
                     vec![with(2, Badge(Status::NoOutcome), "已过 12 天")],
+                ),
+                panel(
+                    "unopened",
+                    "到期未启封",
+                    "说好到期公开的内容，过了日子还没有启封；内容本身仍然封存。",
+                    true,
+                    1,
+                    vec![with(2, Badge(Status::OpeningOverdue), "理由应于2026年3月1日启封，已逾期11天，仍未启封")],
                 ),
                 panel(
                     "back-filled",

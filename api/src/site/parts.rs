@@ -121,7 +121,8 @@ impl Badge {
             | Status::NoOutcome
             | Status::BackFilled
             | Status::Missing
-            | Status::AnswerOverdue => Tone::Late,
+            | Status::AnswerOverdue
+            | Status::OpeningOverdue => Tone::Late,
             Status::NotReported
             | Status::NoProgress
             | Status::PartlyFulfilled

@@ -26,11 +26,12 @@ use crate::{
     event::{Context, Named, Proposal, State, Target},
     field::{self, choices},
     finance, judge,
-    kind::{self, Kind, disclosure, nomination, notice, pledge, registry, slot::Withdrawn},
+    kind::{self, Kind, disclosure, erasure, nomination, notice, opening, pledge, registry, slot::Withdrawn},
     procedure,
     refusal::Refusal,
     replay::{Replay, recorded},
     rules::{RuleCode, Unit},
+    schedule::{self, Scheduled},
     world::World,
 };
 
@@ -46,6 +47,7 @@ choices! {
         MissingAnswer = "missing_answer" "逾期未答复",
         NoOutcome = "no_outcome" "期满未公布结果",
         OverduePledge = "overdue_pledge" "承诺到期未报告",
+        OverdueOpening = "overdue_opening" "到期未启封",
         StolenKey = "stolen_key" "钥匙被盗前的签名",
         Unjudged = "unjudged" "内容已撤下，无法复核",
     }
@@ -122,6 +124,23 @@ struct TakenOut {
     lines: BTreeSet<u64>,
 }
 
+/// An opening that a statement promises.
+#[derive(Debug)]
+struct Promised {
+    index: u64,
+    stream: StreamId,
+    org: String,
+    kind: &'static Kind,
+    scheduled: Scheduled,
+}
+
+/// What became of sealed slots: entries and slots that were opened, and of each matter the last order of erasure.
+#[derive(Debug, Default)]
+struct Fates {
+    opened: BTreeSet<(u64, u64)>,
+    erased: HashMap<StreamId, u64>,
+}
+
 /// Months that an organization published for one book, by first day.
 type Series = BTreeMap<NaiveDate, (u64, StreamId)>;
 
@@ -133,6 +152,8 @@ pub struct Auditor<E> {
     streams: HashMap<StreamId, Stream>,
     series: BTreeMap<(String, String), Series>,
     taken_out: BTreeMap<u64, TakenOut>,
+    promised: Vec<Promised>,
+    fates: Fates,
     signed_by: HashMap<String, Vec<u64>>,
     names: HashMap<String, String>,
     findings: Vec<Finding>,
@@ -158,6 +179,8 @@ impl<E: Evidence> Auditor<E> {
             streams: HashMap::new(),
             series: BTreeMap::new(),
             taken_out: BTreeMap::new(),
+            promised: Vec::new(),
+            fates: Fates::default(),
             signed_by: HashMap::new(),
             names: HashMap::new(),
             findings: Vec::new(),
@@ -178,6 +201,7 @@ impl<E: Evidence> Auditor<E> {
     /// Everything noticed, in the order of the log; `today` decides what is overdue.
     pub fn finish(mut self, today: NaiveDate) -> Vec<Finding> {
         self.missing_periods(today);
+        self.unopened(today);
         let streams = std::mem::take(&mut self.streams);
         for (id, stream) in &streams {
             self.overdue(id, stream, today);
@@ -342,6 +366,43 @@ impl<E: Evidence> Auditor<E> {
             "pledge.fulfilled.v1" | "pledge.partly_fulfilled.v1" | "pledge.not_fulfilled.v1"
         );
         self.disclosed(entry.index, opened);
+        self.promise(entry.index, opened);
+    }
+
+    /// Scheduled openings, and what became of them.
+    fn promise(&mut self, index: u64, opened: &Opened<'_>) {
+        let Opened { kind, statement, open, .. } = opened;
+        let promised = |scheduled| {
+            let (stream, org) = (statement.stream.clone(), statement.org.clone());
+            Promised { index, stream, org, kind, scheduled }
+        };
+        if !kind.sealed && kind.field(schedule::FIELD).is_some() {
+            self.promised.extend(schedule::of(open).into_iter().map(promised));
+        }
+        if let Some(opened) = kind::body::<opening::Opened>(&statement.kind, &statement.body) {
+            self.fates.opened.insert((opened.entry, opened.slot_number));
+        } else if let Some(ordered) = kind::body::<erasure::Ordered>(&statement.kind, &statement.body)
+            && let Some(entry) = ordered.entry.and_then(|entry| self.evidence.entry(entry))
+            && let Some(erased) = entry.content.statement()
+        {
+            self.fates.erased.insert(erased.statement.stream.clone(), index);
+        }
+    }
+
+    /// Scheduled openings whose day has passed without one. What is sealed is not told, and not known here.
+    fn unopened(&mut self, today: NaiveDate) {
+        for Promised { index, stream, org, kind, scheduled } in std::mem::take(&mut self.promised) {
+            let Scheduled { field, on, slot } = scheduled;
+            let opened = self.fates.opened.contains(&(index, slot.into()));
+            let erased = self.fates.erased.get(&stream).is_some_and(|order| *order > index);
+            let standing = schedule::standing(on, today, opened, erased);
+            if standing.days_over().is_some() {
+                let label = schedule::sealed_label(kind, &field).unwrap_or(&field);
+                let promise = standing.sentence(label, on);
+                let sentence = format!("{}「{}」：{promise}", self.name(&org), kind.label);
+                self.note(Category::OverdueOpening, index, &stream, &org, sentence);
+            }
+        }
     }
 
     fn take_name(&mut self, code: &str, open: &[Opening]) {

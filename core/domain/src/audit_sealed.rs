@@ -12,6 +12,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDate;
 use gongkai_log::{Digest, List, Opening, Openings, Row, SLOTS, SignedStatement, Statement, Tier, sealed, slot};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -24,6 +25,7 @@ use crate::{
     judge,
     kind::{self, Kind},
     refusal::Refusal,
+    schedule::{self, Scheduled, standing},
     submission,
     vault::Opened,
 };
@@ -46,13 +48,14 @@ choices! {
         Late = "late" "入账晚于承诺",
         Unjudged = "unjudged" "内容已删除，无法复核",
         Spare = "spare_keys" "没有用处的数据密钥",
+        Opening = "overdue_opening" "到期未启封",
     }
 }
 
 impl Category {
     /// Whether something is wrong; everything else is only remarked on.
     pub fn is_breach(self) -> bool {
-        !matches!(self, Self::Late | Self::Unjudged | Self::Spare)
+        !matches!(self, Self::Late | Self::Unjudged | Self::Spare | Self::Opening)
     }
 }
 
@@ -83,6 +86,15 @@ pub enum Lack {
     Slots(usize),
     /// Lines that were open: their withdrawal.
     Lines(BTreeSet<u64>),
+    /// The opening of a slot of a sealed event, by its place in the log: that it was opened, or erased.
+    Opening {
+        /// Entry of the period.
+        entry: u64,
+        /// Leaf in the period's tree.
+        leaf: u64,
+        /// Slot.
+        slot: u8,
+    },
 }
 
 /// Something that is wrong with one statement or sealed event.
@@ -246,6 +258,13 @@ fn fields(kind: &Kind, openings: &Openings, held: &[Held], problems: &mut Vec<Pr
             problems.push(missing(field.name));
         }
     }
+    let kept = |slot: u8| held.iter().any(|held| held.line.is_none() && held.ordinal == u64::from(slot));
+    for Scheduled { field, slot, .. } in schedule::of(&openings.open) {
+        if !kept(slot) {
+            let problem = Problem::new(Category::Missing, "安排启封的内容不在限阅库里，也没有删除记录");
+            problems.push(problem.of(field).unless(Lack::Sealed));
+        }
+    }
     if withheld > 0 {
         let sentence = format!("必填的公开内容有 {withheld} 项不在，也没有撤下记录");
         problems.push(Problem::new(Category::Withheld, sentence).unless(Lack::Slots(withheld)));
@@ -254,6 +273,17 @@ fn fields(kind: &Kind, openings: &Openings, held: &[Held], problems: &mut Vec<Pr
 
 fn missing(field: &str) -> Problem {
     Problem::new(Category::Missing, "必填的封存内容不在限阅库里，也没有删除记录").of(field).unless(Lack::Sealed)
+}
+
+/// The scheduled openings of a sealed event whose day has passed, by its place in the log: entry and leaf.
+pub fn unopened(sealed: &[Opening], (entry, leaf): (u64, u64), today: NaiveDate) -> Vec<Problem> {
+    let overdue = |scheduled: &Scheduled| standing(scheduled.on, today, false, false).days_over().is_some();
+    let problem = |Scheduled { slot, .. }| {
+        let sentence = format!("第 {entry} 号条目第 {leaf} 号叶子上的封存事项，启封日期已过，没有启封记录");
+        let problem = Problem::new(Category::Opening, sentence).of(format!("slot {slot}"));
+        problem.unless(Lack::Opening { entry, leaf, slot })
+    };
+    schedule::of(sealed).into_iter().filter(overdue).map(problem).collect()
 }
 
 /// Each sealed slot is one of the kind's, of the tier that the kind declares, and written once.

@@ -19,6 +19,7 @@ use crate::{
     field::{ListShape, Place},
     kind::{self, Kind},
     refusal::Refusal,
+    schedule,
     submission::{Filled, Line, Submission},
 };
 
@@ -242,7 +243,26 @@ fn fill(kind: &Kind, values: Vec<(&'static str, Tier, Value)>, entropy: Entropy<
         })
         .collect();
     openings.sort_by_key(Filled::slot);
+    number_schedule(&mut openings);
     Ok(openings)
+}
+
+/// A schedule names the slots of its fields, which only now are known.
+fn number_schedule(openings: &mut [Filled]) {
+    let open = |filled: &Filled| match filled {
+        Filled::Open(opening) => Some((opening.name.clone(), opening.slot)),
+        _ => None,
+    };
+    let slots: Vec<_> = openings.iter().filter_map(open).collect();
+    for filled in openings {
+        if let Filled::Open(opening) = filled
+            && opening.name == schedule::FIELD
+        {
+            schedule::number(&mut opening.value, |field| {
+                slots.iter().find(|(name, _)| name == field).map(|(_, slot)| *slot)
+            });
+        }
+    }
 }
 
 /// A uniform number below `n` (at most 256): bytes beyond the last whole multiple are thrown away.

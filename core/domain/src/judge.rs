@@ -15,6 +15,7 @@ use crate::{
     kind::{self, Kind, review},
     procedure,
     refusal::Refusal,
+    schedule,
     world::{Role, World},
 };
 
@@ -124,6 +125,8 @@ pub fn judge(
     let keys = authority(proposal.statement, proposal.kind, context.world)?;
     not_in_future(proposal.statement, context.now)?;
     (proposal.kind.decide)(state, proposal, context)?;
+    let open = if proposal.kind.sealed { proposal.sealed } else { proposal.openings };
+    schedule::check(proposal.kind, proposal.statement, open)?;
     named(proposal, context)?;
     addressed(proposal, context.world)?;
     Ok(keys)

@@ -31,6 +31,7 @@ pub mod procedure;
 pub mod refusal;
 pub mod replay;
 pub mod rules;
+pub mod schedule;
 pub mod submission;
 pub mod vault;
 pub mod world;

@@ -21,6 +21,7 @@ use crate::{
     kind::{self, Kind, Secrecy},
     personal,
     refusal::Refusal,
+    schedule,
 };
 
 /// Most lines of one list.
@@ -188,7 +189,7 @@ pub fn check(origin: &str, submission: Submission) -> Result<Checked, Refusal> {
     let envelope = submission.envelope;
     check_secrecy(kind, hidden, envelope.as_ref())?;
     if hidden == 0 {
-        check_slots(kind, &openings.open)?;
+        check_slots(kind, statement, &openings.open, &[])?;
     }
     let sealed = openings.open.extract_if(.., |opening| opening.tier != Tier::Public).collect();
     Ok(Checked { kind, signed, openings, sealed, cells, envelope, list, rows })
@@ -207,10 +208,12 @@ pub fn check_draft(
     rows: Vec<Line>,
 ) -> Result<Vec<Opening>, Refusal> {
     let kind = check_kind(origin, statement)?;
+    let hidden = filled.iter().filter(|filled| matches!(filled, Filled::Hidden { .. }));
+    let hidden: Vec<u8> = hidden.map(Filled::slot).collect();
     let (openings, _) = openings(statement, filled)?;
     let Lines { list, .. } = lines(statement, kind, rows)?;
     check_body(kind, &statement.body, list.is_some())?;
-    check_slots(kind, &openings.open)?;
+    check_slots(kind, statement, &openings.open, &hidden)?;
     Ok(openings.open)
 }
 
@@ -333,8 +336,8 @@ fn check_body(kind: &Kind, body: &Map<String, Value>, has_list: bool) -> Result<
     field::check_fields(kind.body_fields(), &rest)
 }
 
-/// Slots: known, each once, of the tier that the kind declares, usable, free of personal data.
-fn check_slots(kind: &Kind, open: &[Opening]) -> Result<(), Refusal> {
+/// Slots: known, each once, of the tier that the kind declares, usable, free of personal data; what is scheduled is there.
+fn check_slots(kind: &Kind, statement: &Statement, open: &[Opening], hidden: &[u8]) -> Result<(), Refusal> {
     let mut values = Map::new();
     for opening in open {
         let Some((field, tier)) = kind.slot_fields().find(|(field, _)| field.name == opening.name) else {
@@ -348,7 +351,9 @@ fn check_slots(kind: &Kind, open: &[Opening]) -> Result<(), Refusal> {
             return Err(Refusal::field(field.name, field.label, "写了两次"));
         }
     }
-    field::check_fields(kind.slot_fields().map(|(field, _)| field), &values)
+    field::check_fields(kind.slot_fields().map(|(field, _)| field), &values)?;
+    schedule::check(kind, statement, open)?;
+    schedule::check_present(kind, open, hidden)
 }
 
 /// A line's cells: usable, texts free of personal data, those of other tiers opened and bound.

@@ -56,3 +56,4 @@ pub use sealed_audit::SealedReport;
 pub use sealed_reader::{SealedEvent, SealedProof, SealedReader};
 pub use sqlite::SqliteStore;
 pub use vault::{Vault, VaultFault};
+pub use withdrawal::Withdrawal;

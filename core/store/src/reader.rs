@@ -3,9 +3,15 @@
 //! Read-only connections; it works while a server writes, and beside one in another process. Rows are
 //! parsed strictly, and one that is damaged is an error that names it, never an absence.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use gongkai_domain::{Head, KINDS, Kind, Recorded, World, kind};
+use gongkai_domain::{
+    Head, KINDS, Kind, Recorded, World,
+    kind::{self, slot},
+};
 use gongkai_log::{Content, Entry, List, Openings, Statement, StreamId};
 use sqlx::{Sqlite, SqlitePool, pool::PoolConnection, sqlite::SqlitePoolOptions};
 
@@ -14,6 +20,7 @@ use crate::{
     event_store::{LogHead, RawEntry},
     layout::Layout,
     sqlite,
+    withdrawal::Withdrawal,
 };
 
 /// Families in which some kind teaches the world: a ledger starts by replaying these and no others.
@@ -96,6 +103,17 @@ pub(crate) fn with_recorded<T>(entry: &Entry, f: impl FnOnce(&Recorded<'_>) -> T
         values: None,
     };
     Some(f(&recorded))
+}
+
+/// The statements among these entries.
+fn statements(entries: Vec<(u64, Vec<u8>)>) -> Result<BTreeMap<u64, Statement>, StoreError> {
+    let mut statements = BTreeMap::new();
+    for (index, bytes) in entries {
+        if let Content::Statement(signed) = parse_entry(index, bytes)?.content {
+            statements.insert(index, signed.statement);
+        }
+    }
+    Ok(statements)
 }
 
 /// Read-only access to a ledger database.
@@ -190,6 +208,42 @@ impl ReadStore {
             }
         }
         Ok(world)
+    }
+
+    /// Every withdrawal, in the order of the log.
+    ///
+    /// # Errors
+    /// [`StoreError::Row`] for a damaged entry.
+    pub async fn withdrawals(&self) -> Result<Vec<Withdrawal>, StoreError> {
+        let mut connection = self.connection().await?;
+        let indexes = sqlite::load_indexes_of(&mut connection, &BTreeSet::from(["slot"])).await?;
+        let mut found = Vec::new();
+        for page in indexes.chunks(PAGE) {
+            let mut said = Vec::new();
+            for (index, bytes) in sqlite::load_some(&mut connection, page).await? {
+                let entry = parse_entry(index, bytes)?;
+                let Some(signed) = entry.content.statement() else { continue };
+                let (kind, body) = (signed.statement.kind.as_str(), &signed.statement.body);
+                let withdrawn = kind::body::<slot::Withdrawn>(kind, body);
+                said.extend(withdrawn.map(|withdrawn| (index, entry.recorded_at, withdrawn)));
+            }
+            let targets: BTreeSet<u64> = said.iter().map(|(_, _, withdrawn)| withdrawn.entry).collect();
+            let targets: Vec<u64> = targets.into_iter().collect();
+            let statements = statements(sqlite::load_some(&mut connection, &targets).await?)?;
+            for (index, recorded_at, withdrawn) in said {
+                let statement = statements.get(&withdrawn.entry);
+                let missing = || StoreError::row(index, "entry", format!("{} is no statement", withdrawn.entry));
+                found.push(Withdrawal {
+                    index,
+                    recorded_at,
+                    target: withdrawn.entry,
+                    statement: statement.ok_or_else(missing)?.clone(),
+                    slots: withdrawn.slots().to_vec(),
+                    lines: withdrawn.lines().to_vec(),
+                });
+            }
+        }
+        Ok(found)
     }
 
     /// Closes all connections.

@@ -3,6 +3,7 @@
 //! Pure; whether a withdrawal is lawful is the domain's, removing the old text from the database's
 //! files is the store's, from the published files the publisher's.
 
+use chrono::{DateTime, Utc};
 use gongkai_domain::Target;
 use gongkai_log::{Content, List, Openings, Row, Statement, StreamId, list};
 
@@ -11,6 +12,23 @@ use crate::{
     event_store::Changed,
     reader::{chain, parse_entry, parse_list, parse_openings},
 };
+
+/// One withdrawal on record: which published openings are no longer to be shown, by anyone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Withdrawal {
+    /// Entry that records it.
+    pub index: u64,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// Entry whose openings were withdrawn.
+    pub target: u64,
+    /// What that entry states: its roots are what a published file is checked with.
+    pub statement: Statement,
+    /// Slots of it.
+    pub slots: Vec<u64>,
+    /// Lines of its list.
+    pub lines: Vec<u64>,
+}
 
 /// An entry with what is open of it.
 pub(crate) struct Withdrawable {

@@ -89,6 +89,22 @@ CREATE TABLE scopes (
     PRIMARY KEY (seen_from, family, opened_seq)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE schedules (
+    -- Number of the event that promises an opening.
+    seq INTEGER NOT NULL,
+    -- Slot that is going to be opened.
+    slot INTEGER NOT NULL,
+    -- The matter.
+    opened_seq INTEGER NOT NULL,
+    -- Wire name of the field.
+    field TEXT NOT NULL,
+    -- The promised day.
+    opens_on TEXT NOT NULL,
+    PRIMARY KEY (seq, slot)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX schedules_by_matter ON schedules (opened_seq, opens_on);
+
 CREATE TABLE accesses (
     -- Number of the access's own event.
     seq INTEGER PRIMARY KEY,

@@ -236,3 +236,26 @@ CREATE TABLE withdrawals (
 );
 CREATE INDEX withdrawals_by_target ON withdrawals (target_index);
 CREATE INDEX withdrawals_by_stream ON withdrawals (stream);
+
+CREATE TABLE schedules (
+    entry_index BIGINT NOT NULL,           -- entry that promises an opening
+    slot BIGINT NOT NULL,                  -- slot that is going to be opened
+    stream TEXT COLLATE "C" NOT NULL,                   -- its stream
+    org TEXT COLLATE "C" NOT NULL,                      -- who promises
+    kind TEXT COLLATE "C" NOT NULL,                     -- wire name of its kind
+    field TEXT COLLATE "C" NOT NULL,                    -- wire name of the sealed field
+    opens_on TEXT COLLATE "C" NOT NULL,                 -- the promised day
+    PRIMARY KEY (entry_index, slot)
+);
+CREATE INDEX schedules_by_day ON schedules (opens_on);
+CREATE INDEX schedules_by_stream ON schedules (stream);
+
+CREATE TABLE opened_slots (
+    entry_index BIGINT PRIMARY KEY NOT NULL, -- entry that opens something
+    stream TEXT COLLATE "C" NOT NULL,                   -- its stream
+    target_index BIGINT NOT NULL,          -- entry, or period of a sealed event, of which something is opened
+    slot BIGINT NOT NULL,                  -- slot that is opened
+    leaf BIGINT                            -- leaf of the sealed event; NULL for a statement, and once the opening is withdrawn
+);
+CREATE INDEX opened_slots_by_target ON opened_slots (target_index, slot);
+CREATE INDEX opened_slots_by_stream ON opened_slots (stream);

@@ -235,3 +235,26 @@ CREATE TABLE withdrawals (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX withdrawals_by_target ON withdrawals (target_index);
 CREATE INDEX withdrawals_by_stream ON withdrawals (stream);
+
+CREATE TABLE schedules (
+    entry_index INTEGER NOT NULL,           -- entry that promises an opening
+    slot INTEGER NOT NULL,                  -- slot that is going to be opened
+    stream TEXT NOT NULL,                   -- its stream
+    org TEXT NOT NULL,                      -- who promises
+    kind TEXT NOT NULL,                     -- wire name of its kind
+    field TEXT NOT NULL,                    -- wire name of the sealed field
+    opens_on TEXT NOT NULL,                 -- the promised day
+    PRIMARY KEY (entry_index, slot)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX schedules_by_day ON schedules (opens_on);
+CREATE INDEX schedules_by_stream ON schedules (stream);
+
+CREATE TABLE opened_slots (
+    entry_index INTEGER PRIMARY KEY NOT NULL, -- entry that opens something
+    stream TEXT NOT NULL,                   -- its stream
+    target_index INTEGER NOT NULL,          -- entry, or period of a sealed event, of which something is opened
+    slot INTEGER NOT NULL,                  -- slot that is opened
+    leaf INTEGER                            -- leaf of the sealed event; NULL for a statement, and once the opening is withdrawn
+) STRICT;
+CREATE INDEX opened_slots_by_target ON opened_slots (target_index, slot);
+CREATE INDEX opened_slots_by_stream ON opened_slots (stream);

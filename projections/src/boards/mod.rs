@@ -10,6 +10,7 @@ pub mod notices;
 pub mod organizations;
 pub mod pledges;
 pub mod registry;
+pub mod schedules;
 pub mod vacancies;
 pub mod withdrawals;
 

@@ -7,6 +7,7 @@ use gongkai_domain::{
     Kind, World,
     kind::{self, access, opening, review},
     procedure::Procedure,
+    schedule::{self, Scheduled},
 };
 use gongkai_log::{Content, Entry, Openings, StreamId, Tier};
 use gongkai_store::{
@@ -30,6 +31,8 @@ const EVENT: &str = "INSERT INTO events (seq, opened_seq, revision, kind, org, a
 const LINK: &str = "INSERT INTO links (about, seq, tier) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
 const MENTION: &str = "INSERT INTO mentions (about, entry_index) VALUES (?, ?) ON CONFLICT DO NOTHING";
 const SCOPE: &str = "INSERT INTO scopes (seen_from, family, opened_seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+const SCHEDULE: &str =
+    "INSERT INTO schedules (seq, slot, opened_seq, field, opens_on) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 const ACCESS: &str = "INSERT INTO accesses (seq, stream, revision, purpose, reader, key, org, tag, received_at) \
                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
@@ -49,6 +52,7 @@ pub(super) struct Folded {
     received_at: i64,
     seen_from: Vec<String>,
     acts: Acts,
+    scheduled: Vec<Scheduled>,
     access: Option<Access>,
 }
 
@@ -86,6 +90,8 @@ pub(super) fn event(event: &SealedEvent, world: &World, vault: &Vault) -> Option
         let read = serde_json::from_value(json!(values.as_ref()?)).ok()?;
         Some(Access { read, key: signer.key.clone() })
     });
+    let held = opened.slots.iter().find(|(_, _, slot)| slot.name == schedule::FIELD);
+    let scheduled = held.map(|(_, _, slot)| schedule::parse(&slot.value)).unwrap_or_default();
     Some(Folded {
         seq: event.seq,
         stream: statement.stream.clone(),
@@ -101,6 +107,7 @@ pub(super) fn event(event: &SealedEvent, world: &World, vault: &Vault) -> Option
         received_at: event.row.received_at.timestamp_micros(),
         seen_from,
         acts: acts(kind, values.as_ref()),
+        scheduled,
         access: access.flatten(),
     })
 }
@@ -149,6 +156,10 @@ impl Folded {
         }
         for seen_from in &self.seen_from {
             let query = sqlx::query(SCOPE).bind(seen_from).bind(&family).bind(opened_seq);
+            query.execute(&mut **transaction).await?;
+        }
+        for Scheduled { field, on, slot } in &self.scheduled {
+            let query = sqlx::query(SCHEDULE).bind(seq).bind(slot).bind(opened_seq).bind(field).bind(on.to_string());
             query.execute(&mut **transaction).await?;
         }
         Ok(())

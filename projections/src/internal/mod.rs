@@ -1,8 +1,8 @@
 //! Internal views: the sealed matters, where they stand, and who read what.
 //!
 //! Built from the vault into a database of its own in the vault's folder; it holds no content, only what a list
-//! needs. Whoever reads them has signed in, and each row is shown only where the policy clears it: no query
-//! filters by hand, [`read`] offers candidates and `confidentiality::clear` decides. Erased matters leave at
+//! needs (of a scheduled opening the day and the field's name). Whoever reads them has signed in, and each row is shown
+//! only where the policy clears it: no query filters by hand, [`read`] offers candidates and `confidentiality::clear` decides. Erased matters leave at
 //! once. It can be deleted; it is built again. To show something more, add a column and fold it in [`fold`].
 //!
 //! Which matter a sealed event is about is content of its tier. The views hold no more of it than a keyed hash
@@ -13,6 +13,7 @@ pub mod content;
 mod fold;
 pub mod queue;
 pub mod read;
+pub mod schedules;
 pub mod tally;
 pub mod timeline;
 
@@ -47,12 +48,13 @@ const CURSORS: &str = "SELECT next_seq, next_index FROM cursor WHERE id = 1";
 const SET_CURSOR: &str = "UPDATE cursor SET next_seq = ? WHERE id = 1";
 const SET_NEXT_INDEX: &str = "UPDATE cursor SET next_index = ? WHERE id = 1";
 /// What an erased matter leaves behind, in the order in which it goes: its rows name it until the last.
-const ERASE: [&str; 6] = [
+const ERASE: [&str; 7] = [
     "DELETE FROM links WHERE seq IN (SELECT e.seq FROM events e JOIN matters m ON m.opened_seq = e.opened_seq \
      WHERE m.tag = ?1) OR about IN (SELECT link FROM matters WHERE tag = ?1)",
     "DELETE FROM mentions WHERE about IN (SELECT link FROM matters WHERE tag = ?)",
     "DELETE FROM events WHERE opened_seq IN (SELECT opened_seq FROM matters WHERE tag = ?)",
     "DELETE FROM scopes WHERE opened_seq IN (SELECT opened_seq FROM matters WHERE tag = ?)",
+    "DELETE FROM schedules WHERE opened_seq IN (SELECT opened_seq FROM matters WHERE tag = ?)",
     "DELETE FROM accesses WHERE tag = ?1 OR stream IN (SELECT stream FROM matters WHERE tag = ?1)",
     "DELETE FROM matters WHERE tag = ?",
 ];
@@ -70,6 +72,9 @@ pub enum InternalError {
     /// The views do not yet reflect what is sealed.
     #[error("the internal views are behind")]
     Behind,
+    /// The public views, which know what was opened.
+    #[error(transparent)]
+    Views(#[from] crate::read::ReadError),
     /// The views' database.
     #[error("the internal views' database")]
     Database(#[from] sqlx::Error),

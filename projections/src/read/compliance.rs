@@ -10,7 +10,10 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use gongkai_domain::{field::Period, kind::slot::WithdrawalBasis, rules::RuleCode};
 use serde::Serialize;
 
-use super::{Columns, Filter, Matter, Page, Question, ReadError, Reader, TimelineItem, disclosures, int, label_or};
+use super::{
+    Columns, Filter, Matter, Page, Question, ReadError, Reader, ScheduledOpening, TimelineItem, disclosures, int,
+    label_or,
+};
 use crate::{projection::Arg, status::Status};
 
 /// Months that the board and the grid look back.
@@ -45,6 +48,10 @@ const WITHDRAWALS: &str = concat!(
     within!("w.org"),
     " ORDER BY w.entry_index DESC, w.place, w.number LIMIT $2 OFFSET $3"
 );
+const WITHDRAWN_FROM: &str = "SELECT w.entry_index, w.place, w.number, w.target_index, e.recorded_at, t.body AS target_body \
+     FROM withdrawals w JOIN events e ON e.entry_index = w.entry_index LEFT JOIN events t ON t.entry_index = w.target_index \
+     WHERE w.entry_index IN (SELECT DISTINCT entry_index FROM withdrawals WHERE entry_index >= $1 ORDER BY entry_index LIMIT $2) \
+     ORDER BY w.entry_index, w.place, w.number";
 const WITHDRAWALS_COUNT: &str = concat!("SELECT COUNT(*) FROM withdrawals w WHERE ", within!("w.org"));
 
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
@@ -52,6 +59,7 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("compliance.sheets", SHEETS),
     ("compliance.withdrawals", WITHDRAWALS),
     ("compliance.withdrawals_count", WITHDRAWALS_COUNT),
+    ("compliance.withdrawn_from", WITHDRAWN_FROM),
     ("compliance.open_questions", disclosures::OPEN_QUESTIONS),
 ];
 
@@ -130,6 +138,23 @@ pub struct WithdrawalRow {
     pub at: DateTime<Utc>,
 }
 
+/// A withdrawal for those who copy the log: which published files no longer have what, and nothing of what it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WithdrawnFiles {
+    /// Entry that records it.
+    pub index: u64,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// Entry whose openings were withdrawn.
+    pub target: u64,
+    /// Slots of it.
+    pub slots: Vec<u64>,
+    /// Lines of its list.
+    pub lines: Vec<u64>,
+    /// Root of its list, base64, if it has one.
+    pub lines_root: Option<String>,
+}
+
 /// The whole board for a subtree.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compliance {
@@ -145,6 +170,8 @@ pub struct Compliance {
     pub without_outcome: Counted<Matter>,
     /// Questions past their date without an answer.
     pub unanswered: Counted<Unanswered>,
+    /// Openings past their promised day without one.
+    pub unopened: Counted<ScheduledOpening>,
     /// What was recorded late.
     pub back_filled: Counted<TimelineItem>,
     /// What was taken down.
@@ -170,6 +197,7 @@ impl Reader {
         let filter = Filter { org: org.map(str::to_owned), limit: shown.max(1), ..Filter::default() };
         let overdue = self.overdue(&filter).await?;
         let without_outcome = self.without_outcome(&filter).await?;
+        let unopened = self.unopened(&filter).await?;
         let back_filled = self.back_filled(&filter).await?;
         let withdrawn = self.withdrawals(&filter).await?;
         let shown = shown as usize;
@@ -191,6 +219,7 @@ impl Reader {
                 total: overdue_answers.len() as u64,
                 items: overdue_answers.into_iter().take(shown).collect(),
             },
+            unopened: Counted { total: unopened.total, items: unopened.items },
             back_filled: Counted { total: back_filled.total, items: back_filled.items },
             withdrawn: Counted { total: withdrawn.total, items: withdrawn.items },
         })
@@ -351,6 +380,36 @@ impl Reader {
             });
         }
         Ok(Page { size: self.size(), total, offset: filter.offset, limit: filter.limit(), items })
+    }
+
+    /// Withdrawals from an entry on, in the order of the log.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn withdrawn_from(&mut self, from: u64, limit: u32) -> Result<Vec<WithdrawnFiles>, ReadError> {
+        let mut found: Vec<WithdrawnFiles> = Vec::new();
+        for row in self.rows(WITHDRAWN_FROM, vec![int(from), int(limit)]).await? {
+            let index = row.count("entry_index")?;
+            if found.last().is_none_or(|last| last.index != index) {
+                let body = row.maybe::<String>("target_body")?;
+                let body: Option<serde_json::Value> = body.map(|body| serde_json::from_str(&body)).transpose()?;
+                let lines_root = body.as_ref().and_then(|body| body["lines"].as_str()).map(str::to_owned);
+                let (recorded_at, target) = (row.recorded("recorded_at")?, row.count("target_index")?);
+                found.push(WithdrawnFiles {
+                    index,
+                    recorded_at,
+                    target,
+                    slots: Vec::new(),
+                    lines: Vec::new(),
+                    lines_root,
+                });
+            }
+            let (is_slot, number) = (row.text("place")? == "slot", row.count("number")?);
+            if let Some(last) = found.last_mut() {
+                if is_slot { &mut last.slots } else { &mut last.lines }.push(number);
+            }
+        }
+        Ok(found)
     }
 
     /// Of the villages in a subtree: how many owe the month, and how many of them have not disclosed it.

@@ -8,6 +8,7 @@ use gongkai_domain::{
     Role,
     field::{Field, Place, Shape},
     kind::{self, Kind, slot::WithdrawalBasis},
+    schedule,
 };
 use gongkai_log::{Proxy, Signer};
 use serde::Serialize;
@@ -237,9 +238,20 @@ impl Reader {
             let withdrawn = self.withdrawn(event.index).await?;
             event.withdrawn_count = withdrawn.len() as u64;
             event.fields = shown_fields(&event, &withdrawn, &orgs, &persons);
+            self.show_schedule(&mut event).await?;
             done.push(event);
         }
         Ok(done)
+    }
+
+    /// In place of a schedule's days, where each promise stands today.
+    async fn show_schedule(&mut self, event: &mut HistoryEvent) -> Result<(), ReadError> {
+        let index = event.index;
+        let Some(field) = event.fields.iter_mut().find(|field| field.name == schedule::FIELD) else { return Ok(()) };
+        let scheduled = self.scheduled(index).await?;
+        let sentences: Vec<String> = scheduled.into_iter().map(|scheduled| scheduled.sentence).collect();
+        field.value = Shown::Given(sentences.join("；"));
+        Ok(())
     }
 
     /// Names behind keys.

@@ -14,6 +14,7 @@ pub mod nominations;
 pub mod notices;
 pub mod organizations;
 pub mod pledges;
+pub mod schedules;
 pub mod search;
 pub mod timeline;
 pub mod vacancies;
@@ -29,7 +30,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
-pub use compliance::{Compliance, Counted, MissingPeriod, Unanswered, WithdrawalRow};
+pub use compliance::{Compliance, Counted, MissingPeriod, Unanswered, WithdrawalRow, WithdrawnFiles};
 pub use disclosures::{Correction, Disclosure, Line, LinePage, Question};
 pub use history::{Attachment, FieldDiff, HistoryEvent, ShownField, SignerName};
 pub use home::Home;
@@ -38,6 +39,7 @@ pub use nominations::{Nomination, Nominee};
 pub use notices::Notice;
 pub use organizations::{Organization, OrganizationItem, PostHeld};
 pub use pledges::{FulfilmentRate, Pledge};
+pub use schedules::ScheduledOpening;
 pub use search::{Found, SearchFilter, SearchPage};
 pub use timeline::TimelineItem;
 pub use vacancies::{Vacancy, VacantPost};
@@ -114,6 +116,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         organizations::STATEMENTS,
         compliance::STATEMENTS,
         home::STATEMENTS,
+        schedules::STATEMENTS,
         timeline::STATEMENTS,
     ] {
         all.extend_from_slice(module);

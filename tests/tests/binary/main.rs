@@ -9,6 +9,7 @@
 mod citizen;
 mod commands;
 mod imports;
+mod mirrors;
 mod published_only;
 mod real_data;
 mod review;

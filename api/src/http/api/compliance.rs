@@ -56,6 +56,7 @@ pub fn schemas() -> Map<String, Value> {
             ("missing", counted()),
             ("without_outcome", counted()),
             ("unanswered", counted()),
+            ("unopened", counted()),
             ("back_filled", counted()),
             ("withdrawn", counted()),
         ],

@@ -16,6 +16,7 @@ pub mod search;
 pub mod streams;
 pub mod submissions;
 pub mod table;
+pub mod withdrawals;
 
 use axum::Router;
 use serde_json::{Map, Value};
@@ -35,6 +36,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints.extend(entries::endpoints());
     endpoints.push(streams::endpoint());
     endpoints.push(compliance::endpoint());
+    endpoints.extend(withdrawals::endpoints());
     endpoints.push(kinds::endpoint());
     endpoints.push(problems::endpoint());
     endpoints.extend(citizen::endpoints());
@@ -54,6 +56,7 @@ pub fn schemas() -> Map<String, Value> {
         entries::schemas(),
         streams::schemas(),
         compliance::schemas(),
+        withdrawals::schemas(),
         kinds::schemas(),
         problems::schemas(),
         citizen::schemas(),

@@ -18,6 +18,9 @@ pub mod queue;
 #[cfg(test)]
 mod queue_tests;
 pub mod readings;
+pub mod schedules;
+#[cfg(test)]
+mod schedules_tests;
 pub mod sessions;
 pub mod sign_in;
 pub mod tallies;
@@ -73,14 +76,16 @@ pub fn doors() -> Vec<Door> {
     let [open, close] = sessions::doors();
     let mut doors = vec![challenges::door(), open, close, me::door(), readings::door()];
     doors.extend(matters::doors());
-    doors.extend([timelines::door(), queue::door(), tallies::door()]);
+    doors.extend([timelines::door(), queue::door(), schedules::door(), tallies::door()]);
     doors
 }
 
 /// The schemas of all answers.
 pub fn schemas() -> Map<String, Value> {
-    let sealed = [matters::schemas(), readings::schemas(), timelines::schemas(), queue::schemas(), tallies::schemas()];
-    [challenges::schemas(), sessions::schemas(), me::schemas()].into_iter().chain(sealed).flatten().collect()
+    let reading = [matters::schemas(), readings::schemas(), schedules::schemas()];
+    let watching = [timelines::schemas(), queue::schemas(), tallies::schemas()];
+    let entering = [challenges::schemas(), sessions::schemas(), me::schemas()];
+    [entering, reading, watching].into_iter().flatten().flatten().collect()
 }
 
 /// The routes of these doors.

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use gongkai_domain::field::{Period, is_org_code};
 use gongkai_projections::Status;
-use gongkai_projections::read::{self, MissingPeriod, Unanswered, WithdrawalRow};
+use gongkai_projections::read::{self, MissingPeriod, ScheduledOpening, Unanswered, WithdrawalRow};
 
 use super::board::orgs;
 use super::home::counted;
@@ -76,6 +76,7 @@ fn panels(found: read::Compliance, org: Option<&str>) -> Vec<Panel> {
     let missing = list("missing", found.missing.total, found.missing.items.into_iter().map(missing_item).collect());
     let open =
         list("unanswered", found.unanswered.total, found.unanswered.items.into_iter().map(question_item).collect());
+    let due = list("unopened", found.unopened.total, found.unopened.items.into_iter().map(opening_item).collect());
     let late =
         list("back-filled", found.back_filled.total, found.back_filled.items.into_iter().map(back_filled).collect());
     let gone =
@@ -97,6 +98,7 @@ fn panels(found: read::Compliance, org: Option<&str>) -> Vec<Panel> {
             counted(found.without_outcome, href("without-outcome")),
         ),
         panel("unanswered", "逾期未答复", "群众问了，过了期限还没有回答。", true, open),
+        panel("unopened", "到期未启封", "说好到期公开的内容，过了日子还没有启封；内容本身仍然封存。", true, due),
         panel("back-filled", "补报", "公开了，但晚于应当公开的日子。", false, late),
         panel("withdrawn", "撤回留痕", "内容已撤下，谁撤的、为什么，都在账上。", false, gone),
     ]
@@ -134,6 +136,17 @@ fn question_item(open: Unanswered) -> Item {
         remark: format!("已问 {} 天", open.age_days),
         index: Some(open.question.index),
         ..blank(Family::Disclosure, title, parts::href(&open.question.stream), open.org)
+    }
+}
+
+fn opening_item(opening: ScheduledOpening) -> Item {
+    let family = parts::family(opening.stream.split('/').next().unwrap_or_default());
+    let title = format!("{}：{}", opening.label, opening.field_label);
+    Item {
+        status: Some(Badge(Status::OpeningOverdue)),
+        remark: opening.sentence,
+        index: Some(opening.index),
+        ..blank(family, title, parts::href(&opening.stream), opening.org_name)
     }
 }
 

@@ -3,10 +3,10 @@
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use gongkai_domain::kind;
 use gongkai_domain::refusal::tier_label;
+use gongkai_domain::{kind, schedule};
 use gongkai_log::{Entry, Opening, Tier};
-use gongkai_projections::read::Reader;
+use gongkai_projections::read::{HistoryEvent, Reader};
 
 use super::{Frame, answer, frame, parts};
 use crate::http::App;
@@ -35,7 +35,7 @@ async fn make(app: &App, text: &str) -> Result<EntryPage, Problem> {
     let check = parts::check_of(app, &reader, signed.as_ref(), &entry, withdrawn).await?;
     let label = event.as_ref().map(|event| event.label.clone());
     Ok(EntryPage {
-        openings: openings(app, &mut reader, &entry).await?,
+        openings: openings(app, &mut reader, &entry, event.as_ref()).await?,
         site,
         kind: label.unwrap_or_else(|| "封存时段".to_owned()),
         matter: event.as_ref().map(|event| {
@@ -54,11 +54,20 @@ async fn make(app: &App, text: &str) -> Result<EntryPage, Problem> {
 }
 
 /// What is open to everyone, and the traces of what was.
-async fn openings(app: &App, reader: &mut Reader, entry: &Entry) -> Result<Vec<OpeningRow>, Problem> {
+async fn openings(
+    app: &App,
+    reader: &mut Reader,
+    entry: &Entry,
+    event: Option<&HistoryEvent>,
+) -> Result<Vec<OpeningRow>, Problem> {
     let kind = entry.content.statement().and_then(|signed| kind::find(&signed.statement.kind));
     let label = |name: &str| kind.and_then(|kind| kind.field(name)).map_or(name, |field| field.label).to_owned();
     let open = app.published.openings(entry.index).await?.map(|openings| openings.open).unwrap_or_default();
+    // Of a schedule the page says where each promise stands.
+    let standing = event.and_then(|event| event.shown(schedule::FIELD));
+    let standing = standing.as_ref().and_then(|shown| shown.given());
     let value = |opening: &Opening| match &opening.value {
+        _ if opening.name == schedule::FIELD && standing.is_some() => standing.unwrap_or_default().to_owned(),
         serde_json::Value::String(text) => text.clone(),
         other => other.to_string(),
     };

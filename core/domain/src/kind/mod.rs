@@ -520,7 +520,8 @@ pub(crate) fn sealed_stream(family: &str, number: u64) -> String {
 /// A sealed kind has `sealed { field: Type Tier = label }` in place of `body`, and no list: these are
 /// typed fields of the struct like those of a body, and lie in slots.
 ///
-/// A kind that passes gates ([`crate::procedure::is_gated`]) gets the slot that names its review besides its own.
+/// A kind that passes gates ([`crate::procedure::is_gated`]) gets the slot that names its review besides its own, and
+/// one with a sealed slot the one that schedules its opening ([`crate::schedule`]).
 macro_rules! payload {
     (
         $(#[$m:meta])*
@@ -583,8 +584,11 @@ macro_rules! payload {
                     },)*
                 ];
                 const GATED: bool = $crate::procedure::is_gated($kind, $authors, $sealed);
-                const ALL: [$crate::field::Field; OWN.len() + GATED as usize] =
+                const NAMING: [$crate::field::Field; OWN.len() + GATED as usize] =
                     $crate::procedure::with_reference(OWN);
+                const SCHEDULED: bool = $crate::schedule::is_schedulable($kind, &NAMING, $authors);
+                const ALL: [$crate::field::Field; NAMING.len() + SCHEDULED as usize] =
+                    $crate::schedule::with_schedule(&NAMING, $sealed);
                 &ALL
             };
             const LIST: $crate::field::ListRule = $list;

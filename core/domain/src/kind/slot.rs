@@ -10,6 +10,7 @@ use crate::{
     event::{Context, Proposal, Recorded},
     field::{ListRule, choices},
     refusal::Refusal,
+    schedule,
     world::Role,
 };
 
@@ -65,8 +66,13 @@ impl Payload for Withdrawn {
             return Err(Refusal::field("slot_numbers", "撤下的字段槽", "至少撤下一个字段槽或一行"));
         }
         for slot in self.slots() {
-            if !target.open_slots.iter().any(|(open, _)| u64::from(*open) == *slot) {
+            let open = target.open_slots.iter().find(|(open, _)| u64::from(*open) == *slot);
+            let Some((_, name)) = open else {
                 return Err(Refusal::field("slot_numbers", "撤下的字段槽", format!("第 {slot} 槽没有公开的内容")));
+            };
+            // It tells nothing of what it is about, and without it nobody would see that the opening is overdue.
+            if name == schedule::FIELD {
+                return Err(Refusal::field("slot_numbers", "撤下的字段槽", "启封安排不能撤下"));
             }
         }
         for line in self.lines() {

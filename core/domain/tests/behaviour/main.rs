@@ -16,6 +16,7 @@ mod question;
 mod registry;
 mod reply;
 mod review;
+mod schedule;
 mod session;
 mod slot;
 mod supervision;

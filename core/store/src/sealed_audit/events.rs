@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use gongkai_domain::{
     Context, Proposal,
     audit_sealed::{self, Category, Content, Event, Held, Lack, Problem},
-    kind,
+    kind, procedure,
 };
 use gongkai_log::{SignedStatement, Statement};
 
@@ -208,7 +208,10 @@ impl Audit<'_> {
         let context = Context { named: matter.named(), ..Context::at(row.received_at, &self.world) };
         let problems = audit_sealed::event(&event, &sealed, latest, &state, &context);
         let spot = Spot { tag, entry: None, at: row.as_of };
-        for problem in problems {
+        let place = row.period.as_ref().map(|(index, leaf, _)| (*index, *leaf));
+        let today = procedure::recorded_on(self.now);
+        let unopened = place.map(|place| audit_sealed::unopened(&sealed, place, today)).unwrap_or_default();
+        for problem in problems.into_iter().chain(unopened) {
             self.found.unless(problem, Some(seq), spot, &self.orders);
         }
         self.tallies.cast(&signed.statement, signed.hash, &sealed);

@@ -1,4 +1,4 @@
-//! What the log says was taken away: orders of erasure and withdrawals of openings.
+//! What the log says became of what was sealed: orders of erasure, openings, and withdrawals of openings.
 //!
 //! The table `erasures` is the operator's and proves nothing; the order is an entry. An order reaches what was sealed of
 //! its subject before it, and nothing after.
@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use gongkai_domain::{
     audit_sealed::{Category, Lack, Problem},
-    kind::{self, erasure, slot::Withdrawn},
+    kind::{self, erasure, opening, slot::Withdrawn},
 };
 use gongkai_log::{Statement, StreamId};
 
@@ -43,6 +43,8 @@ pub(super) struct Orders {
     erasures: Vec<Order>,
     last: HashMap<Tag, u64>,
     withdrawn: HashMap<u64, Gone>,
+    // Slots of sealed events that were opened: entry of the period, leaf, slot. No leaf where the opening was withdrawn.
+    opened: BTreeSet<(u64, Option<u64>, u64)>,
     // Orders whose subject is not to be found.
     aimless: Vec<u64>,
 }
@@ -77,6 +79,12 @@ impl Orders {
             gone.slots.extend(withdrawn.slots());
             gone.lines.extend(withdrawn.lines());
         }
+        if let Some(opened) = kind::body::<opening::Opened>(&statement.kind, &statement.body) {
+            let open = store.entry(index).await?.and_then(|stored| stored.openings);
+            let proof = open.and_then(|openings| opening::proof(&openings.open));
+            let leaf = proof.and_then(|proof| proof.event).map(|event| event.leaf);
+            self.opened.insert((opened.entry, leaf, opened.slot_number));
+        }
         let Some(ordered) = kind::body::<erasure::Ordered>(&statement.kind, &statement.body) else { return Ok(()) };
         match subject(store, vault, &ordered).await? {
             Some((tag, stream)) => {
@@ -92,6 +100,7 @@ impl Orders {
         self.erasures.extend(later.erasures);
         self.last.extend(later.last);
         self.aimless.extend(later.aimless);
+        self.opened.extend(later.opened);
         for (entry, gone) in later.withdrawn {
             let known = self.withdrawn.entry(entry).or_default();
             known.slots.extend(gone.slots);
@@ -114,6 +123,11 @@ impl Orders {
         match lack {
             Lack::Sealed => self.erases(spot.tag, spot.at),
             Lack::Slots(count) => gone.is_some_and(|gone| gone.slots.len() >= *count),
+            Lack::Opening { entry, leaf, slot } => {
+                let opened = |leaf| self.opened.contains(&(*entry, leaf, u64::from(*slot)));
+                // Whose a withdrawn opening was is not known any more; it may have been this one's.
+                opened(Some(*leaf)) || opened(None) || self.erases(spot.tag, spot.at)
+            }
             Lack::Lines(lines) => gone.is_some_and(|gone| gone.lines.is_superset(lines)),
         }
     }

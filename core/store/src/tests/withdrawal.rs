@@ -77,6 +77,28 @@ async fn a_withdrawn_line_leaves_its_commitment_and_the_others() {
 }
 
 #[tokio::test]
+async fn every_withdrawal_is_listed_with_the_statement_that_its_files_are_checked_with() {
+    let mut fixture = with_publishers().await;
+    let first = fixture.submit(&pledge(COUNTY, 1), &[("publisher", "丙")]).await.unwrap().index;
+    let second = fixture.submit(&pledge(COUNTY, 2), &[("publisher", "丙")]).await.unwrap().index;
+    assert_eq!(fixture.ledger.reader().withdrawals().await.unwrap(), []);
+    let mut expected = Vec::new();
+    for (entry, name) in [(second, "title"), (first, "pledger"), (second, "pledger")] {
+        let slot = slot_of(&fixture, entry, name).await;
+        let index = fixture.submit(&withdrawal(entry, &[slot], &[]), &TWO).await.unwrap().index;
+        expected.push((index, entry, vec![slot], Vec::new()));
+    }
+    let found = fixture.ledger.reader().withdrawals().await.unwrap();
+    let short = |found: &crate::Withdrawal| (found.index, found.target, found.slots.clone(), found.lines.clone());
+    assert_eq!(found.iter().map(short).collect::<Vec<_>>(), expected);
+    for found in found {
+        let openings = fixture.ledger.entry(found.target).await.unwrap().unwrap().openings.unwrap();
+        assert_eq!(openings.check(&found.statement), Ok(()));
+        assert!(openings.open.iter().all(|open| !found.slots.contains(&open.slot.into())));
+    }
+}
+
+#[tokio::test]
 async fn what_is_withdrawn_in_the_batch_that_published_it_is_never_written() {
     let mut fixture = with_publishers().await;
     let first = fixture.ledger.health().committed;
