@@ -397,7 +397,7 @@ impl Office {
     fn bytes(&self, sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<(u16, Vec<u8>), Fault> {
         let failed = |error: ureq::Error| fetch::unanswered(&self.url, &error);
         let mut answer = sent.map_err(failed)?;
-        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(failed)?;
+        let body = fetch::body(&mut answer, ANSWER_BYTES_MAX).map_err(failed)?;
         Ok((answer.status().as_u16(), body))
     }
 }

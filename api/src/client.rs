@@ -539,7 +539,7 @@ fn post(agent: &ureq::Agent, url: &str, item: &Item, signed: Signed) -> Result<A
         .send_json(&signed.submission)
         .map_err(|error| unfinished(item, &chain(&error)))?;
     let status = answer.status().as_u16();
-    let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+    let body = fetch::body(&mut answer, ANSWER_BYTES_MAX);
     let body = body.map_err(|error| unfinished(item, &chain(&error)))?;
     if (200..300).contains(&status) {
         let accepted = serde_json::from_slice(&body).map_err(|error| unfinished(item, &chain(&error)))?;
@@ -577,7 +577,7 @@ fn remote_head(
         "signers": [["publisher", "head"]]});
     let mut answer = agent.post(&url).send_json(asked).map_err(failed)?;
     let status = answer.status().as_u16();
-    let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(failed)?;
+    let body = fetch::body(&mut answer, ANSWER_BYTES_MAX).map_err(failed)?;
     if status != 200 {
         return told(status, &body).map(Err).map_err(|reason| Fault::ours(url, format!("应答 {status}：{reason}")));
     }

@@ -145,6 +145,17 @@ fn within(tls: TlsConfig, answer_max: Duration, redirects_max: u32) -> ureq::Age
         .new_agent()
 }
 
+/// The bytes of an answer, unpacked.
+///
+/// # Errors
+/// It breaks off, or is longer than allowed.
+pub fn body(answer: &mut ureq::http::Response<ureq::Body>, bytes_max: u64) -> Result<Vec<u8>, ureq::Error> {
+    let mut bytes = Vec::new();
+    // Counted here: the client's own limit is on what travels, which may unpack to a thousand times as much.
+    answer.body_mut().as_reader().take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max { Err(ureq::Error::BodyExceedsLimit(bytes_max)) } else { Ok(bytes) }
+}
+
 /// A log that is served over HTTP.
 #[derive(Debug)]
 pub struct HttpFetch {
@@ -175,13 +186,12 @@ impl HttpFetch {
         let mut answer = self.agent.get(&url).call().map_err(failed)?;
         match answer.status().as_u16() {
             200 => {
-                let mut bytes = Vec::new();
-                // Counted here: the client's own limit is on what travels, which may unpack to a thousand times as much.
-                let read = answer.body_mut().as_reader().take(bytes_max as u64 + 1).read_to_end(&mut bytes);
+                let read = body(&mut answer, bytes_max as u64);
                 match read {
-                    Err(source) => Err(FetchError::Cut { url, source }),
-                    Ok(_) if bytes.len() > bytes_max => Err(FetchError::TooLarge(url)),
-                    Ok(_) => Ok(Some(bytes)),
+                    Err(ureq::Error::BodyExceedsLimit(_)) => Err(FetchError::TooLarge(url)),
+                    Err(ureq::Error::Io(source)) => Err(FetchError::Cut { url, source }),
+                    Err(other) => Err(failed(other)),
+                    Ok(bytes) => Ok(Some(bytes)),
                 }
             }
             404 => Ok(None),

@@ -72,7 +72,7 @@ fn attach(agent: &ureq::Agent, url: &str, text: &str) -> Result<Value, Fault> {
     let failed = |error: ureq::Error| fetch::unanswered(url, &error);
     let sent = agent.put(&address).header("Content-Type", "application/octet-stream").send(text.as_bytes());
     let mut answer = sent.map_err(failed)?;
-    let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(failed)?;
+    let body = fetch::body(&mut answer, ANSWER_BYTES_MAX).map_err(failed)?;
     let status = answer.status().as_u16();
     let stored: Value = serde_json::from_slice(&body).unwrap_or_default();
     match stored["hash"].as_str().and_then(|hash| Digest::parse(hash).ok()) {
