@@ -200,33 +200,51 @@ impl<T: Any + Send + Sync + fmt::Debug + Clone> StreamState for T {
 
 /// State of one stream; empty before its first statement.
 #[derive(Debug, Default)]
-pub struct State(Option<Box<dyn StreamState>>);
+pub struct State {
+    own: Option<Box<dyn StreamState>>,
+    opened_by: Option<Box<str>>,
+}
 
 impl Clone for State {
     fn clone(&self) -> Self {
-        Self(self.0.as_ref().map(|state| state.as_ref().boxed()))
+        Self { own: self.own.as_ref().map(|state| state.as_ref().boxed()), opened_by: self.opened_by.clone() }
     }
 }
 
 impl State {
     /// Wraps a family's state.
     pub fn new<T: StreamState>(state: T) -> Self {
-        Self(Some(Box::new(state)))
+        Self { own: Some(Box::new(state)), opened_by: None }
+    }
+
+    /// Code of the organization in whose name the first statement was said; `None` before it.
+    pub fn opened_by(&self) -> Option<&str> {
+        self.opened_by.as_deref()
+    }
+
+    /// The same, opened by that organization unless another one did before.
+    pub(crate) fn with_opener(self, before: Option<Box<str>>, org: &str) -> Self {
+        Self { opened_by: Some(before.unwrap_or_else(|| org.into())), ..self }
+    }
+
+    /// Takes the opener out.
+    pub(crate) fn take_opener(&mut self) -> Option<Box<str>> {
+        self.opened_by.take()
     }
 
     /// The family's state; `None` before the first statement.
     pub fn get<T: 'static>(&self) -> Option<&T> {
-        self.0.as_ref()?.as_ref().as_any().downcast_ref()
+        self.own.as_ref()?.as_ref().as_any().downcast_ref()
     }
 
     /// Whether it is of that type, or still empty. The sealed streams of a family have a state of their own,
     /// so that nothing public can continue one, nor the other way round.
     pub(crate) fn suits<T: 'static>(&self) -> bool {
-        self.0.is_none() || self.get::<T>().is_some()
+        self.own.is_none() || self.get::<T>().is_some()
     }
 
     /// Takes the family's state out; the default before the first statement.
     pub fn take<T: Default + 'static>(self) -> T {
-        self.0.and_then(|state| state.into_any().downcast().ok()).map_or_else(T::default, |state| *state)
+        self.own.and_then(|state| state.into_any().downcast().ok()).map_or_else(T::default, |state| *state)
     }
 }

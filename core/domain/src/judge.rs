@@ -124,12 +124,26 @@ pub fn judge(
     continuity(proposal.statement, proposal.kind, head)?;
     let keys = authority(proposal.statement, proposal.kind, context.world)?;
     not_in_future(proposal.statement, context.now)?;
+    at_home(proposal, state, context.world)?;
     (proposal.kind.decide)(state, proposal, context)?;
     let open = if proposal.kind.sealed { proposal.sealed } else { proposal.openings };
     schedule::check(proposal.kind, proposal.statement, open)?;
     named(proposal, context)?;
     addressed(proposal, context.world)?;
     Ok(keys)
+}
+
+/// Nobody speaks in another's matter: what an organization began is continued in its name, in that of one above it or,
+/// once it is no more, of a successor. A matter that is handed on says in `decide` who has it.
+fn at_home(proposal: &Proposal<'_>, state: &State, world: &World) -> Result<(), Refusal> {
+    let Some(opener) = state.opened_by().filter(|_| !proposal.kind.opens && !proposal.kind.handed_on) else {
+        return Ok(());
+    };
+    if world.continues(&proposal.statement.org, opener) {
+        return Ok(());
+    }
+    let reason = format!("这件事项由机构「{opener}」发起，只能以它或其上级机构的名义接着办理");
+    Err(Refusal::field("org", "机构", reason))
 }
 
 /// An envelope is for all receivers of the body and nobody else. Who among them can open it is the submitter's
@@ -200,9 +214,8 @@ fn not_in_future(statement: &Statement, now: DateTime<Utc>) -> Result<(), Refusa
 
 /// Folds a recorded statement into its stream's state; a kind that this version does not know leaves
 /// it as it was.
-pub fn evolve(state: State, event: &Recorded<'_>) -> State {
-    match kind::find(&event.statement.kind) {
-        Some(kind) => (kind.evolve)(state, event),
-        None => state,
-    }
+pub fn evolve(mut state: State, event: &Recorded<'_>) -> State {
+    let Some(kind) = kind::find(&event.statement.kind) else { return state };
+    let opener = state.take_opener();
+    (kind.evolve)(state, event).with_opener(opener, &event.statement.org)
 }

@@ -25,6 +25,9 @@ use crate::{
 /// village, group, and room for branches.
 const DEPTH_MAX: usize = 12;
 
+/// Most successors that are followed from an organization that is no more.
+const HEIRS_MAX: usize = 256;
+
 choices! {
     /// In which capacity a signer signs (design 3.4).
     Role {
@@ -216,6 +219,21 @@ impl World {
     /// Whether `code` is `above` or lies below it.
     pub fn is_within(&self, code: &str, above: &str) -> bool {
         self.chain(code).any(|c| c == above)
+    }
+
+    /// Whether an organization may continue what `opener` began: it is that one, lies above it, or is a successor of it,
+    /// or above one.
+    pub fn continues(&self, org: &str, opener: &str) -> bool {
+        let mut heirs = vec![opener];
+        for _ in 0..HEIRS_MAX {
+            let Some(heir) = heirs.pop() else { return false };
+            if self.is_within(heir, org) {
+                return true;
+            }
+            let ended = self.organizations.get(heir).and_then(|heir| heir.ended.as_ref());
+            heirs.extend(ended.into_iter().flat_map(|ended| ended.successors.iter().map(String::as_str)));
+        }
+        false
     }
 
     /// The rule in force at an organization on a date.

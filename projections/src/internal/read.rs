@@ -19,6 +19,7 @@ use gongkai_domain::{
 use gongkai_log::{Digest, StreamId, Tier};
 use gongkai_store::SealedEvent;
 use serde::Serialize;
+use serde_json::json;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{InternalError, InternalViews};
@@ -35,7 +36,7 @@ const SCOPES_MAX: usize = 64;
 const CANDIDATES: &str = "SELECT m.opened_seq, m.stream, m.kind, m.org, m.author, m.concerns, m.hidden, m.received_at, \
                           m.latest_kind, m.revision FROM scopes s JOIN matters m ON m.opened_seq = s.opened_seq \
                           WHERE s.seen_from = ? AND s.family = ? AND s.opened_seq < ? \
-                          ORDER BY s.opened_seq DESC LIMIT ?";
+                          AND m.kind IN (SELECT value FROM json_each(?)) ORDER BY s.opened_seq DESC LIMIT ?";
 const MATTER: &str = "SELECT opened_seq, stream, kind, org, author, concerns, hidden, received_at, latest_kind, revision \
                       FROM matters WHERE stream = ?";
 const ACCESSES: &str = "SELECT seq, stream, revision, purpose, reader, key, org, received_at FROM accesses \
@@ -215,14 +216,18 @@ impl InternalViews {
         today: chrono::NaiveDate,
     ) -> Result<Vec<MatterRow>, InternalError> {
         let limit = limit.min(MATTERS_MAX);
-        let scopes = self.0.ledger.with_world(|world| scopes(reader, world));
+        let scopes = self.0.ledger.with_world(|world| {
+            let seen_from = scopes(reader, world).into_iter();
+            seen_from.map(|scope| (kinds_seen(reader, purpose, family, &scope, world), scope)).collect::<Vec<_>>()
+        });
         let mut found: Vec<Candidate> = Vec::new();
         let mut seen = BTreeSet::new();
-        for scope in scopes {
+        for (kinds, scope) in scopes.into_iter().filter(|(kinds, _)| !kinds.is_empty()) {
+            let kinds = json!(kinds).to_string();
             let mut below = before.map_or(i64::MAX, u64::cast_signed);
             let mut taken = 0;
             while taken < limit {
-                let query = sqlx::query(CANDIDATES).bind(&scope).bind(family).bind(below).bind(PAGE);
+                let query = sqlx::query(CANDIDATES).bind(&scope).bind(family).bind(below).bind(&kinds).bind(PAGE);
                 let rows = query.fetch_all(&self.0.pool).await?;
                 let Some(last) = rows.last() else { break };
                 below = last.get(0);
@@ -350,6 +355,21 @@ pub(super) fn scopes(reader: &Reader, world: &World) -> Vec<String> {
     }
     scopes.insert(person.to_string());
     scopes.into_iter().take(SCOPES_MAX).collect()
+}
+
+/// The kinds of a family of which somebody may be shown anything from a place: whoever may see none of them does not go
+/// through all that there is, and learns nothing from how long that takes. The policy is asked as for a matter of that
+/// very place, about nobody.
+fn kinds_seen(reader: &Reader, purpose: Purpose, family: &str, scope: &str, world: &World) -> Vec<&'static str> {
+    let (person, org) = (reader.person(), scope.trim_start_matches('='));
+    let author = (scope == person.to_string()).then_some(person);
+    let opening = kind::KINDS.iter().filter(|kind| kind.sealed && kind.opens && kind.family() == family);
+    let shown = opening.filter(|kind| {
+        let tier = widest_tier(kind);
+        let matter = Matter { stream: person, revision: 0, kind, org, tier, concerns: &[], author };
+        confidentiality::clear(reader, purpose, &matter, world).is_some()
+    });
+    shown.map(|kind| kind.name).collect()
 }
 
 /// A stream's state as far as its events can be seen.

@@ -94,7 +94,12 @@ fn field<'t>(head: &'t str, name: &str) -> Option<&'t str> {
 
 /// The bytes of a GET.
 pub(crate) fn get(path: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").into_bytes()
+    get_with(path, "")
+}
+
+/// The same with more header lines, each with its line end.
+pub(crate) fn get_with(path: &str, headers: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n").into_bytes()
 }
 
 /// The bytes of a POST of JSON.

@@ -19,7 +19,7 @@ use gongkai_store::{Accepted, Layout, Ledger, SystemClock};
 use crate::{
     Outcome, Setup,
     fixture::{COUNTY, Keyed, Press},
-    http::{Client, Load, closed_loop, get, post},
+    http::{Client, Load, closed_loop, get_with, post},
     process::{GONGKAI, Process, argument},
     table::{Figure, Table, as_f64, whole},
     writing::{init, median},
@@ -220,12 +220,12 @@ async fn solved(address: SocketAddr, answers: &[Keyed]) -> Outcome<Vec<Vec<u8>>>
     let mut client = Client::connect(address).await?;
     let mut asked = Vec::with_capacity(answers.len());
     for (number, (key, submission)) in answers.iter().enumerate() {
-        let answer = client.ask(&get("/api/v1/work")).await?;
+        let connection = number / EACH;
+        let from = format!("X-Forwarded-For: 198.18.{}.{}\r\n", connection / 250, connection % 250 + 1);
+        let answer = client.ask(&get_with("/api/v1/work", &from)).await?;
         let work: serde_json::Value = serde_json::from_slice(&answer.body)?;
         let challenge = work["challenge"].as_str().ok_or("a challenge is a text")?.to_owned();
         let bits = work["bits"].as_u64().and_then(|bits| u32::try_from(bits).ok()).ok_or("bits are few")?;
-        let connection = number / EACH;
-        let from = format!("X-Forwarded-For: 198.18.{}.{}\r\n", connection / 250, connection % 250 + 1);
         asked.push((format!("Idempotency-Key: {key}\r\n{from}"), serde_json::to_string(submission)?, challenge, bits));
     }
     let part = asked.len().div_ceil(crate::cores()).max(1);

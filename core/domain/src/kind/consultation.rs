@@ -324,6 +324,7 @@ macro_rules! settled {
         impl Payload for $name {
             type State = State;
             const OPENS: bool = false;
+            const HANDED_ON: bool = true;
 
             fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
                 let theme = state.unsettled(self.theme)?;

@@ -265,6 +265,10 @@ pub trait Payload: Described + 'static {
         None
     }
 
+    /// Whether another organization than the one that opened the matter, or one above that, may say this; `decide` then
+    /// says which.
+    const HANDED_ON: bool = false;
+
     /// The field that names a sealed matter on which it depends whether this is permitted.
     const NAMES: Option<&'static str> = None;
 
@@ -311,6 +315,7 @@ impl FollowUp {
 
 /// One row of the list of kinds.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of a table: each column says yes or no of another thing")]
 pub struct Kind {
     /// Wire name with version.
     pub name: &'static str,
@@ -334,6 +339,8 @@ pub struct Kind {
     pub follow_up: FollowUp,
     /// Fields that the submitter of the matter is told.
     pub told: &'static [&'static str],
+    /// Whether its matter may be another organization's than the one that opened it.
+    pub handed_on: bool,
     /// Whether it teaches the world, so that replay of the registry needs it.
     pub teaches: bool,
     /// The field that names a sealed matter on which it depends whether this is permitted.
@@ -370,6 +377,7 @@ impl Kind {
             named_readers: T::NAMED_READERS,
             follow_up: T::FOLLOW_UP,
             told: T::TOLD,
+            handed_on: T::HANDED_ON,
             teaches: T::TEACHES,
             names: if procedure::is_gated(T::KIND, T::AUTHORS, T::SEALED) { Some(REFERENCE) } else { T::NAMES },
             sample: T::sample,

@@ -207,8 +207,7 @@ impl Payload for QuestionPublished {
     type State = State;
     const OPENS: bool = false;
 
-    fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        intake::in_hand(proposal, &state.org, context.world)?;
+    fn decide(&self, state: &State, _: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
         if state.question(self.question, "所公布的修订号")?.published {
             return Err(Refusal::state("这个问题已经公布"));
         }
@@ -232,8 +231,7 @@ impl Payload for QuestionWithheld {
     type State = State;
     const OPENS: bool = false;
 
-    fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        intake::in_hand(proposal, &state.org, context.world)?;
+    fn decide(&self, state: &State, _: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
         let question = state.question(self.question, "所涉的修订号")?;
         if question.published || question.withheld {
             return Err(Refusal::state("这个问题已经公布，或已说明不公布"));

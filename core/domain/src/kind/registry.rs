@@ -229,6 +229,7 @@ impl Payload for OrganizationRegistered {
 impl Payload for OrganizationRenamed {
     type State = OrganizationState;
     const OPENS: bool = false;
+    const HANDED_ON: bool = true;
 
     fn decide(&self, state: &OrganizationState, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
         state.changeable(proposal)
@@ -247,6 +248,7 @@ impl Payload for OrganizationRenamed {
 impl Payload for OrganizationMerged {
     type State = OrganizationState;
     const OPENS: bool = false;
+    const HANDED_ON: bool = true;
     const TEACHES: bool = true;
 
     fn decide(&self, state: &OrganizationState, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
@@ -279,6 +281,7 @@ impl Payload for OrganizationMerged {
 impl Payload for OrganizationSplit {
     type State = OrganizationState;
     const OPENS: bool = false;
+    const HANDED_ON: bool = true;
     const TEACHES: bool = true;
 
     fn decide(&self, state: &OrganizationState, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
@@ -312,6 +315,7 @@ impl Payload for OrganizationSplit {
 impl Payload for OrganizationDissolved {
     type State = OrganizationState;
     const OPENS: bool = false;
+    const HANDED_ON: bool = true;
     const TEACHES: bool = true;
 
     fn decide(&self, state: &OrganizationState, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {

@@ -103,6 +103,7 @@ impl Payload for Issued {
 impl Payload for Answered {
     type State = State;
     const OPENS: bool = false;
+    const HANDED_ON: bool = true;
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         if state.answered {

@@ -152,8 +152,6 @@ payload! {
 /// State of a tally.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// Code of the organization.
-    pub org: String,
     /// Last day of the window.
     pub closes_on: Option<NaiveDate>,
     /// How many credentials were given out.
@@ -291,7 +289,6 @@ impl Payload for Opened {
 
     fn evolve(self, _: State, event: &Recorded<'_>) -> State {
         State {
-            org: event.statement.org.clone(),
             closes_on: Some(self.closes_on),
             eligible: self.eligible,
             options_count: event.lines_count(),
@@ -378,8 +375,7 @@ impl Payload for Closed {
     const OPENS: bool = false;
     const TEACHES: bool = true;
 
-    fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        intake::in_hand(proposal, &state.org, context.world)?;
+    fn decide(&self, state: &State, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
         if state.closed {
             return Err(Refusal::state("投票已经截止"));
         }
@@ -448,8 +444,7 @@ impl Payload for Published {
     type State = State;
     const OPENS: bool = false;
 
-    fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        intake::in_hand(proposal, &state.org, context.world)?;
+    fn decide(&self, state: &State, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
         if !state.closed {
             return Err(Refusal::state("投票还没有截止，不能公布票数"));
         }

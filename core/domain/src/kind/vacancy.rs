@@ -220,8 +220,6 @@ pub struct State {
 /// State of a recommendation; of a stream whose values nobody here can see, only that it is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recommendation {
-    /// Code of the organization that takes it.
-    pub org: String,
     /// The day on which it was made.
     pub made_on: Option<NaiveDate>,
     /// Whether it is valid, once that was looked into.
@@ -471,7 +469,7 @@ impl Payload for Recommended {
     }
 
     fn evolve_unseen(_: Recommendation, event: &Recorded<'_>) -> Recommendation {
-        Recommendation { org: event.statement.org.clone(), made_on: Some(intake::received_on(event)), valid: None }
+        Recommendation { made_on: Some(intake::received_on(event)), valid: None }
     }
 
     fn sample() -> Value {
@@ -486,8 +484,7 @@ impl Payload for RecommendationVerified {
     type State = Recommendation;
     const OPENS: bool = false;
 
-    fn decide(&self, state: &Recommendation, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        intake::in_hand(proposal, &state.org, context.world)?;
+    fn decide(&self, state: &Recommendation, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
         if state.valid.is_some() {
             return Err(Refusal::state("这份推荐已经核实"));
         }

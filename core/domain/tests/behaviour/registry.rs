@@ -40,6 +40,45 @@ fn a_role_holds_for_the_subtree_and_not_above_or_beside_it() {
 }
 
 #[test]
+fn nobody_continues_the_matter_of_an_organization_beside_their_own() {
+    let mut ledger = Ledger::new();
+    let other = "341599101202";
+    ledger.organization(other, "village", Some(TOWNSHIP)).unwrap();
+    ledger.person("neighbour", 61);
+    ledger.role("neighbour", "publisher", other).unwrap();
+    let pledge = ledger.village(&sample("pledge.made.v1", VILLAGE, None)).unwrap();
+    let notice = ledger.village(&sample("notice.published.v1", VILLAGE, None)).unwrap();
+    ledger.at("2027-01-05");
+    for (kind, stream) in [
+        ("pledge.progressed.v1", &pledge),
+        ("pledge.not_fulfilled.v1", &pledge),
+        ("pledge.withdrawn.v1", &pledge),
+        ("notice.withdrawn.v1", &notice),
+    ] {
+        let refusal = ledger.say(&sample(kind, other, Some(stream)), &[("publisher", "neighbour")]).unwrap_err();
+        assert!(refusal.to_string().contains("只能以它或其上级机构的名义"), "{kind}: {refusal}");
+    }
+    ledger.county(&sample("pledge.progressed.v1", TOWNSHIP, Some(&pledge))).unwrap();
+    ledger.village(&sample("pledge.progressed.v1", VILLAGE, Some(&pledge))).unwrap();
+}
+
+#[test]
+fn a_key_is_not_revoked_from_beside() {
+    let mut ledger = Ledger::new();
+    let other = "341599102";
+    ledger.organization(other, "township", Some(COUNTY)).unwrap();
+    let command = json!({"kind": "person.registered.v1", "org": TOWNSHIP, "fields": {"name": "沈溪(虚构)"}});
+    let person = ledger.say(&command, &[("registrar", "reg1")]).unwrap();
+    ledger.add_key("kept", 41);
+    let fields = json!({"person": person, "key": ledger.verifier("kept")});
+    let command = json!({"kind": "key.authorized.v1", "org": TOWNSHIP, "fields": fields});
+    let key = ledger.say(&command, &[("registrar", "reg1")]).unwrap();
+    let revoke = |org: &str| json!({"kind": "key.revoked.v1", "stream": key, "org": org, "fields": {"reason": "lost"}});
+    assert_eq!(refused(ledger.say(&revoke(other), &[("registrar", "reg1")])), "field");
+    ledger.say(&revoke(COUNTY), &[("registrar", "reg1")]).unwrap();
+}
+
+#[test]
 fn a_supervisor_cannot_publish() {
     let mut ledger = Ledger::new();
     let as_supervisor = ledger.say(&sample("pledge.made.v1", VILLAGE, None), &[("supervisor", "super1")]);
@@ -121,12 +160,15 @@ fn a_withdrawn_role_gives_no_more_authority() {
 fn a_merged_village_publishes_nothing_more_and_names_its_successor() {
     let mut ledger = Ledger::new();
     let old = ledger.organization("341599101203", "village", Some(TOWNSHIP)).unwrap();
+    let pledge = ledger.county(&sample("pledge.made.v1", "341599101203", None)).unwrap();
     let merge = json!({"kind": "organization.merged.v1", "stream": old, "org": "341599101203",
         "fields": {"into": VILLAGE, "effective_on": "2026-03-01"}});
     ledger.say(&merge, &[("registrar", "reg1")]).unwrap();
     let refusal = ledger.county(&sample("pledge.made.v1", "341599101203", None)).unwrap_err();
     assert_eq!(refusal.code(), "ended_organization");
     assert!(refusal.to_string().contains(VILLAGE), "{refusal}");
+    ledger.at("2027-01-05");
+    ledger.village(&sample("pledge.progressed.v1", VILLAGE, Some(&pledge))).unwrap();
 }
 
 #[test]

@@ -70,6 +70,7 @@ impl Payload for Received {
 impl Payload for Registered {
     type State = State;
     const OPENS: bool = false;
+    const HANDED_ON: bool = true;
     const TOLD: &'static [&'static str] = &["registered_on"];
     const SECRECY: Secrecy = Secrecy::Either;
 
@@ -121,6 +122,7 @@ impl Payload for Registered {
 impl Payload for Forwarded {
     type State = State;
     const OPENS: bool = false;
+    const HANDED_ON: bool = true;
     const TOLD: &'static [&'static str] = &["to", "forwarded_on", "reason"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
@@ -149,6 +151,7 @@ impl Payload for Forwarded {
 impl Payload for Returned {
     type State = State;
     const OPENS: bool = false;
+    const HANDED_ON: bool = true;
     const TOLD: &'static [&'static str] = &["returned_on", "reason"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
@@ -175,6 +178,7 @@ impl Payload for Returned {
 impl Payload for NotAccepted {
     type State = State;
     const OPENS: bool = false;
+    const HANDED_ON: bool = true;
     const TOLD: &'static [&'static str] = &["ground", "decided_on", "reason"];
     const SECRECY: Secrecy = Secrecy::Either;
 
@@ -206,6 +210,7 @@ impl Payload for NotAccepted {
 impl Payload for Extended {
     type State = State;
     const OPENS: bool = false;
+    const HANDED_ON: bool = true;
     const TOLD: &'static [&'static str] = &["extended_on", "reason"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
@@ -232,6 +237,7 @@ impl Payload for Extended {
 impl Payload for Notified {
     type State = State;
     const OPENS: bool = false;
+    const HANDED_ON: bool = true;
     const TOLD: &'static [&'static str] = &["what", "told_on"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
@@ -255,6 +261,7 @@ impl Payload for Notified {
 impl Payload for Answered {
     type State = State;
     const OPENS: bool = false;
+    const HANDED_ON: bool = true;
     const TOLD: &'static [&'static str] = &["answered_on", "text", "points"];
     const SECRECY: Secrecy = Secrecy::Either;
 
@@ -288,6 +295,7 @@ impl Payload for Answered {
 impl Payload for Rated {
     type State = State;
     const OPENS: bool = false;
+    const HANDED_ON: bool = true;
     const TOLD: &'static [&'static str] = &["satisfaction", "rated_on"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
@@ -337,6 +345,7 @@ impl Escalated {
 impl Payload for Escalated {
     type State = State;
     const OPENS: bool = false;
+    const HANDED_ON: bool = true;
     const TOLD: &'static [&'static str] = &["to", "escalated_on"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
@@ -402,6 +411,7 @@ macro_rules! review {
         impl Payload for $name {
             type State = State;
             const OPENS: bool = false;
+            const HANDED_ON: bool = true;
             const SECRECY: Secrecy = Secrecy::Either;
             const TOLD: &'static [&'static str] = &["result", "reviewed_on", "text"];
 
