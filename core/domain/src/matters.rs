@@ -141,4 +141,18 @@ impl Matters {
         /// A tally that was opened.
         tally, add_tally, change_tally: tallies Tally;
     }
+
+    /// Whether something about a public matter can be handed in on a day; about what has no window it always can.
+    ///
+    /// # Errors
+    /// [`Refusal::State`] naming the first or the last day.
+    pub fn admits(&self, about: &StreamId, day: NaiveDate) -> Result<(), Refusal> {
+        let (window, what) = match about.family.as_str() {
+            "vacancy" => (self.vacancy(about).map(|vacancy| &vacancy.window), "推荐"),
+            "consultation" => (self.consultation(about), "这次征集"),
+            "tally" => (self.tally(about).map(|tally| &tally.window), "这次投票"),
+            _ => (None, ""),
+        };
+        window.map_or(Ok(()), |window| window.admits(day, what))
+    }
 }

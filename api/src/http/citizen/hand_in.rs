@@ -8,13 +8,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use gongkai_domain::{Command, Refusal, Submission, envelope};
+use gongkai_domain::{Command, Prepared, Refusal, Submission, envelope};
 use gongkai_log::{Digest, Signer, Statement};
 use gongkai_store::{Accepted, Ledger, SubmitError};
 use serde_json::{Map, Value, json};
 
 use super::address::Client;
-use super::{by_intake, continued, for_citizens};
+use super::{CODE_HEADER, by_intake, continued, for_citizens};
 use crate::http::App;
 use crate::http::api::body::{self, Arrived};
 use crate::http::api::{not_here, prepare as preparing, submissions};
@@ -27,14 +27,25 @@ pub async fn prepare(
     headers: HeaderMap,
     body: Arrived,
 ) -> Result<Json<Value>, Problem> {
-    let ledger = app.ledger()?;
+    app.ledger()?;
     app.citizens.ask(client, app.clock.monotonic())?;
     let mut request: Map<String, Value> = body::json(&headers, body)?;
     let signers: Vec<Signer> =
         serde_json::from_value(request.remove("signers").unwrap_or_default()).map_err(|_| not_here())?;
-    let mut command = Command::from_value(Value::Object(request))?;
+    let command = Command::from_value(Value::Object(request))?;
+    Ok(preparing::as_json(&written(&app, client, code(&headers), command, signers).await?))
+}
+
+/// A citizen's command in, its bytes and openings out.
+pub(in crate::http) async fn written(
+    app: &App,
+    client: Client,
+    code: Option<&str>,
+    mut command: Command,
+    signers: Vec<Signer>,
+) -> Result<Prepared, Problem> {
     let kind = command.kind()?;
-    if !by_intake(&signers, ledger) || !kind.is_for_citizens() || command.proxy.is_some() {
+    if !by_intake(&signers, app.ledger()?) || !kind.is_for_citizens() || command.proxy.is_some() {
         return Err(not_here());
     }
     if envelope::is_demanded(kind, &command.fields) {
@@ -42,9 +53,9 @@ pub async fn prepare(
         return Err(Refusal::Malformed { place: "kind".into(), reason }.into());
     }
     if kind.sealed && !kind.opens {
-        command.stream = Some(own(&app, client, &headers, command.stream.as_ref()).await?);
+        command.stream = Some(own(app, client, code, command.stream.as_ref()).await?);
     }
-    preparing::prepared(&app, command, signers).await
+    preparing::prepared(app, command, signers).await
 }
 
 /// A citizen's submission in, a receipt or promise out.
@@ -55,11 +66,27 @@ pub async fn submit(
     body: Arrived,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let ledger = app.ledger()?;
-    let key = format!("citizen:{}", submissions::key(&headers)?);
+    let key = submissions::key(&headers)?;
     let bytes = body::bytes(&headers, body)?;
     app.citizens.admit(client, &headers, &bytes, app.clock.monotonic())?;
-    let receipted = |problem: Problem| receipted(ledger, &bytes, problem);
-    let submission: Submission = body::json(&headers, Ok(bytes.clone())).map_err(receipted)?;
+    let submission: Submission =
+        body::json(&headers, Ok(bytes.clone())).map_err(|problem| receipted(ledger, &bytes, problem))?;
+    let before = *ledger.committed().borrow();
+    let accepted = taken(&app, client, code(&headers), &key, &bytes, submission).await?;
+    Ok((submissions::status(&accepted, before), Json(accepted)))
+}
+
+/// Takes a submission that was let in; `sent` are the bytes over which a refusal is receipted.
+pub(in crate::http) async fn taken(
+    app: &App,
+    client: Client,
+    code: Option<&str>,
+    key: &str,
+    sent: &[u8],
+    submission: Submission,
+) -> Result<Accepted, Problem> {
+    let ledger = app.ledger()?;
+    let receipted = |problem: Problem| receipted(ledger, sent, problem);
     // Whoever has signatures has a key, and the internal side for it.
     if submission.note.contains("\n\n") {
         return Err(not_here());
@@ -69,24 +96,28 @@ pub async fn submit(
     let statement = statement.map_err(|refusal| receipted(refusal.into()))?;
     let kind = for_citizens(&statement, ledger).ok_or_else(not_here)?;
     if kind.sealed && !kind.opens {
-        own(&app, client, &headers, Some(&statement.stream)).await?;
+        own(app, client, code, Some(&statement.stream)).await?;
     }
-    let before = *ledger.committed().borrow();
-    match ledger.hand_in(Some(key), submission).await {
-        Ok(accepted) => Ok((submissions::status(&accepted, before), Json(accepted))),
+    match ledger.hand_in(Some(format!("citizen:{key}")), submission).await {
+        Ok(accepted) => Ok(accepted),
         Err(SubmitError::Refused(refusal)) => Err(receipted(refusal.into())),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The code of the matter that a request continues.
+fn code(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CODE_HEADER).map(|code| code.to_str().unwrap_or_default())
 }
 
 /// The sealed matter that is continued, if the request's code began it; what others began does not exist.
 async fn own(
     app: &App,
     client: Client,
-    headers: &HeaderMap,
+    code: Option<&str>,
     named: Option<&gongkai_log::StreamId>,
 ) -> Result<gongkai_log::StreamId, Problem> {
-    let begun = continued(app, client, headers).await?;
+    let begun = continued(app, client, code).await?;
     begun.filter(|begun| named.is_none_or(|named| named == begun)).ok_or_else(|| {
         Problem::new("not_found", "没有这件事项，或查询码不对；继续办理自己提交的事项，请附上它的查询码")
     })

@@ -10,6 +10,7 @@
 //! a further kind in, let the intake key sign it (`authors`); nothing changes here.
 
 pub mod address;
+pub mod form;
 pub mod hand_in;
 pub mod openings;
 pub mod promises;
@@ -87,7 +88,7 @@ impl Default for Citizens {
 
 impl Citizens {
     /// Lets a submission in, by its work or in the slower lane.
-    fn admit(&self, client: Client, headers: &HeaderMap, body: &[u8], now: Duration) -> Result<(), Problem> {
+    pub(in crate::http) fn admit(&self, client: Client, headers: &HeaderMap, body: &[u8], now: Duration) -> Result<(), Problem> {
         self.submissions.take(client, now).map_err(too_many)?;
         match headers.get(WORK_HEADER) {
             Some(solved) => self.work.accept(solved.to_str().unwrap_or_default(), body, now),
@@ -100,7 +101,7 @@ impl Citizens {
     }
 
     /// Lets a question in that prepares a submission.
-    fn ask(&self, client: Client, now: Duration) -> Result<(), Problem> {
+    pub(in crate::http) fn ask(&self, client: Client, now: Duration) -> Result<(), Problem> {
         self.questions.take(client, now).map_err(too_many)
     }
 
@@ -159,10 +160,10 @@ fn for_citizens(statement: &Statement, ledger: &Ledger) -> Option<&'static Kind>
     (by_intake(&statement.signers, ledger) && statement.proxy.is_none()).then_some(kind)
 }
 
-/// The matter that a request's code began. Codes that are unknown or malformed are all the same.
-async fn continued(app: &App, client: Client, headers: &HeaderMap) -> Result<Option<StreamId>, Problem> {
-    let Some(code) = headers.get(CODE_HEADER) else { return Ok(None) };
+/// The matter that a code began. Codes that are unknown or malformed are all the same.
+async fn continued(app: &App, client: Client, code: Option<&str>) -> Result<Option<StreamId>, Problem> {
+    let Some(code) = code else { return Ok(None) };
     app.citizens.try_code(client, app.clock.monotonic())?;
-    let Some(code) = status::normal(code.to_str().unwrap_or_default()) else { return Ok(None) };
+    let Some(code) = status::normal(code) else { return Ok(None) };
     follow_up::begun(app.ledger()?, &code).await.map_err(|fault| Problem::internal(&fault))
 }

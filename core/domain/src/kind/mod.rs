@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     event::{Context, Proposal, Recorded, State},
-    field::{Field, ListRule, Place},
+    field::{Field, ListRule, Place, Shape},
     refusal::Refusal,
     world::{Role, World},
 };
@@ -394,6 +394,18 @@ impl Kind {
     /// Whether citizens without keys hand it in, so that the intake key signs it for them.
     pub fn is_for_citizens(&self) -> bool {
         self.family() != "ledger" && self.authors.contains(&Role::Intake)
+    }
+
+    /// Family of the public matter that something handed in is about: of one that continues a public stream its own,
+    /// otherwise of the first that it must name. A letter is about none.
+    pub fn about(&self) -> Option<&'static str> {
+        if !self.opens && !self.sealed {
+            return Some(self.family());
+        }
+        self.fields.iter().filter(|field| field.required).find_map(|field| match field.shape {
+            Shape::Link(family) => Some(family),
+            _ => None,
+        })
     }
 
     /// Index of the entry that a body is about, other than its own stream.

@@ -1,0 +1,199 @@
+// The hand-in page: from the form's controls to a submission, everything in this page.
+//
+// The form describes itself (`data-field`, `data-shape`, `data-place`, `data-tier`), made from the kind's own table; a kind
+// that is added later needs nothing here. What must be encrypted is encrypted before anything is sent, and controls of such
+// forms have no `name`, so that a browser could not send them even if this file failed halfway.
+import { Office, competent } from "./office.js";
+
+const form = document.querySelector("form[data-kind]");
+const status = document.querySelector("[data-step]");
+const bar = document.querySelector("[data-bar]");
+const toWhom = document.querySelector("[data-to]");
+const button = form?.querySelector("button[type=submit]");
+
+const controls = () => [...form.querySelectorAll("[data-field]")];
+const checked = (box) => [...box.querySelectorAll("input:checked")].map((input) => input.value);
+const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
+
+/** The value of a control as the kind's table wants it; `undefined` when nothing was given. */
+function valueOf(control) {
+  const text = (control.value ?? "").replaceAll("\r\n", "\n").trim();
+  switch (control.dataset.shape) {
+    case "flag":
+      return control.checked;
+    case "people":
+      return checked(control).length > 0 ? checked(control).map((person) => ({ person })) : undefined;
+    case "number":
+      return text === "" ? undefined : Number(text);
+    case "line":
+      return text === "" ? undefined : Number(text) - 1;
+    case "numbers":
+      return lines(text.replaceAll(/[,，、\s]+/g, "\n")).map(Number);
+    case "hashes":
+      return lines(text).map((hash) => ({ hash }));
+    default:
+      return text === "" ? undefined : text;
+  }
+}
+
+const WEIGHTS = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]; // GB 11643
+
+/** No resident ID number enters the ledger in any tier, and of an encrypted text nobody can tell afterwards. */
+function hasIdNumber(text) {
+  const plain = text.normalize("NFKC").toUpperCase().replaceAll(/(\d)[ \-_]{1,3}(?=[\dX])/g, "$1");
+  return (plain.match(/\d+X?/g) ?? []).some((number) => {
+    if (number.length !== 18) return false;
+    const sum = WEIGHTS.reduce((all, weight, at) => all + weight * Number(number[at]), 0);
+    return "10X98765432"[sum % 11] === number[17];
+  });
+}
+
+class Wrong extends Error {
+  constructor(control, reason) {
+    super(`「${control.dataset.label}」${reason}`);
+    this.control = control;
+  }
+}
+
+function check(control, value) {
+  const { max, shape } = control.dataset;
+  if (value === undefined) {
+    if ("required" in control.dataset) throw new Wrong(control, "没有填写");
+    return;
+  }
+  if (typeof value === "number" && !(Number.isSafeInteger(value) && value >= 0)) throw new Wrong(control, "应是整数");
+  if (typeof value !== "string") return;
+  const length = [...value].length;
+  if (max && length > Number(max)) throw new Wrong(control, `有 ${length} 字，最多 ${max} 字`);
+  if (shape === "text" && /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(value)) throw new Wrong(control, "含有看不见的控制字符");
+  if (hasIdNumber(value)) throw new Wrong(control, "里有身份证号。身份证号不能写进账本，请删去");
+}
+
+/** What the form says: fields with a value. */
+function collect() {
+  return controls().flatMap((control) => {
+    const value = valueOf(control);
+    check(control, value);
+    const { field: name, place, tier } = control.dataset;
+    return value === undefined ? [] : [{ name, place, tier, value }];
+  });
+}
+
+/** Whether what is chosen now must be encrypted. */
+function isHidden() {
+  if (form.dataset.encrypt === "always") return true;
+  return controls().some(({ dataset, value }) => value && dataset.encrypt?.split(" ").includes(value));
+}
+
+const accused = () => controls().filter(({ dataset }) => dataset.shape === "people").flatMap(checked);
+
+let bodies = [];
+
+/** Says to whom it is going to be encrypted, from what is chosen now. Nothing is asked of the server for it. */
+function say() {
+  const hidden = isHidden();
+  form.classList.toggle("sealed", hidden);
+  button.textContent = hidden ? "在本机加密并提交" : "提交";
+  if (!toWhom) return;
+  toWhom.hidden = !hidden;
+  if (!hidden) return;
+  const body = competent(bodies, accused());
+  const names = JSON.parse(form.dataset.names);
+  const skipped = body ? bodies.slice(0, bodies.indexOf(body)).map(({ org }) => names[org] ?? org) : [];
+  const line = toWhom.querySelector("[data-body]");
+  const passed = toWhom.querySelector("[data-skipped]");
+  if (!body) {
+    line.textContent = "没有机构可以受理：收件人都是所反映的人，或都由所反映的人主管。请用书面方式寄给上级机关。";
+    passed.textContent = "";
+    return;
+  }
+  const able = body.receivers.filter(({ person }) => !accused().includes(person)).length;
+  line.textContent = `将加密给：${names[body.org] ?? body.org}，${able} 位收件人能打开`;
+  const left = body.receivers.length - able;
+  passed.textContent = [
+    skipped.length > 0 ? `跳过 ${skipped.join("、")}：没有收件人，或由所反映的人主管。` : "",
+    left > 0 ? `有 ${left} 位收件人是所反映的人，他打不开，也看不出自己被跳过。` : "",
+  ].join("");
+}
+
+function step(text, share) {
+  status.textContent = text;
+  status.className = "";
+  bar.hidden = share === undefined;
+  if (share !== undefined) bar.value = share;
+}
+
+function fail(error) {
+  step("");
+  status.className = "bad";
+  status.textContent = error.message;
+  if (error.control) {
+    const target = error.control.matches("input,select,textarea") ? error.control : error.control.querySelector("input");
+    target?.focus();
+    error.control.closest(".field")?.classList.add("wrong");
+  }
+}
+
+/** Puts a receipt in place of the form. Nothing of it is stored: whoever leaves the page keeps what they copied. */
+function receipt(name, values) {
+  const template = document.querySelector(`template[data-answer="${name}"]`);
+  const shown = template.content.cloneNode(true);
+  for (const [slot, value] of Object.entries(values)) {
+    for (const place of shown.querySelectorAll(`[data-slot="${slot}"]`)) place.textContent = value;
+    for (const place of shown.querySelectorAll(`[data-href="${slot}"]`)) place.setAttribute("href", value);
+    for (const place of shown.querySelectorAll(`[data-if="${slot}"]`)) place.hidden = !value;
+  }
+  const title = document.querySelector("main h1");
+  title.textContent = template.dataset.title;
+  document.querySelector("main").replaceChildren(title, shown);
+  title.focus();
+  scrollTo(0, 0);
+}
+
+const moment = (text) => new Date(text).toLocaleString("zh-CN", { timeZone: "Asia/Shanghai", dateStyle: "long", timeStyle: "short" });
+
+async function submit(event) {
+  event.preventDefault();
+  form.querySelectorAll(".wrong").forEach((field) => field.classList.remove("wrong"));
+  button.disabled = true;
+  try {
+    const fields = collect();
+    const hidden = isHidden();
+    const body = hidden ? competent(bodies, accused()) : undefined;
+    if (hidden && !body) throw new Error("没有机构可以受理，没有提交。请用书面方式寄给上级机关");
+    step("正在核对账本……");
+    const { kind, family, org, about } = form.dataset;
+    const code = form.querySelector("[data-code]")?.value.trim();
+    const credential = "ballot" in form.dataset ? fields.find(({ name }) => name === "credential")?.value : undefined;
+    const command = { kind, family, opens: "opens" in form.dataset, org, about, code, credential, fields };
+    const answer = await (await Office.open()).handIn(command, body, hidden ? accused() : [], step);
+    if (answer.promise) {
+      const names = JSON.parse(form.dataset.names);
+      const to = body ? names[body.org] ?? body.org : "";
+      receipt("promise", { code: answer.status_code, deadline: moment(answer.deadline), promise: answer.promise, to });
+    } else {
+      receipt("entry", { index: answer.index, href: `/entries/${answer.index}/view` });
+    }
+  } catch (error) {
+    if (error.receipt) receipt("refusal", { reason: error.message, receipt: error.receipt });
+    else fail(error);
+  }
+  button.disabled = false;
+}
+
+/** Makes the form work, which without scripts is as far as it goes that needs none. */
+async function begin() {
+  form.addEventListener("submit", submit);
+  form.addEventListener("change", say);
+  for (const part of form.querySelectorAll("[data-scripted]")) {
+    part.disabled = false;
+    part.hidden = false;
+  }
+  for (const part of document.querySelectorAll("[data-unscripted]")) part.hidden = true;
+  // Asked for once, whatever is written: who is accused decides among these here, and the server never learns it.
+  if (toWhom) bodies = await new Office().bodies(form.dataset.org).catch((error) => fail(error) ?? []);
+  say();
+  button.disabled = false;
+}
+
+if (form) begin();
