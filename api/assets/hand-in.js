@@ -99,7 +99,10 @@ function say() {
   if (!hidden) return;
   const body = competent(bodies, accused());
   const names = JSON.parse(form.dataset.names);
-  const skipped = body ? bodies.slice(0, bodies.indexOf(body)).map(({ org }) => names[org] ?? org) : [];
+  const skipped = (body ? bodies.slice(0, bodies.indexOf(body)) : []).map(({ org, receivers, led_by: ledBy }) => {
+    const why = receivers.length === 0 ? "没有登记收件人" : ledBy.some((person) => accused().includes(person)) ? "由所反映的人主管" : "收件人都是所反映的人";
+    return `${names[org] ?? org}（${why}）`;
+  });
   const line = toWhom.querySelector("[data-body]");
   const passed = toWhom.querySelector("[data-skipped]");
   if (!body) {
@@ -111,7 +114,7 @@ function say() {
   line.textContent = `将加密给：${names[body.org] ?? body.org}，${able} 位收件人能打开`;
   const left = body.receivers.length - able;
   passed.textContent = [
-    skipped.length > 0 ? `跳过 ${skipped.join("、")}：没有收件人，或由所反映的人主管。` : "",
+    skipped.length > 0 ? `跳过了${skipped.join("、")}。` : "",
     left > 0 ? `有 ${left} 位收件人是所反映的人，他打不开，也看不出自己被跳过。` : "",
   ].join("");
 }

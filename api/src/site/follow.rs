@@ -81,7 +81,9 @@ impl FollowPage {
             at: Moment::of(2026, 3, 20, 16, 30),
             rows: vec![Row::new("办结日期", "2026-03-20"), Row::new("答复内容", "塌方段已抢修通水。")],
         };
-        let due = Due { what: "评价答复".into(), on: Day::of(2026, 4, 20), days_over: 0, rule: "信访工作条例".into() };
+        let due = Due {
+            what: "评价答复".into(), on: Day::of(2026, 4, 20), days_over: 0, rule: "信访工作条例".into()
+        };
         let found = Followed {
             state: "已办结".into(),
             received: Moment::of(2026, 3, 10, 9, 20),

@@ -88,7 +88,13 @@ impl Default for Citizens {
 
 impl Citizens {
     /// Lets a submission in, by its work or in the slower lane.
-    pub(in crate::http) fn admit(&self, client: Client, headers: &HeaderMap, body: &[u8], now: Duration) -> Result<(), Problem> {
+    pub(in crate::http) fn admit(
+        &self,
+        client: Client,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Duration,
+    ) -> Result<(), Problem> {
         self.submissions.take(client, now).map_err(too_many)?;
         match headers.get(WORK_HEADER) {
             Some(solved) => self.work.accept(solved.to_str().unwrap_or_default(), body, now),

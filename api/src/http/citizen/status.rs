@@ -93,7 +93,11 @@ async fn status(
 }
 
 /// The same for a page: what a code shows, for whoever may try codes.
-pub(in crate::http) async fn shown(app: &App, client: Client, code: &str) -> Result<(Followed, Option<Value>), Problem> {
+pub(in crate::http) async fn shown(
+    app: &App,
+    client: Client,
+    code: &str,
+) -> Result<(Followed, Option<Value>), Problem> {
     let ledger = app.ledger()?;
     app.citizens.try_code(client, app.clock.monotonic())?;
     followed(app, ledger, code).await

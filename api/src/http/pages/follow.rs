@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use gongkai_domain::KINDS;
-use gongkai_projections::follow_up;
 use gongkai_projections::Reader;
+use gongkai_projections::follow_up;
 use serde_json::Value;
 
 use super::hand_in::{slug, unkept};
@@ -49,7 +49,9 @@ async fn found(app: &App, client: Client, headers: &HeaderMap, body: Arrived) ->
     let posted = Posted::read(headers, body::bytes(headers, body)?).await?;
     let (followed, kept) = status::shown(app, client, posted.text("code").unwrap_or_default()).await?;
     let Frame { site, .. } = frame(app).await?;
-    let further = further(followed.org.as_deref());
+    // Before anybody said anything, and in time, there is nothing to rate and nobody above to ask.
+    let begun = !followed.steps.is_empty() || followed.dues.iter().any(|due| due.days_over > 0);
+    let further = further(followed.org.as_deref().filter(|_| begun));
     let mut reader = app.read().await?;
     let found = matter(followed, kept.as_ref(), &mut reader).await?;
     Ok(FollowPage { site, is_open: true, found: Some(found), further })
@@ -67,11 +69,7 @@ fn further(org: Option<&str>) -> Vec<Link> {
     kinds.map(link).collect()
 }
 
-async fn matter(
-    followed: follow_up::Followed,
-    kept: Option<&Value>,
-    reader: &mut Reader,
-) -> Result<Followed, Problem> {
+async fn matter(followed: follow_up::Followed, kept: Option<&Value>, reader: &mut Reader) -> Result<Followed, Problem> {
     let mut steps = Vec::with_capacity(followed.steps.len());
     for step in followed.steps {
         let mut rows = Vec::with_capacity(step.fields.len());

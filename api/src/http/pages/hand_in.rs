@@ -13,9 +13,9 @@ use gongkai_domain::field::{Choice, Field, Place, Shape};
 use gongkai_domain::kind::{self, FollowUp, KINDS, Secrecy, family_label};
 use gongkai_domain::{Kind, Role, envelope};
 use gongkai_log::{Signer, StreamId};
-use gongkai_projections::{Reader, Status};
 use gongkai_projections::read::disclosures::Line;
 use gongkai_projections::read::{Filter, HistoryEvent, history};
+use gongkai_projections::{Reader, Status};
 use gongkai_store::Accepted;
 use serde_json::{Map, Value, json};
 
@@ -34,7 +34,7 @@ use crate::site::format::Count;
 use crate::site::hand_in::{
     Answer, AnswerPage, Chosen, Control, Encrypted, FieldRow, FormPage, Offer, OffersPage, Person, Promise, Stage,
 };
-use crate::site::parts::Link;
+use crate::site::parts::{Family, Link};
 use crate::site::problem::ProblemPage;
 
 /// Most organizations that are offered at once.
@@ -47,9 +47,17 @@ const LINE_CHARS_MAX: usize = 200;
 /// Wire name without version, what people call it, for what it is.
 const WORDS: [(&str, &str, &str); 9] = [
     ("letter.received", "写信", "给村、乡镇、县里写信：提意见建议，求解决难处，检举控告。"),
-    ("nomination.objected", "对拟任人选提异议", "公示的人选有问题，或公示的材料与实际不符，可以反映。过了公示期也可以。"),
+    (
+        "nomination.objected",
+        "对拟任人选提异议",
+        "公示的人选有问题，或公示的材料与实际不符，可以反映。过了公示期也可以。",
+    ),
     ("notice.objected", "对公示提异议", "对征地、救助、选民名单、发展党员等公示有不同意见，可以反映。"),
-    ("disclosure.questioned", "对公开的账目提问", "村里公开的收支、合同、名单，看不明白或者觉得不对，可以问。到期必须公开答复。"),
+    (
+        "disclosure.questioned",
+        "对公开的账目提问",
+        "村里公开的收支、合同、名单，看不明白或者觉得不对，可以问。到期必须公开答复。",
+    ),
     ("vacancy.recommended", "推荐人选", "有空缺职位公开推荐时，可以推荐别人，也可以自荐。"),
     ("consultation.submitted", "提意见", "公开征集意见时，可以写下您的意见。"),
     ("tally.cast", "投票", "民主评议、推荐投票时，凭抽到的票码投票。"),
@@ -58,7 +66,8 @@ const WORDS: [(&str, &str, &str); 9] = [
 ];
 
 /// Remarks below labels: wire name without version and field, or a field of any kind; and the remark.
-const HINTS: [(&str, &str); 14] = [
+const HINTS: [(&str, &str); 15] = [
+    ("nomination.objected/person", "公示里的哪一位；说整份公示的，不用选。"),
     ("letter.received/class", "检举控告会在您的设备上加密，其他来信由受理机构直接办理。"),
     ("concerns", "勾选后，受理时会跳过他本人和他主管的机构。名单来自公开登记；没有列出的，写在内容里。"),
     ("real_name", "不勾也照样受理。实名的要写姓名，便于告知结果。"),
@@ -171,14 +180,13 @@ fn offer(kind: &'static Kind) -> Offer {
 /// Where a matter of a family is found.
 fn from_board(family: &str) -> Link {
     let board = parts::family(family);
-    let label = format!("先找到那件{}", family_label(family));
     match board {
-        crate::site::parts::Family::Registry => {
+        Family::Registry => {
             let mut href = "/search".to_owned();
             push(&mut href, "q", family_label(family));
-            Link::new(href, label)
+            Link::new(href, format!("搜“{}”", family_label(family)))
         }
-        board => Link::new(board.href(), label),
+        board => Link::new(board.href(), format!("到“{}”里找", board.label())),
     }
 }
 
@@ -365,9 +373,8 @@ fn closed(app: &App, kind: &Kind, thing: Option<&Thing>, org: Option<&str>) -> O
             return Some(refusal.to_string());
         }
         let none = org.is_some_and(|org| world.chain(org).all(|code| world.receivers(code).is_empty()));
-        (none && encrypted(kind) == Encrypted::Always).then(|| {
-            "这个机构和它的上级都还没有登记收件人，没法加密给谁。请用书面方式寄给上级机关。".to_owned()
-        })
+        (none && encrypted(kind) == Encrypted::Always)
+            .then(|| "这个机构和它的上级都还没有登记收件人，没法加密给谁。请用书面方式寄给上级机关。".to_owned())
     })
 }
 
@@ -392,11 +399,8 @@ async fn fields(
             Ask::Tick => Control::Tick,
             Ask::Number if field.name != "place" && !lines.is_empty() => Control::Select(lines.to_vec()),
             Ask::Above => {
-                let above = |link: &Link| Chosen {
-                    value: code(link).into(),
-                    label: link.label.clone(),
-                    is_encrypted: false,
-                };
+                let above =
+                    |link: &Link| Chosen { value: code(link).into(), label: link.label.clone(), is_encrypted: false };
                 Control::Select(path.iter().rev().skip(1).map(above).collect())
             }
             Ask::People => Control::People(people(path, reader).await?),
@@ -406,7 +410,20 @@ async fn fields(
         };
         rows.push(row(kind, field, ask, control));
     }
+    rows.sort_by_key(|row: &FieldRow| rank(&row.control, row.is_required));
     Ok(rows)
+}
+
+/// First what it is about, then what is said, then who says it.
+fn rank(control: &Control, is_required: bool) -> u8 {
+    match control {
+        Control::Hidden(_) | Control::Select(_) => 0,
+        Control::People(_) => 1,
+        Control::Area | Control::Line { .. } if is_required => 2,
+        Control::Area => 3,
+        Control::Tick => 4,
+        Control::Line { .. } => 5,
+    }
 }
 
 fn chosen(kind: &Kind, field: &Field, choice: &Choice) -> Chosen {
@@ -428,7 +445,11 @@ fn row(kind: &Kind, field: &Field, ask: Ask, control: Control) -> FieldRow {
     let optional = |hint: String| if field.required { hint.replace("可以不写。", "") } else { hint };
     FieldRow {
         name: field.name.into(),
-        label: if field.name == "person" || field.name == "post" { "是哪一位、哪个职位".into() } else { field.label.into() },
+        // A line is asked for by what it says: 人员行号 is 人员 where there is something to choose from.
+        label: match &control {
+            Control::Select(_) => field.label.trim_end_matches("行号").into(),
+            _ => field.label.into(),
+        },
         hint: hint(&full).or_else(|| hint(field.name)).map(optional).unwrap_or_default(),
         shape: ask.shape(),
         place,
