@@ -28,6 +28,7 @@ function valueOf(control) {
     case "line":
       return text === "" ? undefined : Number(text) - 1;
     case "numbers":
+      if (control.matches("fieldset")) return checked(control).length > 0 ? checked(control).map(Number) : undefined;
       return lines(text.replaceAll(/[,，、\s]+/g, "\n")).map(Number);
     case "hashes":
       return lines(text).map((hash) => ({ hash }));
@@ -48,35 +49,76 @@ function hasIdNumber(text) {
   });
 }
 
-class Wrong extends Error {
-  constructor(control, reason) {
-    super(`「${control.dataset.label}」${reason}`);
-    this.control = control;
-  }
-}
-
-function check(control, value) {
+/** What is wrong with a control's value, or nothing. */
+function fault(control, value) {
   const { max, shape } = control.dataset;
-  if (value === undefined) {
-    if ("required" in control.dataset) throw new Wrong(control, "没有填写");
-    return;
-  }
-  if (typeof value === "number" && !(Number.isSafeInteger(value) && value >= 0)) throw new Wrong(control, "应是整数");
-  if (typeof value !== "string") return;
+  if (value === undefined) return control.required || "required" in control.dataset ? "没有填写" : undefined;
+  if (typeof value === "number" && !(Number.isSafeInteger(value) && value >= 0)) return "应是整数";
+  if (typeof value !== "string") return undefined;
   const length = [...value].length;
-  if (max && length > Number(max)) throw new Wrong(control, `有 ${length} 字，最多 ${max} 字`);
-  if (shape === "text" && /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(value)) throw new Wrong(control, "含有看不见的控制字符");
-  if (hasIdNumber(value)) throw new Wrong(control, "里有身份证号。身份证号不能写进账本，请删去");
+  if (max && length > Number(max)) return `有 ${length} 字，最多 ${max} 字`;
+  if (shape === "text" && /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(value)) return "含有看不见的控制字符";
+  if (hasIdNumber(value)) return "里有身份证号。身份证号不能写进账本，请删去";
+  return undefined;
 }
 
-/** What the form says: fields with a value. */
+const CODE_CHARS = 16;
+
+/** The code of the matter that is continued, as the ledger reads it; nothing where none is asked for. */
+function codeOf(control) {
+  const code = control?.value.replaceAll(/[^0-9A-Za-z]/g, "");
+  if (control && code.length !== CODE_CHARS) return { reason: `应是 ${CODE_CHARS} 位字母和数字` };
+  return { code };
+}
+
+/** What the form says: fields with a value, and the code. Throws all that is wrong with it at once. */
 function collect() {
-  return controls().flatMap((control) => {
+  const wrong = [];
+  const ask = form.querySelector("[data-code]");
+  const { code, reason } = codeOf(ask);
+  if (reason) wrong.push({ control: ask, reason });
+  const fields = controls().flatMap((control) => {
     const value = valueOf(control);
-    check(control, value);
+    const found = fault(control, value);
+    if (found) wrong.push({ control, reason: found });
     const { field: name, place, tier } = control.dataset;
     return value === undefined ? [] : [{ name, place, tier, value }];
   });
+  if (wrong.length > 0) throw new Wrong(wrong);
+  return { fields, code };
+}
+
+class Wrong extends Error {
+  constructor(wrong) {
+    super(wrong.map(({ control, reason }) => `「${control.dataset.label}」${reason}`).join("；"));
+    this.wrong = wrong;
+  }
+}
+
+/** Says beside a control what is wrong with it, and ties it to the control for those who hear the page. */
+function mark({ control, reason }) {
+  const field = control.closest(".field");
+  const why = document.createElement("p");
+  why.className = "why";
+  why.id = `e-${control.dataset.field ?? "_code"}`;
+  why.textContent = reason;
+  field.append(why);
+  field.classList.add("wrong");
+  control.setAttribute("aria-invalid", "true");
+  control.setAttribute("aria-describedby", [control.getAttribute("aria-describedby"), why.id].filter(Boolean).join(" "));
+}
+
+/** Takes back what was said about a field. */
+function unmark(field) {
+  const why = field?.querySelector(".why");
+  if (!why) return;
+  const control = field.querySelector("[aria-invalid]");
+  const left = control.getAttribute("aria-describedby").split(" ").filter((id) => id !== why.id);
+  if (left.length > 0) control.setAttribute("aria-describedby", left.join(" "));
+  else control.removeAttribute("aria-describedby");
+  control.removeAttribute("aria-invalid");
+  why.remove();
+  field.classList.remove("wrong");
 }
 
 /** Whether what is chosen now must be encrypted. */
@@ -130,11 +172,9 @@ function fail(error) {
   step("");
   status.className = "bad";
   status.textContent = error.message;
-  if (error.control) {
-    const target = error.control.matches("input,select,textarea") ? error.control : error.control.querySelector("input");
-    target?.focus();
-    error.control.closest(".field")?.classList.add("wrong");
-  }
+  error.wrong?.forEach(mark);
+  const first = error.wrong?.[0].control;
+  (first?.matches("fieldset") ? first.querySelector("input") : first)?.focus();
 }
 
 /** Puts a receipt in place of the form. Nothing of it is stored: whoever leaves the page keeps what they copied. */
@@ -157,16 +197,15 @@ const moment = (text) => new Date(text).toLocaleString("zh-CN", { timeZone: "Asi
 
 async function submit(event) {
   event.preventDefault();
-  form.querySelectorAll(".wrong").forEach((field) => field.classList.remove("wrong"));
+  form.querySelectorAll(".wrong").forEach(unmark);
   button.disabled = true;
   try {
-    const fields = collect();
+    const { fields, code } = collect();
     const hidden = isHidden();
     const body = hidden ? competent(bodies, accused()) : undefined;
     if (hidden && !body) throw new Error("没有机构可以受理，没有提交。请用书面方式寄给上级机关");
     step("正在核对账本……");
     const { kind, family, org, about } = form.dataset;
-    const code = form.querySelector("[data-code]")?.value.trim();
     const credential = "ballot" in form.dataset ? fields.find(({ name }) => name === "credential")?.value : undefined;
     const command = { kind, family, opens: "opens" in form.dataset, org, about, code, credential, fields };
     const answer = await (await Office.open()).handIn(command, body, hidden ? accused() : [], step);
@@ -186,7 +225,9 @@ async function submit(event) {
 
 /** Makes the form work, which without scripts is as far as it goes that needs none. */
 async function begin() {
+  form.noValidate = true; // the browser's own bubbles are for those without this script
   form.addEventListener("submit", submit);
+  form.addEventListener("input", ({ target }) => unmark(target.closest(".field.wrong")));
   form.addEventListener("change", say);
   for (const part of form.querySelectorAll("[data-scripted]")) {
     part.disabled = false;

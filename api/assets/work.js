@@ -6,7 +6,7 @@
 import { sha256 } from "./vendor/crypto.js";
 import { utf8 } from "./proof.js";
 
-export const BITS_MAX = 20; // more than a minute's work is not done for anybody
+export const BITS_MAX = 20; // more than half a minute's work of an old phone is not done for anybody
 const SLICE_MS = 40;
 const BATCH = 64; // hashes between two looks at the clock
 

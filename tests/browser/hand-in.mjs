@@ -11,12 +11,15 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import axe from "axe-core";
+import { blake3 } from "../../api/assets/vendor/crypto.js";
 import { START_MS_MAX, binary, complaintsOf, demo, launch, root, screenshots } from "./demo.mjs";
 
 const VILLAGE = "341599101201";
+const TOWN = "341599101";
 const CANARY = "金丝雀九一四六(虚构)";
-// Twice the work's mean is done in this time on a phone that is six times slower than one busy core here.
-const WORK_MS_MAX = 30_000;
+// The work's mean on a phone that is six times slower than a core here, however busy that is.
+const WORK_MS_MAX = 20_000;
 
 let served;
 let site;
@@ -67,7 +70,12 @@ function encodings(text) {
 }
 
 function assertNeverSent(sent, texts) {
-  assert.ok(sent.some((request) => request.includes("/api/v1/submissions")), "nothing was handed in");
+  const handedIn = sent.find((request) => request.startsWith(`POST ${site}/api/v1/submissions`));
+  assert.ok(handedIn, "nothing was handed in");
+  // The body was seen, or its silence would prove nothing.
+  const { note, openings, envelope } = JSON.parse(handedIn.slice(handedIn.lastIndexOf("\n") + 1));
+  assert.match(note, /^gongkai\.statement\/v1\n/);
+  assert.ok(envelope.to.length > 0 && openings.every((opening) => Object.keys(opening).sort().join() === "commitment,slot"));
   for (const text of texts) {
     for (const form of encodings(text)) {
       for (const request of sent) assert.ok(!request.includes(form), `${text} left the browser: ${request.slice(0, 200)}`);
@@ -180,6 +188,14 @@ describe("a citizen who accuses somebody", () => {
       await page.locator("output.bad").filter({ hasText: reason }).waitFor();
     };
     await no("", "没有填写");
+    const text = page.locator("#f-text");
+    assert.equal(await text.getAttribute("aria-invalid"), "true");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "f-text");
+    const described = (await text.getAttribute("aria-describedby")).split(" ").map((id) => page.locator(`#${id}`).innerText());
+    assert.deepEqual(await Promise.all(described), ["写清时间、地点、什么事。不要写身份证号。", "没有填写"]);
+    await text.fill("字");
+    assert.equal(await text.getAttribute("aria-invalid"), null);
+    assert.equal(await page.locator(".why").count(), 0);
     await no("他的号码是 11010519491231 002X", "身份证号");
     await no("长".repeat(20_001), "最多 20000 字");
     assert.ok(!sent.some((request) => request.startsWith("POST")), "something was sent");
@@ -279,6 +295,10 @@ describe("a citizen whose browser runs no scripts", () => {
       assert.match(await page.locator("main").innerText(), /已收到，等待登记/);
       assert.ok(page.url().endsWith("/follow"), page.url());
       await shot(page, "follow");
+      const form = { _org: VILLAGE, class: "accusation", title: "题(虚构)", text: CANARY };
+      const forced = await page.request.post(`${site}/hand-in/letter.received`, { form, headers: { origin: site } });
+      assert.equal(forced.status(), 400);
+      assert.match(await forced.text(), /应在您自己的设备上加密后提交/);
       assert.equal((await page.goto(`${site}/nominations`)).status(), 200);
       await page.locator("main .items a.title").first().click();
       await page.locator('main a[href^="/hand-in/"]').click();
@@ -287,6 +307,258 @@ describe("a citizen whose browser runs no scripts", () => {
       assert.deepEqual(complaints, []);
     } finally {
       await context.close();
+    }
+  });
+});
+
+const today = () => new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 10);
+
+/** Commands into the ledger from the inside. */
+function say(by, commands, ...cosigners) {
+  const file = join(served.folder, "commands.jsonl");
+  writeFileSync(file, commands.map((command) => `${JSON.stringify(command)}\n`).join(""));
+  const cosign = cosigners.flatMap((signer) => ["--cosign", signer]);
+  const outbox = join(served.folder, "outbox");
+  return run("submit", "--url", served.internal, "--key", key(by), "--outbox", outbox, ...cosign, file);
+}
+
+const utf8 = (text) => new TextEncoder().encode(text);
+const bytes = (...parts) => Uint8Array.from(parts.flatMap((part) => [...part]));
+const base64 = (part) => Buffer.from(part).toString("base64");
+
+/** The slip of the only voter of a tally, and the root to which it leads (core/domain/src/kind/tally.rs). */
+function slip(tally) {
+  const leaf = (commitment) => blake3(bytes([0], commitment));
+  const node = (left, right) => blake3(bytes([1], left, right));
+  const credential = blake3(utf8("the only slip"));
+  const id = Buffer.from(tally.split("/")[1].replaceAll("-", ""), "hex");
+  let hash = leaf(blake3(bytes(id, credential), { context: utf8("gongkai 2026 tally credential v1") }));
+  let empty = leaf(new Uint8Array(32));
+  const path = [];
+  for (let level = 0; level < 16; level += 1) {
+    path.push(base64(empty));
+    [hash, empty] = [node(hash, empty), node(empty, empty)];
+  }
+  return { credential: base64(credential), path, root: base64(hash) };
+}
+
+const TALLY = "tally/019a0000-0000-7000-8000-00000000c0de";
+
+/** A consultation and a tally that are open today. */
+function openMatters() {
+  const window = { opens_on: today(), closes_on: today() };
+  const lines = ["满意", "基本满意", "不满意"].map((option) => ({ option }));
+  const { root: credentials } = slip(TALLY);
+  const tally = { ...window, purpose: "appraisal", eligible: 1, credentials, choices_max: 1, title: "民主评议(虚构)", lines };
+  say(
+    "wuliqiao-wenshu-1",
+    [
+      { kind: "consultation.opened.v1", org: VILLAGE, fields: { ...window, title: "停车场怎么建(虚构)", text: "请大家说说(虚构)" } },
+      { kind: "tally.opened.v1", stream: TALLY, org: VILLAGE, fields: tally },
+    ],
+    `supervisor=${key("wuliqiao-jiandu-1")}`,
+  );
+}
+
+/** Goes on from the page of what can be handed in to the form of a matter that is open. */
+async function choose(page, label, title) {
+  await page.goto(`${site}/hand-in`);
+  await page.locator(".offer", { has: page.getByRole("heading", { name: label, exact: true }) }).locator("a.btn").click();
+  for (;;) {
+    const found = page.locator("main li", { hasText: title }).locator("a.btn");
+    if (await found.count()) return found.click();
+    // The follower is a moment behind the receipt.
+    await page.reload();
+  }
+}
+
+describe("a citizen who takes part", () => {
+  before(openMatters);
+
+  test("writes an opinion in a consultation that the page of what can be done leads to", async () => {
+    const { page, complaints } = await open("/hand-in");
+    await choose(page, "提意见", "停车场怎么建(虚构)");
+    await page.locator("#f-text").fill("建在晒谷场边(虚构)");
+    await page.locator("#f-consent_to_publish").check();
+    await send(page);
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+
+  test("casts the ballot of a slip by ticking what is meant, and the same slip does not vote twice", async () => {
+    const { credential, path } = slip(TALLY);
+    const { page } = await open("/hand-in");
+    const fill = async () => {
+      await choose(page, "投票", "民主评议(虚构)");
+      await page.getByLabel("基本满意").check();
+      await page.locator("#f-credential").fill(credential);
+      await page.locator("#f-place").fill("0");
+      await page.locator("#f-path").fill(path.join("\n"));
+    };
+    await fill();
+    await send(page);
+    assert.match(await page.locator(".codeword").innerText(), /^[0-9A-Z]{4}-/);
+    await fill();
+    await page.locator("form.write button[type=submit]").click();
+    await page.locator("output.bad, main h1:text-is('没有受理')").first().waitFor();
+    await page.close();
+  });
+
+  test("rates an answer and asks the level above, from the page that the code opens", async () => {
+    const listed = () => {
+      const address = "matters?family=letter&purpose=handling";
+      return JSON.parse(run("read", "--url", served.internal, "--key", key("wuliqiao-wenshu-1"), address)).matters.map(({ stream }) => stream);
+    };
+    const before = new Set(listed());
+    const { page, complaints } = await open(`/hand-in/letter.received?org=${VILLAGE}`);
+    await page.selectOption("#f-class", "appeal");
+    await page.locator("#f-title").fill("水管漏了(虚构)");
+    await page.locator("#f-text").fill("请修(虚构)");
+    await send(page);
+    const code = (await page.locator(".codeword").innerText()).trim();
+    const stream = listed().find((found) => !before.has(found));
+    const told = { kind: "letter.registered.v1", stream, org: VILLAGE };
+    const registered = { class: "appeal", channel: "web", real_name: false, consent_to_publish: false, registered_on: today() };
+    say("wuliqiao-wenshu-1", [{ ...told, fields: registered }]);
+    const answered = { answered_on: today(), told_on: today(), text: "已经修好(虚构)" };
+    say("wuliqiao-wenshu-1", [{ ...told, kind: "letter.answered.v1", fields: answered }]);
+    const follow = async () => {
+      await page.goto(`${site}/follow`);
+      await page.locator("#f-code").fill(code);
+      await page.locator("form.write button").click();
+      await page.locator("h1", { hasText: "已办结" }).waitFor();
+    };
+    await follow();
+    assert.match(await page.locator("main").innerText(), /已经修好\(虚构\)/);
+    await shot(page, "follow-answered");
+    await page.locator("main a", { hasText: "评价答复" }).click();
+    await page.locator("#f-_code").fill(code.slice(0, 9));
+    await page.selectOption("#f-satisfaction", { index: 1 });
+    await page.locator("form.write button[type=submit]").click();
+    await page.locator("output.bad", { hasText: "应是 16 位字母和数字" }).waitFor();
+    await page.locator("#f-_code").fill(code);
+    await send(page);
+    await follow();
+    await page.locator("main a", { hasText: "申请复查复核" }).click();
+    await page.locator("#f-_code").fill(code);
+    await page.selectOption("#f-to", TOWN);
+    await page.locator("#f-reason").fill("又漏了(虚构)");
+    await send(page);
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+
+  test("who has only a keyboard gets to every field and hands in", async () => {
+    const { page, complaints } = await open(`/hand-in/letter.received?org=${VILLAGE}`);
+    const reach = async (id) => {
+      for (let pressed = 0; pressed < 60; pressed += 1) {
+        if ((await page.evaluate(() => document.activeElement?.id)) === id) return;
+        await page.keyboard.press("Tab");
+      }
+      assert.fail(`the keyboard does not get to ${id}`);
+    };
+    await reach("f-class");
+    for (let pressed = 0; pressed < 9 && (await page.locator("#f-class").inputValue()) !== "opinion"; pressed += 1) {
+      await page.keyboard.press("ArrowDown");
+    }
+    assert.equal(await page.locator("#f-class").inputValue(), "opinion");
+    await reach("f-title");
+    await page.keyboard.type("路灯(虚构)");
+    await reach("f-text");
+    await page.keyboard.type("不亮(虚构)");
+    await reach("f-consent_to_publish");
+    await page.keyboard.press("Space");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(() => document.activeElement.type), "submit");
+    await page.keyboard.press("Enter");
+    await page.locator("main h1:text-is('已收到')").waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), "H1", "the answer is where the reader is");
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+});
+
+/** Every page of handing in, with the form of each kind, by a name for its screenshot. */
+async function everyPage(page) {
+  const pages = new Map([
+    ["offers", "/hand-in"],
+    ["follow", "/follow"],
+    ["organizations", "/hand-in/letter.received"],
+    ["letter.received", `/hand-in/letter.received?org=${VILLAGE}`],
+    ["letter.rated", `/hand-in/letter.rated?org=${VILLAGE}`],
+    ["letter.escalated", `/hand-in/letter.escalated?org=${VILLAGE}`],
+  ]);
+  const take = async (path) => {
+    await page.goto(site + path);
+    for (const link of await page.locator('main a[href*="about="]').evaluateAll((links) => links.map((a) => a.getAttribute("href")))) {
+      pages.set(link.split("/")[2].split("?")[0], link);
+    }
+  };
+  for (const kind of ["consultation.submitted", "tally.cast"]) await take(`/hand-in/${kind}`);
+  for (const board of ["/nominations", "/notices", "/disclosures", "/vacancies"]) {
+    await page.goto(site + board);
+    const titles = await page.locator("main .items a.title").evaluateAll((links) => links.map((a) => a.getAttribute("href")));
+    for (const title of titles) await take(title);
+  }
+  return pages;
+}
+
+describe("every page of handing in", () => {
+  let page;
+  let pages;
+  let complaints;
+
+  before(async () => {
+    ({ page, complaints } = await open("/hand-in"));
+    pages = await everyPage(page);
+  });
+
+  after(() => page?.close());
+
+  test("is there for every kind that citizens hand in, and allows no script but the site's own files", async () => {
+    const { kinds } = await (await fetch(`${site}/api/v1/kinds`)).json();
+    // What the intake key signs for others; what it says of the ledger itself is not handed in.
+    const handedIn = kinds.filter(({ authors, family }) => authors.includes("intake") && family !== "ledger");
+    assert.ok(handedIn.length >= 9, `${handedIn.length} kinds`);
+    for (const { kind } of handedIn) assert.ok(pages.has(kind.replace(/\.v\d+$/, "")), `${kind} has no form`);
+    for (const path of pages.values()) {
+      const policy = (await fetch(site + path)).headers.get("content-security-policy");
+      assert.match(policy, /default-src 'self'/);
+      assert.doesNotMatch(policy, /unsafe|script-src|https?:|data:/);
+    }
+  });
+
+  test("fits a phone and a desk", async () => {
+    for (const width of [360, 375, 1200]) {
+      await page.setViewportSize({ width, height: 800 });
+      for (const [name, path] of pages) {
+        assert.equal((await page.goto(site + path)).status(), 200, path);
+        await shot(page, `hand-in-${name}-${width}`);
+        await page.evaluate(() => document.querySelectorAll("details").forEach((d) => d.setAttribute("open", "")));
+        const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+        assert.ok(wide <= screen, `${path} is ${wide} px wide on a screen of ${screen}`);
+      }
+    }
+    assert.deepEqual(complaints, []);
+  });
+
+  test("can be used by those who do not see it: names, order, contrast, also of what went wrong", async () => {
+    const look = async (what) => {
+      await page.evaluate(axe.source);
+      const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
+      const found = violations.flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${what}: ${id}, ${help}: ${html.slice(0, 160)}`));
+      assert.deepEqual(found, []);
+    };
+    for (const [name, path] of pages) {
+      await page.goto(site + path);
+      await look(name);
+      const button = page.locator("form.write button[type=submit]:not([disabled])");
+      if (!(await button.count()) || name === "follow") continue;
+      await button.click();
+      await page.locator(".why").first().waitFor();
+      await look(`${name}, refused`);
     }
   });
 });
@@ -308,24 +580,12 @@ describe("an old phone", () => {
       }
       return { steps, us: ((performance.now() - from) * 1000) / tries };
     });
+    // Tries are independent: half of all take less than ln 2 of the mean.
     const mean = (measured.us * 2 ** bits) / 1000;
-    t.diagnostic(`six times slower: ${measured.us.toFixed(1)} µs a try, ${(mean / 1000).toFixed(1)} s for ${bits} bits`);
-    assert.ok(2 * mean < WORK_MS_MAX, `${mean} ms on average`);
+    const [half, whole] = [mean * Math.LN2, mean].map((ms) => `${(ms / 1000).toFixed(1)} s`);
+    t.diagnostic(`six times slower: ${measured.us.toFixed(1)} µs a try; ${bits} bits: median ${half}, mean ${whole}`);
+    assert.ok(mean < WORK_MS_MAX, `${mean} ms on average`);
     assert.ok(measured.steps > 5, "the page was not let in between");
-    await page.close();
-  });
-
-  test("shows every page of handing in without a sideways scroll", async () => {
-    const { page, complaints } = await open("/hand-in");
-    await page.setViewportSize({ width: 360, height: 740 });
-    const forms = await page.locator('main a[href^="/hand-in/"]').evaluateAll((links) => links.map((a) => a.getAttribute("href")));
-    for (const path of ["/hand-in", "/follow", ...forms, `/hand-in/letter.received?org=${VILLAGE}`, `/hand-in/letter.escalated?org=${VILLAGE}`]) {
-      assert.equal((await page.goto(site + path)).status(), 200, path);
-      await page.evaluate(() => document.querySelectorAll("details").forEach((d) => d.setAttribute("open", "")));
-      const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-      assert.ok(wide <= screen, `${path} is ${wide} px wide on a screen of ${screen}`);
-    }
-    assert.deepEqual(complaints, []);
     await page.close();
   });
 });

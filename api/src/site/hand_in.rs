@@ -41,8 +41,8 @@ pub struct Offer {
     pub start: Link,
     /// The three sentences.
     pub promise: Promise,
-    /// It is encrypted in the browser, always or where it accuses somebody.
-    pub is_encrypted: bool,
+    /// When it is encrypted in the browser.
+    pub encrypted: Encrypted,
 }
 
 /// `/hand-in`
@@ -70,19 +70,19 @@ impl Page for OffersPage {
 impl OffersPage {
     /// Two kinds.
     pub fn sample() -> Self {
-        let offer = |label: &str, gloss: &str, href: &str, start: &str, is_encrypted| Offer {
+        let offer = |label: &str, gloss: &str, href: &str, start: &str, encrypted| Offer {
             label: label.into(),
             gloss: gloss.into(),
             start: Link::new(href, start),
             promise: Promise::sample(),
-            is_encrypted,
+            encrypted,
         };
         Self {
             site: Site::sample(),
             is_open: true,
             offers: vec![
-                offer("写信", "意见建议、申诉求决、检举控告。", "/hand-in/letter.received", "去写信", true),
-                offer("提异议", "对拟任人选有不同意见。", "/nominations", "先找到那份任前公示", true),
+                offer("写信", "意见建议、申诉求决、检举控告。", "/hand-in/letter.received", "去写信", Encrypted::Sometimes),
+                offer("提异议", "对拟任人选有不同意见。", "/nominations", "先找到那份任前公示", Encrypted::Always),
             ],
         }
     }
@@ -129,6 +129,8 @@ pub enum Control {
     Area,
     /// One of these.
     Select(Vec<Chosen>),
+    /// Some of these.
+    Options(Vec<Chosen>),
     /// Yes or no.
     Tick,
     /// Persons.
@@ -192,6 +194,26 @@ impl Encrypted {
             Self::Never => "never",
         }
     }
+
+    /// What stands beside its name on the first page.
+    pub fn badge(&self) -> Option<&'static str> {
+        match self {
+            Self::Always => Some("在您的设备上加密"),
+            Self::Sometimes => Some("检举控告在您的设备上加密"),
+            Self::Never => None,
+        }
+    }
+}
+
+/// An organization that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pick {
+    /// Its name.
+    pub name: String,
+    /// The form for it.
+    pub href: String,
+    /// The list of those below it, if there are any.
+    pub inside: Option<String>,
 }
 
 /// How far one is.
@@ -203,13 +225,20 @@ pub enum Stage {
     Organization {
         /// A part of a name.
         query: String,
-        /// What has that name, or those on top.
-        found: Vec<Link>,
+        /// Below which organization one looks, if not from the top.
+        under: Option<String>,
+        /// What has that name, or those below.
+        found: Vec<Pick>,
         /// How many there are.
         total: Count,
     },
     /// The matter has to be found first.
-    Matter(Link),
+    Matter {
+        /// Those that are open now, where they have a window.
+        open: Option<Vec<Link>>,
+        /// Where all of them are found.
+        board: Option<Link>,
+    },
     /// Not now, or not here: the sentence.
     Closed(String),
 }
@@ -340,9 +369,22 @@ impl FormPage {
 
     /// The organization is not chosen yet.
     pub fn organization_sample() -> Self {
-        let found = vec![Link::new("/hand-in/letter.received?org=9901", "清溪县")];
-        let stage = Stage::Organization { query: "清溪".into(), found, total: Count(1) };
+        let pick = |name: &str, code: &str, inside: Option<&str>| Pick {
+            name: name.into(),
+            href: format!("/hand-in/letter.received?org={code}"),
+            inside: inside.map(Into::into),
+        };
+        let inside = Some("/hand-in/letter.received?under=9901");
+        let found = vec![pick("清溪县", "9901", inside), pick("清溪镇", "990101", None)];
+        let stage = Stage::Organization { query: "清溪".into(), under: None, found, total: Count(2) };
         Self { stage, ..Self::sample() }
+    }
+
+    /// The matter is not chosen yet.
+    pub fn matter_sample() -> Self {
+        let open = Some(vec![Link::new("/hand-in/consultation.submitted?about=1", "村口停车场怎么建")]);
+        let board = Some(Link::new("/vacancies", "到“空缺职位”里找"));
+        Self { stage: Stage::Matter { open, board }, ..Self::sample() }
     }
 
     /// Nothing is taken here.

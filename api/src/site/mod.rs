@@ -234,6 +234,7 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("hand-in-form", html(&hand_in::FormPage::sample())),
         ("hand-in-encrypted", html(&hand_in::FormPage::encrypted_sample())),
         ("hand-in-organization", html(&hand_in::FormPage::organization_sample())),
+        ("hand-in-matter", html(&hand_in::FormPage::matter_sample())),
         ("hand-in-not-now", html(&hand_in::FormPage::closed_sample())),
         ("hand-in-promised", html(&hand_in::AnswerPage::sample())),
         ("hand-in-recorded", html(&hand_in::AnswerPage::recorded_sample())),

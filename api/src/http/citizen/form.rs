@@ -107,7 +107,8 @@ impl Ask {
             Ok(number) if number >= from => json!(number - from),
             _ => json!(text),
         };
-        let parts = || text.split([',', '，', '、', ' ', '\n']).filter(|part| !part.is_empty());
+        let split = |text| str::split(text, [',', '，', '、', ' ', '\n', '\r']).filter(|part| !part.is_empty());
+        let parts = || posted.iter().copied().flat_map(split);
         match self {
             Self::Thing => about.map(|about| json!(about)),
             Self::Today => Some(json!(today)),

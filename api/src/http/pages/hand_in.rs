@@ -9,12 +9,13 @@ use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY};
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::{IntoResponse as _, Response};
+use chrono::NaiveDate;
 use gongkai_domain::field::{Choice, Field, Place, Shape};
 use gongkai_domain::kind::{self, FollowUp, KINDS, Secrecy, family_label};
 use gongkai_domain::{Kind, Role, envelope};
 use gongkai_log::{Signer, StreamId};
 use gongkai_projections::read::disclosures::Line;
-use gongkai_projections::read::{Filter, HistoryEvent, history};
+use gongkai_projections::read::{Filter, HistoryEvent, OrganizationItem, history};
 use gongkai_projections::{Reader, Status};
 use gongkai_store::Accepted;
 use serde_json::{Map, Value, json};
@@ -32,13 +33,18 @@ use crate::keyfile;
 use crate::site::Page;
 use crate::site::format::Count;
 use crate::site::hand_in::{
-    Answer, AnswerPage, Chosen, Control, Encrypted, FieldRow, FormPage, Offer, OffersPage, Person, Promise, Stage,
+    Answer, AnswerPage, Chosen, Control, Encrypted, FieldRow, FormPage, Offer, OffersPage, Person, Pick,
+    Promise, Stage,
 };
 use crate::site::parts::{Family, Link};
 use crate::site::problem::ProblemPage;
 
 /// Most organizations that are offered at once.
 const ORGANIZATIONS_SHOWN: u32 = 30;
+/// Most open matters that are offered at once, the newest.
+const MATTERS_SHOWN: usize = 30;
+/// Most levels that are walked down alone: province, city, county and a few to spare.
+const LEVELS_MAX: usize = 6;
 /// Most persons of one organization that can be chosen.
 const PEOPLE_SHOWN: u32 = 100;
 /// Texts of more characters get several lines.
@@ -66,10 +72,12 @@ const WORDS: [(&str, &str, &str); 9] = [
 ];
 
 /// Remarks below labels: wire name without version and field, or a field of any kind; and the remark.
-const HINTS: [(&str, &str); 15] = [
+const HINTS: [(&str, &str); 18] = [
     ("nomination.objected/person", "公示里的哪一位；说整份公示的，不用选。"),
     ("letter.received/class", "检举控告会在您的设备上加密，其他来信由受理机构直接办理。"),
-    ("concerns", "勾选后，受理时会跳过他本人和他主管的机构。名单来自公开登记；没有列出的，写在内容里。"),
+    ("letter.received/concerns", "勾选的人看不到这封信；检举控告还会跳过他主管的机构。名单来自公开登记；没有列出的，写在内容里。"),
+    ("concerns", "勾选的人打不开；他主管的机构也会跳过。名单来自公开登记；没有列出的，写在内容里。"),
+    ("request", "可以不写。希望怎样解决。"),
     ("real_name", "不勾也照样受理。实名的要写姓名，便于告知结果。"),
     ("consent_to_publish", "公开前会遮蔽个人信息。不同意的不公开。"),
     ("text", "写清时间、地点、什么事。不要写身份证号。"),
@@ -79,6 +87,7 @@ const HINTS: [(&str, &str); 15] = [
     ("asker", "可以不写，不公开。"),
     ("line", "公开页面上每一行前面的行号；问整张表的不用填。"),
     ("unit", "机构代码，不知道的不用填。"),
+    ("place", "纸条上票码前面的序号。"),
     ("credential", "抽到的纸条上的票码。"),
     ("path", "纸条上的票码证明，一行一个。"),
     ("choices", "选项的行号，从 0 起，用逗号隔开。"),
@@ -170,23 +179,28 @@ pub fn links(app: &App, about: &str, status: Status) -> Vec<Link> {
 fn offer(kind: &'static Kind) -> Offer {
     let (label, gloss) = words(kind);
     let start = match kind.about() {
-        Some(family) => from_board(family),
+        Some(family) => from_board(family)
+            .unwrap_or_else(|| Link::new(format!("/hand-in/{}", slug(kind)), "看正在进行的")),
+        None if needs_code(kind) => by_code(),
         None => Link::new(format!("/hand-in/{}", slug(kind)), format!("去{label}")),
     };
-    let (encrypted, promise) = (encrypted(kind), promise(kind));
-    Offer { label: label.into(), gloss: gloss.into(), start, promise, is_encrypted: encrypted != Encrypted::Never }
+    Offer { label: label.into(), gloss: gloss.into(), start, promise: promise(kind), encrypted: encrypted(kind) }
 }
 
-/// Where a matter of a family is found.
-fn from_board(family: &str) -> Link {
-    let board = parts::family(family);
-    match board {
-        Family::Registry => {
-            let mut href = "/search".to_owned();
-            push(&mut href, "q", family_label(family));
-            Link::new(href, format!("搜“{}”", family_label(family)))
-        }
-        board => Link::new(board.href(), format!("到“{}”里找", board.label())),
+/// It continues what one handed in oneself, which only its code finds.
+fn needs_code(kind: &Kind) -> bool {
+    kind.sealed && !kind.opens
+}
+
+fn by_code() -> Link {
+    Link::new("/follow", "凭查询码打开那件事")
+}
+
+/// The board on which a family's matters are found; some families have none.
+fn from_board(family: &str) -> Option<Link> {
+    match parts::family(family) {
+        Family::Registry => None,
+        board => Some(Link::new(board.href(), format!("到“{}”里找", board.label()))),
     }
 }
 
@@ -218,6 +232,7 @@ fn promise(kind: &Kind) -> Promise {
         (true, Secrecy::Either, true) => {
             "检举控告在您的浏览器里加密，只有受理机关的收件人能看。其他来信封存起来，只有办理的人能看，看了都有签名记录。"
         }
+        (true, ..) if kind.named_readers.is_empty() => "封存起来，谁也翻看不到单张选票，只公布票数。票码不记名。",
         (true, ..) => "封存起来，只有办理的人能看，看了都有签名记录。",
     };
     let public = if kind.sealed {
@@ -243,12 +258,13 @@ struct Thing {
     org: String,
     link: Link,
     lines: Vec<Chosen>,
+    choices_max: Option<u64>,
 }
 
 async fn make(app: &App, uri: &Uri, slug: &str) -> Result<FormPage, Problem> {
     let kind = find(slug)?;
     let params = Params::of(uri)?;
-    params.only(&["org", "about", "q"])?;
+    params.only(&["org", "about", "q", "under"])?;
     let Frame { site, .. } = frame(app).await?;
     let mut reader = app.read().await?;
     let thing = match (kind.about(), params.text("about")) {
@@ -277,7 +293,7 @@ async fn make(app: &App, uri: &Uri, slug: &str) -> Result<FormPage, Problem> {
         family: kind.family().into(),
         opens: kind.opens,
         is_ballot: kind.name == "tally.cast.v1",
-        needs_code: kind.sealed && !kind.opens,
+        needs_code: needs_code(kind),
         encrypted: encrypted(kind),
         promise: promise(kind),
         org_name: path.last().map(|link| link.label.clone()).unwrap_or_default(),
@@ -301,7 +317,8 @@ async fn thing(reader: &mut Reader, family: &str, about: &str) -> Result<Thing, 
     let title = title.map_or_else(|| first.label.clone(), |title| title.plain().to_owned());
     // A sheet has too many lines to choose from; its lines are asked for by their numbers.
     let lines = if family == "disclosure" { Vec::new() } else { lines(reader, first).await? };
-    Ok(Thing { org: first.org.clone(), link: Link::new(parts::href(about), title), stream, lines })
+    let choices_max = first.body.get("choices_max").and_then(Value::as_u64);
+    Ok(Thing { org: first.org.clone(), link: Link::new(parts::href(about), title), stream, lines, choices_max })
 }
 
 /// The lines of a matter's list by their first two texts: 姓名 and 拟任职务, 职位 and 单位.
@@ -334,24 +351,72 @@ async fn stage(
         return Ok(Stage::Closed(reason));
     }
     if let (Some(family), None) = (kind.about(), thing) {
-        return Ok(Stage::Matter(from_board(family)));
+        return matters(app, kind, family, reader).await;
     }
     if org.is_some() {
         return Ok(Stage::Form);
     }
-    let query = params.text("q").unwrap_or_default().to_owned();
+    if needs_code(kind) {
+        return Ok(Stage::Matter { open: None, board: Some(by_code()) });
+    }
+    organizations(kind, params, app.today(), reader).await
+}
+
+/// Matters to choose from: those that are open now where they have a window, and the family's board.
+async fn matters(app: &App, kind: &Kind, family: &str, reader: &mut Reader) -> Result<Stage, Problem> {
+    let board = from_board(family);
+    let today = app.today();
+    let streams = app.ledger()?.with_world(|world| world.matters.open_on(family, today));
+    let has_window = !streams.is_empty() || board.is_none();
+    let mut open = Vec::new();
+    for stream in streams.iter().rev().take(MATTERS_SHOWN) {
+        let about = stream.to_string();
+        // Just recorded, and in no view yet.
+        if let Ok(thing) = thing(reader, family, &about).await {
+            open.push(Link::new(href(kind, &about), thing.link.label));
+        }
+    }
+    Ok(Stage::Matter { open: has_window.then_some(open), board })
+}
+
+/// Organizations to choose from: those with a part of a name, those below one, or from the top down to where it branches.
+async fn organizations(
+    kind: &Kind,
+    params: &Params,
+    today: NaiveDate,
+    reader: &mut Reader,
+) -> Result<Stage, Problem> {
     let filter = Filter { limit: ORGANIZATIONS_SHOWN, ..Filter::default() };
-    let page = match query.as_str() {
-        "" => reader.children(None, None, &filter).await?,
+    let query = params.text("q").unwrap_or_default().to_owned();
+    let under = params.text("under").filter(|_| query.is_empty());
+    let mut page = match query.as_str() {
+        "" => reader.children(under, Some(today), &filter).await?,
         part => reader.organizations_named(part, &filter).await?,
     };
-    let link = |code: &str, name: &str| {
-        let mut href = format!("/hand-in/{}", slug(kind));
-        push(&mut href, "org", code);
-        Link::new(href, name)
+    let (mut items, mut total) = (page.items, page.total);
+    // A county's own ledger begins with its province and city, each alone.
+    while query.is_empty() && under.is_none() && page.total == 1 && items.len() < LEVELS_MAX {
+        let Some(only) = items.last().map(|item| item.code.clone()) else { break };
+        page = reader.children(Some(&only), Some(today), &filter).await?;
+        total += page.total;
+        items.append(&mut page.items);
+    }
+    let under = match under {
+        Some(code) if reader.world().organization(code).is_some() => parts::path(reader, code).await?.pop(),
+        _ => None,
     };
-    let found = page.items.iter().map(|item| link(&item.code, &item.name)).collect();
-    Ok(Stage::Organization { query, found, total: Count(page.total) })
+    let under = under.map(|link| link.label);
+    let found = items.iter().map(|item| pick(kind, item)).collect();
+    Ok(Stage::Organization { query, under, found, total: Count(total) })
+}
+
+fn pick(kind: &Kind, item: &OrganizationItem) -> Pick {
+    let to = |name: &str| {
+        let mut href = format!("/hand-in/{}", slug(kind));
+        push(&mut href, name, &item.code);
+        href
+    };
+    Pick { name: item.name.clone(), href: to("org"), inside: (item.below > 0).then(|| to("under")) }
 }
 
 /// Why nothing of a kind is taken now, or not here.
@@ -404,11 +469,16 @@ async fn fields(
                 Control::Select(path.iter().rev().skip(1).map(above).collect())
             }
             Ask::People => Control::People(people(path, reader).await?),
+            Ask::Numbers if !lines.is_empty() => Control::Options(lines.to_vec()),
             Ask::Hashes => Control::Area,
             Ask::Number | Ask::Line => Control::Line { is_number: true },
             Ask::Write(_) | Ask::Word(_) | Ask::Numbers => Control::Line { is_number: false },
         };
-        rows.push(row(kind, field, ask, control));
+        let mut row = row(kind, field, ask, control);
+        if let (Control::Options(_), Some(most)) = (&row.control, thing.and_then(|thing| thing.choices_max)) {
+            row.hint = format!("最多选 {most} 项。");
+        }
+        rows.push(row);
     }
     rows.sort_by_key(|row: &FieldRow| rank(&row.control, row.is_required));
     Ok(rows)
@@ -417,8 +487,9 @@ async fn fields(
 /// First what it is about, then what is said, then who says it.
 fn rank(control: &Control, is_required: bool) -> u8 {
     match control {
-        Control::Hidden(_) | Control::Select(_) => 0,
+        Control::Hidden(_) | Control::Select(_) | Control::Options(_) => 0,
         Control::People(_) => 1,
+        Control::Line { is_number: true } if !is_required => 1,
         Control::Area | Control::Line { .. } if is_required => 2,
         Control::Area => 3,
         Control::Tick => 4,
@@ -447,7 +518,7 @@ fn row(kind: &Kind, field: &Field, ask: Ask, control: Control) -> FieldRow {
         name: field.name.into(),
         // A line is asked for by what it says: 人员行号 is 人员 where there is something to choose from.
         label: match &control {
-            Control::Select(_) => field.label.trim_end_matches("行号").into(),
+            Control::Select(_) | Control::Options(_) => field.label.trim_end_matches("行号").into(),
             _ => field.label.into(),
         },
         hint: hint(&full).or_else(|| hint(field.name)).map(optional).unwrap_or_default(),
