@@ -208,6 +208,17 @@ pub fn root(commitments: &[Digest]) -> Digest {
     tree::root(&leaves)
 }
 
+/// The hashes that lead from one commitment to the root; empty for a place beyond the last.
+pub fn path(commitments: &[Digest], place: usize) -> Vec<Digest> {
+    let leaves: Vec<Digest> = commitments.iter().map(tree::commitment_leaf).collect();
+    tree::path(&leaves, place)
+}
+
+/// Whether a commitment is at this place among `count` under this root.
+pub fn verify_path(root: &Digest, place: u64, count: u64, commitment: &Digest, path: &[Digest]) -> bool {
+    tree::root_from_path(place, count, &tree::commitment_leaf(commitment), path) == Some(*root)
+}
+
 /// A list as it is published.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct List {

@@ -2,10 +2,11 @@
 //!
 //! Who may cast is shown by a credential, not by a name. The organizer makes as many random codes as people are
 //! eligible, prints each on a slip, and people draw the slips unseen, as they would draw lots: nobody knows who has
-//! which. What opens the tally commits to the codes' hashes by the root of a tree; a ballot shows, sealed, its code and the
-//! path to that root ([`credential_hash`], [`credentials_root`]). The ballot's stream is named by the code
-//! ([`ballot_stream`]), so a second ballot with the same code is the same stream and is refused by continuity; no
-//! list of who has voted exists anywhere, and the public log never holds a code.
+//! which. A code of 80 bits gives the credential ([`slip_credential`]). What opens the tally commits to the credentials'
+//! hashes by the root of a tree and publishes the hashes as an attachment ([`hashes_text`]); a ballot shows, sealed, its
+//! credential and the path to that root ([`credential_hash`], [`credentials_root`]). The ballot's stream is named by
+//! the credential ([`ballot_stream`]), so a second ballot with the same one is the same stream and is refused by
+//! continuity; no list of who has voted exists anywhere, and the public log never holds a code.
 //!
 //! What this does not do: whoever made the codes could cast with those that nobody uses, so the teller (监票人)
 //! co-signs opening and counts, the number of codes is public, and whoever finds a code used up has proof of it.
@@ -13,18 +14,19 @@
 //! ballot is in, never what it says; nobody reads single ballots here.
 //!
 //! The counts name a root over the accepted ballots' statement hashes ([`ballots_root`]): with the path that goes
-//! with a receipt, each voter proves that their ballot was counted among so many.
+//! with a receipt ([`ballot_path`]), each voter proves that their ballot was counted among so many. They are made from
+//! the ballots by [`count`], and the audit of what is sealed makes them again.
 
 use chrono::NaiveDate;
 use gongkai_log::{Digest, StreamId, Tier, sealed};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{PUBLISHER, Payload, intake, payload, sample_stream};
 use crate::{
     event::{Context, Proposal, Recorded},
-    field::{Column, Field, FieldType, ListRule, ListShape, Place, Shape, TallyId, choices},
+    field::{Attachment, Column, Field, FieldType, ListRule, ListShape, Place, Shape, TallyId, choices},
     matters::{Tally, Window},
     refusal::Refusal,
     world::{Role, World},
@@ -36,6 +38,7 @@ pub const CREDENTIALS_MAX: usize = sealed::PERIOD_LEAVES;
 /// Fewest accepted ballots whose counts are published (confidentiality.md §4).
 pub const BALLOTS_COUNTED_MIN: u64 = 5;
 
+const SLIP_CONTEXT: &str = "gongkai 2026 tally slip v1";
 const CREDENTIAL_CONTEXT: &str = "gongkai 2026 tally credential v1";
 const STREAM_CONTEXT: &str = "gongkai 2026 tally ballot stream v1";
 
@@ -72,7 +75,7 @@ impl FieldType for Vec<Step> {
 }
 
 /// Votes for one option.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
     /// Line of the option, from 0.
     pub option: u64,
@@ -97,6 +100,7 @@ payload! {
         eligible: u64 = "发出票码数",
         credentials: Digest = "票码哈希树根",
         choices_max: u64 = "最多选项数",
+        slips: Option<Vec<Attachment>> = "票码哈希清单",
     }
     slots {
         title: Public Text(300) required = "标题",
@@ -172,6 +176,25 @@ fn derived(context: &str, tally: &StreamId, credential: &Digest) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
+/// The credential that a slip's code stands for: 16 letters and digits in groups of four.
+pub fn slip_credential(tally: &StreamId, code: &str) -> Digest {
+    let mut hasher = blake3::Hasher::new_derive_key(SLIP_CONTEXT);
+    hasher.update(tally.id.as_bytes()).update(code.as_bytes());
+    Digest::from_bytes(*hasher.finalize().as_bytes())
+}
+
+/// The hashes of all credentials as they are attached to what opens the tally: one a line, in the order of their places.
+pub fn hashes_text(hashes: &[Digest]) -> String {
+    let lines: Vec<String> = hashes.iter().map(ToString::to_string).chain([String::new()]).collect();
+    lines.join("\n")
+}
+
+/// Reads what [`hashes_text`] wrote; `None` for anything else.
+pub fn read_hashes(text: &str) -> Option<Vec<Digest>> {
+    let hashes: Vec<Digest> = text.lines().map(|line| Digest::parse(line).ok()).collect::<Option<_>>()?;
+    (hashes.len() <= CREDENTIALS_MAX && hashes_text(&hashes) == text).then_some(hashes)
+}
+
 /// Hash of a credential for one tally: a leaf under the root that opens the tally.
 pub fn credential_hash(tally: &StreamId, credential: &Digest) -> Digest {
     Digest::from_bytes(derived(CREDENTIAL_CONTEXT, tally, credential))
@@ -205,9 +228,42 @@ pub fn credential_path(hashes: &[Digest], place: usize) -> Option<Vec<Digest>> {
 
 /// Root over the accepted ballots' statement hashes, sorted, so that their order tells nothing.
 pub fn ballots_root(hashes: &[Digest]) -> Digest {
+    gongkai_log::list::root(&sorted(hashes))
+}
+
+fn sorted(hashes: &[Digest]) -> Vec<Digest> {
     let mut hashes = hashes.to_vec();
     hashes.sort_unstable_by_key(|hash| *hash.as_bytes());
-    gongkai_log::list::root(&hashes)
+    hashes
+}
+
+/// Place of a ballot among the accepted ones and its path to [`ballots_root`]; `None` when it is not among them.
+pub fn ballot_path(hashes: &[Digest], ballot: &Digest) -> Option<(u64, Vec<Digest>)> {
+    let hashes = sorted(hashes);
+    let place = hashes.iter().position(|hash| hash == ballot)?;
+    Some((place as u64, gongkai_log::list::path(&hashes, place)))
+}
+
+/// What the accepted ballots add up to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// How many ballots.
+    pub accepted: u64,
+    /// Root over their hashes.
+    pub ballots: Digest,
+    /// Votes of each option; of so few ballots that they would show who chose what, nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Vec<Count>>,
+}
+
+/// Counts ballots: of each its statement's hash and the options that it chose.
+pub fn count(ballots: &[(Digest, Vec<u64>)], options_count: u64) -> Counted {
+    let hashes: Vec<Digest> = ballots.iter().map(|(hash, _)| *hash).collect();
+    let votes = |option| ballots.iter().filter(|(_, choices)| choices.contains(&option)).count() as u64;
+    let accepted = ballots.len() as u64;
+    let counts = (0..options_count).map(|option| Count { option, votes: votes(option) }).collect();
+    let counts = (accepted >= BALLOTS_COUNTED_MIN).then_some(counts);
+    Counted { accepted, ballots: ballots_root(&hashes), counts }
 }
 
 impl Payload for Opened {
@@ -344,6 +400,19 @@ impl Payload for Closed {
 }
 
 impl Published {
+    /// Whether it says what the ballots add up to, in whichever order the options are.
+    pub fn is(&self, counted: &Counted) -> bool {
+        let by_option = |counts: &Option<Vec<Count>>| {
+            let mut counts = counts.clone();
+            if let Some(counts) = &mut counts {
+                counts.sort_unstable_by_key(|count| count.option);
+            }
+            counts
+        };
+        (self.accepted, self.ballots) == (counted.accepted, counted.ballots)
+            && by_option(&self.counts) == by_option(&counted.counts)
+    }
+
     /// Each option once, no more votes than the ballots allow; nothing of ballots so few that they show who
     /// chose what.
     fn sound(&self, state: &State) -> Result<(), Refusal> {

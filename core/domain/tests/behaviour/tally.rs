@@ -1,6 +1,9 @@
 //! Tallies: eligibility without names, one ballot a credential, counts that hold every ballot.
 
-use gongkai_domain::kind::tally::{ballot_stream, ballots_root, credential_hash, credential_path, credentials_root};
+use gongkai_domain::kind::tally::{
+    Count, ballot_path, ballot_stream, ballots_root, count, credential_hash, credential_path, credentials_root,
+    hashes_text, read_hashes, slip_credential,
+};
 use gongkai_log::{Digest, StreamId};
 use serde_json::{Value, json};
 
@@ -109,6 +112,41 @@ fn counts_are_co_signed_complete_and_bound_to_every_accepted_ballot() {
     assert_eq!(refused(ledger.say(&published(6, [4, 3, 0]), &TELLER)), "field");
     ledger.say(&published(6, [3, 3, 0]), &TELLER).unwrap();
     assert_eq!(refused(ledger.say(&published(6, [3, 3, 0]), &TELLER)), "state");
+}
+
+#[test]
+fn every_voter_finds_their_ballot_under_the_published_root_and_a_ballot_that_was_left_out_is_not_there() {
+    let ballots: Vec<(Digest, Vec<u64>)> = (0..7_u8).map(|n| (Digest::of(&[n]), vec![u64::from(n % 3)])).collect();
+    let counted = count(&ballots, 3);
+    assert_eq!(
+        (counted.accepted, counted.counts.as_deref()),
+        (7, Some(&[Count { option: 0, votes: 3 }, Count { option: 1, votes: 2 }, Count { option: 2, votes: 2 }][..]))
+    );
+    let hashes: Vec<Digest> = ballots.iter().map(|(hash, _)| *hash).collect();
+    for hash in &hashes {
+        let (place, path) = ballot_path(&hashes, hash).unwrap();
+        assert!(gongkai_log::list::verify_path(&counted.ballots, place, counted.accepted, hash, &path));
+        assert!(!gongkai_log::list::verify_path(&counted.ballots, place, counted.accepted, &Digest::of(b"x"), &path));
+    }
+    assert_eq!(ballot_path(&hashes, &Digest::of(b"left out")), None);
+    let few = count(&ballots[..4], 3);
+    assert_eq!((few.accepted, few.counts), (4, None), "of so few it would show who chose what");
+    assert_eq!(count(&[], 3).ballots, ballots_root(&[]));
+}
+
+#[test]
+fn the_published_hashes_are_read_back_and_a_code_is_for_one_tally_only() {
+    let tally: StreamId = TALLY.parse().unwrap();
+    let hashes = hashes(&tally);
+    let text = hashes_text(&hashes);
+    assert_eq!(read_hashes(&text).unwrap(), hashes);
+    for wrong in [text.trim_end(), &text.replace('\n', "\r\n"), "abc\n"] {
+        assert_eq!(read_hashes(wrong), None, "{wrong}");
+    }
+    let other: StreamId = "tally/018f0000-0000-7000-8000-00000000cafe".parse().unwrap();
+    let code = "ABCD-EF01-2345-6789";
+    assert_eq!(slip_credential(&tally, code), slip_credential(&tally, code));
+    assert_ne!(slip_credential(&tally, code), slip_credential(&other, code));
 }
 
 #[test]
