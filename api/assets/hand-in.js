@@ -3,6 +3,7 @@
 // The form describes itself (`data-field`, `data-shape`, `data-place`, `data-tier`), made from the kind's own table; a kind
 // that is added later needs nothing here. What must be encrypted is encrypted before anything is sent, and controls of such
 // forms have no `name`, so that a browser could not send them even if this file failed halfway.
+import { normalCode } from "./ballot.js";
 import { Office, competent } from "./office.js";
 
 const form = document.querySelector("form[data-kind]");
@@ -62,21 +63,15 @@ function fault(control, value) {
   return undefined;
 }
 
-const CODE_CHARS = 16;
-
-/** The code of the matter that is continued, as the ledger reads it; nothing where none is asked for. */
-function codeOf(control) {
-  const code = control?.value.replaceAll(/[^0-9A-Za-z]/g, "");
-  if (control && code.length !== CODE_CHARS) return { reason: `应是 ${CODE_CHARS} 位字母和数字` };
-  return { code };
-}
-
-/** What the form says: fields with a value, and the code. Throws all that is wrong with it at once. */
+/** What the form says: fields with a value, and codes as they were given out. Throws all that is wrong with it at once. */
 function collect() {
   const wrong = [];
-  const ask = form.querySelector("[data-code]");
-  const { code, reason } = codeOf(ask);
-  if (reason) wrong.push({ control: ask, reason });
+  const codeOf = (control) => {
+    const code = control && normalCode(control.value);
+    if (control && !code) wrong.push({ control, reason: "应是 16 位字母和数字" });
+    return code;
+  };
+  const code = codeOf(form.querySelector("[data-code]"));
   const fields = controls().flatMap((control) => {
     const value = valueOf(control);
     const found = fault(control, value);
@@ -84,8 +79,18 @@ function collect() {
     const { field: name, place, tier } = control.dataset;
     return value === undefined ? [] : [{ name, place, tier, value }];
   });
+  const slip = codeOf(form.querySelector("[data-slip]"));
   if (wrong.length > 0) throw new Wrong(wrong);
-  return { fields, code };
+  return { fields, code, slip };
+}
+
+/** The fields that a slip's code stands for; the form has a place for each, empty. */
+async function ofSlip(office, slip) {
+  const shown = await office.ballot(form.dataset.about, slip);
+  return Object.entries(shown).map(([name, value]) => {
+    const { place, tier } = form.querySelector(`[data-field="${name}"]`).dataset;
+    return { name, place, tier, value };
+  });
 }
 
 class Wrong extends Error {
@@ -100,7 +105,7 @@ function mark({ control, reason }) {
   const field = control.closest(".field");
   const why = document.createElement("p");
   why.className = "why";
-  why.id = `e-${control.dataset.field ?? "_code"}`;
+  why.id = `e-${control.id || control.dataset.field}`;
   why.textContent = reason;
   field.append(why);
   field.classList.add("wrong");
@@ -200,15 +205,17 @@ async function submit(event) {
   form.querySelectorAll(".wrong").forEach(unmark);
   button.disabled = true;
   try {
-    const { fields, code } = collect();
+    const { fields, code, slip } = collect();
     const hidden = isHidden();
     const body = hidden ? competent(bodies, accused()) : undefined;
     if (hidden && !body) throw new Error("没有机构可以受理，没有提交。请用书面方式寄给上级机关");
     step("正在核对账本……");
+    const office = await Office.open();
+    if (slip) fields.push(...(await ofSlip(office, slip)));
     const { kind, family, org, about } = form.dataset;
     const credential = "ballot" in form.dataset ? fields.find(({ name }) => name === "credential")?.value : undefined;
     const command = { kind, family, opens: "opens" in form.dataset, org, about, code, credential, fields };
-    const answer = await (await Office.open()).handIn(command, body, hidden ? accused() : [], step);
+    const answer = await office.handIn(command, body, hidden ? accused() : [], step);
     if (answer.promise) {
       const names = JSON.parse(form.dataset.names);
       const to = body ? names[body.org] ?? body.org : "";

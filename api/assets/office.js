@@ -3,11 +3,12 @@
 // Nothing of what somebody writes is sent before `handIn`, and what accuses somebody is encrypted by then. The keys to which
 // it is encrypted are taken from entries that are proven to be in the log. That the log's own key is the right one a page
 // of this very site cannot prove; whoever wants that uses `gongkai hand-in --vkey`.
+import { ballotStream, fromSlip } from "./ballot.js";
 import { blake3, sha256 } from "./vendor/crypto.js";
 import { seal } from "./envelope.js";
 import { openNote, parseKey } from "./note.js";
-import { checkInclusion, encode, parseProof, utf8 } from "./proof.js";
-import { ballotStream, newKey, newStream, prepare } from "./statement.js";
+import { checkInclusion, decode, encode, parseProof, utf8 } from "./proof.js";
+import { newKey, newStream, prepare } from "./statement.js";
 import { solve } from "./work.js";
 
 /** A lawful no: its sentence, and the receipt that it was said, if the ledger gave one. */
@@ -88,6 +89,18 @@ export class Office {
     if (!agrees || statement.org !== org || statement.stream !== listed.receiver) {
       throw new Error(`收件人 ${listed.receiver} 与账本里登记的不同，没有提交。请把这件事告诉上级机关`);
     }
+  }
+
+  /** What a slip's code shows, by the hashes to which the tally's opening commits. The code is not sent. */
+  async ballot(tally, code) {
+    const history = await (await ask(`/api/v1/streams/${tally}`)).json();
+    const opened = await this.proven(history.history[0].index);
+    const file = opened.body.slips?.[0];
+    if (opened.stream !== tally || !file) throw new Error("这次投票没有公布票码哈希清单，不能用票码投票");
+    const hex = Array.from(decode(file.hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const published = new Uint8Array(await (await ask(`/log/attachment/${hex}`)).arrayBuffer());
+    if (encode(blake3(published)) !== file.hash) throw new Error("票码哈希清单与登记的不同，没有投票。请告诉监票人和上级机关");
+    return fromSlip(tally, code, new TextDecoder("utf-8", { fatal: true }).decode(published), opened.body.credentials);
   }
 
   /** What a continuing statement follows. Only the kind and the code are sent. */

@@ -7,7 +7,6 @@ import { concat, decode, encode, utf8 } from "./proof.js";
 
 const SLOTS = 16;
 const SLOT_CONTEXT = utf8("gongkai 2026 slot v1");
-const BALLOT_CONTEXT = utf8("gongkai 2026 tally ballot stream v1");
 const STATEMENT_BYTES_MAX = 65_535;
 
 export const random = (bytes) => crypto.getRandomValues(new Uint8Array(bytes));
@@ -55,7 +54,7 @@ function fill(values) {
 }
 
 /** A UUID's text with version and variant of a random one. */
-function uuid(bytes) {
+export function uuid(bytes) {
   bytes[6] = (bytes[6] & 0x0f) | 0x40;
   bytes[8] = (bytes[8] & 0x3f) | 0x80;
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -66,14 +65,6 @@ function uuid(bytes) {
 export const newStream = (family) => `${family}/${uuid(random(16))}`;
 
 export const newKey = () => uuid(random(16));
-
-/** The stream of the ballot with a credential: a second one with the same credential is refused. */
-export function ballotStream(tally, credential) {
-  const id = decode16(tally.split("/")[1]);
-  return `tally/${uuid(blake3(concat(id, decode(credential)), { context: BALLOT_CONTEXT }).slice(0, 16))}`;
-}
-
-const decode16 = (id) => Uint8Array.from(id.replaceAll("-", "").match(/../g), (pair) => Number.parseInt(pair, 16));
 
 /**
  * Gives a command its bytes. `fields` are `{ name, place, tier, value }`; `head` is `{ revision, hash }` of the statement

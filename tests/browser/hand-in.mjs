@@ -326,35 +326,54 @@ const utf8 = (text) => new TextEncoder().encode(text);
 const bytes = (...parts) => Uint8Array.from(parts.flatMap((part) => [...part]));
 const base64 = (part) => Buffer.from(part).toString("base64");
 
-/** The slip of the only voter of a tally, and the root to which it leads (core/domain/src/kind/tally.rs). */
-function slip(tally) {
-  const leaf = (commitment) => blake3(bytes([0], commitment));
-  const node = (left, right) => blake3(bytes([1], left, right));
-  const credential = blake3(utf8("the only slip"));
-  const id = Buffer.from(tally.split("/")[1].replaceAll("-", ""), "hex");
-  let hash = leaf(blake3(bytes(id, credential), { context: utf8("gongkai 2026 tally credential v1") }));
-  let empty = leaf(new Uint8Array(32));
+const idOf = (tally) => Buffer.from(tally.split("/")[1].replaceAll("-", ""), "hex");
+const derived = (context, tally, part) => blake3(bytes(idOf(tally), part), { context: utf8(`gongkai 2026 tally ${context} v1`) });
+const credentialOf = (tally, code) => derived("slip", tally, utf8(code));
+const hashOf = (tally, credential) => derived("credential", tally, credential);
+const leafOf = (commitment) => blake3(bytes([0], commitment));
+const nodeOf = (left, right) => blake3(bytes([1], left, right));
+
+/** The whole tree over 65,536 credentials, most of them empty: its root, and the path of the first. */
+function tree(hashes) {
   const path = [];
-  for (let level = 0; level < 16; level += 1) {
-    path.push(base64(empty));
-    [hash, empty] = [node(hash, empty), node(empty, empty)];
+  let level = Array.from({ length: 65_536 }, (_, place) => leafOf(hashes[place] ?? new Uint8Array(32)));
+  while (level.length > 1) {
+    path.push(base64(level[1]));
+    level = Array.from({ length: level.length / 2 }, (_, at) => nodeOf(level[2 * at], level[2 * at + 1]));
   }
-  return { credential: base64(credential), path, root: base64(hash) };
+  return { root: base64(level[0]), path };
 }
 
-const TALLY = "tally/019a0000-0000-7000-8000-00000000c0de";
+// The codes of one tally are on slips, and their hashes are published; of the other the voters get credential and path.
+const BY_SLIP = { stream: "tally/019a0000-0000-7000-8000-00000000c0de", title: "民主评议(虚构)" };
+const BY_PATH = { stream: "tally/019a0000-0000-7000-8000-00000000f00d", title: "推荐投票(虚构)" };
+const SLIPS = ["7K2M-9QXA-40TB-RZ8C", "3V5N-C0W1-HJ6P-M2EY", "ZT4R-81DG-QF7S-K9XB"];
+const CREDENTIAL = blake3(utf8("the only credential"));
 
-/** A consultation and a tally that are open today. */
-function openMatters() {
+/** Keeps a file that a statement is going to name. */
+async function attach(text) {
+  const headers = { "Content-Type": "application/octet-stream" };
+  const kept = await fetch(`${served.internal}/api/v1/attachments`, { method: "PUT", body: text, headers });
+  assert.equal(kept.status, 200);
+  return { ...(await kept.json()), media_type: "text/plain" };
+}
+
+/** A consultation and two tallies that are open today. */
+async function openMatters() {
   const window = { opens_on: today(), closes_on: today() };
   const lines = ["满意", "基本满意", "不满意"].map((option) => ({ option }));
-  const { root: credentials } = slip(TALLY);
-  const tally = { ...window, purpose: "appraisal", eligible: 1, credentials, choices_max: 1, title: "民主评议(虚构)", lines };
+  const tally = ({ stream, title }, hashes, more) => {
+    const fields = { ...window, purpose: "appraisal", eligible: hashes.length, credentials: tree(hashes).root, choices_max: 1, title, lines };
+    return { kind: "tally.opened.v1", stream, org: VILLAGE, fields: { ...fields, ...more } };
+  };
+  const hashes = SLIPS.map((code) => hashOf(BY_SLIP.stream, credentialOf(BY_SLIP.stream, code)));
+  const published = await attach(hashes.map((hash) => `${base64(hash)}\n`).join(""));
   say(
     "wuliqiao-wenshu-1",
     [
       { kind: "consultation.opened.v1", org: VILLAGE, fields: { ...window, title: "停车场怎么建(虚构)", text: "请大家说说(虚构)" } },
-      { kind: "tally.opened.v1", stream: TALLY, org: VILLAGE, fields: tally },
+      tally(BY_SLIP, hashes, { slips: [published] }),
+      tally(BY_PATH, [hashOf(BY_PATH.stream, CREDENTIAL)]),
     ],
     `supervisor=${key("wuliqiao-jiandu-1")}`,
   );
@@ -385,22 +404,35 @@ describe("a citizen who takes part", () => {
     await page.close();
   });
 
-  test("casts the ballot of a slip by ticking what is meant, and the same slip does not vote twice", async () => {
-    const { credential, path } = slip(TALLY);
-    const { page } = await open("/hand-in");
-    const fill = async () => {
-      await choose(page, "投票", "民主评议(虚构)");
+  test("casts a ballot by a tick and the code on a slip, of which nothing is sent, and no slip votes twice", async () => {
+    const { page, sent } = await open("/hand-in");
+    const cast = async (slip) => {
+      await choose(page, "投票", BY_SLIP.title);
       await page.getByLabel("基本满意").check();
-      await page.locator("#f-credential").fill(credential);
-      await page.locator("#f-place").fill("0");
-      await page.locator("#f-path").fill(path.join("\n"));
+      await page.locator("#f-_slip").fill(slip);
+      await page.locator("form.write button[type=submit]").click();
+      await page.locator("output.bad, main h1:text-matches('^(已收到|没有受理)$')").first().waitFor();
+      return page.locator("main").innerText();
     };
-    await fill();
+    assert.match(await cast("7K2M-9QXA"), /应是 16 位字母和数字/);
+    assert.match(await cast("WRNG-WRNG-WRNG-WRNG"), /不是这次投票发出的票码/);
+    for (const request of sent) for (const form of ["POST", "9QXA", "WRNG"]) assert.ok(!request.includes(form), request);
+    const [, code] = SLIPS;
+    assert.match(await cast(` ${code.toLowerCase().replaceAll("-", "").replace("0", "o").replace("1", "l")} `), /查询码/);
+    for (const request of sent) assert.ok(!request.includes(code.slice(0, 9)), request);
+    assert.doesNotMatch(await cast(code), /查询码/);
+    await page.close();
+  });
+
+  test("casts a ballot by credential and path where no hashes were published", async () => {
+    const { page, complaints } = await open("/hand-in");
+    await choose(page, "投票", BY_PATH.title);
+    await page.getByLabel("基本满意").check();
+    await page.locator("#f-credential").fill(base64(CREDENTIAL));
+    await page.locator("#f-place").fill("0");
+    await page.locator("#f-path").fill(tree([hashOf(BY_PATH.stream, CREDENTIAL)]).path.join("\n"));
     await send(page);
-    assert.match(await page.locator(".codeword").innerText(), /^[0-9A-Z]{4}-/);
-    await fill();
-    await page.locator("form.write button[type=submit]").click();
-    await page.locator("output.bad, main h1:text-is('没有受理')").first().waitFor();
+    assert.deepEqual(complaints, []);
     await page.close();
   });
 
@@ -439,6 +471,7 @@ describe("a citizen who takes part", () => {
     await page.locator("#f-_code").fill(code);
     await send(page);
     await follow();
+    assert.match(await page.locator("main").innerText(), /满意度\s+(非常)?满意/, "values are told by their labels");
     await page.locator("main a", { hasText: "申请复查复核" }).click();
     await page.locator("#f-_code").fill(code);
     await page.selectOption("#f-to", TOWN);
@@ -575,7 +608,7 @@ describe("an old phone", () => {
       let steps = 0;
       const from = performance.now();
       for (const seed of [1, 2, 3, 4, 5, 6]) {
-        const solved = await solve("gkw1.13.1.00.00", new Uint8Array([seed]), 13, () => (steps += 1));
+        const solved = await solve("gkw1.15.1.00.00", new Uint8Array([seed]), 15, () => (steps += 1));
         tries += Number(solved.split(":")[1]) + 1;
       }
       return { steps, us: ((performance.now() - from) * 1000) / tries };

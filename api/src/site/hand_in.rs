@@ -81,7 +81,13 @@ impl OffersPage {
             site: Site::sample(),
             is_open: true,
             offers: vec![
-                offer("写信", "意见建议、申诉求决、检举控告。", "/hand-in/letter.received", "去写信", Encrypted::Sometimes),
+                offer(
+                    "写信",
+                    "意见建议、申诉求决、检举控告。",
+                    "/hand-in/letter.received",
+                    "去写信",
+                    Encrypted::Sometimes,
+                ),
                 offer("提异议", "对拟任人选有不同意见。", "/nominations", "先找到那份任前公示", Encrypted::Always),
             ],
         }
@@ -263,6 +269,8 @@ pub struct FormPage {
     pub opens: bool,
     /// It is a ballot, whose stream is named by its credential.
     pub is_ballot: bool,
+    /// The code on a slip of paper is asked for, from which the script makes the rest.
+    pub asks_slip: bool,
     /// It continues a matter of one's own, with its code.
     pub needs_code: bool,
     /// When it is encrypted.
@@ -297,6 +305,11 @@ impl FormPage {
     /// Whether controls have names, so that the form can be posted.
     pub fn is_posted(&self) -> bool {
         self.encrypted != Encrypted::Always
+    }
+
+    /// Whether it can be sent without the script.
+    pub fn needs_script(&self) -> bool {
+        !self.is_posted() || self.asks_slip
     }
 
     /// Whether something of it may be encrypted.
@@ -336,6 +349,7 @@ impl FormPage {
             family: "letter".into(),
             opens: true,
             is_ballot: false,
+            asks_slip: false,
             needs_code: false,
             encrypted: Encrypted::Sometimes,
             promise: Promise::sample(),
@@ -365,6 +379,11 @@ impl FormPage {
     pub fn encrypted_sample() -> Self {
         let about = ("nomination/01960000-0000-7000-8000-000000000001".into(), Link::new("/nominations/1", "任前公示"));
         Self { encrypted: Encrypted::Always, about: Some(about), ..Self::sample() }
+    }
+
+    /// A ballot with a slip.
+    pub fn ballot_sample() -> Self {
+        Self { encrypted: Encrypted::Never, is_ballot: true, asks_slip: true, ..Self::encrypted_sample() }
     }
 
     /// The organization is not chosen yet.

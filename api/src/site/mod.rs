@@ -61,7 +61,7 @@ pub struct Asset {
 
 /// All of them. To add one: a line here and a link with [`asset`] in a template, or an import in another script, which
 /// names it without a version.
-pub static ASSETS: LazyLock<[Asset; 13]> = LazyLock::new(|| {
+pub static ASSETS: LazyLock<[Asset; 14]> = LazyLock::new(|| {
     const SCRIPT: &str = "text/javascript; charset=utf-8";
     const SHEET: &str = "text/css; charset=utf-8";
     [
@@ -73,6 +73,7 @@ pub static ASSETS: LazyLock<[Asset; 13]> = LazyLock::new(|| {
         ("hand-in.js", SCRIPT, include_str!("../../assets/hand-in.js")),
         ("office.js", SCRIPT, include_str!("../../assets/office.js")),
         ("note.js", SCRIPT, include_str!("../../assets/note.js")),
+        ("ballot.js", SCRIPT, include_str!("../../assets/ballot.js")),
         ("canonical.js", SCRIPT, include_str!("../../assets/canonical.js")),
         ("statement.js", SCRIPT, include_str!("../../assets/statement.js")),
         ("envelope.js", SCRIPT, include_str!("../../assets/envelope.js")),
@@ -234,6 +235,7 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("hand-in-form", html(&hand_in::FormPage::sample())),
         ("hand-in-encrypted", html(&hand_in::FormPage::encrypted_sample())),
         ("hand-in-organization", html(&hand_in::FormPage::organization_sample())),
+        ("hand-in-ballot", html(&hand_in::FormPage::ballot_sample())),
         ("hand-in-matter", html(&hand_in::FormPage::matter_sample())),
         ("hand-in-not-now", html(&hand_in::FormPage::closed_sample())),
         ("hand-in-promised", html(&hand_in::AnswerPage::sample())),

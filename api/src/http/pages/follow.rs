@@ -102,7 +102,7 @@ async fn words(value: &Value, reader: &mut Reader) -> Result<String, Problem> {
             let names = reader.org_names([text.as_str()].into_iter()).await?;
             names.get(text).unwrap_or(text).clone()
         }
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.parse().map_or_else(|_| text.clone(), |day| Day(day).to_string()),
         Value::Bool(yes) => (if *yes { "是" } else { "否" }).to_owned(),
         Value::Array(records) => records.iter().map(record).collect::<Vec<_>>().join("\n"),
         other => other.to_string(),

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::{IntoResponse as _, Response};
 use chrono::NaiveDate;
 use gongkai_domain::field::{Choice, Field, Place, Shape};
-use gongkai_domain::kind::{self, FollowUp, KINDS, Secrecy, family_label};
+use gongkai_domain::kind::{self, Described as _, FollowUp, KINDS, Secrecy, family_label, tally};
 use gongkai_domain::{Kind, Role, envelope};
 use gongkai_log::{Signer, StreamId};
 use gongkai_projections::read::disclosures::Line;
@@ -33,8 +33,7 @@ use crate::keyfile;
 use crate::site::Page;
 use crate::site::format::Count;
 use crate::site::hand_in::{
-    Answer, AnswerPage, Chosen, Control, Encrypted, FieldRow, FormPage, Offer, OffersPage, Person, Pick,
-    Promise, Stage,
+    Answer, AnswerPage, Chosen, Control, Encrypted, FieldRow, FormPage, Offer, OffersPage, Person, Pick, Promise, Stage,
 };
 use crate::site::parts::{Family, Link};
 use crate::site::problem::ProblemPage;
@@ -75,7 +74,10 @@ const WORDS: [(&str, &str, &str); 9] = [
 const HINTS: [(&str, &str); 18] = [
     ("nomination.objected/person", "公示里的哪一位；说整份公示的，不用选。"),
     ("letter.received/class", "检举控告会在您的设备上加密，其他来信由受理机构直接办理。"),
-    ("letter.received/concerns", "勾选的人看不到这封信；检举控告还会跳过他主管的机构。名单来自公开登记；没有列出的，写在内容里。"),
+    (
+        "letter.received/concerns",
+        "勾选的人看不到这封信；检举控告还会跳过他主管的机构。名单来自公开登记；没有列出的，写在内容里。",
+    ),
     ("concerns", "勾选的人打不开；他主管的机构也会跳过。名单来自公开登记；没有列出的，写在内容里。"),
     ("request", "可以不写。希望怎样解决。"),
     ("real_name", "不勾也照样受理。实名的要写姓名，便于告知结果。"),
@@ -179,8 +181,9 @@ pub fn links(app: &App, about: &str, status: Status) -> Vec<Link> {
 fn offer(kind: &'static Kind) -> Offer {
     let (label, gloss) = words(kind);
     let start = match kind.about() {
-        Some(family) => from_board(family)
-            .unwrap_or_else(|| Link::new(format!("/hand-in/{}", slug(kind)), "看正在进行的")),
+        Some(family) => {
+            from_board(family).unwrap_or_else(|| Link::new(format!("/hand-in/{}", slug(kind)), "看正在进行的"))
+        }
         None if needs_code(kind) => by_code(),
         None => Link::new(format!("/hand-in/{}", slug(kind)), format!("去{label}")),
     };
@@ -259,6 +262,8 @@ struct Thing {
     link: Link,
     lines: Vec<Chosen>,
     choices_max: Option<u64>,
+    /// Ballots of it are made from the codes on slips.
+    has_slips: bool,
 }
 
 async fn make(app: &App, uri: &Uri, slug: &str) -> Result<FormPage, Problem> {
@@ -292,7 +297,8 @@ async fn make(app: &App, uri: &Uri, slug: &str) -> Result<FormPage, Problem> {
         gloss: gloss.into(),
         family: kind.family().into(),
         opens: kind.opens,
-        is_ballot: kind.name == "tally.cast.v1",
+        is_ballot: kind.name == tally::Cast::KIND,
+        asks_slip: asks_slip(kind, thing.as_ref()),
         needs_code: needs_code(kind),
         encrypted: encrypted(kind),
         promise: promise(kind),
@@ -318,7 +324,9 @@ async fn thing(reader: &mut Reader, family: &str, about: &str) -> Result<Thing, 
     // A sheet has too many lines to choose from; its lines are asked for by their numbers.
     let lines = if family == "disclosure" { Vec::new() } else { lines(reader, first).await? };
     let choices_max = first.body.get("choices_max").and_then(Value::as_u64);
-    Ok(Thing { org: first.org.clone(), link: Link::new(parts::href(about), title), stream, lines, choices_max })
+    let has_slips = first.body.get("slips").and_then(Value::as_array).is_some_and(|files| !files.is_empty());
+    let link = Link::new(parts::href(about), title);
+    Ok(Thing { org: first.org.clone(), link, stream, lines, choices_max, has_slips })
 }
 
 /// The lines of a matter's list by their first two texts: 姓名 and 拟任职务, 职位 and 单位.
@@ -380,12 +388,7 @@ async fn matters(app: &App, kind: &Kind, family: &str, reader: &mut Reader) -> R
 }
 
 /// Organizations to choose from: those with a part of a name, those below one, or from the top down to where it branches.
-async fn organizations(
-    kind: &Kind,
-    params: &Params,
-    today: NaiveDate,
-    reader: &mut Reader,
-) -> Result<Stage, Problem> {
+async fn organizations(kind: &Kind, params: &Params, today: NaiveDate, reader: &mut Reader) -> Result<Stage, Problem> {
     let filter = Filter { limit: ORGANIZATIONS_SHOWN, ..Filter::default() };
     let query = params.text("q").unwrap_or_default().to_owned();
     let under = params.text("under").filter(|_| query.is_empty());
@@ -451,6 +454,7 @@ async fn fields(
     reader: &mut Reader,
 ) -> Result<Vec<FieldRow>, Problem> {
     let lines: &[Chosen] = thing.map_or(&[], |thing| &thing.lines);
+    let by_slip = asks_slip(kind, thing);
     let mut rows = Vec::with_capacity(kind.fields.len());
     for field in kind.fields {
         let ask = Ask::of(kind, field);
@@ -462,6 +466,7 @@ async fn fields(
             Ask::Write(chars_max) if chars_max > LINE_CHARS_MAX => Control::Area,
             Ask::Choose(choices) => Control::Select(choices.iter().map(|choice| chosen(kind, field, choice)).collect()),
             Ask::Tick => Control::Tick,
+            Ask::Word(_) | Ask::Number | Ask::Hashes if by_slip => Control::Hidden(String::new()),
             Ask::Number if field.name != "place" && !lines.is_empty() => Control::Select(lines.to_vec()),
             Ask::Above => {
                 let above =
@@ -482,6 +487,11 @@ async fn fields(
     }
     rows.sort_by_key(|row: &FieldRow| rank(&row.control, row.is_required));
     Ok(rows)
+}
+
+/// Whether the code on a slip stands for what else a ballot would have to show.
+fn asks_slip(kind: &Kind, thing: Option<&Thing>) -> bool {
+    kind.name == tally::Cast::KIND && thing.is_some_and(|thing| thing.has_slips)
 }
 
 /// First what it is about, then what is said, then who says it.
