@@ -222,6 +222,17 @@ pub struct Pick {
     pub inside: Option<String>,
 }
 
+/// What shows that somebody may vote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ballot {
+    /// It is no ballot.
+    No,
+    /// The credential and its path.
+    ByPath,
+    /// The code on a slip of paper, from which the script makes credential and path.
+    BySlip,
+}
+
 /// How far one is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
@@ -267,10 +278,8 @@ pub struct FormPage {
     pub family: String,
     /// Whether it opens one.
     pub opens: bool,
-    /// It is a ballot, whose stream is named by its credential.
-    pub is_ballot: bool,
-    /// The code on a slip of paper is asked for, from which the script makes the rest.
-    pub asks_slip: bool,
+    /// Whether it is a ballot.
+    pub ballot: Ballot,
     /// It continues a matter of one's own, with its code.
     pub needs_code: bool,
     /// When it is encrypted.
@@ -307,9 +316,19 @@ impl FormPage {
         self.encrypted != Encrypted::Always
     }
 
-    /// Whether it can be sent without the script.
+    /// Whether its stream is named by a credential.
+    pub fn is_ballot(&self) -> bool {
+        self.ballot != Ballot::No
+    }
+
+    /// Whether the code on a slip of paper is asked for.
+    pub fn asks_slip(&self) -> bool {
+        self.ballot == Ballot::BySlip
+    }
+
+    /// Whether it can be sent with the script only.
     pub fn needs_script(&self) -> bool {
-        !self.is_posted() || self.asks_slip
+        !self.is_posted() || self.asks_slip()
     }
 
     /// Whether something of it may be encrypted.
@@ -348,8 +367,7 @@ impl FormPage {
             gloss: "意见建议、申诉求决、检举控告。".into(),
             family: "letter".into(),
             opens: true,
-            is_ballot: false,
-            asks_slip: false,
+            ballot: Ballot::No,
             needs_code: false,
             encrypted: Encrypted::Sometimes,
             promise: Promise::sample(),
@@ -383,7 +401,7 @@ impl FormPage {
 
     /// A ballot with a slip.
     pub fn ballot_sample() -> Self {
-        Self { encrypted: Encrypted::Never, is_ballot: true, asks_slip: true, ..Self::encrypted_sample() }
+        Self { encrypted: Encrypted::Never, ballot: Ballot::BySlip, ..Self::encrypted_sample() }
     }
 
     /// The organization is not chosen yet.

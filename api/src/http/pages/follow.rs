@@ -99,7 +99,7 @@ async fn matter(followed: follow_up::Followed, kept: Option<&Value>, reader: &mu
 async fn words(value: &Value, reader: &mut Reader) -> Result<String, Problem> {
     Ok(match value {
         Value::String(text) if reader.world().organization(text).is_some() => {
-            let names = reader.org_names([text.as_str()].into_iter()).await?;
+            let names = reader.org_names([text.as_str()]).await?;
             names.get(text).unwrap_or(text).clone()
         }
         Value::String(text) => text.parse().map_or_else(|_| text.clone(), |day| Day(day).to_string()),

@@ -33,7 +33,8 @@ use crate::keyfile;
 use crate::site::Page;
 use crate::site::format::Count;
 use crate::site::hand_in::{
-    Answer, AnswerPage, Chosen, Control, Encrypted, FieldRow, FormPage, Offer, OffersPage, Person, Pick, Promise, Stage,
+    Answer, AnswerPage, Ballot, Chosen, Control, Encrypted, FieldRow, FormPage, Offer, OffersPage, Person, Pick,
+    Promise, Stage,
 };
 use crate::site::parts::{Family, Link};
 use crate::site::problem::ProblemPage;
@@ -297,8 +298,7 @@ async fn make(app: &App, uri: &Uri, slug: &str) -> Result<FormPage, Problem> {
         gloss: gloss.into(),
         family: kind.family().into(),
         opens: kind.opens,
-        is_ballot: kind.name == tally::Cast::KIND,
-        asks_slip: asks_slip(kind, thing.as_ref()),
+        ballot: ballot(kind, thing.as_ref()),
         needs_code: needs_code(kind),
         encrypted: encrypted(kind),
         promise: promise(kind),
@@ -454,7 +454,7 @@ async fn fields(
     reader: &mut Reader,
 ) -> Result<Vec<FieldRow>, Problem> {
     let lines: &[Chosen] = thing.map_or(&[], |thing| &thing.lines);
-    let by_slip = asks_slip(kind, thing);
+    let by_slip = ballot(kind, thing) == Ballot::BySlip;
     let mut rows = Vec::with_capacity(kind.fields.len());
     for field in kind.fields {
         let ask = Ask::of(kind, field);
@@ -489,9 +489,13 @@ async fn fields(
     Ok(rows)
 }
 
-/// Whether the code on a slip stands for what else a ballot would have to show.
-fn asks_slip(kind: &Kind, thing: Option<&Thing>) -> bool {
-    kind.name == tally::Cast::KIND && thing.is_some_and(|thing| thing.has_slips)
+/// What is shown with a ballot.
+fn ballot(kind: &Kind, thing: Option<&Thing>) -> Ballot {
+    match thing {
+        _ if kind.name != tally::Cast::KIND => Ballot::No,
+        Some(thing) if thing.has_slips => Ballot::BySlip,
+        _ => Ballot::ByPath,
+    }
 }
 
 /// First what it is about, then what is said, then who says it.
