@@ -584,14 +584,17 @@ describe("every page of handing in", () => {
       const found = violations.flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${what}: ${id}, ${help}: ${html.slice(0, 160)}`));
       assert.deepEqual(found, []);
     };
-    for (const [name, path] of pages) {
-      await page.goto(site + path);
-      await look(name);
-      const button = page.locator("form.write button[type=submit]:not([disabled])");
-      if (!(await button.count()) || name === "follow") continue;
-      await button.click();
-      await page.locator(".why").first().waitFor();
-      await look(`${name}, refused`);
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      for (const [name, path] of pages) {
+        await page.goto(site + path);
+        await look(`${name}, ${colorScheme}`);
+        const button = page.locator("form.write button[type=submit]:not([disabled])");
+        if (!(await button.count())) continue;
+        await button.click();
+        await page.locator(".why").first().waitFor();
+        await look(`${name}, ${colorScheme}, refused`);
+      }
     }
   });
 });
