@@ -377,18 +377,25 @@ async function openMatters() {
     ],
     `supervisor=${key("wuliqiao-jiandu-1")}`,
   );
+  await shown();
 }
 
 /** Goes on from the page of what can be handed in to the form of a matter that is open. */
 async function choose(page, label, title) {
   await page.goto(`${site}/hand-in`);
   await page.locator(".offer", { has: page.getByRole("heading", { name: label, exact: true }) }).locator("a.btn").click();
-  for (;;) {
-    const found = page.locator("main li", { hasText: title }).locator("a.btn");
-    if (await found.count()) return found.click();
-    // The follower is a moment behind the receipt.
-    await page.reload();
+  await page.locator("main li", { hasText: title }).locator("a.btn").click();
+}
+
+const LOOKS_MAX = 1000;
+
+/** Waits until the pages show all that was committed: the follower is a moment behind the receipt. */
+async function shown() {
+  for (let look = 0; look < LOOKS_MAX; look += 1) {
+    const { views, committed } = await (await fetch(`${site}/healthz`)).json();
+    if (views === committed) return;
   }
+  assert.fail("the views do not catch up");
 }
 
 describe("a citizen who takes part", () => {

@@ -6,11 +6,11 @@
 //! what was used is remembered until it expires.
 //!
 //! The reckoning: the page's script (`assets/work.js`) hashes synchronously in slices. In Chromium on one server core a try
-//! took 3 µs; with that core slowed down six times, which is about a phone of ten years, 23 µs (35 where others kept the core
-//! busy). Of 31 challenges of 17 bits half were solved within 1.9 seconds there (16 bits: 0.9), and on the core as it is
-//! within 0.3; a call of `WebCrypto` for each try would cost a promise and twice the time. The browser walk
-//! (`tests/browser/hand-in.mjs`) measures it again each time. Under load a bit is added each time that the solved
-//! challenges of the last minutes double.
+//! took 3 µs; with that core slowed down six times, which is about a phone of ten years, 25 µs. Of 31 challenges of 17 bits,
+//! each on a page just opened, half were solved there within 1.9 seconds and nine in ten within 5.7 (16 bits: 0.9 and 3.4),
+//! and half within 0.3 on the core as it is; a call of `WebCrypto` for each try would cost a promise and twice the time. The
+//! browser walk (`tests/browser/hand-in.mjs`) measures it again each time. Under load a bit is added each time that the
+//! solved challenges of the last minutes double.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
