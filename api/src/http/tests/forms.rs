@@ -13,7 +13,7 @@ use crate::http::query::escape;
 async fn post(office: &Office, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
     let mut form = String::new();
     for (name, value) in fields {
-        form.push_str(&format!("{}{name}=", if form.is_empty() { "" } else { "&" }));
+        form.extend(["&", name, "="]);
         escape(&mut form, value);
     }
     let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
@@ -80,7 +80,7 @@ async fn a_form_begins_with_whom_it_is_for_or_with_what_is_open() {
     let vacancy = office.town.stream_of(receipt.index).await;
     let listed = office.town.get("/hand-in/vacancy.recommended").await;
     let mut about = "/hand-in/vacancy.recommended?about=".to_owned();
-    escape(&mut about, &vacancy.to_string());
+    escape(&mut about, &vacancy);
     assert!(listed.text().contains(&about), "{}", listed.text());
     office.town.fixture.clock.advance(std::time::Duration::from_hours(40 * 24));
     assert!(!office.town.get("/hand-in/vacancy.recommended").await.text().contains(&about), "its window is over");
