@@ -40,6 +40,9 @@ pub struct Followed {
     pub received_at: DateTime<Utc>,
     /// Until when it must be recorded.
     pub deadline: DateTime<Utc>,
+    /// Code of the organization in whose hands it is, where the submitter may continue it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub org: Option<String>,
     /// The steps since, in order.
     pub steps: Vec<Step>,
     /// What is awaited, the most urgent first.
@@ -59,6 +62,7 @@ pub async fn follow(ledger: &Ledger, code: &str, today: NaiveDate) -> Result<Opt
         commitment: event.row.commitment,
         received_at: event.row.received_at,
         deadline: event.row.deadline,
+        org: None,
         steps: Vec::new(),
         dues: Vec::new(),
     };
@@ -69,6 +73,7 @@ pub async fn follow(ledger: &Ledger, code: &str, today: NaiveDate) -> Result<Opt
     let events = reader.stream(&statement.stream).await?;
     let state = state(&events);
     followed.state = follow_up::words(&state);
+    followed.org = follow_up::in_hands_of(&state).map(str::to_owned);
     followed.steps = events.iter().filter_map(step).collect();
     let dues = ledger.with_world(|world| clock::dues(&state, world));
     followed.dues = dues.iter().map(|due| DueRow::on(due, today)).collect();

@@ -7,106 +7,34 @@
 //
 // Run by tests/run, which installs the browser and the driver. GONGKAI_BINARY names the binary.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { chromium } from "playwright-core";
+import { START_MS_MAX, binary, complaintsOf, demo, launch, screenshots } from "./demo.mjs";
 
-const root = resolve(import.meta.dirname, "../..");
-const binary = process.env.GONGKAI_BINARY ?? join(root, "target/debug/gongkai");
-const screenshots = join(root, "target/screenshots");
-const PHONE = { width: 390, height: 844 };
 const NARROW = { width: 360, height: 740 };
-// Making the demo ledger in a debug build on a busy machine of two cores.
-const START_MS_MAX = 240_000;
 
 let folder;
-let server;
+let served;
 let site;
 let browser;
 let complaints;
 
 before(async () => {
-  assert.ok(existsSync(binary), `${binary} is missing: build it with cargo build -p gongkai-api`);
-  assert.ok(existsSync("/usr/bin/chromium"), "Chromium is missing: tests/run installs it");
-  mkdirSync(screenshots, { recursive: true });
-  folder = mkdtempSync(join(tmpdir(), "gongkai-walk-"));
-  [server, site] = await serve();
-  browser = await chromium.launchPersistentContext(join(folder, "profile"), options({}));
+  served = await demo("walk");
+  ({ folder, site } = served);
+  browser = await launch(folder, "profile");
 }, { timeout: START_MS_MAX });
 
 after(async () => {
   await browser?.close();
-  if (server && server.exitCode === null) {
-    const ended = new Promise((done) => server.once("exit", done));
-    server.kill("SIGTERM");
-    await ended;
-  }
-  rmSync(folder, { recursive: true, force: true });
+  await served?.end();
 });
-
-/** Starts the demo and waits until it says its address. */
-function serve() {
-  const child = spawn(binary, ["demo", "--dir", join(folder, "demo"), "--listen", "127.0.0.1:0"], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  return new Promise((done, failed) => {
-    let said = "";
-    const hear = (line) => {
-      said += `${line}\n`;
-      const address = /http:\/\/127\.0\.0\.1:[1-9]\d*/.exec(line);
-      if (address) done([child, address[0]]);
-    };
-    createInterface({ input: child.stdout }).on("line", hear);
-    createInterface({ input: child.stderr }).on("line", hear);
-    child.once("error", failed);
-    child.once("exit", (code) => failed(new Error(`gongkai demo ended with ${code}:\n${said}`)));
-  });
-}
-
-function options(more) {
-  return {
-    executablePath: "/usr/bin/chromium",
-    headless: true,
-    args: [
-      ...(process.getuid() === 0 ? ["--no-sandbox"] : []),
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--disable-dev-shm-usage",
-    ],
-    viewport: PHONE,
-    deviceScaleFactor: 2,
-    isMobile: true,
-    hasTouch: true,
-    locale: "zh-CN",
-    timezoneId: "Asia/Shanghai",
-    acceptDownloads: true,
-    ...more,
-  };
-}
 
 /** A page of which every complaint is kept. */
 async function open(path = "/") {
   const page = await browser.newPage();
-  complaints = [];
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) complaints.push(`${page.url()}: ${message.text()} ${message.location().url}`);
-  });
-  page.on("pageerror", (error) => complaints.push(`${page.url()}: ${error}`));
-  page.on("requestfailed", (request) => complaints.push(`${request.url()}: ${request.failure()?.errorText}`));
-  page.on("request", (request) => {
-    if (!request.url().startsWith(site)) complaints.push(`${page.url()} asked ${request.url()}`);
-  });
-  page.on("response", (response) => {
-    if (response.status() >= 400) complaints.push(`${response.url()}: ${response.status()}`);
-  });
+  complaints = complaintsOf(page, site);
   await go(page, path);
   return page;
 }
@@ -281,7 +209,7 @@ describe("a citizen with a phone", () => {
 
 describe("a citizen whose browser runs no scripts", () => {
   test("searches, reads and downloads all the same", async () => {
-    const context = await chromium.launchPersistentContext(join(folder, "plain"), options({ javaScriptEnabled: false }));
+    const context = await launch(folder, "plain", { javaScriptEnabled: false });
     try {
       const page = await context.newPage();
       assert.equal((await page.goto(`${site}/`)).status(), 200);

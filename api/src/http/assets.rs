@@ -1,4 +1,4 @@
-//! Style sheet and script, from the binary itself.
+//! Style sheets and scripts, from the binary itself.
 //!
 //! With its content's hash as `?v=` an asset is cached for ever; without, or with another version, the
 //! browser asks again and gets 304 while nothing changed. To add an asset: one line in [`ASSETS`], which is
@@ -23,7 +23,7 @@ struct Version {
 
 /// The routes below `/assets/`.
 pub fn routes() -> Router<App> {
-    Router::new().route("/assets/{name}", get(asset))
+    Router::new().route("/assets/{*name}", get(asset))
 }
 
 async fn asset(

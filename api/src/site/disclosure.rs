@@ -207,6 +207,8 @@ pub struct Question {
 pub struct DisclosurePage {
     /// Frame.
     pub site: Site,
+    /// What can be handed in about it now.
+    pub hand_in: Vec<Link>,
     /// Entry number of the disclosure.
     pub index: u64,
     /// Title.
@@ -291,6 +293,7 @@ impl DisclosurePage {
         published.late_days = Some(2);
         Self {
             site: Site::sample(),
+            hand_in: vec![Link::new("/hand-in/disclosure.questioned?about=disclosure%2F1", "对公开的账目提问")],
             index: 1310,
             name: Shown::of("2026年2月财务收支明细"),
             class: "财务".into(),

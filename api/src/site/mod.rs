@@ -13,7 +13,9 @@ pub mod board;
 pub mod compliance;
 pub mod disclosure;
 pub mod entry;
+pub mod follow;
 pub mod format;
+pub mod hand_in;
 pub mod home;
 pub mod notice;
 pub mod organization;
@@ -57,12 +59,26 @@ pub struct Asset {
     pub version: String,
 }
 
-/// All of them. To add one: a line here and a link with [`asset`] in a template.
-pub static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+/// All of them. To add one: a line here and a link with [`asset`] in a template, or an import in another script, which
+/// names it without a version.
+pub static ASSETS: LazyLock<[Asset; 14]> = LazyLock::new(|| {
+    const SCRIPT: &str = "text/javascript; charset=utf-8";
+    const SHEET: &str = "text/css; charset=utf-8";
     [
-        ("site.css", "text/css; charset=utf-8", CSS),
-        ("site.js", "text/javascript; charset=utf-8", JS),
+        ("site.css", SHEET, CSS),
+        ("hand-in.css", SHEET, include_str!("../../assets/hand-in.css")),
         ("icon.svg", "image/svg+xml", ICON),
+        ("site.js", SCRIPT, JS),
+        ("proof.js", SCRIPT, include_str!("../../assets/proof.js")),
+        ("hand-in.js", SCRIPT, include_str!("../../assets/hand-in.js")),
+        ("office.js", SCRIPT, include_str!("../../assets/office.js")),
+        ("note.js", SCRIPT, include_str!("../../assets/note.js")),
+        ("ballot.js", SCRIPT, include_str!("../../assets/ballot.js")),
+        ("canonical.js", SCRIPT, include_str!("../../assets/canonical.js")),
+        ("statement.js", SCRIPT, include_str!("../../assets/statement.js")),
+        ("envelope.js", SCRIPT, include_str!("../../assets/envelope.js")),
+        ("work.js", SCRIPT, include_str!("../../assets/work.js")),
+        ("vendor/crypto.js", SCRIPT, include_str!("../../assets/vendor/crypto.js")),
     ]
     .map(|(name, media_type, content)| {
         let version = gongkai_log::Digest::of(content.as_bytes()).to_hex()[..16].to_owned();
@@ -83,6 +99,8 @@ pub enum Section {
     Home,
     /// A family's board and its items.
     Family(Family),
+    /// Handing in, and following what was handed in.
+    HandIn,
     /// Organizations.
     Organizations,
     /// Compliance board.
@@ -121,8 +139,9 @@ pub struct NavItem {
 }
 
 /// The navigation, in order.
-pub const NAV: [NavItem; 10] = [
+pub const NAV: [NavItem; 11] = [
     NavItem { section: Section::Home, label: "首页", href: "/" },
+    NavItem { section: Section::HandIn, label: "办事", href: "/hand-in" },
     NavItem { section: Section::Family(Family::Pledge), label: "承诺事项", href: "/pledges" },
     NavItem { section: Section::Family(Family::Vacancy), label: "空缺职位", href: "/vacancies" },
     NavItem { section: Section::Family(Family::Nomination), label: "任前公示", href: "/nominations" },
@@ -211,6 +230,20 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("search-none", html(&search::SearchPage::none_sample())),
         ("entry", html(&entry::EntryPage::sample())),
         ("about", html(&about::AboutPage::sample())),
+        ("hand-in", html(&hand_in::OffersPage::sample())),
+        ("hand-in-closed", html(&hand_in::OffersPage::closed_sample())),
+        ("hand-in-form", html(&hand_in::FormPage::sample())),
+        ("hand-in-encrypted", html(&hand_in::FormPage::encrypted_sample())),
+        ("hand-in-organization", html(&hand_in::FormPage::organization_sample())),
+        ("hand-in-ballot", html(&hand_in::FormPage::ballot_sample())),
+        ("hand-in-matter", html(&hand_in::FormPage::matter_sample())),
+        ("hand-in-not-now", html(&hand_in::FormPage::closed_sample())),
+        ("hand-in-promised", html(&hand_in::AnswerPage::sample())),
+        ("hand-in-recorded", html(&hand_in::AnswerPage::recorded_sample())),
+        ("hand-in-refused", html(&hand_in::AnswerPage::refused_sample())),
+        ("follow", html(&follow::FollowPage::sample())),
+        ("follow-empty", html(&follow::FollowPage::empty_sample())),
+        ("follow-closed", html(&follow::FollowPage::closed_sample())),
         ("not-found", html(&problem::ProblemPage::not_found(Site::sample()))),
         ("problem", html(&problem::ProblemPage::sample())),
     ]

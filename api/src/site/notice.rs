@@ -13,6 +13,8 @@ use super::{Page, Section, Site};
 pub struct NoticePage {
     /// Frame.
     pub site: Site,
+    /// What can be handed in about it now.
+    pub hand_in: Vec<Link>,
     /// Entry number of the notice.
     pub index: u64,
     /// Title.
@@ -56,6 +58,7 @@ impl NoticePage {
     pub fn sample() -> Self {
         Self {
             site: Site::sample(),
+            hand_in: vec![Link::new("/hand-in/notice.objected?about=notice%2F1", "对公示提异议")],
             index: 1287,
             name: Shown::of("五里桥村拟发展预备党员公示"),
             kind: "发展党员".into(),

@@ -85,6 +85,8 @@ pub struct ComplianceRow {
 pub struct OrganizationPage {
     /// Frame.
     pub site: Site,
+    /// What can be handed in about it now.
+    pub hand_in: Vec<Link>,
     /// Name on the day of `as_of`.
     pub name: String,
     /// The day that the name and tree hold for.
@@ -160,6 +162,7 @@ impl OrganizationPage {
             .collect();
         Self {
             site: Site::sample(),
+            hand_in: vec![Link::new("/hand-in/letter.received?org=9901", "写信")],
             name: "五里桥村".into(),
             as_of: Day::of(2026, 3, 12),
             code: "990101003".into(),

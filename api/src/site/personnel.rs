@@ -45,6 +45,8 @@ pub struct VacantPost {
 pub struct VacancyPage {
     /// Frame.
     pub site: Site,
+    /// What can be handed in about it now.
+    pub hand_in: Vec<Link>,
     /// Entry number of the announcement.
     pub index: u64,
     /// Title.
@@ -110,6 +112,7 @@ impl VacancyPage {
         filled.outcome = Some(Link::new("/nominations/1", "2026 年第 2 号任前公示"));
         Self {
             site: Site::sample(),
+            hand_in: vec![Link::new("/hand-in/vacancy.recommended?about=vacancy%2F1", "推荐人选")],
             index: 1180,
             name: Shown::of("2026 年第 3 批空缺职位公开推荐"),
             batch: "2026 年第 3 批".into(),
@@ -164,6 +167,8 @@ pub struct Nominee {
 pub struct NominationPage {
     /// Frame.
     pub site: Site,
+    /// What can be handed in about it now.
+    pub hand_in: Vec<Link>,
     /// Entry number of the announcement.
     pub index: u64,
     /// Title.
@@ -221,6 +226,7 @@ impl NominationPage {
         young.exceptional = Some(Shown::of("主持的高标准农田项目连续两年全市第一，经县委常委会讨论决定破格提拔。"));
         Self {
             site: Site::sample(),
+            hand_in: vec![Link::new("/hand-in/nomination.objected?about=nomination%2F1", "对拟任人选提异议")],
             index: 1261,
             name: Shown::of("清溪县 2025 年第 7 号干部任前公示"),
             batch: "2025 年第 7 号".into(),

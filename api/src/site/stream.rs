@@ -13,6 +13,8 @@ use super::{Page, Section, Site};
 pub struct StreamPage {
     /// Frame.
     pub site: Site,
+    /// What can be handed in about it now.
+    pub hand_in: Vec<Link>,
     /// Entry number of the first statement.
     pub index: u64,
     /// Title: the newest title-like value, or the kind's label.
@@ -48,6 +50,7 @@ impl StreamPage {
     pub fn sample() -> Self {
         Self {
             site: Site::sample(),
+            hand_in: vec![Link::new("/hand-in/consultation.submitted?about=consultation%2F1", "提意见")],
             index: 12,
             name: Shown::of("2026 年工作日历"),
             family: Family::Registry,

@@ -82,6 +82,11 @@ pub fn words(state: &State) -> &'static str {
     }
 }
 
+/// The organization in whose hands a matter is that its submitter may continue.
+pub fn in_hands_of(state: &State) -> Option<&str> {
+    state.get::<letter::State>().map(|letter| letter.org.as_str())
+}
+
 fn of_letter(letter: &letter::State) -> &'static str {
     if letter.not_accepted {
         "不予受理，理由见办理经过"

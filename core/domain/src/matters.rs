@@ -141,4 +141,52 @@ impl Matters {
         /// A tally that was opened.
         tally, add_tally, change_tally: tallies Tally;
     }
+
+    /// Whether something about a public matter can be handed in on a day; about what has no window it always can.
+    ///
+    /// # Errors
+    /// [`Refusal::State`] naming the first or the last day.
+    pub fn admits(&self, about: &StreamId, day: NaiveDate) -> Result<(), Refusal> {
+        let (window, what) = match about.family.as_str() {
+            "vacancy" => (self.vacancy(about).map(|vacancy| &vacancy.window), "推荐"),
+            "consultation" => (self.consultation(about), "这次征集"),
+            "tally" => (self.tally(about).map(|tally| &tally.window), "这次投票"),
+            _ => (None, ""),
+        };
+        window.map_or(Ok(()), |window| window.admits(day, what))
+    }
+
+    /// The matters of a family whose window is open on a day, oldest first. Families without windows have none.
+    pub fn open_on(&self, family: &str, day: NaiveDate) -> Vec<StreamId> {
+        let ids: Vec<&Uuid> = match family {
+            "vacancy" => self.vacancies.keys().collect(),
+            "consultation" => self.consultations.keys().collect(),
+            "tally" => self.tallies.keys().collect(),
+            _ => Vec::new(),
+        };
+        let streams = ids.into_iter().map(|id| StreamId { family: family.to_owned(), id: *id });
+        let mut open: Vec<StreamId> = streams.filter(|stream| self.admits(stream, day).is_ok()).collect();
+        open.sort_unstable_by_key(|stream| stream.id);
+        open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_open_is_what_admits_something_on_that_day() {
+        let day = |day| NaiveDate::from_ymd_opt(2026, 3, day).unwrap();
+        let stream = |family: &str, n| StreamId { family: family.into(), id: Uuid::from_u128(n) };
+        let window = |from, to, ended| Window { org: "341599".into(), opens_on: day(from), closes_on: day(to), ended };
+        let mut matters = Matters::default();
+        for (n, from, to, ended) in [(3, 1, 9, false), (1, 1, 9, false), (2, 1, 9, true), (4, 10, 12, false)] {
+            matters.add_consultation(&stream("consultation", n), window(from, to, ended));
+        }
+        assert_eq!(matters.open_on("consultation", day(9)), [1, 3].map(|n| stream("consultation", n)));
+        assert_eq!(matters.open_on("consultation", day(10)), [stream("consultation", 4)]);
+        assert!(matters.open_on("consultation", day(13)).is_empty() && matters.open_on("tally", day(9)).is_empty());
+        assert!(matters.open_on("notice", day(9)).is_empty());
+    }
 }

@@ -78,6 +78,8 @@ const NAMES: &str = "SELECT name, from_on, entry_index FROM organization_names W
 const RELATIONS: &str = "SELECT code, other, how, effective_on, entry_index FROM organization_relations WHERE code = $1 OR other = $1 ORDER BY entry_index, code, other";
 const POSTS: &str = "SELECT p.stream, p.title, p.seats, p.entry_index, q.name AS holder FROM posts p LEFT JOIN persons q ON q.post = p.stream \
      WHERE p.org = $1 ORDER BY p.entry_index, q.entry_index";
+const OFFICIALS: &str = "SELECT p.stream, p.name, q.title FROM persons p LEFT JOIN posts q ON q.stream = p.post \
+     WHERE p.org = $1 AND p.name IS NOT NULL ORDER BY p.post IS NULL, q.entry_index, p.entry_index LIMIT $2";
 const ROLES: &str = "SELECT r.person, r.role, p.name, r.granted_index FROM roles r LEFT JOIN persons p ON p.stream = r.person \
      WHERE r.org = $1 AND r.withdrawn_index IS NULL AND r.granted_index IS NOT NULL ORDER BY r.granted_index";
 
@@ -96,6 +98,7 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("organizations.names", NAMES),
     ("organizations.relations", RELATIONS),
     ("organizations.posts", POSTS),
+    ("organizations.officials", OFFICIALS),
     ("organizations.roles", ROLES),
 ];
 
@@ -155,6 +158,17 @@ pub struct PostHeld {
     pub seats: u64,
     /// Names of those registered for it.
     pub holders: Vec<String>,
+}
+
+/// Somebody whom the registry names at an organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Official {
+    /// Opaque id.
+    pub person: String,
+    /// Name.
+    pub name: String,
+    /// Title of the post, if one is registered and open.
+    pub post: Option<String>,
 }
 
 /// A role held at the organization.
@@ -400,6 +414,15 @@ impl Reader {
             }
         }
         Ok(posts)
+    }
+
+    /// Whom the registry names at an organization itself, holders of posts first, at most `limit`.
+    pub async fn officials(&mut self, code: &str, limit: u32) -> Result<Vec<Official>, ReadError> {
+        let rows = self.rows(OFFICIALS, vec![text(code), int(limit)]).await?;
+        let official = |row: &SqliteRow| {
+            Ok(Official { person: row.text("stream")?, name: row.text("name")?, post: row.maybe("title")? })
+        };
+        rows.iter().map(official).collect()
     }
 
     async fn roles(&mut self, code: &str) -> Result<Vec<RoleHeld>, ReadError> {

@@ -49,8 +49,12 @@ fn the_public_side_needs_no_database_and_no_key() {
     let whole = Server::start(&ledger.dir());
     let dir = machine(&ledger);
     let public = Server::try_start_published(&dir).unwrap();
-    let found =
-        |server: &Server| server.eventually("/api/v1/search?q=路灯", |answer| answer.text().contains("路灯改造"));
+    let size = ledger.size();
+    let found = |server: &Server| {
+        server.eventually("/api/v1/search?q=路灯", |answer| {
+            answer.text().contains("路灯改造") && answer.json()["size"] == size
+        })
+    };
     let (here, there) = (found(&whole), found(&public));
     let (mut here, mut there) = (here.json(), there.json());
     // Only this differs from run to run.

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::post;
-use gongkai_domain::{Command, Refusal};
+use gongkai_domain::{Command, Prepared, Refusal};
 use gongkai_log::Signer;
 use serde_json::{Map, Value, json};
 
@@ -61,14 +61,14 @@ async fn prepare(
     })?;
     let mut command = Command::from_value(Value::Object(request))?;
     if citizen::by_intake(&signers, app.ledger()?) {
-        let own = citizen::own_command(&app, client, &headers, command, &signers).await?;
+        let own = citizen::own_command(&app, client, citizen::code(&headers), command, &signers).await?;
         command = own.ok_or_else(unsigned_for_another)?;
     }
-    prepared(&app, command, signers).await
+    Ok(as_json(&prepared(&app, command, signers).await?))
 }
 
 /// A command's bytes and openings.
-pub async fn prepared(app: &App, command: Command, signers: Vec<Signer>) -> Result<Json<Value>, Problem> {
+pub async fn prepared(app: &App, command: Command, signers: Vec<Signer>) -> Result<Prepared, Problem> {
     let mut entropy_failed = None;
     let mut entropy = |buffer: &mut [u8]| {
         if let Err(error) = getrandom::fill(buffer) {
@@ -79,5 +79,10 @@ pub async fn prepared(app: &App, command: Command, signers: Vec<Signer>) -> Resu
     if let Some(error) = entropy_failed {
         return Err(Problem::internal(&error));
     }
-    Ok(Json(json!({ "statement": prepared.text, "openings": prepared.openings, "lines": prepared.lines })))
+    Ok(prepared)
+}
+
+/// The same as the answer to whoever asked.
+pub fn as_json(prepared: &Prepared) -> Json<Value> {
+    Json(json!({ "statement": prepared.text, "openings": prepared.openings, "lines": prepared.lines }))
 }

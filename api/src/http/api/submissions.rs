@@ -122,7 +122,9 @@ async fn submit(
     // What nobody signed is judged here as it is on the public listener.
     let unsigned = Statement::parse(&submission.note).ok();
     if let Some(statement) = unsigned.filter(|statement| citizen::by_intake(&statement.signers, ledger)) {
-        let _ = citizen::own_word(&app, client, &headers, &statement).await?.ok_or_else(unsigned_for_another)?;
+        let _ = citizen::own_word(&app, client, citizen::code(&headers), &statement)
+            .await?
+            .ok_or_else(unsigned_for_another)?;
     }
     let before = *ledger.committed().borrow();
     let accepted = ledger.hand_in(Some(key), submission).await?;

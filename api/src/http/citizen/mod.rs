@@ -11,6 +11,7 @@
 //! a further kind in, let the intake key sign it (`authors`); nothing changes here.
 
 pub mod address;
+pub mod form;
 pub mod hand_in;
 pub mod openings;
 pub mod promises;
@@ -88,7 +89,13 @@ impl Default for Citizens {
 
 impl Citizens {
     /// Lets a submission in, by its work or in the slower lane.
-    fn admit(&self, client: Client, headers: &HeaderMap, body: &[u8], now: Duration) -> Result<(), Problem> {
+    pub(in crate::http) fn admit(
+        &self,
+        client: Client,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Duration,
+    ) -> Result<(), Problem> {
         self.submissions.take(client, now).map_err(too_many)?;
         match headers.get(WORK_HEADER) {
             Some(solved) => self.work.accept(solved.to_str().unwrap_or_default(), body, now),
@@ -101,7 +108,7 @@ impl Citizens {
     }
 
     /// Lets a question in that prepares a submission.
-    fn ask(&self, client: Client, now: Duration) -> Result<(), Problem> {
+    pub(in crate::http) fn ask(&self, client: Client, now: Duration) -> Result<(), Problem> {
         self.questions.take(client, now).map_err(too_many)
     }
 
@@ -149,6 +156,11 @@ fn unkept<T: Serialize>(answer: T) -> Response {
     ([(CACHE_CONTROL, "no-store")], Json(answer)).into_response()
 }
 
+/// The code of the matter that a request continues.
+pub fn code(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CODE_HEADER).map(|code| code.to_str().unwrap_or_default())
+}
+
 /// The one rule of both listeners for what comes without a signature and the ledger countersigns: of a kind that
 /// citizens hand in, in nobody's stead, and of a sealed matter what its status code continues. `None`: it is none.
 ///
@@ -157,12 +169,12 @@ fn unkept<T: Serialize>(answer: T) -> Response {
 pub async fn own_word(
     app: &App,
     client: Client,
-    headers: &HeaderMap,
+    code: Option<&str>,
     statement: &Statement,
 ) -> Result<Option<&'static Kind>, Problem> {
     let Some(kind) = for_citizens(statement, app.ledger()?) else { return Ok(None) };
     if kind.sealed && !kind.opens {
-        own(app, client, headers, Some(&statement.stream)).await?;
+        own(app, client, code, Some(&statement.stream)).await?;
     }
     Ok(Some(kind))
 }
@@ -175,7 +187,7 @@ pub async fn own_word(
 pub async fn own_command(
     app: &App,
     client: Client,
-    headers: &HeaderMap,
+    code: Option<&str>,
     mut command: Command,
     signers: &[Signer],
 ) -> Result<Option<Command>, Problem> {
@@ -188,7 +200,7 @@ pub async fn own_command(
         return Err(Refusal::Malformed { place: "kind".into(), reason }.into());
     }
     if kind.sealed && !kind.opens {
-        command.stream = Some(own(app, client, headers, command.stream.as_ref()).await?);
+        command.stream = Some(own(app, client, code, command.stream.as_ref()).await?);
     }
     Ok(Some(command))
 }
@@ -197,8 +209,8 @@ pub async fn own_command(
 ///
 /// # Errors
 /// There is none, or the code is another's.
-async fn own(app: &App, client: Client, headers: &HeaderMap, named: Option<&StreamId>) -> Result<StreamId, Problem> {
-    let begun = continued(app, client, headers).await?;
+async fn own(app: &App, client: Client, code: Option<&str>, named: Option<&StreamId>) -> Result<StreamId, Problem> {
+    let begun = continued(app, client, code).await?;
     begun.filter(|begun| named.is_none_or(|named| named == begun)).ok_or_else(|| {
         Problem::new("not_found", "没有这件事项，或查询码不对；继续办理自己提交的事项，请附上它的查询码")
     })
@@ -215,10 +227,10 @@ fn for_citizens(statement: &Statement, ledger: &Ledger) -> Option<&'static Kind>
     (by_intake(&statement.signers, ledger) && statement.proxy.is_none()).then_some(kind)
 }
 
-/// The matter that a request's code began. Codes that are unknown or malformed are all the same.
-async fn continued(app: &App, client: Client, headers: &HeaderMap) -> Result<Option<StreamId>, Problem> {
-    let Some(code) = headers.get(CODE_HEADER) else { return Ok(None) };
+/// The matter that a code began. Codes that are unknown or malformed are all the same.
+async fn continued(app: &App, client: Client, code: Option<&str>) -> Result<Option<StreamId>, Problem> {
+    let Some(code) = code else { return Ok(None) };
     app.citizens.try_code(client, app.clock.monotonic())?;
-    let Some(code) = code::normal(code.to_str().unwrap_or_default()) else { return Ok(None) };
+    let Some(code) = code::normal(code) else { return Ok(None) };
     follow_up::begun(app.ledger()?, &code).await.map_err(|fault| Problem::internal(&fault))
 }

@@ -8,7 +8,8 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::post;
-use gongkai_projections::follow_up;
+use gongkai_projections::follow_up::{self, Followed};
+use gongkai_store::Ledger;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -55,6 +56,7 @@ pub fn schemas() -> Map<String, Value> {
             ("commitment", reference("Hash")),
             ("received_at", reference("Time")),
             ("deadline", reference("Time")),
+            ("org?", reference("OrgCode")),
             ("steps", list()),
             ("dues", list()),
             ("kept", json!({ "oneOf": [reference("KeptPromise"), { "type": "null" }] })),
@@ -82,13 +84,29 @@ async fn status(
     let ledger = app.ledger()?;
     app.citizens.try_code(client, app.clock.monotonic())?;
     let Asked { code } = body::json(&headers, body)?;
-    let code = code::normal(&code).ok_or_else(unknown)?;
-    let followed = follow_up::follow(ledger, &code, app.today()).await.map_err(|fault| Problem::internal(&fault))?;
-    let followed = followed.ok_or_else(unknown)?;
-    let kept = promises::kept(&app, &followed.commitment).await?;
+    let (followed, kept) = followed(&app, ledger, &code).await?;
     let mut answer = json!(followed);
     answer["kept"] = json!(kept);
     Ok(unkept(answer))
+}
+
+/// The same for a page: what a code shows, for whoever may try codes.
+pub(in crate::http) async fn shown(
+    app: &App,
+    client: Client,
+    code: &str,
+) -> Result<(Followed, Option<Value>), Problem> {
+    let ledger = app.ledger()?;
+    app.citizens.try_code(client, app.clock.monotonic())?;
+    followed(app, ledger, code).await
+}
+
+async fn followed(app: &App, ledger: &Ledger, code: &str) -> Result<(Followed, Option<Value>), Problem> {
+    let code = code::normal(code).ok_or_else(unknown)?;
+    let followed = follow_up::follow(ledger, &code, app.today()).await.map_err(|fault| Problem::internal(&fault))?;
+    let followed = followed.ok_or_else(unknown)?;
+    let kept = promises::kept(app, &followed.commitment).await?;
+    Ok((followed, kept))
 }
 
 /// The one answer to every code that opens nothing.

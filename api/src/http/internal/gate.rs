@@ -119,7 +119,7 @@ fn changes(method: &Method) -> bool {
 }
 
 /// Whether a page of ours made the request, as the browser tells; programs tell nothing.
-fn is_from_us(headers: &HeaderMap, must_tell: bool) -> bool {
+pub(in crate::http) fn is_from_us(headers: &HeaderMap, must_tell: bool) -> bool {
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     if let Some(site) = text(&SEC_FETCH_SITE) {
         return site == "same-origin";

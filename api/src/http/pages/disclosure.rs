@@ -9,7 +9,7 @@ use gongkai_domain::kind::disclosure::{Content, FINANCE};
 use gongkai_projections::read::{self, Disclosure, Line};
 use serde_json::{Map, Value};
 
-use super::{Frame, answer, frame, nothing, parts, stream};
+use super::{Frame, answer, frame, hand_in, nothing, parts, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::disclosure::{
@@ -40,6 +40,7 @@ async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem> {
         path: parts::path(&mut reader, &matter.org).await?,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
+        hand_in: hand_in::links(app, &matter.stream, matter.status),
         index: matter.first_index,
         name: parts::shown_or_dash(found.title.clone()),
         class: matter.category_label.unwrap_or_default(),

@@ -9,6 +9,8 @@ mod board;
 mod compliance;
 mod disclosure;
 mod entry;
+mod follow;
+pub mod hand_in;
 mod home;
 mod nomination;
 mod notice;
@@ -22,7 +24,7 @@ mod vacancy;
 
 use askama::Template as _;
 use axum::Router;
-use axum::extract::{OriginalUri, Path, State};
+use axum::extract::{DefaultBodyLimit, OriginalUri, Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -30,6 +32,7 @@ use gongkai_log::StreamId;
 
 use super::App;
 use super::caching::{self, REVALIDATE};
+use super::citizen::BODY_BYTES_MAX;
 use super::problem::Problem;
 use super::published::Signed;
 use crate::site::format::Count;
@@ -39,6 +42,9 @@ use crate::site::{Halt, Page, Site};
 
 /// Media type of a page.
 const HTML: &str = "text/html; charset=utf-8";
+
+/// Largest form with a code.
+const CODE_FORM_BYTES_MAX: usize = 1 << 10;
 
 /// Matters on one page of a board.
 pub const PAGE_LIMIT: u64 = 30;
@@ -59,7 +65,10 @@ pub fn routes() -> Router<App> {
         .route("/search", get(search::show))
         .route("/entries/{index}/view", get(entry::show))
         .route("/streams/{family}/{id}", get(stream::show))
-        .route("/about", get(about::show));
+        .route("/about", get(about::show))
+        .route("/hand-in", get(hand_in::offers))
+        .route("/hand-in/{kind}", get(hand_in::show).post(hand_in::post).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))
+        .route("/follow", get(follow::show).post(follow::post).layer(DefaultBodyLimit::max(CODE_FORM_BYTES_MAX)));
     for family in Family::BOARDS {
         router = router.route(
             family.href(),

@@ -7,7 +7,7 @@ use gongkai_domain::kind::nomination::Sex;
 use gongkai_projections::read::{Nominee as ReadNominee, Shown as ReadShown};
 
 use super::home::month;
-use super::{Frame, answer, frame, nothing, parts, stream};
+use super::{Frame, answer, frame, hand_in, nothing, parts, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::format::Day;
@@ -35,6 +35,7 @@ async fn make(app: &App, id: &str) -> Result<NominationPage, Problem> {
         path: parts::path(&mut reader, &matter.org).await?,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
+        hand_in: hand_in::links(app, &matter.stream, matter.status),
         index: matter.first_index,
         name: parts::shown_or_dash(nomination.title),
         batch: nomination.batch.as_ref().and_then(ReadShown::given).unwrap_or_default().to_owned(),

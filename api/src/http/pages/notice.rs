@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::{Frame, answer, frame, nothing, parts, stream};
+use super::{Frame, answer, frame, hand_in, nothing, parts, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::notice::NoticePage;
@@ -28,6 +28,11 @@ async fn make(app: &App, id: &str) -> Result<NoticePage, Problem> {
         path: parts::path(&mut reader, &matter.org).await?,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
+        // A notice whose outcome is published is at an end.
+        hand_in: match notice.outcome {
+            Some(_) => Vec::new(),
+            None => hand_in::links(app, &matter.stream, matter.status),
+        },
         index: matter.first_index,
         name: parts::shown_or_dash(notice.title),
         kind: matter.category_label.unwrap_or_default(),

@@ -11,7 +11,7 @@ use gongkai_projections::{
 };
 
 use super::home::{counted, month};
-use super::{Frame, PAGE_LIMIT, answer, frame, nothing, parts};
+use super::{Frame, PAGE_LIMIT, answer, frame, hand_in, nothing, parts};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::query::{PAGE_MAX, Params, push};
@@ -53,6 +53,7 @@ async fn make(app: &App, code: &str) -> Result<OrganizationPage, Problem> {
     });
     Ok(OrganizationPage {
         site,
+        hand_in: hand_in::letter(app, code),
         name: found.name,
         as_of: Day(reader.today()),
         code: found.code,

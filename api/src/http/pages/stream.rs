@@ -4,9 +4,10 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use gongkai_domain::kind::family_label;
+use gongkai_projections::Status;
 use gongkai_projections::read::{HistoryEvent, ShownField, history};
 
-use super::{Frame, answer, frame, nothing, parts};
+use super::{Frame, answer, frame, hand_in, nothing, parts};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::parts::{Badge, Shown};
@@ -30,6 +31,7 @@ async fn make(app: &App, family: &str, id: &str) -> Result<StreamPage, Problem> 
         path: parts::path(&mut reader, &first.org).await?,
         check: parts::check(app, &reader, signed.as_ref(), last.index, last.withdrawn_count).await?,
         site,
+        hand_in: hand_in::links(app, &stream, matter.as_ref().map_or(Status::InForce, |matter| matter.status)),
         index: first.index,
         name: name.map_or_else(|| Shown::of(first.label.as_str()), parts::shown),
         family: parts::family(family),

@@ -6,7 +6,7 @@ use axum::response::Response;
 use gongkai_domain::kind::vacancy::POSTS;
 use gongkai_projections::read::VacantPost as ReadPost;
 
-use super::{Frame, answer, frame, nothing, parts, stream};
+use super::{Frame, answer, frame, hand_in, nothing, parts, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::format::Count;
@@ -34,6 +34,7 @@ async fn make(app: &App, id: &str) -> Result<VacancyPage, Problem> {
     Ok(VacancyPage {
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
+        hand_in: hand_in::links(app, &matter.stream, matter.status),
         path,
         index: matter.first_index,
         name: parts::shown_or_dash(vacancy.title),

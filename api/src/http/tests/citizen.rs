@@ -18,11 +18,11 @@ use crate::http::citizen::address::Peer;
 use crate::http::citizen::work;
 
 const SUBMIT: &str = "/api/v1/submissions";
-const CANARY: &str = "金丝雀二八一七(虚构)";
+pub(super) const CANARY: &str = "金丝雀二八一七(虚构)";
 
 /// A town with a vault, a reviewer who handles letters, and two receivers at the county.
-struct Office {
-    town: Town,
+pub(super) struct Office {
+    pub(super) town: Town,
     secrets: Vec<TierSecret>,
     people: Vec<StreamId>,
     receivers: Vec<StreamId>,
@@ -31,7 +31,7 @@ struct Office {
 }
 
 impl Office {
-    async fn open() -> Self {
+    pub(super) async fn open() -> Self {
         let mut fixture = Fixture::with_vault().await;
         fixture.publisher("文书", COUNTY).await;
         fixture.officer("审批", COUNTY, "approver").await;

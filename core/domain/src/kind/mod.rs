@@ -424,6 +424,18 @@ impl Kind {
         self.family() != "ledger" && self.authors.contains(&Role::Intake)
     }
 
+    /// Family of the public matter that something handed in is about: of one that continues a public stream its own,
+    /// otherwise of the first that it must name. A letter is about none.
+    pub fn about(&self) -> Option<&'static str> {
+        if !self.opens && !self.sealed {
+            return Some(self.family());
+        }
+        self.fields.iter().filter(|field| field.required).find_map(|field| match field.shape {
+            Shape::Link(family) => Some(family),
+            _ => None,
+        })
+    }
+
     /// Index of the entry that a body is about, other than its own stream.
     pub fn target(&self, body: &Map<String, Value>) -> Option<u64> {
         (self.target)(body)

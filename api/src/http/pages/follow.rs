@@ -1,0 +1,119 @@
+//! `/follow`: one's own matter by its code, without scripts and without signing in.
+//!
+//! The code stands in the body of the request only, and the answer is kept by nobody on the way.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use gongkai_domain::KINDS;
+use gongkai_projections::Reader;
+use gongkai_projections::follow_up;
+use serde_json::Value;
+
+use super::hand_in::{slug, unkept};
+use super::{Frame, answer, frame, parts};
+use crate::http::App;
+use crate::http::api::body::{self, Arrived};
+use crate::http::citizen::address::Client;
+use crate::http::citizen::form::Posted;
+use crate::http::citizen::status;
+use crate::http::internal::gate;
+use crate::http::problem::Problem;
+use crate::http::query::push;
+use crate::site::follow::{Due, FollowPage, Followed, Step};
+use crate::site::format::Day;
+use crate::site::parts::{Link, Row};
+
+/// Asks for the code.
+pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
+    let page = frame(&app).await.map(|Frame { site, .. }| FollowPage {
+        site,
+        is_open: app.ledger.is_some(),
+        found: None,
+        further: Vec::new(),
+    });
+    answer(&app, &headers, page).await
+}
+
+/// What the code shows.
+pub async fn post(State(app): State<App>, client: Client, headers: HeaderMap, body: Arrived) -> Response {
+    let page = found(&app, client, &headers, body).await;
+    unkept(&app, page).await
+}
+
+async fn found(app: &App, client: Client, headers: &HeaderMap, body: Arrived) -> Result<FollowPage, Problem> {
+    app.ledger()?;
+    if !gate::is_from_us(headers, false) {
+        return Err(Problem::new("cross_origin", "这个请求来自别的网站，没有执行"));
+    }
+    let posted = Posted::read(headers, body::bytes(headers, body)?).await?;
+    let (followed, kept) = status::shown(app, client, posted.text("code").unwrap_or_default()).await?;
+    let Frame { site, .. } = frame(app).await?;
+    // Before anybody said anything, and in time, there is nothing to rate and nobody above to ask.
+    let begun = !followed.steps.is_empty() || followed.dues.iter().any(|due| due.days_over > 0);
+    let further = further(followed.org.as_deref().filter(|_| begun));
+    let mut reader = app.read().await?;
+    let found = matter(followed, kept.as_ref(), &mut reader).await?;
+    Ok(FollowPage { site, is_open: true, found: Some(found), further })
+}
+
+/// How somebody may continue a matter of their own that is in these hands.
+fn further(org: Option<&str>) -> Vec<Link> {
+    let Some(org) = org else { return Vec::new() };
+    let kinds = KINDS.iter().filter(|kind| kind.is_for_citizens() && kind.sealed && !kind.opens);
+    let link = |kind: &gongkai_domain::Kind| {
+        let mut href = format!("/hand-in/{}", slug(kind));
+        push(&mut href, "org", org);
+        Link::new(href, kind.label)
+    };
+    kinds.map(link).collect()
+}
+
+async fn matter(followed: follow_up::Followed, kept: Option<&Value>, reader: &mut Reader) -> Result<Followed, Problem> {
+    let mut steps = Vec::with_capacity(followed.steps.len());
+    for step in followed.steps {
+        let mut rows = Vec::with_capacity(step.fields.len());
+        for told in step.fields {
+            rows.push(Row::new(told.label, words(&told.value, reader).await?));
+        }
+        steps.push(Step { label: step.label.into(), at: parts::moment(step.received_at), rows });
+    }
+    let due = |due: gongkai_projections::internal::read::DueRow| Due {
+        what: due.what,
+        on: Day(due.due_on),
+        days_over: due.days_over,
+        rule: due.rule.unwrap_or_default(),
+    };
+    Ok(Followed {
+        state: followed.state.into(),
+        received: parts::moment(followed.received_at),
+        deadline: parts::moment(followed.deadline),
+        kept: kept.and_then(|kept| kept["index"].as_u64()),
+        commitment: followed.commitment.to_hex(),
+        steps,
+        dues: followed.dues.into_iter().map(due).collect(),
+    })
+}
+
+/// A value as people read it: an organization by its name, records as sentences.
+async fn words(value: &Value, reader: &mut Reader) -> Result<String, Problem> {
+    Ok(match value {
+        Value::String(text) if reader.world().organization(text).is_some() => {
+            let names = reader.org_names([text.as_str()]).await?;
+            names.get(text).unwrap_or(text).clone()
+        }
+        Value::String(text) => text.parse().map_or_else(|_| text.clone(), |day| Day(day).to_string()),
+        Value::Bool(yes) => (if *yes { "是" } else { "否" }).to_owned(),
+        Value::Array(records) => records.iter().map(record).collect::<Vec<_>>().join("\n"),
+        other => other.to_string(),
+    })
+}
+
+/// The texts of a record, one after another.
+fn record(record: &Value) -> String {
+    match record {
+        Value::Object(members) => members.values().filter_map(Value::as_str).collect::<Vec<_>>().join("　"),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

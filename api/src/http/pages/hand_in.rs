@@ -1,0 +1,637 @@
+//! `/hand-in` and `/hand-in/{kind}`: what can be handed in, the form of any kind, and the form as a browser without
+//! scripts posts it.
+//!
+//! The form follows from the kind's own table (`citizen::form`); a posted one goes through the functions that judge the
+//! API's submissions (`citizen::hand_in`). What people call a kind and what it is for stands in [`WORDS`]; a kind without
+//! words there has its own label.
+
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY};
+use axum::http::{HeaderMap, HeaderValue, Uri};
+use axum::response::{IntoResponse as _, Response};
+use chrono::NaiveDate;
+use gongkai_domain::field::{Choice, Field, Place, Shape};
+use gongkai_domain::kind::{self, Described as _, FollowUp, KINDS, Secrecy, family_label, tally};
+use gongkai_domain::{Kind, Role, envelope};
+use gongkai_log::{Signer, StreamId};
+use gongkai_projections::read::disclosures::Line;
+use gongkai_projections::read::{Filter, HistoryEvent, OrganizationItem, history};
+use gongkai_projections::{Reader, Status};
+use gongkai_store::Accepted;
+use serde_json::{Map, Value, json};
+
+use super::{Frame, HTML, frame, nothing, parts};
+use crate::http::api::body::{self, Arrived};
+use crate::http::citizen::address::Client;
+use crate::http::citizen::form::{Ask, Posted};
+use crate::http::citizen::hand_in::{taken, written};
+use crate::http::internal::gate;
+use crate::http::problem::Problem;
+use crate::http::query::{Params, push};
+use crate::http::{App, pages};
+use crate::keyfile;
+use crate::site::Page;
+use crate::site::format::Count;
+use crate::site::hand_in::{
+    Answer, AnswerPage, Ballot, Chosen, Control, Encrypted, FieldRow, FormPage, Offer, OffersPage, Person, Pick,
+    Promise, Stage,
+};
+use crate::site::parts::{Family, Link};
+use crate::site::problem::ProblemPage;
+
+/// Most organizations that are offered at once.
+const ORGANIZATIONS_SHOWN: u32 = 30;
+/// Most open matters that are offered at once, the newest.
+const MATTERS_SHOWN: usize = 30;
+/// Most levels that are walked down alone: province, city, county and a few to spare.
+const LEVELS_MAX: usize = 6;
+/// Most persons of one organization that can be chosen.
+const PEOPLE_SHOWN: u32 = 100;
+/// Texts of more characters get several lines.
+const LINE_CHARS_MAX: usize = 200;
+
+/// Wire name without version, what people call it, for what it is.
+const WORDS: [(&str, &str, &str); 9] = [
+    ("letter.received", "写信", "给村、乡镇、县里写信：提意见建议，求解决难处，检举控告。"),
+    (
+        "nomination.objected",
+        "对拟任人选提异议",
+        "公示的人选有问题，或公示的材料与实际不符，可以反映。过了公示期也可以。",
+    ),
+    ("notice.objected", "对公示提异议", "对征地、救助、选民名单、发展党员等公示有不同意见，可以反映。"),
+    (
+        "disclosure.questioned",
+        "对公开的账目提问",
+        "村里公开的收支、合同、名单，看不明白或者觉得不对，可以问。到期必须公开答复。",
+    ),
+    ("vacancy.recommended", "推荐人选", "有空缺职位公开推荐时，可以推荐别人，也可以自荐。"),
+    ("consultation.submitted", "提意见", "公开征集意见时，可以写下您的意见。"),
+    ("tally.cast", "投票", "民主评议、推荐投票时，凭抽到的票码投票。"),
+    ("letter.rated", "评价答复", "来信答复以后，说说满意不满意。"),
+    ("letter.escalated", "申请复查复核", "对答复不满意，或到期没有答复，可以请上一级机构复查、复核。"),
+];
+
+/// Remarks below labels: wire name without version and field, or a field of any kind; and the remark.
+const HINTS: [(&str, &str); 18] = [
+    ("nomination.objected/person", "公示里的哪一位；说整份公示的，不用选。"),
+    ("letter.received/class", "检举控告会在您的设备上加密，其他来信由受理机构直接办理。"),
+    (
+        "letter.received/concerns",
+        "勾选的人看不到这封信；检举控告还会跳过他主管的机构。名单来自公开登记；没有列出的，写在内容里。",
+    ),
+    ("concerns", "勾选的人打不开；他主管的机构也会跳过。名单来自公开登记；没有列出的，写在内容里。"),
+    ("request", "可以不写。希望怎样解决。"),
+    ("real_name", "不勾也照样受理。实名的要写姓名，便于告知结果。"),
+    ("consent_to_publish", "公开前会遮蔽个人信息。不同意的不公开。"),
+    ("text", "写清时间、地点、什么事。不要写身份证号。"),
+    ("evidence", "有什么证据、在哪里可以看到。这里不能传文件，可以先写明，再按受理机关的要求送交。"),
+    ("name", "可以不写。"),
+    ("contact", "可以不写。写了才能通知到您。"),
+    ("asker", "可以不写，不公开。"),
+    ("line", "公开页面上每一行前面的行号；问整张表的不用填。"),
+    ("unit", "机构代码，不知道的不用填。"),
+    ("place", "纸条上票码前面的序号。"),
+    ("credential", "抽到的纸条上的票码。"),
+    ("path", "纸条上的票码证明，一行一个。"),
+    ("choices", "选项的行号，从 0 起，用逗号隔开。"),
+];
+
+/// Everything that can be handed in.
+pub async fn offers(State(app): State<App>, headers: HeaderMap) -> Response {
+    let page = frame(&app).await.map(|Frame { site, .. }| OffersPage {
+        site,
+        is_open: app.ledger.is_some(),
+        offers: for_citizens().map(offer).collect(),
+    });
+    pages::answer(&app, &headers, page).await
+}
+
+/// The form of one kind.
+pub async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap, Path(slug): super::Id) -> Response {
+    let page = make(&app, &uri, &slug).await;
+    pages::answer(&app, &headers, page).await
+}
+
+/// The form as a browser without scripts posts it.
+pub async fn post(
+    State(app): State<App>,
+    client: Client,
+    headers: HeaderMap,
+    Path(slug): super::Id,
+    body: Arrived,
+) -> Response {
+    let answer = accept(&app, client, &headers, &slug, body).await;
+    unkept(&app, answer).await
+}
+
+fn for_citizens() -> impl Iterator<Item = &'static Kind> {
+    let order = |kind: &&Kind| WORDS.iter().position(|(name, _, _)| *name == slug(kind)).unwrap_or(WORDS.len());
+    let mut kinds: Vec<&Kind> = KINDS.iter().filter(|kind| kind.is_for_citizens()).collect();
+    kinds.sort_by_key(order);
+    kinds.into_iter()
+}
+
+/// The wire name without its version, as it stands in addresses.
+pub fn slug(kind: &Kind) -> &'static str {
+    kind.name.rsplit_once(".v").map_or(kind.name, |(name, _)| name)
+}
+
+fn find(slug: &str) -> Result<&'static Kind, Problem> {
+    for_citizens().find(|kind| self::slug(kind) == slug).ok_or_else(|| Problem::not_found("没有这种事项"))
+}
+
+fn words(kind: &Kind) -> (&'static str, &'static str) {
+    let found = WORDS.iter().find(|(name, _, _)| *name == slug(kind));
+    found.map_or((kind.label, family_label(kind.family())), |(_, label, gloss)| (*label, *gloss))
+}
+
+/// Address of the form of a kind about a matter.
+pub fn href(kind: &Kind, about: &str) -> String {
+    let mut href = format!("/hand-in/{}", slug(kind));
+    push(&mut href, "about", about);
+    href
+}
+
+/// A letter to an organization, as a link for its page; nothing where nothing is taken.
+pub fn letter(app: &App, org: &str) -> Vec<Link> {
+    let Some(ledger) = &app.ledger else { return Vec::new() };
+    if ledger.with_world(|world| world.living(org).is_err()) {
+        return Vec::new();
+    }
+    let kinds = for_citizens().filter(|kind| kind.opens && kind.about().is_none());
+    let link = |kind: &Kind| {
+        let mut href = format!("/hand-in/{}", slug(kind));
+        push(&mut href, "org", org);
+        Link::new(href, words(kind).0)
+    };
+    kinds.map(link).collect()
+}
+
+/// What can be handed in about a matter today, as links for its page; nothing where nothing is taken.
+pub fn links(app: &App, about: &str, status: Status) -> Vec<Link> {
+    let Some(ledger) = app.ledger.as_ref().filter(|_| status != Status::Withdrawn) else { return Vec::new() };
+    let Ok(stream) = about.parse::<StreamId>() else { return Vec::new() };
+    let today = app.today();
+    if ledger.with_world(|world| world.matters.admits(&stream, today)).is_err() {
+        return Vec::new();
+    }
+    let kinds = for_citizens().filter(|kind| kind.about() == Some(stream.family.as_str()));
+    kinds.map(|kind| Link::new(href(kind, about), words(kind).0)).collect()
+}
+
+fn offer(kind: &'static Kind) -> Offer {
+    let (label, gloss) = words(kind);
+    let start = match kind.about() {
+        Some(family) => {
+            from_board(family).unwrap_or_else(|| Link::new(format!("/hand-in/{}", slug(kind)), "看正在进行的"))
+        }
+        None if needs_code(kind) => by_code(),
+        None => Link::new(format!("/hand-in/{}", slug(kind)), format!("去{label}")),
+    };
+    Offer { label: label.into(), gloss: gloss.into(), start, promise: promise(kind), encrypted: encrypted(kind) }
+}
+
+/// It continues what one handed in oneself, which only its code finds.
+fn needs_code(kind: &Kind) -> bool {
+    kind.sealed && !kind.opens
+}
+
+fn by_code() -> Link {
+    Link::new("/follow", "凭查询码打开那件事")
+}
+
+/// The board on which a family's matters are found; some families have none.
+fn from_board(family: &str) -> Option<Link> {
+    match parts::family(family) {
+        Family::Registry => None,
+        board => Some(Link::new(board.href(), format!("到“{}”里找", board.label()))),
+    }
+}
+
+/// When a kind is encrypted, by the rule that the ledger applies.
+fn encrypted(kind: &Kind) -> Encrypted {
+    let chosen = |field: &Field| match Ask::of(kind, field) {
+        Ask::Choose(choices) => choices.iter().any(|choice| must_encrypt(kind, field, choice)),
+        _ => false,
+    };
+    if envelope::is_demanded(kind, &Map::new()) {
+        Encrypted::Always
+    } else if kind.fields.iter().any(chosen) {
+        Encrypted::Sometimes
+    } else {
+        Encrypted::Never
+    }
+}
+
+fn must_encrypt(kind: &Kind, field: &Field, (wire, _): &Choice) -> bool {
+    envelope::is_demanded(kind, &Map::from_iter([(field.name.to_owned(), json!(wire))]))
+}
+
+fn promise(kind: &Kind) -> Promise {
+    let readers = match (kind.sealed, kind.secrecy, kind.opens) {
+        (false, ..) => "您的姓名和问题原文不公开，只有公开这份表的单位和监督人员能看。",
+        (true, Secrecy::Body, _) => {
+            "在您的浏览器里加密给受理机关，只有它登记在账本里的收件人能解开来看。服务器、管理员和所反映的人都看不到。"
+        }
+        (true, Secrecy::Either, true) => {
+            "检举控告在您的浏览器里加密，只有受理机关的收件人能看。其他来信封存起来，只有办理的人能看，看了都有签名记录。"
+        }
+        (true, ..) if kind.named_readers.is_empty() => "封存起来，谁也翻看不到单张选票，只公布票数。票码不记名。",
+        (true, ..) => "封存起来，只有办理的人能看，看了都有签名记录。",
+    };
+    let public = if kind.sealed {
+        "什么都不公开，连有没有这件事，外面也看不出来。账本里只记一个封存值，证明那一刻已经收到。"
+    } else {
+        "问的是哪一项、哪方面、哪一天，立即公开。问题由公开的单位遮蔽个人信息后公布。"
+    };
+    let next = match (kind.sealed, kind.opens, kind.follow_up) {
+        (false, ..) => "几秒钟就记入账本，答复期限从当天算起，谁都能查。",
+        (true, false, _) => "记在原来那件事后面，用原来的查询码查看。",
+        (true, true, FollowUp::Answers) => "马上得到收件承诺和查询码。凭查询码看办到哪一步、什么答复、还剩几天。",
+        (true, true, FollowUp::Content) => "马上得到收件承诺和查询码。凭查询码看是否已记入账本。",
+        (true, true, FollowUp::Receipt) => {
+            "马上得到收件承诺和查询码。它们只证明收到过，证明不了您写了什么，谁也没法逼您出示。"
+        }
+    };
+    Promise { readers: readers.into(), public: public.into(), next: next.into() }
+}
+
+/// The matter that something is about, as the page shows it.
+struct Thing {
+    stream: StreamId,
+    org: String,
+    link: Link,
+    lines: Vec<Chosen>,
+    choices_max: Option<u64>,
+    /// Ballots of it are made from the codes on slips.
+    has_slips: bool,
+}
+
+async fn make(app: &App, uri: &Uri, slug: &str) -> Result<FormPage, Problem> {
+    let kind = find(slug)?;
+    let params = Params::of(uri)?;
+    params.only(&["org", "about", "q", "under"])?;
+    let Frame { site, .. } = frame(app).await?;
+    let mut reader = app.read().await?;
+    let thing = match (kind.about(), params.text("about")) {
+        (Some(family), Some(about)) => Some(thing(&mut reader, family, about).await?),
+        _ => None,
+    };
+    let org = thing.as_ref().map(|thing| thing.org.clone()).or_else(|| params.text("org").map(str::to_owned));
+    let path = match &org {
+        Some(org) if reader.world().organization(org).is_some() => parts::path(&mut reader, org).await?,
+        Some(_) => return Err(Problem::not_found("没有这个机构")),
+        None => Vec::new(),
+    };
+    let stage = stage(app, kind, thing.as_ref(), org.as_deref(), &params, &mut reader).await?;
+    let fields = match &stage {
+        Stage::Form => fields(app, kind, thing.as_ref(), &path, &mut reader).await?,
+        _ => Vec::new(),
+    };
+    let (label, gloss) = words(kind);
+    let names: Map<String, Value> = path.iter().map(|link| (code(link).to_owned(), json!(link.label))).collect();
+    Ok(FormPage {
+        site,
+        kind: kind.name.into(),
+        slug: slug.into(),
+        label: label.into(),
+        gloss: gloss.into(),
+        family: kind.family().into(),
+        opens: kind.opens,
+        ballot: ballot(kind, thing.as_ref()),
+        needs_code: needs_code(kind),
+        encrypted: encrypted(kind),
+        promise: promise(kind),
+        org_name: path.last().map(|link| link.label.clone()).unwrap_or_default(),
+        org: org.unwrap_or_default(),
+        about: thing.map(|thing| (thing.stream.to_string(), thing.link)),
+        names: Value::Object(names).to_string(),
+        fields,
+        stage,
+    })
+}
+
+fn code(link: &Link) -> &str {
+    link.href.trim_start_matches("/organizations/")
+}
+
+async fn thing(reader: &mut Reader, family: &str, about: &str) -> Result<Thing, Problem> {
+    let stream: StreamId = about.parse().map_err(|_| nothing())?;
+    let events = reader.history(about).await?;
+    let Some(first) = events.first().filter(|_| stream.family == family) else { return Err(nothing()) };
+    let title = history::latest(&events, "title").map(parts::shown);
+    let title = title.map_or_else(|| first.label.clone(), |title| title.plain().to_owned());
+    // A sheet has too many lines to choose from; its lines are asked for by their numbers.
+    let lines = if family == "disclosure" { Vec::new() } else { lines(reader, first).await? };
+    let choices_max = first.body.get("choices_max").and_then(Value::as_u64);
+    let has_slips = first.body.get("slips").and_then(Value::as_array).is_some_and(|files| !files.is_empty());
+    let link = Link::new(parts::href(about), title);
+    Ok(Thing { org: first.org.clone(), link, stream, lines, choices_max, has_slips })
+}
+
+/// The lines of a matter's list by their first two texts: 姓名 and 拟任职务, 职位 and 单位.
+async fn lines(reader: &mut Reader, first: &HistoryEvent) -> Result<Vec<Chosen>, Problem> {
+    let Some(kind) = kind::find(&first.kind) else { return Ok(Vec::new()) };
+    let Some((shape, _)) = kind.list.shape(&first.body) else { return Ok(Vec::new()) };
+    let columns = shape.columns.iter().filter(|column| matches!(column.shape, Shape::Text(_)) && column.required);
+    let columns: Vec<&str> = columns.map(|column| column.name).collect();
+    let found = reader.lines_of_entry(first.index).await?;
+    let label = |row: &Map<String, Value>| {
+        let texts = columns.iter().filter_map(|name| row.get(*name)?.as_str());
+        texts.take(3).collect::<Vec<_>>().join("　")
+    };
+    let line = |line: Line| {
+        let label = line.row.as_ref().map(label)?;
+        Some(Chosen { value: line.line.to_string(), label, is_encrypted: false })
+    };
+    Ok(found.into_iter().filter_map(line).collect())
+}
+
+async fn stage(
+    app: &App,
+    kind: &Kind,
+    thing: Option<&Thing>,
+    org: Option<&str>,
+    params: &Params,
+    reader: &mut Reader,
+) -> Result<Stage, Problem> {
+    if let Some(reason) = closed(app, kind, thing, org) {
+        return Ok(Stage::Closed(reason));
+    }
+    if let (Some(family), None) = (kind.about(), thing) {
+        return matters(app, kind, family, reader).await;
+    }
+    if org.is_some() {
+        return Ok(Stage::Form);
+    }
+    if needs_code(kind) {
+        return Ok(Stage::Matter { open: None, board: Some(by_code()) });
+    }
+    organizations(kind, params, app.today(), reader).await
+}
+
+/// Matters to choose from: those that are open now where they have a window, and the family's board.
+async fn matters(app: &App, kind: &Kind, family: &str, reader: &mut Reader) -> Result<Stage, Problem> {
+    let board = from_board(family);
+    let today = app.today();
+    let streams = app.ledger()?.with_world(|world| world.matters.open_on(family, today));
+    let has_window = !streams.is_empty() || board.is_none();
+    let mut open = Vec::new();
+    for stream in streams.iter().rev().take(MATTERS_SHOWN) {
+        let about = stream.to_string();
+        // Just recorded, and in no view yet.
+        if let Ok(thing) = thing(reader, family, &about).await {
+            open.push(Link::new(href(kind, &about), thing.link.label));
+        }
+    }
+    Ok(Stage::Matter { open: has_window.then_some(open), board })
+}
+
+/// Organizations to choose from: those with a part of a name, those below one, or from the top down to where it branches.
+async fn organizations(kind: &Kind, params: &Params, today: NaiveDate, reader: &mut Reader) -> Result<Stage, Problem> {
+    let filter = Filter { limit: ORGANIZATIONS_SHOWN, ..Filter::default() };
+    let query = params.text("q").unwrap_or_default().to_owned();
+    let under = params.text("under").filter(|_| query.is_empty());
+    let mut page = match query.as_str() {
+        "" => reader.children(under, Some(today), &filter).await?,
+        part => reader.organizations_named(part, &filter).await?,
+    };
+    let (mut items, mut total) = (page.items, page.total);
+    // A county's own ledger begins with its province and city, each alone.
+    while query.is_empty() && under.is_none() && page.total == 1 && items.len() < LEVELS_MAX {
+        let Some(only) = items.last().map(|item| item.code.clone()) else { break };
+        page = reader.children(Some(&only), Some(today), &filter).await?;
+        total += page.total;
+        items.append(&mut page.items);
+    }
+    let under = match under {
+        Some(code) if reader.world().organization(code).is_some() => parts::path(reader, code).await?.pop(),
+        _ => None,
+    };
+    let under = under.map(|link| link.label);
+    let found = items.iter().map(|item| pick(kind, item)).collect();
+    Ok(Stage::Organization { query, under, found, total: Count(total) })
+}
+
+fn pick(kind: &Kind, item: &OrganizationItem) -> Pick {
+    let to = |name: &str| {
+        let mut href = format!("/hand-in/{}", slug(kind));
+        push(&mut href, name, &item.code);
+        href
+    };
+    Pick { name: item.name.clone(), href: to("org"), inside: (item.below > 0).then(|| to("under")) }
+}
+
+/// Why nothing of a kind is taken now, or not here.
+fn closed(app: &App, kind: &Kind, thing: Option<&Thing>, org: Option<&str>) -> Option<String> {
+    let Some(ledger) = &app.ledger else {
+        return Some("这里只供查阅，不受理。这是账本的公开副本，要交材料，请到账本管理单位的网站。".into());
+    };
+    if let Some(reason) = app.halted() {
+        return Some(format!("账本暂停登记，现在收不了：{reason}"));
+    }
+    if kind.sealed && ledger.sealed_reader().is_none() {
+        return Some("这本账没有启用限阅库，收不了不公开的事项。请用书面方式提交。".into());
+    }
+    let today = app.today();
+    ledger.with_world(|world| {
+        let late = thing.and_then(|thing| world.matters.admits(&thing.stream, today).err());
+        let ended = org.and_then(|org| world.living(org).err());
+        if let Some(refusal) = late.or(ended) {
+            return Some(refusal.to_string());
+        }
+        let none = org.is_some_and(|org| world.chain(org).all(|code| world.receivers(code).is_empty()));
+        (none && encrypted(kind) == Encrypted::Always)
+            .then(|| "这个机构和它的上级都还没有登记收件人，没法加密给谁。请用书面方式寄给上级机关。".to_owned())
+    })
+}
+
+async fn fields(
+    app: &App,
+    kind: &Kind,
+    thing: Option<&Thing>,
+    path: &[Link],
+    reader: &mut Reader,
+) -> Result<Vec<FieldRow>, Problem> {
+    let lines: &[Chosen] = thing.map_or(&[], |thing| &thing.lines);
+    let by_slip = ballot(kind, thing) == Ballot::BySlip;
+    let mut rows = Vec::with_capacity(kind.fields.len());
+    for field in kind.fields {
+        let ask = Ask::of(kind, field);
+        let control = match ask {
+            Ask::Never => continue,
+            Ask::Thing => Control::Hidden(thing.map(|thing| thing.stream.to_string()).unwrap_or_default()),
+            Ask::Today => Control::Hidden(app.today().to_string()),
+            Ask::Web => Control::Hidden("web".into()),
+            Ask::Write(chars_max) if chars_max > LINE_CHARS_MAX => Control::Area,
+            Ask::Choose(choices) => Control::Select(choices.iter().map(|choice| chosen(kind, field, choice)).collect()),
+            Ask::Tick => Control::Tick,
+            Ask::Word(_) | Ask::Number | Ask::Hashes if by_slip => Control::Hidden(String::new()),
+            Ask::Number if field.name != "place" && !lines.is_empty() => Control::Select(lines.to_vec()),
+            Ask::Above => {
+                let above =
+                    |link: &Link| Chosen { value: code(link).into(), label: link.label.clone(), is_encrypted: false };
+                Control::Select(path.iter().rev().skip(1).map(above).collect())
+            }
+            Ask::People => Control::People(people(path, reader).await?),
+            Ask::Numbers if !lines.is_empty() => Control::Options(lines.to_vec()),
+            Ask::Hashes => Control::Area,
+            Ask::Number | Ask::Line => Control::Line { is_number: true },
+            Ask::Write(_) | Ask::Word(_) | Ask::Numbers => Control::Line { is_number: false },
+        };
+        let mut row = row(kind, field, ask, control);
+        if let (Control::Options(_), Some(most)) = (&row.control, thing.and_then(|thing| thing.choices_max)) {
+            row.hint = format!("最多选 {most} 项。");
+        }
+        rows.push(row);
+    }
+    rows.sort_by_key(|row: &FieldRow| rank(&row.control, row.is_required));
+    Ok(rows)
+}
+
+/// What is shown with a ballot.
+fn ballot(kind: &Kind, thing: Option<&Thing>) -> Ballot {
+    match thing {
+        _ if kind.name != tally::Cast::KIND => Ballot::No,
+        Some(thing) if thing.has_slips => Ballot::BySlip,
+        _ => Ballot::ByPath,
+    }
+}
+
+/// First what it is about, then what is said, then who says it.
+fn rank(control: &Control, is_required: bool) -> u8 {
+    match control {
+        Control::Hidden(_) | Control::Select(_) | Control::Options(_) => 0,
+        Control::People(_) => 1,
+        Control::Line { is_number: true } if !is_required => 1,
+        Control::Area | Control::Line { .. } if is_required => 2,
+        Control::Area => 3,
+        Control::Tick => 4,
+        Control::Line { .. } => 5,
+    }
+}
+
+fn chosen(kind: &Kind, field: &Field, choice: &Choice) -> Chosen {
+    let (value, label) = *choice;
+    Chosen { value: value.into(), label: label.into(), is_encrypted: must_encrypt(kind, field, choice) }
+}
+
+fn row(kind: &Kind, field: &Field, ask: Ask, control: Control) -> FieldRow {
+    let full = format!("{}/{}", slug(kind), field.name);
+    let hint = |wanted: &str| HINTS.iter().find(|(name, _)| *name == wanted).map(|(_, hint)| (*hint).to_owned());
+    let (place, tier) = match field.place {
+        Place::Body => ("body", String::new()),
+        Place::Slot(tier) => ("slot", tier.to_string()),
+    };
+    let chars_max = match ask {
+        Ask::Write(chars_max) | Ask::Word(chars_max) => Some(chars_max),
+        _ => None,
+    };
+    let optional = |hint: String| if field.required { hint.replace("可以不写。", "") } else { hint };
+    FieldRow {
+        name: field.name.into(),
+        // A line is asked for by what it says: 人员行号 is 人员 where there is something to choose from.
+        label: match &control {
+            Control::Select(_) | Control::Options(_) => field.label.trim_end_matches("行号").into(),
+            _ => field.label.into(),
+        },
+        hint: hint(&full).or_else(|| hint(field.name)).map(optional).unwrap_or_default(),
+        shape: ask.shape(),
+        place,
+        tier,
+        is_required: field.required && ask != Ask::Tick,
+        chars_max,
+        control,
+    }
+}
+
+/// Whom the registry names at the organization and those above it, nearest first.
+async fn people(path: &[Link], reader: &mut Reader) -> Result<Vec<Person>, Problem> {
+    let mut people = Vec::new();
+    for link in path.iter().rev() {
+        for official in reader.officials(code(link), PEOPLE_SHOWN).await? {
+            let post = official.post.map_or_else(|| link.label.clone(), |post| format!("{} {post}", link.label));
+            people.push(Person { stream: official.person, name: official.name, post });
+        }
+    }
+    Ok(people)
+}
+
+/// Judges a posted form as the API judges a submission.
+async fn accept(
+    app: &App,
+    client: Client,
+    headers: &HeaderMap,
+    slug: &str,
+    body: Arrived,
+) -> Result<AnswerPage, Problem> {
+    let kind = find(slug)?;
+    let ledger = app.ledger()?;
+    if !gate::is_from_us(headers, false) {
+        return Err(Problem::new("cross_origin", "这个请求来自别的网站，没有执行"));
+    }
+    let bytes = body::bytes(headers, body)?;
+    app.citizens.admit(client, headers, &bytes, app.clock.monotonic())?;
+    let posted = Posted::read(headers, bytes.clone()).await?;
+    let about = posted.text("_about").map(|about| about.parse::<StreamId>().map_err(|_| nothing())).transpose()?;
+    let org = posted.text("_org").unwrap_or_default();
+    let command = posted.command(kind, org, about.as_ref(), app.today());
+    let signers = vec![Signer { role: Role::Intake.wire().into(), key: ledger.intake_key().name().into() }];
+    let code = posted.text("_code");
+    let prepared = written(app, client, code, command, signers).await?;
+    let text = prepared.text.clone();
+    let accepted = taken(app, client, code, &random_key(), &bytes, prepared.into_submission(text)).await;
+    let Frame { site, .. } = frame(app).await?;
+    Ok(AnswerPage { site, answer: answer(accepted)? })
+}
+
+fn answer(accepted: Result<Accepted, Problem>) -> Result<Answer, Problem> {
+    match accepted {
+        Ok(Accepted::Entry(receipt)) => Ok(Answer::Recorded(receipt.index)),
+        Ok(Accepted::Promise(promised)) => Ok(Answer::Promised {
+            code: promised.status_code,
+            deadline: parts::moment(promised.deadline),
+            promise: promised.promise,
+        }),
+        Err(problem) => match problem.more.get("receipt").and_then(Value::as_str) {
+            Some(receipt) => Ok(Answer::Refused { reason: problem.detail.clone(), receipt: receipt.to_owned() }),
+            None => Err(problem),
+        },
+    }
+}
+
+/// Each posting counts for itself: a key that came from the content could be used to guess it.
+fn random_key() -> String {
+    let mut random = [0; 16];
+    keyfile::random(&mut random);
+    uuid::Builder::from_random_bytes(random).into_uuid().to_string()
+}
+
+/// A page for one person at one time: kept by nobody on the way, and its address told to nobody.
+pub async fn unkept(app: &App, page: Result<impl Page, Problem>) -> Response {
+    let rendered = page.and_then(|page| page.render().map_err(|error| Problem::internal(&error)));
+    let mut response = match rendered {
+        Ok(html) => ([(CONTENT_TYPE, HeaderValue::from_static(HTML))], html).into_response(),
+        Err(problem) => declined(app, problem).await,
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// A no without a receipt, with what to do about it.
+async fn declined(app: &App, problem: Problem) -> Response {
+    let Ok(Frame { site, .. }) = frame(app).await else { return problem.into_response() };
+    let page = ProblemPage {
+        site,
+        code: problem.row.status,
+        headline: problem.row.title.to_owned(),
+        detail: problem.detail.clone(),
+        advice: vec!["用浏览器的“后退”回到上一页，改好再提交；写过的内容一般还在。".into()],
+    };
+    let Ok(html) = askama::Template::render(&page) else { return problem.into_response() };
+    let mut response = problem.into_response();
+    *response.body_mut() = html.into();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
+    response
+}

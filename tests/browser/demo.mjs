@@ -1,0 +1,101 @@
+// What the walks share: the demo ledger served by the real binary, and a real browser on a phone-sized screen.
+//
+// GONGKAI_BINARY names the binary. Screenshots go to target/screenshots.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+export const root = resolve(import.meta.dirname, "../..");
+export const binary = process.env.GONGKAI_BINARY ?? join(root, "target/debug/gongkai");
+export const screenshots = join(root, "target/screenshots");
+// Making the demo ledger in a debug build on a busy machine of two cores.
+export const START_MS_MAX = 240_000;
+
+const PHONE = { width: 390, height: 844 };
+
+export function options(more) {
+  return {
+    executablePath: "/usr/bin/chromium",
+    headless: true,
+    args: [
+      ...(process.getuid() === 0 ? ["--no-sandbox"] : []),
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--disable-dev-shm-usage",
+    ],
+    viewport: PHONE,
+    deviceScaleFactor: 2,
+    isMobile: true,
+    hasTouch: true,
+    locale: "zh-CN",
+    timezoneId: "Asia/Shanghai",
+    acceptDownloads: true,
+    ...more,
+  };
+}
+
+/** Opens a browser with a profile of its own. */
+export const launch = (folder, name, more = {}) =>
+  chromium.launchPersistentContext(join(folder, name), options(more));
+
+/** Starts the demo and waits until it says its addresses; gives them with the folder and a way to end it. */
+export async function demo(name) {
+  assert.ok(existsSync(binary), `${binary} is missing: build it with cargo build -p gongkai-api`);
+  assert.ok(existsSync("/usr/bin/chromium"), "Chromium is missing: tests/run installs it");
+  mkdirSync(screenshots, { recursive: true });
+  const folder = mkdtempSync(join(tmpdir(), `gongkai-${name}-`));
+  const server = spawn(binary, ["demo", "--dir", join(folder, "demo"), "--listen", "127.0.0.1:0"], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const { site, internal } = await addresses(server);
+  const end = async () => {
+    if (server.exitCode === null) {
+      const ended = new Promise((done) => server.once("exit", done));
+      server.kill("SIGTERM");
+      await ended;
+    }
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { folder, site, internal, end };
+}
+
+function addresses(server) {
+  return new Promise((done, failed) => {
+    let said = "";
+    const hear = (line) => {
+      said += `${line}\n`;
+      const site = /网站 (http:\/\/127\.0\.0\.1:[1-9]\d*)/.exec(said)?.[1];
+      const internal = /内部 https:\/\/(127\.0\.0\.1:[1-9]\d*)/.exec(said)?.[1];
+      if (site && internal) done({ site, internal: `http://${internal}` });
+    };
+    createInterface({ input: server.stdout }).on("line", hear);
+    createInterface({ input: server.stderr }).on("line", hear);
+    server.once("error", failed);
+    server.once("exit", (code) => failed(new Error(`gongkai demo ended with ${code}:\n${said}`)));
+  });
+}
+
+/** Keeps everything that a page of a site complains about. */
+export function complaintsOf(page, site) {
+  const complaints = [];
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(`${page.url()}: ${message.text()} ${message.location().url}`);
+  });
+  page.on("pageerror", (error) => complaints.push(`${page.url()}: ${error}`));
+  page.on("requestfailed", (request) => complaints.push(`${request.url()}: ${request.failure()?.errorText}`));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(site)) complaints.push(`${page.url()} asked ${request.url()}`);
+  });
+  page.on("response", (response) => {
+    if (response.status() >= 400) complaints.push(`${response.url()}: ${response.status()}`);
+  });
+  return complaints;
+}
