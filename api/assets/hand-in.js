@@ -205,7 +205,7 @@ async function submit(event) {
   form.querySelectorAll(".wrong").forEach(unmark);
   button.disabled = true;
   try {
-    const { fields, code, slip } = collect();
+    const { fields, code: former, slip } = collect();
     const hidden = isHidden();
     const body = hidden ? competent(bodies, accused()) : undefined;
     if (hidden && !body) throw new Error("没有机构可以受理，没有提交。请用书面方式寄给上级机关");
@@ -214,12 +214,14 @@ async function submit(event) {
     if (slip) fields.push(...(await ofSlip(office, slip)));
     const { kind, family, org, about } = form.dataset;
     const credential = "ballot" in form.dataset ? fields.find(({ name }) => name === "credential")?.value : undefined;
-    const command = { kind, family, opens: "opens" in form.dataset, org, about, code, credential, fields };
+    const command = { kind, family, opens: "opens" in form.dataset, org, about, code: former, credential, fields };
     const answer = await office.handIn(command, body, hidden ? accused() : [], step);
     if (answer.promise) {
       const names = JSON.parse(form.dataset.names);
       const to = body ? names[body.org] ?? body.org : "";
-      receipt("promise", { code: answer.status_code, deadline: moment(answer.deadline), promise: answer.promise, to });
+      const { status_code: code, promise } = answer;
+      const ballot = "ballot" in form.dataset ? answer.statement : "";
+      receipt("promise", { code, deadline: moment(answer.deadline), promise, ballot, to });
     } else {
       receipt("entry", { index: answer.index, href: `/entries/${answer.index}/view` });
     }

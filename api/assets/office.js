@@ -114,7 +114,8 @@ export class Office {
 
   /**
    * Writes, encrypts where `body` is given, works and hands in. `command` is `{ kind, family, opens, org, about, code,
-   * credential, fields }`; `against` are the accused; `step` is told what is being done. Returns the verified answer.
+   * credential, fields }`; `against` are the accused; `step` is told what is being done. Returns the verified answer with the
+   * statement's hash.
    */
   async handIn({ kind, family, opens, org, about, code, credential, fields }, body, against, step) {
     let place = { stream: credential ? ballotStream(about, credential) : newStream(family) };
@@ -132,7 +133,8 @@ export class Office {
       const { envelope, hidden } = seal(prepared, to);
       Object.assign(submission, { openings: hidden, envelope });
     }
-    return this.send(JSON.stringify(submission), code, step);
+    const answer = await this.send(JSON.stringify(submission), code, step);
+    return { ...answer, statement: encode(blake3(utf8(prepared.text))) };
   }
 
   async send(text, code, step) {

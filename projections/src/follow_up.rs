@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use gongkai_domain::{
     clock, follow_up,
     follow_up::Told,
-    kind::{self, FollowUp, Kind},
+    kind::{self, Described as _, FollowUp, Kind, tally::Cast},
 };
 use gongkai_log::{Digest, StreamId, note::Note};
 use gongkai_store::{Ledger, SealedEvent, VaultFault};
@@ -36,6 +36,9 @@ pub struct Followed {
     pub state: &'static str,
     /// Commitment of what was handed in.
     pub commitment: Digest,
+    /// Of a ballot the number under which it stands among those that were counted: its statement's hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ballot: Option<Digest>,
     /// When it was received.
     pub received_at: DateTime<Utc>,
     /// Until when it must be recorded.
@@ -60,6 +63,7 @@ pub async fn follow(ledger: &Ledger, code: &str, today: NaiveDate) -> Result<Opt
     let mut followed = Followed {
         state: if event.proof().is_some() { "已收到，已记入账本" } else { "已收到，等待记入账本" },
         commitment: event.row.commitment,
+        ballot: (kind.name == Cast::KIND).then_some(opened.signed.hash),
         received_at: event.row.received_at,
         deadline: event.row.deadline,
         org: None,

@@ -425,9 +425,15 @@ describe("a citizen who takes part", () => {
     assert.match(await cast("WRNG-WRNG-WRNG-WRNG"), /不是这次投票发出的票码/);
     for (const request of sent) for (const form of ["POST", "9QXA", "WRNG"]) assert.ok(!request.includes(form), request);
     const [, code] = SLIPS;
-    assert.match(await cast(` ${code.toLowerCase().replaceAll("-", "").replace("0", "o").replace("1", "l")} `), /查询码/);
+    const received = await cast(` ${code.toLowerCase().replaceAll("-", "").replace("0", "o").replace("1", "l")} `);
+    const [, ballot] = received.match(/选票编号\s+([A-Za-z0-9+/]{43}=)/);
+    const statusCode = (await page.locator(".codeword").innerText()).trim();
     for (const request of sent) assert.ok(!request.includes(code.slice(0, 9)), request);
     assert.doesNotMatch(await cast(code), /查询码/);
+    await page.goto(`${site}/follow`);
+    await page.locator("#f-code").fill(statusCode);
+    await page.getByRole("button", { name: "查看" }).click();
+    assert.ok((await page.locator("main").innerText()).includes(ballot), "the same number under the code");
     await page.close();
   });
 

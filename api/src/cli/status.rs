@@ -72,6 +72,9 @@ fn human(status: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut lines =
         vec![format!("状态：{}", text(&status["state"])), format!("收到：{}", time(&status["received_at"]))];
+    if let Some(ballot) = status["ballot"].as_str() {
+        lines.push(format!("选票：{ballot}（票数公布以后，在选票哈希清单里，就是计进去了）"));
+    }
     lines.push(match status["kept"]["index"].as_u64() {
         Some(index) => format!("入账：第 {index} 号条目"),
         None => format!("入账：还没有，最迟 {}", time(&status["deadline"])),

@@ -43,6 +43,8 @@ pub struct Followed {
     pub kept: Option<u64>,
     /// Its commitment.
     pub commitment: String,
+    /// The number of a ballot.
+    pub ballot: Option<String>,
     /// The steps, oldest first.
     pub steps: Vec<Step>,
     /// What is awaited.
@@ -90,6 +92,7 @@ impl FollowPage {
             deadline: Moment::of(2026, 3, 10, 9, 40),
             kept: Some(1311),
             commitment: "5ea1ed00".repeat(8),
+            ballot: None,
             steps: vec![step],
             dues: vec![due],
         };

@@ -54,6 +54,7 @@ pub fn schemas() -> Map<String, Value> {
         &[
             ("state", reference("Text")),
             ("commitment", reference("Hash")),
+            ("ballot?", reference("Hash")),
             ("received_at", reference("Time")),
             ("deadline", reference("Time")),
             ("org?", reference("OrgCode")),

@@ -90,6 +90,7 @@ async fn matter(followed: follow_up::Followed, kept: Option<&Value>, reader: &mu
         deadline: parts::moment(followed.deadline),
         kept: kept.and_then(|kept| kept["index"].as_u64()),
         commitment: followed.commitment.to_hex(),
+        ballot: followed.ballot.map(|ballot| ballot.to_string()),
         steps,
         dues: followed.dues.into_iter().map(due).collect(),
     })

@@ -239,10 +239,10 @@ fn promise(kind: &Kind) -> Promise {
         (true, ..) if kind.named_readers.is_empty() => "封存起来，谁也翻看不到单张选票，只公布票数。票码不记名。",
         (true, ..) => "封存起来，只有办理的人能看，看了都有签名记录。",
     };
-    let public = if kind.sealed {
-        "什么都不公开，连有没有这件事，外面也看不出来。账本里只记一个封存值，证明那一刻已经收到。"
-    } else {
-        "问的是哪一项、哪方面、哪一天，立即公开。问题由公开的单位遮蔽个人信息后公布。"
+    let public = match (kind.sealed, kind.named_readers) {
+        (true, []) => "截止后公布票数和选票编号清单。单张选票不公开，截止前连有多少票也看不出来。",
+        (true, _) => "什么都不公开，连有没有这件事，外面也看不出来。账本里只记一个封存值，证明那一刻已经收到。",
+        (false, _) => "问的是哪一项、哪方面、哪一天，立即公开。问题由公开的单位遮蔽个人信息后公布。",
     };
     let next = match (kind.sealed, kind.opens, kind.follow_up) {
         (false, ..) => "几秒钟就记入账本，答复期限从当天算起，谁都能查。",

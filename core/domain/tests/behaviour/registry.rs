@@ -124,13 +124,16 @@ fn two_keys_of_one_person_are_not_two_people() {
 }
 
 #[test]
-fn one_key_cannot_be_registered_under_two_names() {
+fn one_key_cannot_be_registered_under_two_names_nor_shared_by_two_people() {
     let mut ledger = Ledger::new();
-    let person = ledger.person_of("reg1");
+    ledger.person("new", 62);
     ledger.add_key("clerk-again", 11);
     let vkey = ledger.verifier("clerk-again");
-    let command = json!({"kind": "key.authorized.v1", "org": COUNTY, "fields": {"person": person, "key": vkey}});
-    assert_eq!(refused(ledger.say(&command, &[("registrar", "reg1")])), "field");
+    for holder in ["reg1", "new"] {
+        let person = ledger.person_of(holder);
+        let command = json!({"kind": "key.authorized.v1", "org": COUNTY, "fields": {"person": person, "key": vkey}});
+        assert_eq!(refused(ledger.say(&command, &[("registrar", "reg1")])), "field", "{holder}");
+    }
 }
 
 #[test]
