@@ -12,7 +12,7 @@ use gongkai_log::{Digest, Opening, SignedStatement, Signer, SigningKey, StreamId
 use serde_json::{Value, json};
 
 use super::visit::{ROOT, Visit};
-use super::{local, showing, terminal};
+use super::{local, showing, telling, terminal};
 use crate::keyfile;
 use crate::outcome::{Fault, Outcome, Verdict};
 
@@ -72,7 +72,8 @@ pub fn run(args: &Args) -> Outcome {
     let Some(stream) = &args.stream else {
         let due = visit.get(&format!("{ROOT}schedules?purpose={}", args.purpose.wire()));
         visit.sign_out();
-        terminal::say(due?)?;
+        let due = due?;
+        terminal::say(if args.json { due } else { told(&due)? })?;
         return Ok(Verdict::Yes);
     };
     let opened = open(&visit, &key, stream, args);
@@ -81,6 +82,12 @@ pub fn run(args: &Args) -> Outcome {
     check(&text).map_err(|reason| Fault::no(stream.to_string(), reason))?;
     terminal::say(if args.json { text } else { human(&text)? })?;
     Ok(Verdict::Yes)
+}
+
+/// What is due, for people.
+fn told(text: &str) -> Result<String, Fault> {
+    let due: Value = serde_json::from_str(text).map_err(|error| Fault::failed("应答", &error))?;
+    Ok(telling::schedules(due["schedules"].as_array().map_or(&[], Vec::as_slice)))
 }
 
 /// The content for people; what they cannot be shown, with what they do about it.

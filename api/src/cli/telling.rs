@@ -72,11 +72,37 @@ pub fn queue(rows: &[Value]) -> String {
     lines.join("\n")
 }
 
+/// What was promised to be opened, a line each, the most urgent first.
+pub fn schedules(rows: &[Value]) -> String {
+    if rows.is_empty() {
+        return "没有约定启封而还没有启封的内容".to_owned();
+    }
+    let mut lines = vec![format!("约定启封而还没有启封的内容 {} 项", rows.len())];
+    lines.extend(rows.iter().map(|row| {
+        let (stream, label, org) = (text(row, "stream"), text(row, "label"), text(row, "org"));
+        format!("{}（{label}，{stream}，第 {} 次修订，机构 {org}）", text(row, "sentence"), row["revision"])
+    }));
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_was_promised_to_be_opened_is_a_sentence_each() {
+        let row = json!({"stream": "letter/a", "revision": 1, "label": "答复来信", "org": "341599", "opens_on": "2026-04-01",
+            "sentence": "依据应于2026年4月1日启封，已逾期1天，仍未启封"});
+        let told = schedules(&[row]);
+        let lines: Vec<_> = told.lines().collect();
+        assert_eq!(
+            lines[1],
+            "依据应于2026年4月1日启封，已逾期1天，仍未启封（答复来信，letter/a，第 1 次修订，机构 341599）"
+        );
+        assert_eq!(schedules(&[]), "没有约定启封而还没有启封的内容");
+    }
 
     #[test]
     fn a_timeline_is_told_in_chinese_a_line_a_row() {
