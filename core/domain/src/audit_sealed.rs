@@ -201,6 +201,52 @@ pub fn openings(held: &[Held]) -> Vec<Opening> {
     held.iter().filter_map(Held::opening).collect()
 }
 
+/// What the vault wrote down of a statement when it sealed it: without that an empty slot and one whose row was taken
+/// away look alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inventory {
+    /// The statement is from before the vault.
+    Before,
+    /// There is none, and there must be one.
+    Missing,
+    /// It is not what the vault wrote.
+    Changed,
+    /// The slots that were sealed, a bit each, slot 0 the lowest.
+    Slots(u16),
+}
+
+impl Inventory {
+    /// Compares it with what is held; whether something is missing.
+    fn compare(self, held: &[Held], problems: &mut Vec<Problem>) -> bool {
+        let slots = match self {
+            Self::Before => return false,
+            Self::Missing => {
+                let problem = Problem::new(Category::Missing, "封存清单不在，看不出封存的内容有没有被取走");
+                problems.push(problem.of("inventory"));
+                return false;
+            }
+            Self::Changed => {
+                problems.push(Problem::new(Category::Commitment, "封存清单不是当日写下的").of("inventory"));
+                return false;
+            }
+            Self::Slots(slots) => slots,
+        };
+        let mut lacks = false;
+        for slot in 0..SLOTS {
+            let was = slots >> slot & 1 == 1;
+            let is = held.iter().any(|held| held.line.is_none() && held.ordinal == slot as u64);
+            if was && !is {
+                lacks = true;
+                let problem = Problem::new(Category::Missing, "封存过的内容不在限阅库里，也没有删除记录");
+                problems.push(problem.of(format!("slot {slot}")).unless(Lack::Sealed));
+            } else if is && !was {
+                problems.push(Problem::new(Category::Stray, "封存清单里没有这个字段槽").of(format!("slot {slot}")));
+            }
+        }
+        lacks
+    }
+}
+
 /// A public statement with everything that is known of its commitments.
 #[derive(Clone, Copy, Debug)]
 pub struct Published<'a> {
@@ -212,20 +258,22 @@ pub struct Published<'a> {
     pub list: Option<&'a List>,
     /// What of it lies in the vault.
     pub held: &'a [Held],
+    /// What the vault wrote down of it.
+    pub inventory: Inventory,
 }
 
-/// Whether all that a public statement commits to is open, sealed, erased or withdrawn, as far as that can be known:
-/// an optional slot that is nowhere looks like an empty one.
+/// Whether all that a public statement commits to is open, sealed, erased or withdrawn.
 pub fn published(entry: &Published<'_>) -> Vec<Problem> {
     let mut problems: Vec<_> = entry.held.iter().filter_map(Held::problem).collect();
     let Some(kind) = kind::find(&entry.statement.kind) else {
         problems.push(Problem::new(Category::Rule, "没有这种事项"));
         return problems;
     };
+    let lacks = entry.inventory.compare(entry.held, &mut problems);
     match entry.openings {
         Some(openings) => {
             slots(entry, openings, &mut problems);
-            fields(kind, openings, entry.held, &mut problems);
+            fields(kind, openings, entry.held, lacks, &mut problems);
         }
         None => problems.push(Problem::new(Category::Withheld, "字段槽的封存值不在，无从核对").of("openings")),
     }
@@ -246,10 +294,10 @@ fn slots(entry: &Published<'_>, openings: &Openings, problems: &mut Vec<Problem>
 }
 
 /// Every field of the kind that must be there is open, sealed or gone on record, each of its tier and once.
-fn fields(kind: &Kind, openings: &Openings, held: &[Held], problems: &mut Vec<Problem>) {
+fn fields(kind: &Kind, openings: &Openings, held: &[Held], lacks: bool, problems: &mut Vec<Problem>) {
     let sealed = self::openings(held);
     tiers(kind, &sealed, problems);
-    let unreadable = held.iter().filter(|held| held.line.is_none()).count() > sealed.len();
+    let unreadable = lacks || held.iter().filter(|held| held.line.is_none()).count() > sealed.len();
     let mut withheld = 0;
     for (field, tier) in kind.slot_fields().filter(|(field, _)| field.required) {
         if tier == Tier::Public {
@@ -393,6 +441,8 @@ pub struct Event<'a> {
     pub held: &'a [Held],
     /// What only the body's receivers can open.
     pub envelope: Option<&'a Envelope>,
+    /// What the vault wrote down of it.
+    pub inventory: Inventory,
 }
 
 impl Event<'_> {
@@ -423,6 +473,7 @@ pub fn event(
             problems.push(Problem::new(Category::Stray, "这一行的封存值不在事项里").of(held.spot()));
         }
     }
+    let lacks = event.inventory.compare(event.held, &mut problems);
     let Some(origin) = context.world.origin() else { return problems };
     let kind = match submission::check_kind(origin, statement) {
         Ok(kind) if kind.sealed && statement.body.is_empty() => kind,
@@ -431,7 +482,7 @@ pub fn event(
             return problems;
         }
     };
-    let complete = form(kind, event, sealed, &mut problems);
+    let complete = !lacks && form(kind, event, sealed, &mut problems);
     let judged = if complete {
         let proposal = Proposal { kind, statement, openings: &[], sealed, lines: &[], envelope: event.envelope };
         judge::judge(&proposal, head, state, context)

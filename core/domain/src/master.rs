@@ -66,13 +66,20 @@ impl Master {
         XChaCha20Poly1305::new((&*self.derive(BLIND_CONTEXT, origin.as_bytes())).into())
     }
 
-    /// Encrypts the key of a vault's blind indexes.
+    /// Encrypts the key of a vault's blind indexes, bound to whose vault it is: the ledger's origin, and the first entry
+    /// that was recorded with it.
     ///
     /// # Errors
     /// [`VaultError::Sealed`].
-    pub fn seal_blind(&self, origin: &str, blind: &[u8; 32], nonce: [u8; NONCE_BYTES]) -> Result<Vec<u8>, VaultError> {
-        let payload = Payload { msg: blind, aad: origin.as_bytes() };
-        self.blind_cipher(origin).encrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Sealed)
+    pub fn seal_blind(
+        &self,
+        whose: (&str, u64),
+        blind: &[u8; 32],
+        nonce: [u8; NONCE_BYTES],
+    ) -> Result<Vec<u8>, VaultError> {
+        let aad = bound(whose);
+        let payload = Payload { msg: blind, aad: &aad };
+        self.blind_cipher(whose.0).encrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Sealed)
     }
 
     /// Decrypts it; the first thing that a wrong master key fails at.
@@ -81,15 +88,20 @@ impl Master {
     /// [`VaultError::Sealed`].
     pub fn open_blind(
         &self,
-        origin: &str,
+        whose: (&str, u64),
         sealed: &[u8],
         nonce: [u8; NONCE_BYTES],
     ) -> Result<Zeroizing<[u8; 32]>, VaultError> {
-        let payload = Payload { msg: sealed, aad: origin.as_bytes() };
-        let blind = self.blind_cipher(origin).decrypt(&XNonce::from(nonce), payload);
+        let aad = bound(whose);
+        let payload = Payload { msg: sealed, aad: &aad };
+        let blind = self.blind_cipher(whose.0).decrypt(&XNonce::from(nonce), payload);
         let blind = Zeroizing::new(blind.map_err(|_| VaultError::Sealed)?);
         <[u8; 32]>::try_from(blind.as_slice()).map(Zeroizing::new).map_err(|_| VaultError::Sealed)
     }
+}
+
+fn bound((origin, since): (&str, u64)) -> Vec<u8> {
+    [origin.as_bytes(), &since.to_be_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -114,9 +126,12 @@ mod tests {
     #[test]
     fn a_wrong_master_key_or_another_ledger_opens_nothing() {
         let master = Master::from_bytes(0, [1; 32]);
-        let sealed = master.seal_blind("ledger.example", &[9; 32], [3; NONCE_BYTES]).unwrap();
-        assert_eq!(*master.open_blind("ledger.example", &sealed, [3; NONCE_BYTES]).unwrap(), [9; 32]);
-        assert!(Master::from_bytes(0, [2; 32]).open_blind("ledger.example", &sealed, [3; NONCE_BYTES]).is_err());
-        assert!(master.open_blind("other.example", &sealed, [3; NONCE_BYTES]).is_err());
+        let whose = ("ledger.example", 7);
+        let sealed = master.seal_blind(whose, &[9; 32], [3; NONCE_BYTES]).unwrap();
+        assert_eq!(*master.open_blind(whose, &sealed, [3; NONCE_BYTES]).unwrap(), [9; 32]);
+        assert!(Master::from_bytes(0, [2; 32]).open_blind(whose, &sealed, [3; NONCE_BYTES]).is_err());
+        for other in [("other.example", 7), ("ledger.example", 8)] {
+            assert!(master.open_blind(other, &sealed, [3; NONCE_BYTES]).is_err());
+        }
     }
 }

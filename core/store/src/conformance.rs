@@ -43,6 +43,7 @@ fn entry(number: u64, stream: &str, revision: u64) -> NewEntry {
         attachments: vec![Digest::of(b"attachment")],
         request: Some((format!("key {number}"), Digest::of(&number.to_be_bytes()))),
         sealed: Vec::new(),
+        inventory: None,
         period: None,
     }
 }

@@ -49,6 +49,8 @@ pub struct NewEntry {
     pub request: Option<(String, Digest)>,
     /// What is not public of it.
     pub sealed: Vec<SealedValue>,
+    /// Which slots those are, where there is a vault.
+    pub inventory: Option<Inventory>,
     /// The sealed events that it records, if it is a period.
     pub period: Option<Period>,
 }
@@ -68,6 +70,15 @@ pub struct SealedValue {
     pub nonce: [u8; NONCE_BYTES],
     /// Ciphertext.
     pub bytes: Vec<u8>,
+}
+
+/// Which slots of a statement are sealed, as the vault wrote it down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inventory {
+    /// The slots, a bit each, slot 0 the lowest.
+    pub slots: u16,
+    /// Binds them to the statement under a key of the vault.
+    pub mac: [u8; 16],
 }
 
 /// A wholly sealed event, promised to be in a period.
@@ -99,6 +110,8 @@ pub struct NewSealed {
     pub status: Option<Digest>,
     /// Its slots.
     pub values: Vec<SealedValue>,
+    /// Which slots those are.
+    pub inventory: Inventory,
     /// Idempotency key and digest of the request.
     pub request: Option<(String, Digest)>,
 }

@@ -148,9 +148,8 @@ impl<S: EventStore> Sequencer<S> {
     /// Judges a sealed event and takes it into draft and stream; the answer is a promise.
     pub(crate) fn accept_sealed(&mut self, item: &Item, draft: &mut Draft) -> Result<Answer, StoreError> {
         let admitted = &item.admitted;
-        let Some((sealing, note)) =
-            admitted.sealing.as_ref().and_then(|sealing| Some((sealing, sealing.event.clone()?)))
-        else {
+        let sealing = admitted.sealing.as_ref().and_then(|sealing| Some((sealing, sealing.event.clone()?)));
+        let (Some((sealing, note)), Some(vault)) = (sealing, self.settings.vault.clone()) else {
             return Ok(Err(SubmitError::Busy));
         };
         let signed = &admitted.checked.signed;
@@ -199,6 +198,7 @@ impl<S: EventStore> Sequencer<S> {
             envelope: note.envelope,
             commitments: admitted.checked.openings.commitments,
             status: Some(note.status),
+            inventory: vault.inventory(&note.commitment, &sealing.values),
             values: sealing.values.clone(),
             request,
         });

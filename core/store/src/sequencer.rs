@@ -473,6 +473,11 @@ impl<S: EventStore> Sequencer<S> {
             list: admitted.list.clone(),
             attachments: admitted.attachments.clone(),
             request: item.key.clone().map(|key| (key, admitted.request)),
+            inventory: self
+                .settings
+                .vault
+                .as_ref()
+                .map(|vault| vault.inventory(&signed.hash, sealing.map_or(&[], |sealing| &sealing.values))),
             sealed: sealing.map(|sealing| sealing.values.clone()).unwrap_or_default(),
             period: None,
         });

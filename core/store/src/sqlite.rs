@@ -26,17 +26,18 @@ use crate::{
 const APPLICATION_ID: i64 = 0x476F_6E67;
 
 /// Steps that make the schema; `PRAGMA user_version` counts them.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../../migrations/ledger/sqlite/0001_entries_and_heads.sql"),
     include_str!("../../../migrations/ledger/sqlite/0002_openings_lists_attachments.sql"),
     include_str!("../../../migrations/ledger/sqlite/0003_requests.sql"),
     include_str!("../../../migrations/ledger/sqlite/0004_publication_and_halts.sql"),
     include_str!("../../../migrations/ledger/sqlite/0005_sealed_events.sql"),
+    include_str!("../../../migrations/ledger/sqlite/0006_inventories.sql"),
 ];
 
 /// The schema's version.
-pub(crate) const VERSION: i64 = 5;
-const _: () = assert!(MIGRATIONS.len() == 5, "VERSION counts the migrations");
+pub(crate) const VERSION: i64 = 6;
+const _: () = assert!(MIGRATIONS.len() == 6, "VERSION counts the migrations");
 
 /// Cache of the write connection, negative for KiB: a batch of 4,096 entries is not written to the WAL
 /// before its commit. It is filled by large batches only.
@@ -56,6 +57,7 @@ const NOT_NULL: i64 = 1_299;
 const TRIGGER: i64 = 1_811;
 
 const LOAD_HEAD: &str = "SELECT size, entry_hash, edge, recorded_at, epoch FROM head WHERE id = 1";
+const SIZE: &str = "SELECT size FROM head WHERE id = 1";
 const TAKE_OVER: &str = "UPDATE head SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch";
 // The epoch is NOT NULL: a writer that was overtaken fails here, whatever comes after.
 const ADVANCE: &str = "UPDATE head SET size = ?, entry_hash = ?, edge = ?, recorded_at = ?, \
@@ -489,10 +491,19 @@ fn transaction(batch: Batch, epoch: u64) -> Script {
     script
 }
 
+/// Entries of a ledger's database of whichever version.
+pub(crate) async fn size_of(path: &Path) -> Result<u64, StoreError> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
+    let mut connection = options.connect().await.map_err(sql("opening the ledger"))?;
+    let size: i64 = sqlx::query_scalar(SIZE).fetch_one(&mut connection).await.map_err(sql("reading the head"))?;
+    connection.close().await.map_err(sql("closing the ledger"))?;
+    Ok(size.cast_unsigned())
+}
+
 fn insert(script: &mut Script, from: u64, entries: Vec<NewEntry>) {
     let mut rows = Vec::with_capacity(entries.len());
     let (mut openings, mut lists, mut attachments, mut requests) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut values = Vec::new();
+    let (mut values, mut inventories) = (Vec::new(), Vec::new());
     for (index, entry) in (from.cast_signed()..).zip(entries) {
         let (stream, revision) = entry.stream.map(|(s, r)| (s, r.cast_signed())).unzip();
         rows.push((index, stream, revision, entry.bytes));
@@ -501,6 +512,7 @@ fn insert(script: &mut Script, from: u64, entries: Vec<NewEntry>) {
         attachments.extend(entry.attachments.into_iter().map(|hash| (index, hash)));
         requests.extend(entry.request.map(|(key, request)| (key, request, index)));
         values.extend(entry.sealed.into_iter().map(|value| (index, value)));
+        inventories.extend(entry.inventory.map(|inventory| (index, inventory)));
     }
     // Rows of a table that is sorted by random keys go in faster sorted.
     requests.sort_unstable();
@@ -526,6 +538,7 @@ fn insert(script: &mut Script, from: u64, entries: Vec<NewEntry>) {
         bind(arguments, index);
     });
     sqlite_sealed::insert_values(script, values);
+    sqlite_sealed::insert_inventories(script, inventories);
 }
 
 async fn save_publication(connection: &mut SqliteConnection, publication: Publication) -> Result<(), StoreError> {

@@ -1,6 +1,8 @@
 //! The tables of sealed values, sealed events and periods in SQLite: what of the ledger's database is
 //! ciphertext. Every statement about them is here; the transaction that they are part of is in `sqlite`.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use gongkai_domain::vault::NONCE_BYTES;
 use gongkai_log::{Digest, SLOTS, sealed::PERIOD_DEPTH};
@@ -8,7 +10,7 @@ use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     error::StoreError,
-    event_store::{Erased, NewSealed, Period, RawSealed, SealedValue, Waiting},
+    event_store::{Erased, Inventory, NewSealed, Period, RawSealed, SealedValue, Waiting},
     sqlite::{Script, bind, json_text, sql},
     vault::{Tag, tier_number, tier_of},
 };
@@ -48,6 +50,7 @@ const PLACES: &str = "SELECT seq, commitment, deadline, period, leaf, path FROM 
                       WHERE seq >= ? ORDER BY seq LIMIT ?";
 const VALUES_BETWEEN: &str = "SELECT event, ordinal, line, tier, commitment, nonce, bytes FROM sealed_values \
                               WHERE event >= ? AND event < ? ORDER BY event, ordinal";
+const INVENTORIES: &str = "SELECT event, slots, mac FROM inventories WHERE event >= ? AND event < ?";
 const STRAYS: &str = "SELECT event, ordinal FROM sealed_values AS stray \
                       WHERE (event >= 0 AND NOT EXISTS (SELECT 1 FROM entries WHERE idx = stray.event)) \
                       OR (event < 0 AND NOT EXISTS (SELECT 1 FROM sealed_events WHERE seq = -1 - stray.event)) LIMIT ?";
@@ -76,9 +79,11 @@ pub(crate) fn insert_events(script: &mut Script, events: Vec<NewSealed>) {
         return;
     }
     let (mut rows, mut values, mut requests) = (Vec::with_capacity(events.len()), Vec::new(), Vec::new());
+    let mut inventories = Vec::with_capacity(events.len());
     for mut event in events {
         let owner = event_of(event.seq);
         values.extend(std::mem::take(&mut event.values).into_iter().map(|value| (owner, value)));
+        inventories.push((owner, event.inventory));
         requests.extend(event.request.take().map(|(key, request)| (key, request, event.seq.cast_signed())));
         rows.push(event);
     }
@@ -100,6 +105,8 @@ pub(crate) fn insert_events(script: &mut Script, events: Vec<NewSealed>) {
         bind(arguments, event.status.map(|status| status.as_bytes().to_vec()));
     });
     insert_values(script, values);
+    inventories.sort_unstable_by_key(|(owner, _)| *owner);
+    insert_inventories(script, inventories);
     script.insert("sealed_requests (key, request, seq)", 3, requests, |arguments, (key, request, seq)| {
         bind(arguments, key);
         bind(arguments, request.as_bytes().to_vec());
@@ -118,6 +125,15 @@ pub(crate) fn insert_values(script: &mut Script, values: Vec<(i64, SealedValue)>
         bind(arguments, value.commitment.as_bytes().to_vec());
         bind(arguments, value.nonce.to_vec());
         bind(arguments, value.bytes);
+    });
+}
+
+/// Adds what the vault says was sealed; owners as in [`insert_values`].
+pub(crate) fn insert_inventories(script: &mut Script, inventories: Vec<(i64, Inventory)>) {
+    script.insert("inventories (event, slots, mac)", 3, inventories, |arguments, (owner, inventory)| {
+        bind(arguments, owner);
+        bind(arguments, i64::from(inventory.slots));
+        bind(arguments, inventory.mac.to_vec());
     });
 }
 
@@ -410,6 +426,39 @@ pub(crate) async fn load_values_between(
     let query = sqlx::query(VALUES_BETWEEN).bind(from.cast_signed()).bind(to.cast_signed());
     let rows = query.fetch_all(connection).await.map_err(sql("reading sealed values"))?;
     rows.iter().map(|row| sealed_value(row).map(|(owner, value)| (owner.cast_unsigned(), value))).collect()
+}
+
+/// The inventories of the entries from `from` to `to`, exclusive, by index.
+pub(crate) async fn load_inventories(
+    connection: &mut SqliteConnection,
+    from: u64,
+    to: u64,
+) -> Result<BTreeMap<u64, Inventory>, StoreError> {
+    let found = inventories(connection, from.cast_signed(), to.cast_signed()).await?;
+    Ok(found.into_iter().map(|(owner, inventory)| (owner.cast_unsigned(), inventory)).collect())
+}
+
+/// The inventories of the sealed events from number `from` to `to`, exclusive, by number.
+pub(crate) async fn load_event_inventories(
+    connection: &mut SqliteConnection,
+    from: u64,
+    to: u64,
+) -> Result<BTreeMap<u64, Inventory>, StoreError> {
+    let found = inventories(connection, event_of(to) + 1, event_of(from) + 1).await?;
+    Ok(found.into_iter().map(|(owner, inventory)| ((-1 - owner).cast_unsigned(), inventory)).collect())
+}
+
+async fn inventories(
+    connection: &mut SqliteConnection,
+    from: i64,
+    to: i64,
+) -> Result<Vec<(i64, Inventory)>, StoreError> {
+    let rows = sqlx::query(INVENTORIES).bind(from).bind(to).fetch_all(connection).await;
+    let inventory = |row: &SqliteRow| {
+        let slots = u16::try_from(row.get::<i64, _>(1)).map_err(|_| StoreError::row(0, "inventories", "slots"))?;
+        Ok((row.get(0), Inventory { slots, mac: bytes(row, 2, 0, "inventories")? }))
+    };
+    rows.map_err(sql("reading inventories"))?.iter().map(inventory).collect()
 }
 
 /// Sealed values whose entry or sealed event is not there: index or number, and slot.

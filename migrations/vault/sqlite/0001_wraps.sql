@@ -20,6 +20,8 @@ CREATE TABLE vault (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     -- Origin of the ledger to which it belongs.
     origin TEXT NOT NULL CHECK (length(origin) > 0),
+    -- The first entry that was recorded with this vault; what is encrypted in `blind` is bound to it.
+    since INTEGER NOT NULL CHECK (since > 0),
     -- The latest epoch.
     epoch INTEGER NOT NULL CHECK (epoch >= 0),
     -- Random, 24 bytes.

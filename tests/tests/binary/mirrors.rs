@@ -119,7 +119,8 @@ fn a_mirror_is_listed_until_it_has_followed_what_was_withdrawn() {
     assert_eq!(shown["mirrors"][0]["standing"], json!({"state": "still_shows", "openings": 2, "since_days": 0}));
     let about = whole.get("/about").text();
     assert!(about.contains("镜像是否已跟随撤下") && about.contains("仍在提供已撤下的内容 2 处"), "{about}");
-    let list = whole.json("/api/v1/withdrawals");
+    let size = ledger.size();
+    let list = whole.eventually("/api/v1/withdrawals", |answer| answer.json()["size"] == size).json();
     let rows = list["withdrawals"].as_array().unwrap();
     assert_eq!(rows.iter().map(|row| row["index"].as_u64().unwrap()).collect::<Vec<_>>(), withdrawn);
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Sealed events, in the order of receipt.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 use gongkai_domain::{
@@ -10,10 +10,10 @@ use gongkai_domain::{
 };
 use gongkai_log::{SignedStatement, Statement};
 
-use super::{Audit, found::Spot, statements::Matter};
+use super::{Audit, found::Spot, known, statements::Matter};
 use crate::{
     error::StoreError,
-    event_store::{RawSealed, SealedValue},
+    event_store::{Inventory, RawSealed, SealedValue},
     sqlite_sealed,
     vault::{Tag, Vault},
 };
@@ -25,6 +25,8 @@ const PAGE: u64 = 256;
 #[derive(Default)]
 pub(super) struct Events {
     page: VecDeque<RawSealed>,
+    // What the vault wrote down of the events of the page, by number.
+    inventories: BTreeMap<u64, Inventory>,
     // Where the next page begins.
     from: u64,
     // The number that the next event must have.
@@ -89,13 +91,17 @@ impl Audit<'_> {
             return Ok(false);
         }
         let from = self.events.from;
-        let rows = sqlite_sealed::load_events_after(&mut *self.store.connection().await?, from, PAGE).await?;
+        let mut connection = self.store.connection().await?;
+        let rows = sqlite_sealed::load_events_after(&mut connection, from, PAGE).await?;
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
             self.events.ended = true;
             return Ok(false);
         };
         self.events.from = last.seq + 1;
         let first = first.seq;
+        self.events.inventories =
+            sqlite_sealed::load_event_inventories(&mut connection, first, self.events.from).await?;
+        drop(connection);
         let tags: BTreeSet<Tag> = rows.iter().map(|row| Tag(row.tag)).collect();
         let tags: Vec<Tag> = tags.into_iter().collect();
         self.events.broken = self.vault.load_each(&tags).await?;
@@ -188,7 +194,9 @@ impl Audit<'_> {
         self.report.enveloped += u64::from(envelope.is_some());
         let held = held(self.vault, &signed.statement, tag, std::mem::take(&mut row.values));
         let sealed = audit_sealed::openings(&held);
-        let event = Event { signed, commitments: &row.commitments, held: &held, envelope: envelope.as_ref() };
+        let inventory = known(self.vault, &row.commitment, self.events.inventories.remove(&seq));
+        let event =
+            Event { signed, commitments: &row.commitments, held: &held, envelope: envelope.as_ref(), inventory };
         let matter = match kind::find(&signed.statement.kind) {
             Some(kind) => {
                 let statement = &signed.statement;

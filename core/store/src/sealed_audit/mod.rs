@@ -25,13 +25,14 @@ use std::{
 use chrono::{DateTime, Utc};
 use gongkai_domain::{
     World,
-    audit_sealed::{self, Category, Finding, Planted, Problem},
+    audit_sealed::{self, Category, Finding, Inventory, Planted, Problem},
 };
-use gongkai_log::{Content, Entry, SealedPeriod};
+use gongkai_log::{Content, Digest, Entry, SealedPeriod};
 use tokio::task::JoinSet;
 
 use crate::{
     error::StoreError,
+    event_store,
     reader::{ReadStore, StoredEntry, parse_entry, teaches, with_recorded},
     sqlite,
     sqlite_sealed::{self, Placed},
@@ -156,6 +157,15 @@ pub async fn run(
     audit.run().await
 }
 
+/// What an inventory says, if the vault wrote it for that statement.
+fn known(vault: &Vault, id: &Digest, inventory: Option<event_store::Inventory>) -> Inventory {
+    match inventory {
+        None => Inventory::Missing,
+        Some(inventory) if vault.wrote(id, &inventory) => Inventory::Slots(inventory.slots),
+        Some(_) => Inventory::Changed,
+    }
+}
+
 fn no_period() -> Problem {
     Problem::new(Category::Stray, "时段表里有这一号，账本里却不是封存时段").of("periods")
 }
@@ -195,6 +205,7 @@ impl Audit<'_> {
             let to = last.index + 1;
             let mut connection = self.store.connection().await?;
             let values = sqlite_sealed::load_values_between(&mut connection, from, to).await?;
+            let mut inventories = sqlite_sealed::load_inventories(&mut connection, from, to).await?;
             let mut nonces: BTreeMap<_, _> =
                 sqlite_sealed::load_periods(&mut connection, from, to).await?.into_iter().collect();
             drop(connection);
@@ -203,7 +214,7 @@ impl Audit<'_> {
                 let index = stored.index;
                 let own: Vec<_> = std::iter::from_fn(|| values.next_if(|(owner, _)| *owner <= index)).collect();
                 let own = own.into_iter().filter(|(owner, _)| *owner == index).map(|(_, value)| value).collect();
-                self.entry(stored, own, nonces.remove(&index)).await?;
+                self.entry(stored, own, nonces.remove(&index), inventories.remove(&index)).await?;
             }
             self.report.entries = to;
             (self.progress)(to + self.report.events);
@@ -220,8 +231,9 @@ impl Audit<'_> {
     async fn entry(
         &mut self,
         stored: StoredEntry,
-        values: Vec<crate::event_store::SealedValue>,
+        values: Vec<event_store::SealedValue>,
         nonce: Option<[u8; 32]>,
+        inventory: Option<event_store::Inventory>,
     ) -> Result<(), StoreError> {
         let StoredEntry { index, bytes, openings, list } = stored;
         self.events_until(index).await?;
@@ -232,7 +244,11 @@ impl Audit<'_> {
                 if nonce.is_some() {
                     self.found.entry(index, no_period());
                 }
-                self.statement(&entry, &signed.statement, openings.as_ref(), list.as_ref(), values).await?;
+                let inventory = match inventory {
+                    _ if index < self.vault.since() => Inventory::Before,
+                    inventory => known(self.vault, &signed.hash, inventory),
+                };
+                self.statement(&entry, &signed.statement, openings.as_ref(), list.as_ref(), values, inventory).await?;
                 self.tallied(index, &signed.statement);
                 if teaches(&signed.statement) {
                     with_recorded(&entry, |recorded| self.world.evolve(recorded));

@@ -2,7 +2,7 @@
 
 use gongkai_domain::{
     Context, Named, Proposal,
-    audit_sealed::{self, Category, Content, Problem, Published},
+    audit_sealed::{self, Category, Content, Inventory, Problem, Published},
     event::State,
     kind,
 };
@@ -41,6 +41,7 @@ impl Audit<'_> {
         openings: Option<&Openings>,
         list: Option<&List>,
         values: Vec<SealedValue>,
+        inventory: Inventory,
     ) -> Result<(), StoreError> {
         let tag = self.vault.tag(&statement.stream);
         self.report.values += values.len() as u64;
@@ -57,7 +58,7 @@ impl Audit<'_> {
                 .for_each(|held| held.content = Content::Bad);
         }
         let spot = Spot { tag, entry: Some(entry.index), at: entry.index };
-        for problem in audit_sealed::published(&Published { statement, openings, list, held: &held }) {
+        for problem in audit_sealed::published(&Published { statement, openings, list, held: &held, inventory }) {
             self.found.unless(problem, None, spot, &self.orders);
         }
         let Some(kind) = kind::find(&statement.kind).filter(|kind| kind.names.is_some()) else { return Ok(()) };

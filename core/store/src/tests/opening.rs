@@ -160,11 +160,11 @@ async fn a_database_of_a_later_version_is_refused_and_not_touched() {
     let mut fixture = Fixture::new().await;
     fixture.ledger.shutdown().await;
     let mut connection = operator(&fixture.layout()).await;
-    sqlx::raw_sql("PRAGMA user_version = 6").execute(&mut connection).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 7").execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     let before = fs::read(fixture.layout().database()).unwrap();
     let refused = fixture.open().await;
-    assert!(matches!(refused, Err(OpenError::Newer { found: 6, known: 5 })), "{refused:?}");
+    assert!(matches!(refused, Err(OpenError::Newer { found: 7, known: 6 })), "{refused:?}");
     assert_eq!(fs::read(fixture.layout().database()).unwrap(), before);
     assert!(matches!(ReadStore::open(&fixture.layout()).await, Err(OpenError::Newer { .. })));
 }
@@ -174,7 +174,7 @@ async fn a_database_of_an_earlier_version_is_migrated() {
     let mut fixture = Fixture::new().await;
     fixture.ledger.shutdown().await;
     let earlier = "DROP TABLE publication; DROP TABLE halt; DROP TABLE sealed_events; DROP TABLE sealed_values; \
-                   DROP TABLE sealed_requests; DROP TABLE periods; DROP TABLE erasures; DELETE FROM requests; PRAGMA user_version = 3;";
+                   DROP TABLE sealed_requests; DROP TABLE periods; DROP TABLE erasures; DROP TABLE inventories; DELETE FROM requests; PRAGMA user_version = 3;";
     let mut connection = operator(&fixture.layout()).await;
     sqlx::raw_sql(earlier).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();

@@ -81,7 +81,9 @@ async fn finds(fixture: &Fixture, categories: &[Category]) -> Vec<Finding> {
 async fn tamper(fixture: &Fixture, statements: &[&'static str]) {
     let mut connection = operator(&fixture.layout()).await;
     let triggers = "DROP TRIGGER IF EXISTS sealed_events_are_never_deleted; \
-                    DROP TRIGGER IF EXISTS sealed_events_are_never_changed; PRAGMA ignore_check_constraints = ON;";
+                    DROP TRIGGER IF EXISTS sealed_events_are_never_changed; \
+                    DROP TRIGGER IF EXISTS inventories_are_never_deleted; \
+                    DROP TRIGGER IF EXISTS inventories_are_never_changed; PRAGMA ignore_check_constraints = ON;";
     sqlx::raw_sql(triggers).execute(&mut connection).await.unwrap();
     for statement in statements {
         let done = sqlx::raw_sql(*statement).execute(&mut connection).await.unwrap();
@@ -161,16 +163,51 @@ async fn what_was_erased_and_withdrawn_on_record_is_no_finding() {
 }
 
 #[tokio::test]
-async fn a_deleted_row_of_the_vault_is_found_where_its_field_must_be() {
+async fn every_deleted_row_of_the_vault_is_found_also_where_a_field_may_be_empty() {
     let fixture = busy().await;
     tamper(&fixture, &["DELETE FROM sealed_values WHERE event = -1"]).await;
     let findings = finds(&fixture, &[Category::Missing]).await;
-    assert_eq!((findings.len(), findings[0].sealed_event), (1, Some(0)));
+    assert!(!findings.is_empty() && findings.iter().all(|finding| finding.sealed_event == Some(0)));
+    // The contact of a pledge is optional.
+    let fixture = busy().await;
+    tamper(
+        &fixture,
+        &["DELETE FROM sealed_values WHERE event = \
+                        (SELECT min(event) FROM sealed_values WHERE event >= 0 AND line IS NULL)"],
+    )
+    .await;
+    let findings = finds(&fixture, &[Category::Missing, Category::Spare]).await;
+    assert_eq!(findings.len(), 2, "{findings:?}");
+    let missing = findings.iter().find(|finding| finding.category == Category::Missing).unwrap();
+    assert!(missing.entry.is_some() && missing.field.as_deref().unwrap().starts_with("slot "));
     let fixture = busy().await;
     tamper(&fixture, &["DELETE FROM sealed_values WHERE event >= 0 AND line = 0"]).await;
     let findings = finds(&fixture, &[Category::Missing, Category::Spare]).await;
     assert_eq!(findings[1].field.as_deref(), Some("lines[0].full_name"));
     assert!(findings[1].entry.is_some());
+}
+
+#[tokio::test]
+async fn an_inventory_that_is_gone_changed_or_anothers_is_found() {
+    const OF_A_PLEDGE: &str = "event = (SELECT min(event) FROM sealed_values WHERE event >= 0 AND line IS NULL)";
+    for (change, category) in [
+        ("DELETE FROM inventories WHERE ", Category::Missing),
+        ("UPDATE inventories SET slots = 0 WHERE ", Category::Commitment),
+        (
+            "UPDATE inventories SET (slots, mac) = (SELECT slots, mac FROM inventories WHERE event = 3) WHERE ",
+            Category::Commitment,
+        ),
+    ] {
+        let fixture = busy().await;
+        let change: &'static str = format!("{change}{OF_A_PLEDGE}").leak();
+        tamper(&fixture, &[change]).await;
+        let findings = finds(&fixture, &[category]).await;
+        assert_eq!((findings.len(), findings[0].field.as_deref()), (1, Some("inventory")), "{change}");
+    }
+    let fixture = busy().await;
+    tamper(&fixture, &["DELETE FROM inventories WHERE event < 0"]).await;
+    let findings = finds(&fixture, &[Category::Missing]).await;
+    assert!(findings.iter().all(|finding| finding.sealed_event.is_some()), "{findings:?}");
 }
 
 #[tokio::test]

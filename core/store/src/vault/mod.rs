@@ -36,14 +36,15 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::StoreError,
-    event_store::{RawSealed, SealedValue},
+    event_store::{Inventory, RawSealed, SealedValue},
     layout::Layout,
+    sqlite,
 };
 
 pub use keys::KeyEntry;
 use keys::Keys;
 pub use wraps::Tag;
-use wraps::Wraps;
+use wraps::{Header, Wraps};
 pub(crate) use wraps::{tier_number, tier_of};
 
 /// Characters of a status code: 16 of 32, 80 bits (confidentiality.md §6).
@@ -55,6 +56,7 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const TAG_CONTEXT: &str = "gongkai 2026 vault tag v1";
 const LINK_CONTEXT: &str = "gongkai 2026 vault link v1";
 const STATUS_CONTEXT: &str = "gongkai 2026 status code v1";
+const INVENTORY_CONTEXT: &str = "gongkai 2026 vault inventory v1";
 const DECOY_CONTEXT: &str = "gongkai 2026 decoy salts v1";
 
 /// Why a vault does not open, or does not give a value.
@@ -138,6 +140,7 @@ pub(crate) struct SealedNote {
 
 struct Inner {
     origin: String,
+    since: u64,
     blind: Zeroizing<[u8; 32]>,
     keys: Keys,
     entropy: Entropy,
@@ -171,8 +174,11 @@ impl Vault {
         let (mut blind, mut nonce) = (Zeroizing::new([0; 32]), [0; NONCE_BYTES]);
         entropy(&mut *blind);
         entropy(&mut nonce);
-        let sealed = master.seal_blind(origin, &blind, nonce).map_err(|source| sealed_fault("blind key", source))?;
-        Wraps::create(&path, origin, master.epoch(), nonce, &sealed).await?;
+        let since = entries(layout).await?.max(1);
+        let sealed = master.seal_blind((origin, since), &blind, nonce);
+        let blind = sealed.map_err(|source| sealed_fault("blind key", source))?;
+        let header = Header { origin: origin.to_owned(), since, epoch: master.epoch(), nonce, blind };
+        Wraps::create(&path, &header).await?;
         Self::open(layout, origin, vec![master], entropy).await
     }
 
@@ -213,10 +219,12 @@ impl Vault {
             return Err(VaultFault::Origin(header.origin));
         }
         let master = masters.iter().find(|master| master.epoch() == header.epoch);
-        let blind = master.and_then(|master| master.open_blind(origin, &header.blind, header.nonce).ok());
+        let whose = (origin, header.since);
+        let blind = master.and_then(|master| master.open_blind(whose, &header.blind, header.nonce).ok());
         let Some(blind) = blind else { return Err(VaultFault::Master { epoch: header.epoch }) };
         let keys = Keys::new(origin.to_owned(), header.epoch, masters, Arc::clone(&entropy));
-        Ok(Self(Arc::new(Inner { origin: origin.to_owned(), blind, keys, entropy, wraps: Mutex::new(wraps) })))
+        let (origin, since, wraps) = (origin.to_owned(), header.since, Mutex::new(wraps));
+        Ok(Self(Arc::new(Inner { origin, since, blind, keys, entropy, wraps })))
     }
 
     /// Whether a ledger has a vault, locked or not.
@@ -238,6 +246,30 @@ impl Vault {
     /// Which master key it uses: counts the rotations, from 0.
     pub fn epoch(&self) -> u64 {
         self.0.keys.epoch()
+    }
+
+    /// The first entry that was recorded with this vault: from there on every statement has its inventory.
+    pub(crate) fn since(&self) -> u64 {
+        self.0.since
+    }
+
+    /// What says later which slots of a statement were sealed, `id` being its hash or its event's commitment.
+    pub(crate) fn inventory(&self, id: &Digest, values: &[SealedValue]) -> Inventory {
+        let slots =
+            values.iter().filter(|value| value.line.is_none()).filter_map(|value| u32::try_from(value.ordinal).ok());
+        let slots = slots.fold(0, |slots, slot| slots | 1_u16.checked_shl(slot).unwrap_or(0));
+        Inventory { slots, mac: self.inventory_mac(id, slots) }
+    }
+
+    /// Whether an inventory is the one that this vault wrote for that statement.
+    pub(crate) fn wrote(&self, id: &Digest, inventory: &Inventory) -> bool {
+        self.inventory_mac(id, inventory.slots) == inventory.mac
+    }
+
+    fn inventory_mac(&self, id: &Digest, slots: u16) -> [u8; 16] {
+        let mut mac = [0; 16];
+        self.keyed(INVENTORY_CONTEXT, id.as_bytes()).update(&slots.to_be_bytes()).finalize_xof().fill(&mut mac);
+        mac
     }
 
     fn keyed(&self, context: &str, material: &[u8]) -> blake3::Hasher {
@@ -342,7 +374,7 @@ impl Vault {
         let count = rows.len() as u64;
         let renewed = self.0.keys.rewrap(rows, next)?;
         let nonce = self.nonce();
-        let blind = next.seal_blind(&self.0.origin, &self.0.blind, nonce);
+        let blind = next.seal_blind((&self.0.origin, self.0.since), &self.0.blind, nonce);
         let blind = blind.map_err(|source| sealed_fault("blind key", source))?;
         wraps.replace(&renewed, next.epoch(), nonce, &blind).await?;
         Ok(count)
@@ -603,6 +635,14 @@ fn wraps_of(layout: &Layout) -> Result<std::path::PathBuf, VaultFault> {
 
 fn sealed_fault(what: &str, source: VaultError) -> VaultFault {
     VaultFault::Sealed { what: what.to_owned(), source }
+}
+
+/// Entries that a ledger has; none when there is no ledger yet.
+async fn entries(layout: &Layout) -> Result<u64, VaultFault> {
+    if !layout.database().exists() {
+        return Ok(0);
+    }
+    Ok(sqlite::size_of(&layout.database()).await?)
 }
 
 /// A folder that its owner alone may enter.

@@ -21,8 +21,8 @@ const MIGRATION: &str = include_str!("../../../../migrations/vault/sqlite/0001_w
 const APPLICATION_ID: i64 = 0x476F_6E76;
 const VERSION: i64 = 1;
 
-const HEADER: &str = "SELECT origin, epoch, nonce, blind FROM vault WHERE id = 1";
-const CREATE: &str = "INSERT INTO vault (id, origin, epoch, nonce, blind) VALUES (1, ?, ?, ?, ?)";
+const HEADER: &str = "SELECT origin, epoch, nonce, blind, since FROM vault WHERE id = 1";
+const CREATE: &str = "INSERT INTO vault (id, origin, since, epoch, nonce, blind) VALUES (1, ?, ?, ?, ?, ?)";
 const RENEW: &str = "UPDATE vault SET epoch = ?, nonce = ?, blind = ? WHERE id = 1";
 const LOAD: &str = "SELECT subject, tier, org, epoch, wrap FROM wraps WHERE subject IN \
                     (SELECT unhex(value) FROM json_each(?))";
@@ -63,6 +63,7 @@ pub(super) struct WrapRow {
 /// What the vault says of itself.
 pub(super) struct Header {
     pub origin: String,
+    pub since: u64,
     pub epoch: u64,
     pub nonce: [u8; NONCE_BYTES],
     pub blind: Vec<u8>,
@@ -101,13 +102,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 pub(super) struct Wraps(Option<SqliteConnection>);
 
 impl Wraps {
-    pub(super) async fn create(
-        path: &Path,
-        origin: &str,
-        epoch: u64,
-        nonce: [u8; NONCE_BYTES],
-        blind: &[u8],
-    ) -> Result<(), StoreError> {
+    pub(super) async fn create(path: &Path, header: &Header) -> Result<(), StoreError> {
         let draft = path.with_extension("draft");
         for leftover in [draft.clone(), draft.with_extension("draft-wal"), draft.with_extension("draft-shm")] {
             if leftover.exists() {
@@ -120,8 +115,9 @@ impl Wraps {
         sqlx::raw_sql(MIGRATION).execute(&mut *transaction).await.map_err(sql(doing))?;
         let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}");
         sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await.map_err(sql(doing))?;
-        let query = sqlx::query(CREATE).bind(origin).bind(epoch.cast_signed()).bind(nonce.to_vec());
-        query.bind(blind.to_vec()).execute(&mut *transaction).await.map_err(sql(doing))?;
+        let query = sqlx::query(CREATE).bind(header.origin.as_str()).bind(header.since.cast_signed());
+        let query = query.bind(header.epoch.cast_signed()).bind(header.nonce.to_vec());
+        query.bind(header.blind.as_slice()).execute(&mut *transaction).await.map_err(sql(doing))?;
         transaction.commit().await.map_err(sql(doing))?;
         connection.close().await.map_err(sql(doing))?;
         // From here on it is a vault.
@@ -149,7 +145,8 @@ impl Wraps {
         let row = sqlx::query(HEADER).fetch_one(self.connection()?).await.map_err(sql("reading the vault"))?;
         let nonce = <[u8; NONCE_BYTES]>::try_from(row.get::<&[u8], _>(2));
         let nonce = nonce.map_err(|_| StoreError::row(0, "vault", "the nonce is not 24 bytes"))?;
-        Ok(Header { origin: row.get(0), epoch: row.get::<i64, _>(1).cast_unsigned(), nonce, blind: row.get(3) })
+        let [epoch, since] = [1, 4].map(|column| row.get::<i64, _>(column).cast_unsigned());
+        Ok(Header { origin: row.get(0), since, epoch, nonce, blind: row.get(3) })
     }
 
     pub(super) async fn load(&mut self, tags: &[Tag]) -> Result<Vec<WrapRow>, StoreError> {
