@@ -10,6 +10,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use gongkai_domain::Refusal;
+use gongkai_projections::internal::InternalError;
 use gongkai_projections::read::ReadError;
 use gongkai_store::{StoreError, SubmitError};
 use serde_json::{Map, Value, json};
@@ -204,6 +205,15 @@ impl From<Refusal> for Problem {
 impl From<PublishedError> for Problem {
     fn from(error: PublishedError) -> Self {
         Self::internal(&error)
+    }
+}
+
+impl From<InternalError> for Problem {
+    fn from(error: InternalError) -> Self {
+        match error {
+            InternalError::Behind => Self::new("views_behind", "刚才收下的事项还没有全部列入，请稍后再试。"),
+            other => Self::internal(&other),
+        }
     }
 }
 

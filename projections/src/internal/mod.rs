@@ -41,6 +41,9 @@ const BATCH_EVENTS: u64 = 512;
 /// Pause after a failure before it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How long whoever reads waits for the views to reflect what is committed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Entries of one transaction.
 const BATCH_ENTRIES: u64 = 1_024;
 
@@ -204,6 +207,18 @@ impl InternalViews {
             sqlx::query(EMPTY_WAL).execute(&self.0.pool).await?;
         }
         Ok(())
+    }
+
+    /// Waits until everything that is committed by now is in the views: nobody who reads after a receipt misses what it
+    /// was for.
+    async fn reflected(&self) -> Result<(), InternalError> {
+        let ((sealed, _), committed) = (*self.0.ledger.sealed().borrow(), *self.0.ledger.committed().borrow());
+        let (mut next_seq, mut next_index) = (self.0.next_seq.subscribe(), self.0.next_index.subscribe());
+        let waited = tokio::time::timeout(PATIENCE, async {
+            next_seq.wait_for(|next| *next >= sealed).await.is_ok()
+                && next_index.wait_for(|next| *next >= committed).await.is_ok()
+        });
+        if waited.await.unwrap_or_default() { Ok(()) } else { Err(InternalError::Behind) }
     }
 
     /// Sealed events that the views reflect; changes after each commit.

@@ -68,6 +68,7 @@ impl InternalViews {
     /// # Errors
     /// [`InternalError`].
     pub async fn queue(&self, reader: &Reader, limit: usize) -> Result<Vec<QueueRow>, InternalError> {
+        self.reflected().await?;
         let mut open: BTreeMap<i64, Candidate> = BTreeMap::new();
         for scope in self.0.ledger.with_world(|world| scopes(reader, world)) {
             let mut above = -1;

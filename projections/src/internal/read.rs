@@ -215,6 +215,7 @@ impl InternalViews {
         limit: usize,
         today: chrono::NaiveDate,
     ) -> Result<Vec<MatterRow>, InternalError> {
+        self.reflected().await?;
         let limit = limit.min(MATTERS_MAX);
         let scopes = self.0.ledger.with_world(|world| {
             let seen_from = scopes(reader, world).into_iter();
@@ -283,6 +284,7 @@ impl InternalViews {
         stream: &StreamId,
         today: chrono::NaiveDate,
     ) -> Result<Option<(MatterRow, Vec<EventRow>)>, InternalError> {
+        self.reflected().await?;
         let row = sqlx::query(MATTER).bind(stream.to_string()).fetch_optional(&self.0.pool).await?;
         let Some(candidate) = row.as_ref().and_then(Candidate::read) else { return Ok(None) };
         let cleared = self.0.ledger.with_world(|world| self.clear(&candidate, reader, purpose, world));
@@ -303,6 +305,7 @@ impl InternalViews {
         reader: &Reader,
         stream: &StreamId,
     ) -> Result<Option<Vec<AccessRow>>, InternalError> {
+        self.reflected().await?;
         let rows = sqlx::query(ACCESSES).bind(stream.to_string()).fetch_all(&self.0.pool).await?;
         let rows: Vec<_> = rows.iter().filter_map(access_row).collect();
         let matter = sqlx::query(MATTER).bind(stream.to_string()).fetch_optional(&self.0.pool).await?;
@@ -327,6 +330,7 @@ impl InternalViews {
     /// # Errors
     /// [`InternalError`].
     pub async fn own_accesses(&self, reader: &Reader, before: Option<u64>) -> Result<Vec<AccessRow>, InternalError> {
+        self.reflected().await?;
         let query = sqlx::query(OWN_ACCESSES).bind(reader.person().to_string());
         let query = query.bind(before.map_or(i64::MAX, u64::cast_signed)).bind(PAGE);
         Ok(query.fetch_all(&self.0.pool).await?.iter().filter_map(access_row).collect())

@@ -117,6 +117,7 @@ impl InternalViews {
         limit: usize,
         public: &mut read::Reader,
     ) -> Result<Vec<ScheduleRow>, InternalError> {
+        self.reflected().await?;
         let limit = limit.min(MATTERS_MAX);
         let scopes = self.0.ledger.with_world(|world| scopes(reader, world));
         let (mut found, mut seen) = (Vec::new(), BTreeSet::new());

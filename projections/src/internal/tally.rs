@@ -3,8 +3,6 @@
 //! No ballot leaves this module: only what [`tally::count`] makes of all of them, and their hashes, which tell nothing of
 //! them. Who may ask is the policy's ([`confidentiality::counts`]); the audit counts again from the vault itself.
 
-use std::time::Duration;
-
 use gongkai_domain::{
     confidentiality::{self, Reader},
     kind::{
@@ -20,9 +18,6 @@ use super::{InternalError, InternalViews};
 
 /// Ballots that are in memory at the same time.
 const BALLOTS_AT_ONCE: usize = 256;
-
-/// How long the views may take to reflect the last ballots.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 const BALLOTS: &str = "SELECT m.stream FROM links l JOIN matters m ON m.opened_seq = l.seq \
                        WHERE l.about = ? AND m.kind = ? ORDER BY l.seq";
@@ -43,12 +38,12 @@ impl InternalViews {
     /// # Errors
     /// [`InternalError`]; [`InternalError::Behind`] when the views do not get to the last ballot in time.
     pub async fn count(&self, reader: &Reader, stream: &StreamId) -> Result<Option<Urn>, InternalError> {
+        self.reflected().await?;
         let options = self.0.ledger.with_world(|world| {
             let tally = world.matters.tally(stream)?;
             confidentiality::counts(reader, tally, world).then_some(tally.options_count)
         });
         let Some(options) = options else { return Ok(None) };
-        self.reflected().await?;
         let about = self.0.reader.vault().link(stream).to_hex();
         let rows = sqlx::query(BALLOTS).bind(about).bind(Cast::KIND).fetch_all(&self.0.pool).await?;
         let streams: Vec<StreamId> = rows.iter().filter_map(|row| row.get::<&str, _>(0).parse().ok()).collect();
@@ -63,13 +58,5 @@ impl InternalViews {
         }
         let hashes: Vec<Digest> = ballots.iter().map(|(hash, _)| *hash).collect();
         Ok(Some(Urn { counted: tally::count(&ballots, options), hashes: tally::sorted(&hashes) }))
-    }
-
-    /// Waits until everything that is sealed by now is in the views.
-    async fn reflected(&self) -> Result<(), InternalError> {
-        let (sealed, _) = *self.0.ledger.sealed().borrow();
-        let mut size = self.size();
-        let waited = tokio::time::timeout(PATIENCE, size.wait_for(|size| *size >= sealed)).await;
-        waited.ok().and_then(Result::ok).map(drop).ok_or(InternalError::Behind)
     }
 }

@@ -252,6 +252,7 @@ impl InternalViews {
         after: Option<Mark>,
         limit: usize,
     ) -> Result<Option<Timeline>, InternalError> {
+        self.reflected().await?;
         let asking = Asking { reader, purpose, tag: self.0.reader.vault().tag(reader.person()).to_hex() };
         let mut found = Found::default();
         let mut frontier = self.root(&asking, stream, &mut found).await?;

@@ -159,10 +159,8 @@ fn the_same_steps_are_taken_over_the_internal_side() {
     let (file, out) = (ledger.file("sheet.json", march("电费(虚构)").to_string()), ledger.path("sheet.draft"));
     let drafted = run(CLERK, "draft", &["--json", "--out", text(&out), text(&file)]);
     let review = reviewed_in(&drafted.ok());
-    // The internal views follow the ledger; what is in them once is read as it stands.
-    let standing = || run(TOWNSHIP, "review", &["status", &review, "--json"]);
-    let known = (0..100).map(|_| standing()).find(|ran| ran.code == 0).expect("the review comes into the views");
-    assert_eq!(known.json()["standing"]["next"]["people"], json!(2));
+    let standing = run(TOWNSHIP, "review", &["status", &review, "--json"]).ok();
+    assert_eq!(standing.json()["standing"]["next"]["people"], json!(2));
     for name in SUPERVISORS {
         let _ = run(name, "review", &["show", &review]).ok().says("电费(虚构)");
         let _ = run(name, "review", &["pass", &review]).ok();

@@ -35,7 +35,7 @@ pub fn doors() -> [Door; 4] {
         params,
         body: None,
         answers: schema,
-        problems: &["bad_query", "not_found", "internal"],
+        problems: &["bad_query", "not_found", "views_behind", "internal"],
         writes: true,
         handler,
     };
@@ -116,7 +116,7 @@ async fn matters(State(app): State<App>, SignedIn(reader): SignedIn, params: Par
     let limit = params.number("limit", 1, MATTERS_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
     let limit = usize::try_from(limit).unwrap_or(MATTERS_MAX);
     let found = views(&app)?.matters(&reader, purpose(&params)?, family, before, limit, app.today()).await;
-    Ok(Json(json!({ "matters": found.map_err(|error| Problem::internal(&error))? })))
+    Ok(Json(json!({ "matters": found? })))
 }
 
 async fn matter(
@@ -128,7 +128,7 @@ async fn matter(
     params.only(&["purpose"])?;
     let stream = matter_id(&family, &id)?;
     let found = views(&app)?.matter(&reader, purpose(&params)?, &stream, app.today()).await;
-    let (matter, events) = found.map_err(|error| Problem::internal(&error))?.ok_or_else(nothing)?;
+    let (matter, events) = found?.ok_or_else(nothing)?;
     Ok(Json(json!({ "matter": matter, "events": events })))
 }
 
@@ -139,7 +139,7 @@ async fn accesses_to(
 ) -> Result<Json<Value>, Problem> {
     let stream = matter_id(&family, &id)?;
     let found = views(&app)?.accesses_to(&reader, &stream).await;
-    let accesses = found.map_err(|error| Problem::internal(&error))?.ok_or_else(nothing)?;
+    let accesses = found?.ok_or_else(nothing)?;
     Ok(Json(json!({ "accesses": accesses })))
 }
 
@@ -151,7 +151,7 @@ async fn own_accesses(
     params.only(&["before"])?;
     let before = params.number("before", 0, i64::MAX.unsigned_abs())?;
     let found = views(&app)?.own_accesses(&reader, before).await;
-    Ok(Json(json!({ "accesses": found.map_err(|error| Problem::internal(&error))? })))
+    Ok(Json(json!({ "accesses": found? })))
 }
 
 /// The schemas of the answers.

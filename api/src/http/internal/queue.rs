@@ -30,7 +30,7 @@ pub fn door() -> Door {
         params: const { &[query("limit", "Limit", "条数")] },
         body: None,
         answers: const { &[Answer { status: 200, about: "待办", media: &[(JSON, "Queue")] }] },
-        problems: &["bad_query", "not_found", "internal"],
+        problems: &["bad_query", "not_found", "views_behind", "internal"],
         writes: true,
         handler: get(queue),
     };
@@ -41,7 +41,7 @@ async fn queue(State(app): State<App>, SignedIn(reader): SignedIn, params: Param
     params.only(&["limit"])?;
     let limit = params.number("limit", 1, QUEUE_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
     let rows = views(&app)?.queue(&reader, usize::try_from(limit).unwrap_or(QUEUE_MAX)).await;
-    Ok(Json(json!({ "queue": rows.map_err(|error| Problem::internal(&error))? })))
+    Ok(Json(json!({ "queue": rows? })))
 }
 
 /// The schemas of the answer.

@@ -48,7 +48,7 @@ async fn schedules(State(app): State<App>, SignedIn(reader): SignedIn, params: P
     let (views, purpose) = (views(&app)?, purpose(&params)?);
     let mut public = app.read().await?;
     let found = views.schedules(&reader, purpose, until, limit, &mut public).await;
-    Ok(Json(json!({ "schedules": found.map_err(|error| Problem::internal(&error))? })))
+    Ok(Json(json!({ "schedules": found? })))
 }
 
 /// The schemas of the answer.

@@ -9,7 +9,6 @@ use axum::extract::{Path, State};
 use axum::routing::get;
 use gongkai_domain::Role;
 use gongkai_domain::confidentiality::Callers;
-use gongkai_projections::internal::InternalError;
 use serde_json::{Map, Value, json};
 
 use super::matters::{matter_id, views};
@@ -46,11 +45,7 @@ async fn count(
 ) -> Result<Json<Value>, Problem> {
     params.only(&[])?;
     let counted = views(&app)?.count(&reader, &matter_id("tally", &id)?).await;
-    let counted = counted.map_err(|error| match error {
-        InternalError::Behind => Problem::new("views_behind", "选票还没有全部读入，请稍后再试"),
-        other => Problem::internal(&other),
-    })?;
-    Ok(Json(json!(counted.ok_or_else(nothing)?)))
+    Ok(Json(json!(counted?.ok_or_else(nothing)?)))
 }
 
 /// The schema of the answer.

@@ -35,7 +35,7 @@ pub fn door() -> Door {
         },
         body: None,
         answers: const { &[Answer { status: 200, about: "经过", media: &[(JSON, "Timeline")] }] },
-        problems: &["bad_query", "not_found", "internal"],
+        problems: &["bad_query", "not_found", "views_behind", "internal"],
         writes: true,
         handler: get(timeline),
     };
@@ -55,7 +55,7 @@ async fn timeline(
     let limit = params.number("limit", 1, ROWS_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
     let limit = usize::try_from(limit).unwrap_or(ROWS_MAX);
     let found = views(&app)?.timeline(&reader, purpose(&params)?, &stream, after, limit).await;
-    let timeline = found.map_err(|error| Problem::internal(&error))?.ok_or_else(nothing)?;
+    let timeline = found?.ok_or_else(nothing)?;
     let next = timeline.next.map(|mark| mark.to_string());
     Ok(Json(json!({ "stream": stream, "rows": timeline.rows, "next": next })))
 }

@@ -15,7 +15,7 @@ use sqlx::Connection as _;
 
 use super::helpers::{copy, operator, verifies};
 use crate::{
-    Promised, ReadStore, Receipt, SealedReport, Vault,
+    Promised, ReadStore, Receipt, SealedReport, Vault, VaultFault,
     clock::Clock as _,
     sealed_audit,
     testing::{COUNTY, Fixture, ORIGIN, master, pledge, sign, vault_entropy},
@@ -380,6 +380,18 @@ async fn a_tampered_wrap_is_found_at_whatever_its_key_opened() {
     assert!(findings.iter().any(|finding| finding.sealed_event == Some(0)), "{findings:#?}");
     assert!(findings.iter().any(|finding| finding.entry.is_some()), "{findings:#?}");
     verifies(&fixture).await;
+}
+
+#[tokio::test]
+async fn a_vault_that_is_made_to_seem_younger_than_its_statements_does_not_open() {
+    let fixture = town().await;
+    fixture.ledger.shutdown().await;
+    let mut wraps = sqlx::SqliteConnection::connect(&fixture.layout().wraps().display().to_string()).await.unwrap();
+    let query = sqlx::query("UPDATE vault SET since = since + 100");
+    assert_eq!(query.execute(&mut wraps).await.unwrap().rows_affected(), 1);
+    wraps.close().await.unwrap();
+    let opened = Vault::open(&fixture.layout(), ORIGIN, vec![master()], vault_entropy(1)).await;
+    assert!(matches!(opened, Err(VaultFault::Master { .. })), "{opened:?}");
 }
 
 /// A body with one receiver, and an objection that was encrypted to it.
