@@ -56,9 +56,9 @@ impl KeyEntry {
         lock(&self.rows).clone()
     }
 
-    /// These are; one that was added in the meantime is not.
+    /// These, sorted, are; one that was added in the meantime is not.
     pub(super) fn written(&self, written: &[WrapRow]) {
-        lock(&self.rows).retain(|row| !written.contains(row));
+        lock(&self.rows).retain(|row| written.binary_search(row).is_err());
     }
 }
 

@@ -27,7 +27,10 @@ const RENEW: &str = "UPDATE vault SET epoch = ?, nonce = ?, blind = ? WHERE id =
 const LOAD: &str = "SELECT subject, tier, org, epoch, wrap FROM wraps WHERE subject IN \
                     (SELECT unhex(value) FROM json_each(?))";
 const ALL: &str = "SELECT subject, tier, org, epoch, wrap FROM wraps";
-const INSERT: &str = "INSERT INTO wraps (subject, tier, org, epoch, wrap) VALUES (?, ?, ?, ?, ?)";
+const INSERT: &str = "INSERT INTO wraps (subject, tier, org, epoch, wrap) VALUES ";
+const INSERTED: &str = "(?, ?, ?, ?, ?)";
+/// Most rows of one INSERT: a statement costs more than a row.
+const ROWS_MAX: usize = 64;
 const REPLACE: &str = "UPDATE wraps SET epoch = ?, wrap = ? WHERE subject = ? AND tier = ? AND org = ?";
 const SUBJECTS: &str = "SELECT DISTINCT subject FROM wraps WHERE subject > ? ORDER BY subject LIMIT ?";
 const DESTROY: &str = "DELETE FROM wraps WHERE subject = ?";
@@ -171,9 +174,13 @@ impl Wraps {
     pub(super) async fn insert(&mut self, rows: &[WrapRow]) -> Result<(), StoreError> {
         let doing = "writing data keys";
         let mut transaction = self.connection()?.begin().await.map_err(sql(doing))?;
-        for row in rows {
-            let query = sqlx::query(INSERT).bind(row.subject.0.to_vec()).bind(tier_number(row.tier));
-            let query = query.bind(row.org.as_str()).bind(row.epoch.cast_signed()).bind(row.wrap.as_slice());
+        for some in rows.chunks(ROWS_MAX) {
+            let statement = format!("{INSERT}{}", vec![INSERTED; some.len()].join(", "));
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for row in some {
+                query = query.bind(row.subject.0.to_vec()).bind(tier_number(row.tier)).bind(row.org.as_str());
+                query = query.bind(row.epoch.cast_signed()).bind(row.wrap.as_slice());
+            }
             query.execute(&mut *transaction).await.map_err(sql(doing))?;
         }
         transaction.commit().await.map_err(sql(doing))
