@@ -204,6 +204,8 @@ fn a_disk_that_fails_to_flush_ends_all_receipts_and_is_never_asked_twice() {
     let shim = Shim::new(&ledger.dir());
     let server = Server::start_with(&ledger.dir(), |command| shim.load(command));
     let good = hand_in(&server.internal, "good", &submission()).unwrap().json();
+    // Published before the disk fails, or it would not be there to be read.
+    let _ = server.eventually(&format!("/entries/{}", good["index"]), |answer| answer.status == 200);
     shim.arm(FLUSH | DATABASE, 1, u64::MAX, EIO);
     let failed = submission();
     for id in ["failed", "later-1", "later-2"] {
