@@ -240,14 +240,12 @@ fn belongs(entry: &Entry, within: Option<&BTreeSet<String>>) -> bool {
 
 fn add_attachments(bundle: &mut Bundle, layout: &Layout, entry: &Entry) -> Result<(), Fault> {
     let Some(signed) = entry.content.statement() else { return Ok(()) };
-    for name in ["attachments", "evidence"] {
-        for attachment in signed.statement.body.get(name).and_then(Value::as_array).into_iter().flatten() {
-            let hash = attachment.get("hash").and_then(Value::as_str).and_then(|text| Digest::parse(text).ok());
-            let Some(hash) = hash else { continue };
-            // One that was withdrawn is not published any more, and the log says so.
-            if let Ok(bytes) = std::fs::read(layout.published_attachment(&hash)) {
-                bundle.add(&format!("attachment/{}", hash.to_hex()), &bytes)?;
-            }
+    let files =
+        kind::find(&signed.statement.kind).into_iter().flat_map(|kind| kind.attachments(&signed.statement.body));
+    for (_, file) in files {
+        // One that was withdrawn is not published any more, and the log says so.
+        if let Ok(bytes) = std::fs::read(layout.published_attachment(&file.hash)) {
+            bundle.add(&format!("attachment/{}", file.hash.to_hex()), &bytes)?;
         }
     }
     Ok(())

@@ -6,12 +6,7 @@
 
 use std::sync::Arc;
 
-use gongkai_domain::{
-    Checked, Refusal, Submission,
-    field::{Attachment, Shape},
-    submission,
-    vault::Opened,
-};
+use gongkai_domain::{Checked, Refusal, Submission, submission, vault::Opened};
 use gongkai_log::{
     Digest, Opening, SLOTS, SignedStatement, StatementError, Tier, UnplacedLine, VerifierKey,
     canonical::CanonicalError, list::Cell, slot::SlotError,
@@ -90,7 +85,7 @@ pub(crate) fn admit(
     Ok(Admitted {
         request: Digest::of(note.as_bytes()),
         openings: openings_line(&checked)?,
-        attachments: attachments(&checked)?,
+        attachments: attachments(&checked),
         note,
         checked,
         verified,
@@ -171,16 +166,12 @@ fn openings_line(checked: &Checked) -> Result<UnplacedLine, Refusal> {
     })
 }
 
-fn attachments(checked: &Checked) -> Result<Vec<Digest>, Refusal> {
-    let mut hashes = Vec::new();
-    for field in checked.kind.body_fields().filter(|field| field.shape == Shape::Attachments) {
-        let Some(value) = checked.signed.statement.body.get(field.name) else { continue };
-        let named: Vec<Attachment> = serde_json::from_value(value.clone()).map_err(|e| malformed(field.name, &e))?;
-        hashes.extend(named.into_iter().map(|attachment| attachment.hash));
-    }
+fn attachments(checked: &Checked) -> Vec<Digest> {
+    let files = checked.kind.attachments(&checked.signed.statement.body);
+    let mut hashes: Vec<Digest> = files.map(|(_, file)| file.hash).collect();
     hashes.sort_unstable();
     hashes.dedup();
-    Ok(hashes)
+    hashes
 }
 
 fn malformed(place: &str, reason: &dyn std::fmt::Display) -> Refusal {

@@ -314,17 +314,14 @@ fn event(row: &SqliteRow) -> Result<HistoryEvent, ReadError> {
 }
 
 fn attachments(kind: &str, body: &Map<String, Value>) -> Vec<Attachment> {
-    let fields = kind::find(kind).into_iter().flat_map(kind::Kind::body_fields);
-    let fields = fields.filter(|field| field.shape == Shape::Attachments);
-    let files = |field: &'static Field| {
-        let files = body.get(field.name).and_then(Value::as_array).into_iter().flatten();
-        files.filter_map(|value| {
-            let file: gongkai_domain::field::Attachment = serde_json::from_value(value.clone()).ok()?;
-            let label = field.label.to_owned();
-            Some(Attachment { label, hash: file.hash.to_hex(), size: file.size, media_type: file.media_type })
-        })
-    };
-    fields.flat_map(files).collect()
+    let files = kind::find(kind).into_iter().flat_map(|kind| kind.attachments(body));
+    let named = files.map(|(field, file)| Attachment {
+        label: field.label.to_owned(),
+        hash: file.hash.to_hex(),
+        size: file.size,
+        media_type: file.media_type,
+    });
+    named.collect()
 }
 
 /// Codes and persons that a body names, so that their names are looked up once.

@@ -136,6 +136,15 @@ fn a_village_votes_with_slips_and_every_voter_finds_the_ballot_among_those_that_
     assert!(page.contains("票码哈希清单") && page.contains("选票哈希清单"), "both lists are on the page");
     assert!(vote.server.stop().success());
     let _ = vote.ledger.run("audit", &["--with-vault"]).ok();
+    let bundle = vote.ledger.path("bundle.tar");
+    let _ = vote.ledger.run("export", &["--out", bundle.to_str().unwrap()]).ok();
+    let bundle = std::fs::read(bundle).unwrap();
+    for ballot in 0..7 {
+        let receipt = std::fs::read(vote.ledger.path(&format!("{ballot}.json"))).unwrap();
+        let hash = serde_json::from_slice::<Value>(&receipt).unwrap()["statement_hash"].as_str().unwrap().to_owned();
+        let listed = bundle.windows(hash.len()).any(|text| text == hash.as_bytes());
+        assert!(listed, "whoever has the bundle finds each ballot in its list");
+    }
 }
 
 #[test]

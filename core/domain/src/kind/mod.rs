@@ -8,12 +8,12 @@
 //! again.
 
 use gongkai_log::{StreamId, Tier};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::{
     event::{Context, Proposal, Recorded, State},
-    field::{Field, ListRule, Place, Shape},
+    field::{Attachment, Field, ListRule, Place, Shape},
     procedure::{self, REFERENCE},
     refusal::Refusal,
     world::{Role, World},
@@ -404,6 +404,19 @@ impl Kind {
     /// The fields of the body.
     pub fn body_fields(&self) -> impl Iterator<Item = &'static Field> + Clone {
         self.fields.iter().filter(|field| field.place == Place::Body)
+    }
+
+    /// The files that a body names, each with the field that names it. What is no file is left out: it was judged when it
+    /// was recorded.
+    pub fn attachments<'a>(
+        &self,
+        body: &'a Map<String, Value>,
+    ) -> impl Iterator<Item = (&'static Field, Attachment)> + use<'a> {
+        let fields = self.fields.iter().filter(|field| field.shape == Shape::Attachments);
+        fields.flat_map(move |field| {
+            let files = body.get(field.name).and_then(Value::as_array).into_iter().flatten();
+            files.filter_map(move |file| Some((field, Attachment::deserialize(file).ok()?)))
+        })
     }
 
     /// The slots, with tiers.
