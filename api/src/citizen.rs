@@ -146,7 +146,7 @@ impl Office {
             command.org.clone_from(&body.org);
         }
         let (stream, head) = if kind.opens {
-            (command.stream.clone().unwrap_or_else(|| new_stream(kind)), None)
+            (command.stream.clone().unwrap_or_else(|| kind.new_stream(now, &mut keyfile::random)), None)
         } else {
             self.head(&command, code)?
         };
@@ -409,11 +409,6 @@ fn offered_key(agent: &ureq::Agent, url: &str) -> Result<VerifierKey, Fault> {
     let text = text.and_then(|bytes| String::from_utf8(bytes).ok());
     let vkey = text.and_then(|text| VerifierKey::parse(text.trim()).ok());
     vkey.ok_or_else(|| Fault::usage(url, "这个地址上没有公开账本").mend("请检查 --url"))
-}
-
-/// A sealed matter has a random name, which tells nothing. The names of a ballot are computed and stand in the command.
-fn new_stream(kind: &Kind) -> StreamId {
-    StreamId::new(kind.family(), random_id()).expect("the families of the list are valid names, a test says so")
 }
 
 fn random_id() -> uuid::Uuid {

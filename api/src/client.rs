@@ -347,7 +347,7 @@ impl Client {
         let known = key.and_then(|key| self.streams.get(&(kind.family(), key.to_owned())).cloned());
         let Some(stream) = command.stream.clone().or(known) else {
             return Ok(if kind.opens {
-                Ok((self.new_stream(kind), None))
+                Ok((kind.new_stream(self.clock.now(), &mut |buffer| self.entropy.fill(buffer)), None))
             } else {
                 let name = key.map_or_else(|| "（没有写 stream）".to_owned(), |key| format!("stream_key {key}"));
                 Err((&Refusal::StreamMissing(name)).into())
@@ -371,22 +371,6 @@ impl Client {
             Target::Url(url) => remote_head(&self.agent, url, command, &stream)?,
         };
         Ok(head.map(|head| (stream, head)))
-    }
-
-    /// Version 7 holds the time, so that matters sort by when they were begun; version 4 of a sealed matter
-    /// tells nothing.
-    fn new_stream(&mut self, kind: &Kind) -> StreamId {
-        let id = if kind.sealed {
-            let mut random = [0; 16];
-            self.entropy.fill(&mut random);
-            uuid::Builder::from_random_bytes(random).into_uuid()
-        } else {
-            let mut random = [0; 10];
-            self.entropy.fill(&mut random);
-            let millis = u64::try_from(self.clock.now().timestamp_millis()).unwrap_or(0);
-            uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
-        };
-        StreamId::new(kind.family(), id).expect("the families of the list are valid names, a test says so")
     }
 
     /// Builds the statement; where a kind has several possible authors, in the first role that holds.

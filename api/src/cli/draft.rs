@@ -12,13 +12,11 @@ use gongkai_domain::kind::review;
 use gongkai_domain::procedure::REFERENCE;
 use gongkai_log::{Digest, StreamId};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::local::{self, Alone, Place};
 use super::{submit, terminal};
 use crate::client::{Answer, Client, Hand, Item};
 use crate::draftfile::{self, DraftFile};
-use crate::keyfile;
 use crate::outcome::{Fault, Outcome, Verdict};
 use crate::reviewing::{self, Desk, Standing};
 
@@ -135,10 +133,7 @@ async fn write(
     (digest, mut command): (Digest, Command),
     client: &mut Client,
 ) -> Result<DraftFile, Fault> {
-    let mut random = [0; 16];
-    keyfile::random(&mut random);
-    let id = uuid::Builder::from_random_bytes(random).into_uuid();
-    let review = stream_of_review(id);
+    let review = local::new_stream(review::SUBMITTED, &*local::clock());
     command.fields.insert(REFERENCE.to_owned(), json!(review));
     let mut previous = None;
     if let Some(after) = &args.after {
@@ -151,10 +146,6 @@ async fn write(
     let file = DraftFile::new(prepared, review, previous, digest, command.declared_at.is_some());
     file.write(&args.out)?;
     Ok(file)
-}
-
-fn stream_of_review(id: Uuid) -> StreamId {
-    StreamId::new("review", id).expect("the family is one of the list")
 }
 
 async fn send(args: &Args, client: &mut Client, item: &Item, author: &Hand, digest: &Digest) -> Result<Answer, Fault> {

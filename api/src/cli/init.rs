@@ -213,7 +213,7 @@ fn check_registrar(vkey: &VerifierKey) -> Result<(), Fault> {
 }
 
 fn person(clock: &dyn Clock) -> StreamId {
-    local::new_stream("person", clock)
+    local::new_stream("person.registered.v1", clock)
 }
 
 fn write_config(layout: &Layout, new: &NewLedger) -> Result<(), Fault> {
@@ -249,7 +249,7 @@ fn genesis(
         "recovery_key": recovery.verifier().to_string(), "registrars": registrars}}))?;
     let setting = Setting {
         origin: &new.origin,
-        stream: local::new_stream("ledger", clock),
+        stream: local::new_stream("ledger.created.v1", clock),
         head: None,
         signers: vec![Signer { role: "log".to_owned(), key: log.name().to_owned() }],
         declared_at: local::china_time(clock.now()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, Utc};
-use gongkai_domain::Role;
+use gongkai_domain::{Role, kind};
 use gongkai_log::{SigningKey, StreamId};
 use gongkai_store::{Clock, Layout, Ledger, LedgerKeys, Settings, SystemClock, Vault};
 use zeroize::Zeroizing;
@@ -49,16 +49,12 @@ pub fn agent(ca: Option<&PathBuf>) -> Result<ureq::Agent, Fault> {
     ca.map_or_else(|| Ok(fetch::agent()), |file| fetch::agent_trusting(file))
 }
 
-/// A new name for a public matter: its time and random bits (RFC 9562, version 7).
+/// A name for a new matter of a kind.
 ///
 /// # Panics
-/// A family that is no name; those used here are.
-pub fn new_stream(family: &str, clock: &dyn Clock) -> StreamId {
-    let mut random = [0; 10];
-    keyfile::random(&mut random);
-    let millis = u64::try_from(clock.now().timestamp_millis()).unwrap_or(0);
-    let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
-    StreamId::new(family, id).expect("the families used here are valid names")
+/// A kind that is not in the list; those used here are.
+pub fn new_stream(kind: &str, clock: &dyn Clock) -> StreamId {
+    kind::find(kind).expect("the kinds used here are in the list").new_stream(clock.now(), &mut keyfile::random)
 }
 
 impl Place {

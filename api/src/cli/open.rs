@@ -117,20 +117,19 @@ fn open(visit: &Visit<'_>, key: &SigningKey, stream: &StreamId, args: &Args) -> 
         fields["reason"] = json!(reason);
     }
     let command = Command::from_value(json!({"kind": "access.recorded.v1", "org": org, "fields": fields}))?;
-    let mut random = [0; 16];
-    keyfile::random(&mut random);
-    let id = uuid::Builder::from_random_bytes(random).into_uuid();
+    let now = local::clock().now();
     let setting = Setting {
         origin: visit.origin(),
-        stream: StreamId::new("access", id).map_err(|error| Fault::failed("查阅记录", &error))?,
+        stream: command.kind()?.new_stream(now, &mut keyfile::random),
         head: None,
         signers: vec![Signer { role, key: key.name().to_owned() }],
-        declared_at: local::china_time(local::clock().now()),
+        declared_at: local::china_time(now),
     };
     let prepared = prepare(&command, &setting, &mut keyfile::random)?;
     let signed = SignedStatement::sign(&prepared.statement, &[key]).map_err(|error| Fault::failed("签名", &error))?;
+    let id = signed.statement.stream.id.to_string();
     let access = prepared.into_submission(signed.note.to_string());
-    visit.post(&format!("{ROOT}readings"), &id.to_string(), &access)
+    visit.post(&format!("{ROOT}readings"), &id, &access)
 }
 
 /// Whether every field is what the statement committed to.

@@ -23,7 +23,7 @@ use gongkai_domain::{
     Command, Role,
     calendar::Calendar,
     field::{PersonId, SealingKey},
-    kind::{self, review},
+    kind::{self, Kind, review},
     procedure::REFERENCE,
 };
 use gongkai_log::{Digest, Proxy, SigningKey, StreamId};
@@ -346,22 +346,23 @@ impl Story {
     /// Every opening step gets the id of its stream, so that steps can name each other in any order.
     fn name_streams(&mut self, lines: &[(Line, Dates)]) -> Result<(), StoryError> {
         for (line, dates) in lines {
+            let at = moment(dates, &line.at)?;
             if let Some(review) = &line.review {
-                self.name_stream(line, &review.id, sealed_stream_id("review", &review.id))?;
+                self.name_stream(line, &review.id, review::SUBMITTED, at)?;
             }
-            let Some(id) = &line.id else { continue };
-            let known = kind::find(&line.kind).ok_or_else(|| fault(line, "no such kind"))?;
-            if known.opens && known.sealed {
-                self.name_stream(line, id, sealed_stream_id(known.family(), id))?;
-            } else if known.opens {
-                self.name_stream(line, id, stream_id(known.family(), id, moment(dates, &line.at)?))?;
+            if let Some(id) = &line.id {
+                self.name_stream(line, id, &line.kind, at)?;
             }
         }
         Ok(())
     }
 
-    fn name_stream(&mut self, line: &Line, id: &str, stream: Option<StreamId>) -> Result<(), StoryError> {
-        let stream = stream.ok_or_else(|| fault(line, "no name for a stream"))?;
+    fn name_stream(&mut self, line: &Line, id: &str, kind: &str, at: DateTime<FixedOffset>) -> Result<(), StoryError> {
+        let kind = kind::find(kind).ok_or_else(|| fault(line, "no such kind"))?;
+        if !kind.opens {
+            return Ok(());
+        }
+        let stream = stream_of(kind, id, at);
         match self.streams.insert(id.to_owned(), stream) {
             Some(_) => Err(fault(line, "this name is used twice")),
             None => Ok(()),
@@ -466,20 +467,10 @@ fn moment(dates: &Dates, text: &str) -> Result<DateTime<FixedOffset>, StoryError
         .ok_or_else(|| StoryError::Step { step: text.into(), what: "is no date with a time".into() })
 }
 
-/// A version 7 id made of the declared time and the hash of the step's name: the same day gives the same ledger.
-fn stream_id(family: &str, name: &str, at: DateTime<FixedOffset>) -> Option<StreamId> {
+/// The name of a step's matter; what is random elsewhere is the hash of the step's name.
+fn stream_of(kind: &Kind, name: &str, at: DateTime<FixedOffset>) -> StreamId {
     let hash = Digest::of(name.as_bytes());
-    let mut random = [0; 10];
-    random.copy_from_slice(hash.as_bytes().get(..10)?);
-    let millis = u64::try_from(at.timestamp_millis()).ok()?;
-    StreamId::new(family, uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()).ok()
-}
-
-/// The version 4 id of a sealed matter tells nothing; here it is the hash of its name.
-fn sealed_stream_id(family: &str, name: &str) -> Option<StreamId> {
-    let hash = Digest::of(name.as_bytes());
-    let random = hash.as_bytes().first_chunk::<16>()?;
-    StreamId::new(family, uuid::Builder::from_random_bytes(*random).into_uuid()).ok()
+    kind.new_stream(at.to_utc(), &mut |buffer| buffer.copy_from_slice(&hash.as_bytes()[..buffer.len()]))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(file: &'static str, text: &str) -> Result<Vec<T>, StoryError> {

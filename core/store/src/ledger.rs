@@ -17,10 +17,7 @@ use std::{
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use gongkai_domain::{
-    Checked, Command, Prepared, Recorded, Refusal, Setting, Submission, World,
-    kind::{self, Kind},
-    prepare,
-    submission::Filled,
+    Checked, Command, Prepared, Recorded, Refusal, Setting, Submission, World, kind, prepare, submission::Filled,
     world::Role,
 };
 use gongkai_log::{
@@ -656,7 +653,7 @@ impl Ledger {
         let kind = command.kind()?;
         let stream = match &command.stream {
             Some(stream) => stream.clone(),
-            None if kind.opens => self.new_stream(kind, entropy),
+            None if kind.opens => kind.new_stream(self.0.clock.now(), entropy),
             None => return Err(Refusal::StreamMissing(format!("{}/", kind.family())).into()),
         };
         let head = match &self.0.settings.vault {
@@ -669,21 +666,6 @@ impl Ledger {
         let declared_at = command.declared_at.unwrap_or_else(|| china_time(self.0.clock.now()));
         let setting = Setting { origin: self.origin(), stream, head, signers, declared_at };
         Ok(prepare(&command, &setting, &mut |buffer| entropy(buffer))?)
-    }
-
-    /// The name of a sealed matter tells nothing, not even when it began.
-    fn new_stream(&self, kind: &Kind, entropy: &mut (dyn FnMut(&mut [u8]) + Send)) -> StreamId {
-        let id = if kind.sealed {
-            let mut random = [0; 16];
-            entropy(&mut random);
-            uuid::Builder::from_random_bytes(random).into_uuid()
-        } else {
-            let mut random = [0; 10];
-            entropy(&mut random);
-            let millis = self.0.clock.now().timestamp_millis().max(0).cast_unsigned();
-            uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
-        };
-        StreamId::new(kind.family(), id).expect("the families of the kinds are names of streams")
     }
 
     /// Keeps a file that a statement is going to name, durably; gives its hash.

@@ -48,7 +48,7 @@ pub fn run(options: &Args) -> Outcome {
     let stream = match &options.tally {
         Some(stream) if stream.family == "tally" => stream.clone(),
         Some(other) => return Err(Fault::usage(other.to_string(), "应是 tally/ 开头的编号")),
-        None => local::new_stream("tally", &*local::clock()),
+        None => local::new_stream("tally.opened.v1", &*local::clock()),
     };
     let codes: Vec<String> = (0..options.count).map(|_| new_code()).collect();
     let hash = |code: &String| tally::credential_hash(&stream, &tally::slip_credential(&stream, code));
