@@ -340,6 +340,12 @@ pub fn fault(fault: VaultFault) -> Fault {
         VaultFault::Master { .. } => {
             Fault::usage("限阅库", cause).mend("请放回这个账本的 keys/vault.key；恢复备份时库和钥匙要同一期")
         }
+        VaultFault::Newer { found, known } => {
+            Fault::ours("限阅库", format!("版本是 {found}，本程序只认识到 {known}")).mend("请换用新版本的程序")
+        }
+        VaultFault::NotAVault => {
+            Fault::usage("限阅库", "vault/wraps.db 不是限阅库").mend("请从备份取回这个账本的 vault/wraps.db")
+        }
         VaultFault::Missing(_) | VaultFault::Exists(_) | VaultFault::Origin(_) => Fault::usage("限阅库", cause),
         VaultFault::Sealed { .. } | VaultFault::NotLoaded | VaultFault::Store(_) => Fault::ours("限阅库", cause),
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use chrono::TimeDelta;
-use gongkai_store::{ReadStore, Settings, StoreError, Vault, sealed_audit};
+use gongkai_store::{ReadStore, Settings, StoreError, Vault, VaultFault, sealed_audit};
 
 use super::{Doctor, spelled};
 use crate::cli::local;
@@ -46,6 +46,10 @@ impl Doctor {
                 let what = format!("限阅库是账本 {origin} 的，不是 {} 的", config.origin);
                 let remedy = format!("请从备份取回这个账本自己的 {}", self.layout.wraps().display());
                 self.wrong("vault_origin", what, remedy);
+            }
+            (Err(VaultFault::Newer { found, known }), _) => {
+                let what = format!("限阅库的版本是 {found}，本程序只认识到 {known}");
+                self.wrong("vault", what, "请换用新版本的程序".to_owned());
             }
             (Err(fault), _) => {
                 let remedy = format!("请从备份取回 {}", self.layout.wraps().display());

@@ -180,6 +180,32 @@ async fn an_erasure_that_a_crash_cut_short_is_ended_on_the_next_start() {
 }
 
 #[tokio::test]
+async fn keys_that_somebody_goes_on_reading_count_as_destroyed_only_when_they_are_in_no_file() {
+    let mut fixture = town().await;
+    let receipt = sealed_pledge(&mut fixture, CANARY).await;
+    let root = fixture.layout().root().to_owned();
+    let mut beside = sqlx::SqliteConnection::connect(&fixture.layout().wraps().display().to_string()).await.unwrap();
+    let mut reading = beside.begin().await.unwrap();
+    let (wrap,): (Vec<u8>,) = sqlx::query_as("SELECT wrap FROM wraps").fetch_one(&mut *reading).await.unwrap();
+    fixture.submit(&erasure(receipt.index), ERASERS).await.unwrap();
+    fixture.ledger.shutdown().await;
+    let unfinished = async || {
+        let store = crate::ReadStore::open(&fixture.layout()).await.unwrap();
+        let count = crate::sealed_audit::unfinished_erasures(&store).await.unwrap();
+        store.close().await;
+        count
+    };
+    assert_eq!(unfinished().await, 1);
+    assert!(is_anywhere(&root, &wrap), "the reader's snapshot holds it");
+    reading.rollback().await.unwrap();
+    beside.close().await.unwrap();
+    fixture.open().await.unwrap();
+    let unfinished = crate::sealed_audit::unfinished_erasures(fixture.ledger.reader()).await.unwrap();
+    assert_eq!(unfinished, 0);
+    assert!(!is_anywhere(&root, &wrap));
+}
+
+#[tokio::test]
 async fn a_sealed_matter_is_erased_by_one_of_its_events_and_its_period_stays_proven() {
     let mut fixture = town().await;
     let access = json!({"kind": "access.recorded.v1", "org": COUNTY, "fields": {

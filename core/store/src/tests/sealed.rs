@@ -155,6 +155,58 @@ async fn a_wrong_master_key_or_another_ledgers_vault_does_not_open() {
     assert!(matches!(made, Err(VaultFault::Exists(_))), "{made:?}");
 }
 
+/// Changes the vault's database as it is on disk.
+async fn rewrite_wraps(layout: &crate::Layout, sql: &str) {
+    let mut wraps = sqlx::SqliteConnection::connect(&layout.wraps().display().to_string()).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut wraps).await.unwrap();
+    wraps.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_vault_of_an_earlier_version_is_read_as_it_is_and_migrated_when_it_is_written() {
+    let mut fixture = town().await;
+    let receipt = fixture.submit(&pledge_with_contact("电话"), &[("publisher", "丙")]).await.unwrap();
+    fixture.ledger.shutdown().await;
+    let layout = fixture.layout();
+    let first = include_str!("../../../../migrations/vault/sqlite/0001_wraps.sql");
+    let (table, _) = first.split_once("CREATE TABLE vault").unwrap();
+    let earlier = format!(
+        "ALTER TABLE wraps RENAME TO later; {table} INSERT INTO wraps SELECT * FROM later; DROP TABLE later; \
+         PRAGMA user_version = 1;"
+    );
+    rewrite_wraps(&layout, &earlier).await;
+    let before = std::fs::read(layout.wraps()).unwrap();
+    let vault = Vault::open_read_only(&layout, ORIGIN, vec![master()], vault_entropy(5)).await.unwrap();
+    let reader = crate::SealedReader::new(crate::ReadStore::open(&layout).await.unwrap(), vault);
+    assert_eq!(reader.values_of(receipt.index).await.unwrap().unwrap().slots.len(), 1);
+    assert_eq!(std::fs::read(layout.wraps()).unwrap(), before);
+    fixture.open().await.unwrap();
+    fixture.submit(&pledge_with_contact("电话二"), &[("publisher", "丙")]).await.unwrap();
+    let reader = fixture.ledger.sealed_reader().unwrap();
+    assert_eq!(reader.values_of(receipt.index).await.unwrap().unwrap().slots.len(), 1);
+    assert_ne!(std::fs::read(layout.wraps()).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_vault_of_a_later_version_or_of_another_program_is_refused_and_not_touched() {
+    let fixture = town().await;
+    fixture.ledger.shutdown().await;
+    let layout = fixture.layout();
+    for (change, refusal) in [
+        ("PRAGMA user_version = 3", "the vault has version 3, this program knows 2"),
+        ("PRAGMA user_version = 2; PRAGMA application_id = 7", "the vault's database is of another program"),
+    ] {
+        rewrite_wraps(&layout, change).await;
+        let before = std::fs::read(layout.wraps()).unwrap();
+        let opened = Vault::open(&layout, ORIGIN, vec![master()], vault_entropy(1)).await;
+        let read = Vault::open_read_only(&layout, ORIGIN, vec![master()], vault_entropy(1)).await;
+        for fault in [opened.unwrap_err(), read.unwrap_err()] {
+            assert_eq!(fault.to_string(), refusal);
+        }
+        assert_eq!(std::fs::read(layout.wraps()).unwrap(), before);
+    }
+}
+
 #[tokio::test]
 async fn a_rotated_vault_opens_everything_with_the_new_key_and_nothing_with_the_old() {
     let mut fixture = town().await;

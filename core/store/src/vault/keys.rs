@@ -197,10 +197,10 @@ impl Keys {
 
     /// Unwraps on all cores where there are many: each takes as long as seven signatures.
     fn unwrap_all(&self, rows: &[WrapRow]) -> Result<Vec<DataKey>, VaultFault> {
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        if threads == 1 || rows.len() < UNWRAPS_MANY {
+        if rows.len() < UNWRAPS_MANY {
             return rows.iter().map(|row| self.unwrap(row)).collect();
         }
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
         let unwrap = |part: &[WrapRow]| part.iter().map(|row| self.unwrap(row)).collect::<Result<Vec<_>, _>>();
         thread::scope(|scope| {
             let parts: Vec<_> =

@@ -68,6 +68,17 @@ pub enum VaultFault {
     /// There is one already; it was not touched.
     #[error("{} already holds a vault", .0.display())]
     Exists(std::path::PathBuf),
+    /// The database is of another program.
+    #[error("the vault's database is of another program")]
+    NotAVault,
+    /// A later version of this program made it; it was not touched.
+    #[error("the vault has version {found}, this program knows {known}")]
+    Newer {
+        /// Its version.
+        found: i64,
+        /// The latest that is known.
+        known: i64,
+    },
     /// The master key is not this vault's.
     #[error("the master key does not open this vault (epoch {epoch})")]
     Master {
@@ -144,6 +155,8 @@ struct Inner {
     blind: Zeroizing<[u8; 32]>,
     keys: Keys,
     entropy: Entropy,
+    // Looking up does not wait for what is being flushed. Who needs both takes this one first.
+    reading: Mutex<Wraps>,
     wraps: Mutex<Wraps>,
 }
 
@@ -192,7 +205,9 @@ impl Vault {
         masters: Vec<Master>,
         entropy: Entropy,
     ) -> Result<Self, VaultFault> {
-        Self::unlock(Wraps::open(&wraps_of(layout)?).await?, origin, masters, entropy).await
+        let path = wraps_of(layout)?;
+        let writing = Wraps::open(&path).await?;
+        Self::unlock((writing, Wraps::open_read_only(&path).await?), origin, masters, entropy).await
     }
 
     /// Unlocks the vault of a ledger for reading alone: beside a running server, and without changing a byte.
@@ -205,16 +220,18 @@ impl Vault {
         masters: Vec<Master>,
         entropy: Entropy,
     ) -> Result<Self, VaultFault> {
-        Self::unlock(Wraps::open_read_only(&wraps_of(layout)?).await?, origin, masters, entropy).await
+        let path = wraps_of(layout)?;
+        let neither = Wraps::open_read_only(&path).await?;
+        Self::unlock((neither, Wraps::open_read_only(&path).await?), origin, masters, entropy).await
     }
 
     async fn unlock(
-        mut wraps: Wraps,
+        (wraps, mut reading): (Wraps, Wraps),
         origin: &str,
         masters: Vec<Master>,
         entropy: Entropy,
     ) -> Result<Self, VaultFault> {
-        let header = wraps.header().await?;
+        let header = reading.header().await?;
         if header.origin != origin {
             return Err(VaultFault::Origin(header.origin));
         }
@@ -223,8 +240,9 @@ impl Vault {
         let blind = master.and_then(|master| master.open_blind(whose, &header.blind, header.nonce).ok());
         let Some(blind) = blind else { return Err(VaultFault::Master { epoch: header.epoch }) };
         let keys = Keys::new(origin.to_owned(), header.epoch, masters, Arc::clone(&entropy));
-        let (origin, since, wraps) = (origin.to_owned(), header.since, Mutex::new(wraps));
-        Ok(Self(Arc::new(Inner { origin, since, blind, keys, entropy, wraps })))
+        let (origin, since) = (origin.to_owned(), header.since);
+        let (wraps, reading) = (Mutex::new(wraps), Mutex::new(reading));
+        Ok(Self(Arc::new(Inner { origin, since, blind, keys, entropy, reading, wraps })))
     }
 
     /// Whether a ledger has a vault, locked or not.
@@ -319,7 +337,9 @@ impl Vault {
         if missing.is_empty() {
             return Ok(());
         }
-        let found = self.0.wraps.lock().await.load(&missing).await?;
+        let mut reading = self.0.reading.lock().await;
+        let found = reading.load(&missing).await?;
+        // Learnt before the lock is given back: keys that are destroyed meanwhile would come back.
         self.0.keys.learn(&missing, found)
     }
 
@@ -358,6 +378,8 @@ impl Vault {
     /// # Errors
     /// [`VaultFault::Store`].
     pub async fn destroy(&self, tag: Tag) -> Result<u64, VaultFault> {
+        // Nobody reads meanwhile: neither what is about to be deleted, nor the WAL that is about to be emptied.
+        let _reading = self.0.reading.lock().await;
         // From here on nothing is opened or sealed for the subject, even if the next line fails.
         self.0.keys.forget(tag);
         Ok(self.0.wraps.lock().await.destroy(tag).await?)
@@ -369,6 +391,7 @@ impl Vault {
     /// # Errors
     /// [`VaultFault`].
     pub async fn rotate(&self, next: &Master) -> Result<u64, VaultFault> {
+        let _reading = self.0.reading.lock().await;
         let mut wraps = self.0.wraps.lock().await;
         let rows = wraps.all().await?;
         let count = rows.len() as u64;
@@ -391,7 +414,7 @@ impl Vault {
         }
         let parent = to.parent().unwrap_or(Path::new("."));
         make_private(parent)?;
-        let mut wraps = Wraps::open(&layout.wraps()).await?;
+        let mut wraps = Wraps::open_read_only(&layout.wraps()).await?;
         let copied = wraps.copy_to(&to.to_string_lossy()).await;
         wraps.close().await?;
         copied?;
@@ -404,6 +427,8 @@ impl Vault {
     /// # Errors
     /// [`VaultFault::Store`].
     pub async fn close(&self) -> Result<(), VaultFault> {
+        // The one that writes goes last: it empties the WAL.
+        self.0.reading.lock().await.close().await?;
         Ok(self.0.wraps.lock().await.close().await?)
     }
 
@@ -600,7 +625,7 @@ impl Vault {
 
     /// Subjects that have keys, in order, after one of them.
     pub(crate) async fn subjects(&self, after: Option<Tag>, limit: u64) -> Result<Vec<Tag>, StoreError> {
-        self.0.wraps.lock().await.subjects(after, limit).await
+        self.0.reading.lock().await.subjects(after, limit).await
     }
 
     /// 32 random bytes, for a period.

@@ -3,7 +3,7 @@
 //! WAL with `synchronous=FULL` and `secure_delete`; after a deletion the WAL is copied back and emptied, so
 //! that a destroyed wrap is in no file. Every statement is here.
 
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, time::Duration};
 
 use gongkai_domain::vault::NONCE_BYTES;
 use gongkai_log::Tier;
@@ -15,11 +15,23 @@ use sqlx::{
 use super::VaultFault;
 use crate::error::StoreError;
 
-const MIGRATION: &str = include_str!("../../../../migrations/vault/sqlite/0001_wraps.sql");
+/// Steps that make the schema; `PRAGMA user_version` counts them.
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../../migrations/vault/sqlite/0001_wraps.sql"),
+    include_str!("../../../../migrations/vault/sqlite/0002_wraps_in_order.sql"),
+];
 
 /// `PRAGMA application_id` of a vault: "Gonv".
 const APPLICATION_ID: i64 = 0x476F_6E76;
-const VERSION: i64 = 1;
+/// The schema's version.
+const VERSION: i64 = 2;
+const _: () = assert!(MIGRATIONS.len() == 2, "VERSION counts the migrations");
+
+/// How long somebody else who reads or writes is waited for; an erasure keeps the sequencer as long.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Cache of the connection, negative for KiB: the index over 200,000 wraps.
+const CACHE_KIB: &str = "-16384";
 
 const HEADER: &str = "SELECT origin, epoch, nonce, blind, since FROM vault WHERE id = 1";
 const CREATE: &str = "INSERT INTO vault (id, origin, since, epoch, nonce, blind) VALUES (1, ?, ?, ?, ?, ?)";
@@ -97,11 +109,13 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
         .pragma("secure_delete", "ON")
+        .pragma("cache_size", CACHE_KIB)
         .disable_statement_logging()
 }
 
-/// The one connection.
+/// One connection.
 pub(super) struct Wraps(Option<SqliteConnection>);
 
 impl Wraps {
@@ -114,28 +128,32 @@ impl Wraps {
         }
         let doing = "creating the vault";
         let mut connection = options(&draft).create_if_missing(true).connect().await.map_err(sql(doing))?;
-        let mut transaction = connection.begin().await.map_err(sql(doing))?;
-        sqlx::raw_sql(MIGRATION).execute(&mut *transaction).await.map_err(sql(doing))?;
-        let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}");
-        sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await.map_err(sql(doing))?;
+        migrate(&mut connection, 0).await?;
         let query = sqlx::query(CREATE).bind(header.origin.as_str()).bind(header.since.cast_signed());
         let query = query.bind(header.epoch.cast_signed()).bind(header.nonce.to_vec());
-        query.bind(header.blind.as_slice()).execute(&mut *transaction).await.map_err(sql(doing))?;
-        transaction.commit().await.map_err(sql(doing))?;
+        query.bind(header.blind.as_slice()).execute(&mut connection).await.map_err(sql(doing))?;
         connection.close().await.map_err(sql(doing))?;
         // From here on it is a vault.
         std::fs::rename(&draft, path).map_err(|e| StoreError::file("naming", path, e))
     }
 
-    pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = options(path).connect().await.map_err(sql("opening the vault"))?;
+    /// For reading and writing; a vault of an earlier version is brought up to date.
+    pub(super) async fn open(path: &Path) -> Result<Self, VaultFault> {
+        let mut connection = options(path).connect().await.map_err(sql("opening the vault"))?;
+        let version = version(&mut connection).await?;
+        if version < VERSION {
+            migrate(&mut connection, version).await?;
+            // What the step rewrote is not left behind in the WAL.
+            empty_wal(&mut connection, "migrating the vault").await?;
+        }
         Ok(Self(Some(connection)))
     }
 
-    /// For reading alone, also beside a running server.
-    pub(super) async fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+    /// For reading alone, also beside a running server; an earlier version is read as it is.
+    pub(super) async fn open_read_only(path: &Path) -> Result<Self, VaultFault> {
         let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
-        let connection = options.connect().await.map_err(sql("opening the vault"))?;
+        let mut connection = options.connect().await.map_err(sql("opening the vault"))?;
+        version(&mut connection).await?;
         Ok(Self(Some(connection)))
     }
 
@@ -204,14 +222,14 @@ impl Wraps {
         let query = sqlx::query(RENEW).bind(epoch.cast_signed()).bind(nonce.to_vec()).bind(blind.to_vec());
         query.execute(&mut *transaction).await.map_err(sql(doing))?;
         transaction.commit().await.map_err(sql(doing))?;
-        sqlx::query(EMPTY_WAL).execute(connection).await.map(drop).map_err(sql(doing))
+        empty_wal(connection, doing).await
     }
 
     pub(super) async fn destroy(&mut self, tag: Tag) -> Result<u64, StoreError> {
         let doing = "destroying data keys";
         let connection = self.connection()?;
         let done = sqlx::query(DESTROY).bind(tag.0.to_vec()).execute(&mut *connection).await.map_err(sql(doing))?;
-        sqlx::query(EMPTY_WAL).execute(connection).await.map_err(sql(doing))?;
+        empty_wal(connection, doing).await?;
         Ok(done.rows_affected())
     }
 
@@ -227,6 +245,45 @@ impl Wraps {
             None => Ok(()),
         }
     }
+}
+
+/// Copies the WAL back and empties it, so that what was deleted is in no file.
+///
+/// # Errors
+/// Somebody goes on reading for longer than the connection waits: then it is still there.
+async fn empty_wal(connection: &mut SqliteConnection, doing: &'static str) -> Result<(), StoreError> {
+    let busy: i64 = sqlx::query_scalar(EMPTY_WAL).fetch_one(connection).await.map_err(sql(doing))?;
+    if busy == 0 {
+        return Ok(());
+    }
+    let busy = std::io::Error::new(std::io::ErrorKind::ResourceBusy, "somebody goes on reading the vault");
+    Err(sql(doing)(sqlx::Error::Io(busy)))
+}
+
+/// The schema's version, when it is a vault that this program knows.
+async fn version(connection: &mut SqliteConnection) -> Result<i64, VaultFault> {
+    let doing = "reading the vault's version";
+    let application: i64 =
+        sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await.map_err(sql(doing))?;
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(connection).await.map_err(sql(doing))?;
+    match (application, version) {
+        (APPLICATION_ID, 1..=VERSION) => Ok(version),
+        (APPLICATION_ID, _) if version > VERSION => Err(VaultFault::Newer { found: version, known: VERSION }),
+        _ => Err(VaultFault::NotAVault),
+    }
+}
+
+/// A crash leaves the version before or the one after.
+async fn migrate(connection: &mut SqliteConnection, version: i64) -> Result<(), StoreError> {
+    let doing = "migrating the vault";
+    for (step, text) in MIGRATIONS.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql(doing))?;
+        sqlx::raw_sql(*text).execute(&mut *transaction).await.map_err(sql(doing))?;
+        let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}", step + 1);
+        sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await.map_err(sql(doing))?;
+        transaction.commit().await.map_err(sql(doing))?;
+    }
+    Ok(())
 }
 
 fn tag(row: &sqlx::sqlite::SqliteRow, column: usize) -> Result<Tag, StoreError> {
