@@ -13,7 +13,6 @@ use gongkai_log::{
 };
 
 use crate::{
-    error::SubmitError,
     event_store::SealedValue,
     vault::{KeyEntry, SealedNote, Vault, VaultFault},
 };
@@ -46,7 +45,7 @@ pub(crate) struct Admitted {
     pub list: Option<String>,
     /// Attachments that the body names.
     pub attachments: Vec<Digest>,
-    /// What is for the vault, encrypted.
+    /// What is for the vault, encrypted; `None` until it is, and where nothing is.
     pub sealing: Option<Sealing>,
 }
 
@@ -61,17 +60,15 @@ pub(crate) struct Sealing {
     pub keys: Vec<Arc<KeyEntry>>,
 }
 
-/// Checks a submission as far as it stands alone. `key` looks a key up by name, `seal` encrypts what is
-/// for the vault.
+/// Checks a submission as far as it stands alone. `key` looks a key up by name. What is for the vault is encrypted
+/// after that ([`seal`]).
 pub(crate) fn admit(
     origin: &str,
     submission: Submission,
     key: impl Fn(&str) -> Option<VerifierKey>,
-    seal: impl FnOnce(&Checked) -> Result<Sealing, SubmitError>,
-) -> Result<Admitted, SubmitError> {
+) -> Result<Admitted, Refusal> {
     let note = submission.note.clone();
     let checked = submission::check(origin, submission)?;
-    let sealing = if checked.needs_vault() { Some(seal(&checked)?) } else { None };
     let keys: Option<Vec<VerifierKey>> =
         checked.signed.statement.signers.iter().map(|signer| key(&signer.key)).collect();
     let verified = match keys {
@@ -90,8 +87,18 @@ pub(crate) fn admit(
         checked,
         verified,
         list,
-        sealing,
+        sealing: None,
     })
+}
+
+/// As [`admit`], for what must not need a vault.
+pub(crate) fn admit_public(
+    origin: &str,
+    submission: Submission,
+    key: impl Fn(&str) -> Option<VerifierKey>,
+) -> Result<Admitted, Refusal> {
+    let admitted = admit(origin, submission, key)?;
+    if admitted.checked.needs_vault() { Err(without_vault(&admitted.checked)) } else { Ok(admitted) }
 }
 
 /// What is not for everybody is stored in a vault or not at all.

@@ -56,11 +56,11 @@ impl<S: EventStore> Sequencer<S> {
         self.shared.sealed.send_if_modified(|known| std::mem::replace(&mut known.0, count) != count);
     }
 
-    /// Whether the data keys under which a submission was encrypted are still those of its subject.
+    /// Whether what is for the vault was encrypted, under data keys that are still those of their subject.
     pub(crate) fn keys_hold(&self, admitted: &Admitted) -> bool {
         match (&self.settings.vault, &admitted.sealing) {
             (Some(vault), Some(sealing)) => sealing.keys.iter().all(|key| vault.holds(key)),
-            _ => true,
+            _ => !admitted.checked.needs_vault(),
         }
     }
 

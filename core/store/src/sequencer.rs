@@ -16,7 +16,7 @@ use std::{
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, TimeDelta, Utc};
 use gongkai_domain::{
-    Checked, Command, Context, Head, Named, Recorded, Refusal, Setting, World, judge,
+    Command, Context, Head, Named, Recorded, Refusal, Setting, World, judge,
     kind::{self, erasure, slot::Withdrawn},
     prepare,
 };
@@ -649,8 +649,7 @@ impl<S: EventStore> Sequencer<S> {
         let head = Head { revision: prepared.statement.revision, hash: signed.hash };
         let note = signed.note.to_string();
         let submission = prepared.into_submission(note);
-        let public_only = |checked: &Checked| Err(admission::without_vault(checked).into());
-        let admitted = admission::admit(&self.shared.origin, submission, |name| self.shared.key(name), public_only)?;
+        let admitted = admission::admit_public(&self.shared.origin, submission, |name| self.shared.key(name))?;
         Ok((admitted, Some(head)))
     }
 }

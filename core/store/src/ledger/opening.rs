@@ -1,0 +1,291 @@
+//! Making a ledger and opening it: the lock, the check of what is published, the two threads.
+
+use std::{
+    fs::{self, File, TryLockError},
+    sync::{Arc, mpsc as std_mpsc},
+    thread,
+    time::Duration,
+};
+
+use chrono::SubsecRound as _;
+use gongkai_domain::{Submission, World, world::Role};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
+    task,
+};
+
+use super::{Inner, Ledger, LedgerKeys, Settings, Shared, with_suffix};
+use crate::{
+    admission::{self, Admitted},
+    clock::Clock,
+    error::{OpenError, StoreError, SubmitError},
+    event_store::{EventStore, LogHead},
+    layout::Layout,
+    publisher::Publisher,
+    reader::ReadStore,
+    recover::{Recover, Recovery},
+    sequencer::{Item, Message, Sequencer},
+    sqlite::SqliteStore,
+    streams::Streams,
+};
+
+/// What a new ledger begins with.
+pub struct CreateOptions {
+    /// The keys that the genesis names.
+    pub keys: LedgerKeys,
+    /// `ledger.created.v1`, signed by the log key.
+    pub genesis: Submission,
+    /// How it runs.
+    pub settings: Settings,
+}
+
+impl Ledger {
+    /// Makes a ledger with its genesis and opens it.
+    ///
+    /// A crash before the genesis is committed leaves no ledger; `create` can then be called again.
+    ///
+    /// # Errors
+    /// [`OpenError::Exists`], [`OpenError::Genesis`], [`OpenError::Key`], [`OpenError::InUse`],
+    /// [`OpenError::Store`].
+    pub async fn create(layout: &Layout, options: CreateOptions, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let CreateOptions { keys, genesis, settings } = options;
+        if layout.database().exists() {
+            return Err(OpenError::Exists(layout.root().to_owned()));
+        }
+        fs::create_dir_all(layout.root()).map_err(|e| StoreError::file("making folder", layout.root(), e))?;
+        let guard = take_lock(layout)?;
+        let draft = layout.database_draft();
+        for leftover in [draft.clone(), with_suffix(&draft, "-wal"), with_suffix(&draft, "-shm")] {
+            if leftover.exists() {
+                fs::remove_file(&leftover).map_err(|e| StoreError::file("removing", leftover, e))?;
+            }
+        }
+        SqliteStore::create(&draft).await?;
+        let store = SqliteStore::open(&draft, settings.busy_timeout).await?;
+        let origin = keys.log.name().to_owned();
+        let admitted = admission::admit_public(&origin, genesis, |_| None).map_err(OpenError::Genesis)?;
+        commit_genesis(store, &origin, admitted, clock.clone(), settings.clone()).await?;
+        // From here on it is a ledger.
+        fs::rename(&draft, layout.database()).map_err(|e| StoreError::file("naming", layout.database(), e))?;
+        File::open(layout.root())
+            .and_then(|folder| folder.sync_all())
+            .map_err(|e| StoreError::file("flushing", layout.root(), e))?;
+        Self::start(layout, keys, clock, settings, guard).await
+    }
+
+    /// Opens a ledger for writing: checks and repairs what is published, and puts a halt on record.
+    ///
+    /// When the clock is behind the last entry it opens all the same, for reading; see
+    /// [`Ledger::health`].
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is wrong and how to mend it.
+    pub async fn open(
+        layout: &Layout,
+        keys: LedgerKeys,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Result<Self, OpenError> {
+        crate::sqlite::examine(&layout.database()).await?;
+        let guard = take_lock(layout)?;
+        Self::start(layout, keys, clock, settings, guard).await
+    }
+
+    async fn start(
+        layout: &Layout,
+        keys: LedgerKeys,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+        guard: File,
+    ) -> Result<Self, OpenError> {
+        let store = SqliteStore::open(&layout.database(), settings.busy_timeout).await?;
+        Self::start_with(store, layout, keys, clock, settings, guard).await
+    }
+
+    /// Starts the threads over a store that has taken over.
+    pub(crate) async fn start_with<S: EventStore>(
+        mut store: S,
+        layout: &Layout,
+        keys: LedgerKeys,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+        guard: File,
+    ) -> Result<Self, OpenError> {
+        let reader = ReadStore::connect(layout, settings.readers_max, settings.busy_timeout);
+        let keys = Arc::new(keys);
+        let ready = match get_ready(&mut store, &reader, layout, &keys, &settings).await {
+            Ok(ready) => ready,
+            Err(error) => {
+                // Leave nothing open: the operator is going to put another file there. That closing
+                // fails too would tell nothing new.
+                reader.close().await;
+                let _ = store.close().await;
+                return Err(error);
+            }
+        };
+        let Ready { head, world, shared, publisher, recovery } = ready;
+        let signals = spawn_publisher(publisher);
+        let (queue, messages) = mpsc::channel(settings.queue_max.max(1));
+        let (done_sender, done) = watch::channel(());
+        let sequencer = Sequencer {
+            store,
+            runtime: Handle::current(),
+            shared: shared.clone(),
+            keys: Some(Arc::clone(&keys)),
+            reading: (clock.now().trunc_subsecs(6), clock.monotonic()),
+            clock: clock.clone(),
+            settings: settings.clone(),
+            head,
+            world,
+            streams: Streams::new(settings.streams_cached_max),
+            sealed_streams: Streams::new(settings.streams_cached_max),
+            sealed_count: 0,
+            publisher: signals,
+            reader: Some(reader.clone()),
+        };
+        let (ready_sender, ready) = oneshot::channel();
+        let spawned = thread::Builder::new().name("sequencer".into()).spawn(move || {
+            sequencer.run(messages, ready_sender);
+            // Only now may another process write here.
+            drop(guard);
+            drop(done_sender);
+        });
+        spawned.map_err(|e| StoreError::file("starting a thread for", layout.root(), e))?;
+        // An error here means that the thread has ended, which every later call reports.
+        let _ = ready.await;
+        if settings.vault.is_some() {
+            tokio::spawn(keep_periods(queue.downgrade(), settings.period));
+        }
+        let (layout, settings, runtime) = (layout.clone(), settings, Handle::current());
+        Ok(Self(Arc::new(Inner { layout, keys, runtime, settings, clock, shared, reader, queue, done, recovery })))
+    }
+}
+
+/// What the threads start from.
+struct Ready {
+    head: LogHead,
+    world: World,
+    shared: Arc<Shared>,
+    publisher: Publisher,
+    recovery: Recovery,
+}
+
+/// Loads, checks and repairs.
+async fn get_ready<S: EventStore>(
+    store: &mut S,
+    reader: &ReadStore,
+    layout: &Layout,
+    keys: &Arc<LedgerKeys>,
+    settings: &Settings,
+) -> Result<Ready, OpenError> {
+    let head = store.load_head().await.map_err(OpenError::Damaged)?;
+    let world = reader.world().await.map_err(|error| match error {
+        error @ StoreError::Row { .. } => OpenError::Damaged(error),
+        error => OpenError::Store(error),
+    })?;
+    check_keys(&world, keys)?;
+    let shared = Arc::new(Shared::new(keys.log.name().to_owned(), world.clone(), head.size));
+    let recover = Recover {
+        runtime: Handle::current(),
+        layout: layout.clone(),
+        keys: keys.clone(),
+        shared: shared.clone(),
+        settings: settings.clone(),
+    };
+    let recovered = task::spawn_blocking(move || recover.run()).await;
+    let (publisher, recovery) =
+        recovered.map_err(|e| StoreError::file("checking", layout.root(), std::io::Error::other(e)))??;
+    Ok(Ready { head, world, shared, publisher, recovery })
+}
+
+/// The keys handed in must be those that the genesis names.
+fn check_keys(world: &World, keys: &LedgerKeys) -> Result<(), OpenError> {
+    for (role, wire, key) in [(Role::Log, "log", &keys.log), (Role::Intake, "intake", &keys.intake)] {
+        let known = world.ledger_key(role).and_then(|name| world.key(name)).map(|known| &known.verifier);
+        if known != Some(&key.verifier()) {
+            let expected = known.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+            return Err(OpenError::Key { role: wire, given: key.verifier().to_string(), expected });
+        }
+    }
+    Ok(())
+}
+
+/// The lock of the directory, held as long as the file is open, by this process only.
+///
+/// # Errors
+/// [`OpenError::InUse`] when another process holds it.
+pub fn take_lock(layout: &Layout) -> Result<File, OpenError> {
+    let file = |e| StoreError::file("locking", layout.lock(), e);
+    let lock = File::options().create(true).truncate(false).write(true).open(layout.lock()).map_err(file)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(layout.root().to_owned())),
+        Err(TryLockError::Error(error)) => Err(file(error).into()),
+    }
+}
+
+fn spawn_publisher(publisher: Publisher) -> std_mpsc::Sender<crate::publisher::Signal> {
+    let (sender, receiver) = std_mpsc::channel();
+    let shared = publisher.shared.clone();
+    let spawned = thread::Builder::new().name("publisher".into()).spawn(move || publisher.run(&receiver));
+    if let Err(error) = spawned {
+        shared.halt(format!("发布线程没有启动（{error}）"));
+    }
+    sender
+}
+
+/// Has a period recorded again and again, until the ledger is closed.
+async fn keep_periods(queue: mpsc::WeakSender<Message>, period: Duration) {
+    let mut every = tokio::time::interval(period);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // The first tick comes at once; the first period has its time like any other.
+    every.tick().await;
+    loop {
+        every.tick().await;
+        let Some(queue) = queue.upgrade() else { return };
+        if queue.send(Message::Period(None)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The first entry of a new database, by the way that all entries take.
+async fn commit_genesis(
+    mut store: SqliteStore,
+    origin: &str,
+    admitted: Admitted,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+) -> Result<(), OpenError> {
+    let head = store.load_head().await?;
+    let shared = Arc::new(Shared::new(origin.to_owned(), World::default(), 0));
+    let (publisher, _) = std_mpsc::channel();
+    let (answer, receipt) = oneshot::channel();
+    let item = Item { key: None, admitted: Box::new(admitted), answer };
+    let first = Sequencer {
+        store,
+        runtime: Handle::current(),
+        shared,
+        keys: None,
+        reading: (clock.now().trunc_subsecs(6), clock.monotonic()),
+        clock,
+        settings,
+        head,
+        world: World::default(),
+        streams: Streams::new(2),
+        sealed_streams: Streams::new(2),
+        sealed_count: 0,
+        publisher,
+        reader: None,
+    };
+    let ended = task::spawn_blocking(move || first.run_once(item)).await;
+    let closed = ended.map_err(|e| StoreError::file("writing", "genesis", std::io::Error::other(e)))?;
+    closed?;
+    match receipt.await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(SubmitError::Refused(refusal))) => Err(OpenError::Genesis(refusal)),
+        Ok(Err(other)) => Err(StoreError::file("writing", "genesis", std::io::Error::other(other)).into()),
+        Err(error) => Err(StoreError::file("writing", "genesis", std::io::Error::other(error)).into()),
+    }
+}
