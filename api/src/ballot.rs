@@ -56,9 +56,7 @@ fn published(office: &Office, opened: &Statement) -> Result<Vec<Digest>, Fault> 
         return Err(Fault::no(&place, "这次投票没有公布票码哈希清单，不能用票码投票")
             .mend("请向组织投票的机构索取票码证明，或到现场投票"));
     };
-    let bytes = office.attachment(&file.hash)?;
-    let hashes = std::str::from_utf8(&bytes).ok().and_then(tally::read_hashes);
-    match hashes.filter(|hashes| tally::credentials_root(hashes) == Some(body.credentials)) {
+    match office.hashes(&file.hash)?.filter(|hashes| tally::credentials_root(hashes) == Some(body.credentials)) {
         Some(hashes) => Ok(hashes),
         None => Err(Fault::ours(&place, "公布的票码哈希清单与发起投票时承诺的不符，没有投票")
             .mend("请把这件事告诉监票人和上级机关")),

@@ -11,7 +11,7 @@
 use chrono::{DateTime, Utc};
 use gongkai_domain::competence::{self, Body, Listed};
 use gongkai_domain::envelope::{self, To};
-use gongkai_domain::kind::{self, ledger, receiver};
+use gongkai_domain::kind::{self, ledger, receiver, tally};
 use gongkai_domain::submission::{self, Filled};
 use gongkai_domain::vault::TierKey;
 use gongkai_domain::{Command, Head, Kind, Refusal, Role, Setting, Submission, prepare};
@@ -294,6 +294,15 @@ impl Office {
             return Err(Fault::ours(&self.url, "附件与登记的哈希不符"));
         }
         Ok(bytes)
+    }
+
+    /// A published list of hashes; `None` for a file that is none.
+    ///
+    /// # Errors
+    /// As [`Office::attachment`].
+    pub fn hashes(&self, file: &Digest) -> Result<Option<Vec<Digest>>, Fault> {
+        let bytes = self.attachment(file)?;
+        Ok(std::str::from_utf8(&bytes).ok().and_then(tally::read_hashes))
     }
 
     /// A receiver is believed who was appointed in public, with this key.

@@ -4,11 +4,12 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use gongkai_domain::Command;
-use gongkai_log::{Digest, VerifierKey};
+use gongkai_log::Digest;
 use gongkai_store::{Accepted, Promised};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::sides::PublicSide;
 use super::{local, terminal};
 use crate::citizen::{No, Office, Written};
 use crate::http::zone;
@@ -31,15 +32,8 @@ const COMMAND_BYTES_MAX: u64 = 512 << 10;
     没有得到答复（断网、断电）的，用同样的命令再运行一次：原样重发，不会重复；等待期间的内容在回执旁的 .pending 文件里。\n\
     --opening 另存一份能证明内容的文件，用口令保护；推荐、评议和选票没有，以免被人逼着出示。")]
 pub struct Args {
-    /// 账本网站的网址
-    #[arg(long, value_name = "网址")]
-    url: String,
-    /// https 网址只信任这个文件里的证书（PEM）
-    #[arg(long, value_name = "文件")]
-    ca: Option<PathBuf>,
-    /// 账本的验证钥匙或它的文件，从可靠的途径得到
-    #[arg(long, value_name = "钥匙")]
-    vkey: Option<String>,
+    #[command(flatten)]
+    at: PublicSide,
     /// 继续自己提交过的事项（评价答复、申请复查）时的查询码
     #[arg(long, value_name = "查询码")]
     code: Option<String>,
@@ -72,9 +66,8 @@ pub fn run(args: &Args) -> Outcome {
     }
     let command = command(&args.file)?;
     let pin = pin(args)?;
-    let vkey = args.vkey.as_deref().map(vkey).transpose()?;
-    let office = Office::find(&args.url, local::agent(args.ca.as_ref())?, vkey)?;
-    if args.vkey.is_none() {
+    let office = args.at.office()?;
+    if args.at.vkey.is_none() {
         terminal::remark("注意：没有给出 --vkey，只核对了这个账本前后一致，没有核对它是谁的");
     }
     let pin = pin.as_ref().map(|pin| pin.as_str());
@@ -223,13 +216,6 @@ fn pin(args: &Args) -> Result<Option<Zeroizing<String>>, Fault> {
         return Err(Fault::usage("--pin-file", format!("口令至少 {least} 个字符，没有提交")));
     }
     Ok(Some(pin))
-}
-
-/// A verifier key, or the file with it.
-pub fn vkey(text: &str) -> Result<VerifierKey, Fault> {
-    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| Fault::failed(text, &error));
-    let line = if Path::new(text).is_file() { read(Path::new(text))? } else { text.to_owned() };
-    VerifierKey::parse(line.trim()).map_err(|error| Fault::usage("--vkey", error.to_string()))
 }
 
 fn command(file: &Path) -> Result<Command, Fault> {

@@ -34,6 +34,7 @@ pub mod rebuild;
 pub mod review;
 pub mod serve;
 pub mod showing;
+pub mod sides;
 pub mod status;
 pub mod submit;
 pub mod tally;

@@ -5,12 +5,11 @@
 //! commitment, and the fields to the statement's root. `--due` lists what is promised to be opened to the public and is
 //! not yet; that is no content, and needs no access record.
 
-use std::path::PathBuf;
-
 use gongkai_domain::{Command, Setting, kind::access::Purpose, prepare};
 use gongkai_log::{Digest, Opening, SignedStatement, Signer, SigningKey, StreamId, slot};
 use serde_json::{Value, json};
 
+use super::sides::InternalSide;
 use super::visit::{ROOT, Visit};
 use super::{local, showing, telling, terminal};
 use crate::keyfile;
@@ -25,18 +24,8 @@ use crate::outcome::{Fault, Outcome, Verdict};
     由收件人启封的信件（检举控告、异议）给出的是信封：加 --json 存成文件，请收件人用 open-envelope 打开。"
 )]
 pub struct Args {
-    /// 内部监听的网址
-    #[arg(long, value_name = "网址")]
-    url: String,
-    /// 登录并签名的私钥文件
-    #[arg(long, value_name = "文件")]
-    key: PathBuf,
-    /// https 网址只信任这个文件里的证书（PEM）
-    #[arg(long, value_name = "文件")]
-    ca: Option<PathBuf>,
-    /// 私钥有口令时，从文件第一行读取
-    #[arg(long, value_name = "文件")]
-    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    at: InternalSide,
     /// 用途：handling（办理，默认）、review（审核）、inspection（督查）、request（当事人申请）
     #[arg(long, value_name = "用途", default_value = "handling", hide_default_value = true, value_parser = purpose)]
     purpose: Purpose,
@@ -67,8 +56,8 @@ pub fn purpose(text: &str) -> Result<Purpose, String> {
 /// # Errors
 /// A key that may not sign in, content that is not there for its person or is not what was signed, no ledger.
 pub fn run(args: &Args) -> Outcome {
-    let key = local::person_key(&args.key, args.passphrase_file.as_ref())?;
-    let visit = Visit::sign_in(local::agent(args.ca.as_ref())?, &args.url, &key)?;
+    let key = args.at.key()?;
+    let visit = args.at.visit(&key)?;
     let Some(stream) = &args.stream else {
         let due = visit.get(&format!("{ROOT}schedules?purpose={}", args.purpose.wire()));
         visit.sign_out();

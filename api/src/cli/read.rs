@@ -3,14 +3,13 @@
 //! An address is printed as the JSON that it is. The timeline of a matter and what waits for whoever asks are told in
 //! Chinese; with `--json` they are JSON as well, a timeline with all its pages in one.
 
-use std::path::PathBuf;
-
 use gongkai_domain::kind::access::Purpose;
 use gongkai_log::StreamId;
 use serde_json::{Value, json};
 
+use super::sides::InternalSide;
 use super::visit::{ROOT, Visit};
-use super::{local, open, telling, terminal};
+use super::{open, telling, terminal};
 use crate::outcome::{Fault, Outcome, Verdict};
 
 /// Options of `read`.
@@ -26,18 +25,8 @@ use crate::outcome::{Fault, Outcome, Verdict};
     --queue 列出等您办理的送审稿。不对您公开的内容，和不存在的内容，得到的答复一样。"
 )]
 pub struct Args {
-    /// 内部监听的网址
-    #[arg(long, value_name = "网址")]
-    url: String,
-    /// 私钥文件
-    #[arg(long, value_name = "文件")]
-    key: PathBuf,
-    /// https 网址只信任这个文件里的证书（PEM），例如账本目录的 keys/internal-tls.pem
-    #[arg(long, value_name = "文件")]
-    ca: Option<PathBuf>,
-    /// 私钥有口令时，从文件第一行读取
-    #[arg(long, value_name = "文件")]
-    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    at: InternalSide,
     /// 一件事项的完整经过；公开事项或封存事项的编号
     #[arg(long, value_name = "事项", group = "what")]
     timeline: Option<StreamId>,
@@ -67,8 +56,7 @@ impl Args {
 /// # Errors
 /// A key that cannot be used or may not sign in, an address that is not there for its person, no ledger.
 pub fn run(args: &Args) -> Outcome {
-    let key = local::person_key(&args.key, args.passphrase_file.as_ref())?;
-    let visit = Visit::sign_in(local::agent(args.ca.as_ref())?, &args.url, &key)?;
+    let visit = args.at.visit(&args.at.key()?)?;
     let read = told(args, &visit);
     visit.sign_out();
     terminal::say(read?)?;

@@ -6,7 +6,8 @@ use chrono::{DateTime, FixedOffset};
 use gongkai_log::Digest;
 use serde_json::Value;
 
-use super::{hand_in, local, terminal};
+use super::sides::PublicSide;
+use super::terminal;
 use crate::citizen::Office;
 use crate::http::zone;
 use crate::keyfile;
@@ -20,15 +21,8 @@ use crate::outcome::{Fault, Outcome, Verdict};
     推荐、评议和选票只说明收到和记入账本，不说明内容。\n\
     --out 写下记入账本的证明，以后不用网络也能和内容文件一起核验：gongkai verify 内容文件 --kept proof.json")]
 pub struct Args {
-    /// 账本网站的网址
-    #[arg(long, value_name = "网址")]
-    url: String,
-    /// https 网址只信任这个文件里的证书（PEM）
-    #[arg(long, value_name = "文件")]
-    ca: Option<PathBuf>,
-    /// 账本的验证钥匙或它的文件，从可靠的途径得到
-    #[arg(long, value_name = "钥匙")]
-    vkey: Option<String>,
+    #[command(flatten)]
+    at: PublicSide,
     /// 记入账本的证明写到哪个文件（已有的文件不会覆盖）
     #[arg(long, value_name = "文件")]
     out: Option<PathBuf>,
@@ -45,8 +39,7 @@ pub struct Args {
 /// # Errors
 /// No such code, no ledger there, a proof that is asked for and not there yet.
 pub fn run(args: &Args) -> Outcome {
-    let vkey = args.vkey.as_deref().map(hand_in::vkey).transpose()?;
-    let office = Office::find(&args.url, local::agent(args.ca.as_ref())?, vkey)?;
+    let office = args.at.office()?;
     let status = office.status(&args.code)?;
     terminal::say(if args.json { status.to_string() } else { human(&status) })?;
     if let Some(out) = &args.out {

@@ -10,10 +10,10 @@ use gongkai_log::{Digest, StreamId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::sides::{InternalSide, PublicSide};
+use super::super::terminal;
 use super::super::visit::{ROOT, Visit};
-use super::super::{hand_in, local, terminal};
 use super::attach;
-use crate::citizen::Office;
 use crate::outcome::{Fault, Outcome, Verdict};
 
 /// Most bytes of a receipt.
@@ -22,18 +22,8 @@ const RECEIPT_BYTES_MAX: u64 = 64 << 10;
 /// Options of `tally count`.
 #[derive(Debug, clap::Args)]
 pub struct CountArgs {
-    /// 内部监听的网址
-    #[arg(long, value_name = "网址")]
-    url: String,
-    /// https 网址只信任这个文件里的证书（PEM）
-    #[arg(long, value_name = "文件")]
-    ca: Option<PathBuf>,
-    /// 私钥文件：组织投票的机构的经办人、监票人或督查人
-    #[arg(long, value_name = "文件")]
-    key: PathBuf,
-    /// 私钥有口令时，从文件第一行读取
-    #[arg(long, value_name = "文件")]
-    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    at: InternalSide,
     /// 评议投票的编号
     #[arg(long, value_name = "编号")]
     tally: StreamId,
@@ -45,15 +35,8 @@ pub struct CountArgs {
 /// Options of `tally check`.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// 账本网站的网址
-    #[arg(long, value_name = "网址")]
-    url: String,
-    /// https 网址只信任这个文件里的证书（PEM）
-    #[arg(long, value_name = "文件")]
-    ca: Option<PathBuf>,
-    /// 账本的验证钥匙或它的文件，从可靠的途径得到
-    #[arg(long, value_name = "钥匙")]
-    vkey: Option<String>,
+    #[command(flatten)]
+    at: PublicSide,
     /// 评议投票的编号
     #[arg(long, value_name = "编号")]
     tally: StreamId,
@@ -78,13 +61,11 @@ struct Urn {
 /// # Errors
 /// A key that may not count, a tally that is open, an answer that does not agree with itself.
 pub fn count(options: &CountArgs) -> Outcome {
-    let key = local::person_key(&options.key, options.passphrase_file.as_ref())?;
-    let agent = local::agent(options.ca.as_ref())?;
-    let visit = Visit::sign_in(agent.clone(), &options.url, &key)?;
+    let visit = options.at.visit(&options.at.key()?)?;
     let counted = urn(&visit, &options.tally);
     visit.sign_out();
     let Urn { counted, hashes } = counted?;
-    let list = attach(&agent, &options.url, &tally::hashes_text(&hashes))?;
+    let list = attach(&options.at.agent()?, &options.at.url, &tally::hashes_text(&hashes))?;
     let mut fields = json!(counted);
     fields["hashes"] = list;
     let told = json!({"kind": Published::KIND, "stream": options.tally, "fields": fields});
@@ -125,8 +106,7 @@ fn human(counted: &Counted, told: &Value) -> String {
 /// A receipt of something else, a tally whose counts are not published, a list that is not the published one.
 pub fn check(options: &CheckArgs) -> Outcome {
     let ballot = ballot(options)?;
-    let vkey = options.vkey.as_deref().map(hand_in::vkey).transpose()?;
-    let office = Office::find(&options.url, local::agent(options.ca.as_ref())?, vkey)?;
+    let office = options.at.office()?;
     let place = options.tally.to_string();
     let counts = office.said(&options.tally, Published::KIND)?;
     let counts = counts.ok_or_else(|| Fault::no(&place, "票数还没有公布"))?;
@@ -135,9 +115,7 @@ pub fn check(options: &CheckArgs) -> Outcome {
     let Some(file) = counts.hashes.as_ref().and_then(|files| files.first()) else {
         return Err(Fault::no(&place, "没有公布选票哈希清单").mend("请向组织投票的机构和监票人要这张清单"));
     };
-    let list = office.attachment(&file.hash)?;
-    let hashes = std::str::from_utf8(&list).ok().and_then(tally::read_hashes);
-    let hashes = hashes.filter(|hashes| tally::ballots_root(hashes) == counts.ballots);
+    let hashes = office.hashes(&file.hash)?.filter(|hashes| tally::ballots_root(hashes) == counts.ballots);
     let hashes = hashes.ok_or_else(|| Fault::ours(&place, "公布的选票哈希清单与公布的树根不符"))?;
     let is_in = hashes.contains(&ballot);
     let (all, of) = (hashes.len(), counts.accepted);
