@@ -73,7 +73,7 @@ pub const fn query(name: &'static str, schema: &'static str, about: &'static str
 /// JSON of a schema.
 pub const JSON: &str = "application/json";
 
-fn reference(schema: &str) -> Value {
+pub fn reference(schema: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{schema}") })
 }
 

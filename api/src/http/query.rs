@@ -69,6 +69,12 @@ impl Params {
         }
     }
 
+    /// How many rows are asked for, at most `max`.
+    pub fn limit(&self, max: usize) -> Result<usize, Problem> {
+        let limit = self.number("limit", 1, max as u64)?.unwrap_or(LIMIT_DEFAULT);
+        Ok(usize::try_from(limit).unwrap_or(max))
+    }
+
     /// A value as a day.
     pub fn day(&self, name: &str) -> Result<Option<NaiveDate>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::table;
 use crate::http::App;
 use crate::http::log::JSON_LINES;
-use crate::http::openapi::{Answer, Endpoint, JSON, Param, object, path, query};
+use crate::http::openapi::{Answer, Endpoint, JSON, Param, object, path, query, reference};
 use crate::http::pages::{nothing, stream};
 use crate::http::problem::Problem;
 use crate::http::query::{Format, Listing, PAGE_MAX, Params};
@@ -204,7 +204,6 @@ fn json_lines(page: &LinePage) -> Vec<u8> {
 
 /// Their schemas.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let list = |name: &str| json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{name}") } });
     let shown =
         object("公开的值，或撤下的痕迹", &[("given?", reference("Text")), ("withdrawn?", reference("Tombstone"))]);
@@ -261,7 +260,6 @@ fn maybe(schema: &str) -> Value {
 }
 
 fn matter() -> Value {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let wires: Vec<&str> = Status::ALL.iter().map(|status| status.wire()).collect();
     object(
         "事项",

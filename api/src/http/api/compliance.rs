@@ -8,7 +8,7 @@ use gongkai_projections::read::Filter;
 use serde_json::{Map, Value, json};
 
 use crate::http::App;
-use crate::http::openapi::{Answer, Endpoint, JSON, object, query};
+use crate::http::openapi::{Answer, Endpoint, JSON, object, query, reference};
 use crate::http::problem::Problem;
 use crate::http::query::{LIMIT_DEFAULT, LIMIT_MAX, Params};
 
@@ -45,7 +45,6 @@ async fn board(State(app): State<App>, params: Params) -> Result<Json<Value>, Pr
 
 /// Its schemas.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let counted = || object("数量和前几条", &[("total", reference("Count")), ("items", json!({ "type": "array" }))]);
     let board = object(
         "看板",

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::http::App;
 use crate::http::caching::{IMMUTABLE, REVALIDATE};
 use crate::http::log::{TEXT, typed};
-use crate::http::openapi::{Answer, Endpoint, JSON, object, path};
+use crate::http::openapi::{Answer, Endpoint, JSON, object, path, reference};
 use crate::http::problem::Problem;
 
 /// The endpoints.
@@ -49,7 +49,6 @@ pub fn endpoints() -> [Endpoint; 2] {
 
 /// Their schemas.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let text = || json!({ "type": "string" });
     let signature = object("签名", &[("role?", text()), ("key", text()), ("signature", text())]);
     let entry = object(

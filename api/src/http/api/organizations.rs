@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::table;
 use crate::http::App;
 use crate::http::log::JSON_LINES;
-use crate::http::openapi::{Answer, Endpoint, JSON, object, path, query};
+use crate::http::openapi::{Answer, Endpoint, JSON, object, path, query, reference};
 use crate::http::pages::nothing;
 use crate::http::problem::Problem;
 use crate::http::query::{Format, LIMIT_DEFAULT, LIMIT_MAX, PAGE_MAX, Params};
@@ -137,7 +137,6 @@ async fn one(State(app): State<App>, Path(code): Path<String>) -> Result<Json<Or
 
 /// Their schemas.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let item = object(
         "机构",
         &[

@@ -9,7 +9,7 @@ use gongkai_projections::status::Status;
 use serde_json::{Map, Value, json};
 
 use crate::http::App;
-use crate::http::openapi::{Answer, Endpoint, JSON, object, query};
+use crate::http::openapi::{Answer, Endpoint, JSON, object, query, reference};
 use crate::http::problem::Problem;
 use crate::http::query::{LIMIT_MAX, PAGE_MAX, Params};
 
@@ -93,7 +93,6 @@ async fn search(State(app): State<App>, params: Params) -> Result<Json<SearchPag
 
 /// Its schemas.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let pieces = || json!({ "type": "array", "items": { "type": "array", "prefixItems": [{ "type": "string" }, { "type": "boolean" }] } });
     let hit = object(
         "一条结果",

@@ -6,7 +6,7 @@ use axum::routing::get;
 use serde_json::{Map, Value, json};
 
 use crate::http::App;
-use crate::http::openapi::{Answer, Endpoint, JSON, object, path};
+use crate::http::openapi::{Answer, Endpoint, JSON, object, path, reference};
 use crate::http::pages::{nothing, stream};
 use crate::http::problem::Problem;
 
@@ -38,7 +38,6 @@ async fn events(State(app): State<App>, Path((family, id)): Path<(String, String
 
 /// Its schemas.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let maybe = |name: &str| json!({ "oneOf": [reference(name), { "type": "null" }] });
     let list = |name: &str| json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{name}") } });
     let signer = object(

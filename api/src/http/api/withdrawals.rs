@@ -14,7 +14,7 @@ use gongkai_projections::read::WithdrawnFiles;
 use serde_json::{Map, Value, json};
 
 use crate::http::App;
-use crate::http::openapi::{Answer, Endpoint, JSON, object, query};
+use crate::http::openapi::{Answer, Endpoint, JSON, object, query, reference};
 use crate::http::problem::Problem;
 use crate::http::query::{LIMIT_DEFAULT, LIMIT_MAX, Params};
 use crate::mirrors::Report;
@@ -95,7 +95,6 @@ fn told(report: &Report) -> Value {
 
 /// Their schemas.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let list = |item: Value| json!({ "type": "array", "items": item });
     let withdrawal = object(
         "一次撤下",

@@ -10,7 +10,7 @@ use gongkai_log::{Content, Digest};
 use serde_json::{Map, Value, json};
 
 use crate::http::App;
-use crate::http::openapi::{Answer, Endpoint, JSON, object, path};
+use crate::http::openapi::{Answer, Endpoint, JSON, object, path, reference};
 use crate::http::problem::Problem;
 
 /// The endpoint.
@@ -31,7 +31,6 @@ pub fn endpoint() -> Endpoint {
 
 /// Its schemas.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let path = json!({ "type": "array", "minItems": 16, "maxItems": 16, "items": reference("Hash") });
     let members = [
         ("commitment", reference("Hash")),

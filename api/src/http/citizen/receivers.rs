@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::address::Client;
 use crate::http::App;
-use crate::http::openapi::{Answer, Endpoint, JSON, object, path};
+use crate::http::openapi::{Answer, Endpoint, JSON, object, path, reference};
 use crate::http::pages::nothing;
 use crate::http::problem::Problem;
 
@@ -33,7 +33,6 @@ pub fn endpoint() -> Endpoint {
 
 /// Its schemas.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let list = |of: Value| json!({ "type": "array", "items": of });
     let receiver = object(
         "收件人",

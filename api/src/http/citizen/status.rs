@@ -18,7 +18,7 @@ use super::{CODE_BODY_BYTES_MAX, promises, unkept};
 use crate::code;
 use crate::http::App;
 use crate::http::api::body::{self, Arrived};
-use crate::http::openapi::{Answer, Endpoint, JSON, object};
+use crate::http::openapi::{Answer, Endpoint, JSON, object, reference};
 use crate::http::problem::Problem;
 
 /// The endpoint.
@@ -47,7 +47,6 @@ pub fn endpoint() -> Endpoint {
 
 /// Its schemas.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let list = || json!({ "type": "array", "items": { "type": "object" } });
     let answer = object(
         "办理情况",

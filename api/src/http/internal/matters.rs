@@ -16,10 +16,10 @@ use serde_json::{Map, Value, json};
 
 use super::{Door, SignedIn, Unseen};
 use crate::http::App;
-use crate::http::openapi::{Answer, Endpoint, JSON, Param, object, path, query};
+use crate::http::openapi::{Answer, Endpoint, JSON, Param, object, path, query, reference};
 use crate::http::pages::{nothing, stream};
 use crate::http::problem::Problem;
-use crate::http::query::{LIMIT_DEFAULT, Params};
+use crate::http::query::Params;
 
 /// Whoever handles, reviews, watches or inspects something.
 pub const OFFICIALS: Callers =
@@ -113,8 +113,7 @@ async fn matters(State(app): State<App>, SignedIn(reader): SignedIn, params: Par
     params.only(&["family", "purpose", "before", "limit"])?;
     let family = params.text("family").ok_or_else(|| Problem::query("family", "必须给出"))?;
     let before = params.number("before", 0, i64::MAX.unsigned_abs())?;
-    let limit = params.number("limit", 1, MATTERS_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
-    let limit = usize::try_from(limit).unwrap_or(MATTERS_MAX);
+    let limit = params.limit(MATTERS_MAX)?;
     let found = views(&app)?.matters(&reader, purpose(&params)?, family, before, limit, app.today()).await;
     Ok(Json(json!({ "matters": found? })))
 }
@@ -156,7 +155,6 @@ async fn own_accesses(
 
 /// The schemas of the answers.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let list = |item: Value| json!({ "type": "array", "items": item });
     let due = object(
         "期限",

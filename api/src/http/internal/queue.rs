@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 use super::matters::views;
 use super::{Door, SignedIn, Unseen};
 use crate::http::App;
-use crate::http::openapi::{Answer, Endpoint, JSON, object, query};
+use crate::http::openapi::{Answer, Endpoint, JSON, object, query, reference};
 use crate::http::problem::Problem;
-use crate::http::query::{LIMIT_DEFAULT, Params};
+use crate::http::query::Params;
 
 /// Whoever passes a gate in some procedure.
 const GATEKEEPERS: Callers = Callers::Holding(&[Role::Reviewer, Role::Approver, Role::Supervisor]);
@@ -39,14 +39,12 @@ pub fn door() -> Door {
 
 async fn queue(State(app): State<App>, SignedIn(reader): SignedIn, params: Params) -> Result<Json<Value>, Problem> {
     params.only(&["limit"])?;
-    let limit = params.number("limit", 1, QUEUE_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
-    let rows = views(&app)?.queue(&reader, usize::try_from(limit).unwrap_or(QUEUE_MAX)).await;
+    let rows = views(&app)?.queue(&reader, params.limit(QUEUE_MAX)?).await;
     Ok(Json(json!({ "queue": rows? })))
 }
 
 /// The schemas of the answer.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let row = object(
         "等着办理的一件送审稿",
         &[

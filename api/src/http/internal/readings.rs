@@ -16,7 +16,7 @@ use super::{Door, SignedIn, Unseen};
 use crate::http::App;
 use crate::http::api::body::{self, Arrived};
 use crate::http::api::submissions;
-use crate::http::openapi::{Answer, Endpoint, JSON, Param, object};
+use crate::http::openapi::{Answer, Endpoint, JSON, Param, object, reference};
 use crate::http::pages::nothing;
 use crate::http::problem::Problem;
 
@@ -61,7 +61,6 @@ async fn read(
 
 /// The schema of the answer.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let hashes = || json!({ "type": "array", "items": { "$ref": "#/components/schemas/Hash" } });
     let field = object(
         "启封的一项",

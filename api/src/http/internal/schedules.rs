@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 use super::matters::{OFFICIALS, purpose, views};
 use super::{Door, SignedIn, Unseen};
 use crate::http::App;
-use crate::http::openapi::{Answer, Endpoint, JSON, object, query};
+use crate::http::openapi::{Answer, Endpoint, JSON, object, query, reference};
 use crate::http::problem::Problem;
-use crate::http::query::{LIMIT_DEFAULT, Params};
+use crate::http::query::Params;
 
 /// The endpoint.
 pub fn door() -> Door {
@@ -41,10 +41,8 @@ pub fn door() -> Door {
 
 async fn schedules(State(app): State<App>, SignedIn(reader): SignedIn, params: Params) -> Result<Json<Value>, Problem> {
     params.only(&["until", "purpose", "limit"])?;
-    let until = params.text("until").map(str::parse).transpose();
-    let until = until.map_err(|_| Problem::query("until", "应是日期，例如 2026-03-10"))?.unwrap_or_else(|| app.today());
-    let limit = params.number("limit", 1, MATTERS_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
-    let limit = usize::try_from(limit).unwrap_or(MATTERS_MAX);
+    let until = params.day("until")?.unwrap_or_else(|| app.today());
+    let limit = params.limit(MATTERS_MAX)?;
     let (views, purpose) = (views(&app)?, purpose(&params)?);
     let mut public = app.read().await?;
     let found = views.schedules(&reader, purpose, until, limit, &mut public).await;
@@ -53,7 +51,6 @@ async fn schedules(State(app): State<App>, SignedIn(reader): SignedIn, params: P
 
 /// The schemas of the answer.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let optional = || json!({ "type": ["integer", "null"] });
     let row = object(
         "封存事项的启封安排",

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::matters::{matter_id, views};
 use super::{Door, SignedIn, Unseen};
 use crate::http::App;
-use crate::http::openapi::{Answer, Endpoint, JSON, object, path};
+use crate::http::openapi::{Answer, Endpoint, JSON, object, path, reference};
 use crate::http::pages::nothing;
 use crate::http::problem::Problem;
 use crate::http::query::Params;
@@ -50,7 +50,6 @@ async fn count(
 
 /// The schema of the answer.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let count = object("一个选项的票数", &[("option", reference("Count")), ("votes", reference("Count"))]);
     let list = |items: Value| json!({ "type": "array", "items": items });
     let urn = object(

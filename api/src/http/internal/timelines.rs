@@ -12,10 +12,10 @@ use serde_json::{Map, Value, json};
 use super::matters::{OFFICIALS, matter_id, purpose, views};
 use super::{Door, SignedIn, Unseen};
 use crate::http::App;
-use crate::http::openapi::{Answer, Endpoint, JSON, object, path, query};
+use crate::http::openapi::{Answer, Endpoint, JSON, object, path, query, reference};
 use crate::http::pages::nothing;
 use crate::http::problem::Problem;
-use crate::http::query::{LIMIT_DEFAULT, Params};
+use crate::http::query::Params;
 
 /// The endpoint.
 pub fn door() -> Door {
@@ -52,8 +52,7 @@ async fn timeline(
     let stream = matter_id(&family, &id)?;
     let after = params.text("after").map(str::parse::<Mark>).transpose();
     let after = after.map_err(|_| Problem::query("after", "应是上一页给出的 next"))?;
-    let limit = params.number("limit", 1, ROWS_MAX as u64)?.unwrap_or(LIMIT_DEFAULT);
-    let limit = usize::try_from(limit).unwrap_or(ROWS_MAX);
+    let limit = params.limit(ROWS_MAX)?;
     let found = views(&app)?.timeline(&reader, purpose(&params)?, &stream, after, limit).await;
     let timeline = found?.ok_or_else(nothing)?;
     let next = timeline.next.map(|mark| mark.to_string());
@@ -62,7 +61,6 @@ async fn timeline(
 
 /// The schemas of the answer.
 pub fn schemas() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let what = "public 公开的声明，sealed 封存的声明，access 一次查阅";
     let row = object(
         "经过的一行",
