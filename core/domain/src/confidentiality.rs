@@ -9,7 +9,7 @@
 //! A kind says itself who reads its tier `named` ([`Kind::named_readers`]) and whom it is about
 //! ([`Kind::concerns`]); a new rule for all kinds is a line in `reads`, and then in `tests/golden/readers.txt`.
 
-use gongkai_log::{StreamId, Tier};
+use gongkai_log::{Statement, StreamId, Tier};
 
 use crate::{
     kind::{Kind, access::Purpose},
@@ -70,6 +70,27 @@ pub struct Matter<'a> {
     pub concerns: &'a [StreamId],
     /// The person who said it; `None` for what the ledger took down for somebody without a key.
     pub author: Option<&'a StreamId>,
+}
+
+impl<'a> Matter<'a> {
+    /// One tier of a statement that is at hand; whoever signed it first said it.
+    pub fn of(
+        statement: &'a Statement,
+        (kind, tier): (&'static Kind, Tier),
+        concerns: &'a [StreamId],
+        world: &'a World,
+    ) -> Self {
+        let signer = statement.signers.first().and_then(|signer| world.key(&signer.key));
+        Self {
+            stream: &statement.stream,
+            revision: statement.revision,
+            kind,
+            org: &statement.org,
+            tier,
+            concerns,
+            author: signer.and_then(|key| key.person.as_ref()),
+        }
+    }
 }
 
 /// Leave to read one tier of one statement. Only [`clear`] makes one.

@@ -250,16 +250,7 @@ fn clear(
     concerns: &[StreamId],
     world: &World,
 ) -> bool {
-    let signer = statement.signers.first().and_then(|signer| world.key(&signer.key));
-    let matter = Matter {
-        stream: &statement.stream,
-        revision: statement.revision,
-        kind,
-        org: &statement.org,
-        tier,
-        concerns,
-        author: signer.and_then(|key| key.person.as_ref()),
-    };
+    let matter = Matter::of(statement, (kind, tier), concerns, world);
     confidentiality::clear(reader, read.purpose, &matter, world).is_some()
 }
 

@@ -176,10 +176,10 @@ impl Candidate {
 }
 
 impl InternalViews {
-    /// The reader, if a matter is about them.
-    fn concerning(&self, candidate: &Candidate, reader: &Reader) -> Vec<StreamId> {
+    /// The reader, if a matter is about them; `concerns` has the blind indexes of those whom it is about.
+    pub(super) fn concerning(&self, concerns: &[String], reader: &Reader) -> Vec<StreamId> {
         let tag = self.0.reader.vault().tag(reader.person()).to_hex();
-        candidate.concerns.contains(&tag).then(|| reader.person().clone()).into_iter().collect()
+        concerns.contains(&tag).then(|| reader.person().clone()).into_iter().collect()
     }
 
     pub(super) fn clear(
@@ -189,7 +189,7 @@ impl InternalViews {
         purpose: Purpose,
         world: &World,
     ) -> Option<Clearance> {
-        let concerns = self.concerning(candidate, reader);
+        let concerns = self.concerning(&candidate.concerns, reader);
         let matter = Matter {
             stream: &candidate.stream,
             revision: candidate.revision,
@@ -309,7 +309,8 @@ impl InternalViews {
         let rows = sqlx::query(ACCESSES).bind(stream.to_string()).fetch_all(&self.0.pool).await?;
         let rows: Vec<_> = rows.iter().filter_map(access_row).collect();
         let matter = sqlx::query(MATTER).bind(stream.to_string()).fetch_optional(&self.0.pool).await?;
-        let concerns = matter.as_ref().and_then(Candidate::read).map(|matter| self.concerning(&matter, reader));
+        let concerns =
+            matter.as_ref().and_then(Candidate::read).map(|matter| self.concerning(&matter.concerns, reader));
         let concerns = concerns.unwrap_or_default();
         let Some(kind) = kind::find(access::KIND) else { return Ok(None) };
         Ok(self.0.ledger.with_world(|world| {

@@ -181,19 +181,8 @@ impl InternalViews {
         let Some((kind, tier)) = kind::find(&statement.kind).and_then(|kind| Some((kind, tier(kind)?))) else {
             return false;
         };
-        let tag = self.0.reader.vault().tag(reader.person()).to_hex();
-        let concerns: Vec<StreamId> =
-            candidate.concerns.contains(&tag).then(|| reader.person().clone()).into_iter().collect();
-        let key = statement.signers.first().and_then(|signer| world.key(&signer.key));
-        let matter = Matter {
-            stream: &statement.stream,
-            revision: statement.revision,
-            kind,
-            org: &statement.org,
-            tier,
-            concerns: &concerns,
-            author: key.and_then(|key| key.person.as_ref()),
-        };
+        let concerns = self.concerning(&candidate.concerns, reader);
+        let matter = Matter::of(statement, (kind, tier), &concerns, world);
         confidentiality::clear(reader, purpose, &matter, world).is_some()
     }
 }
