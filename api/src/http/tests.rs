@@ -73,9 +73,8 @@ impl Town {
 
     async fn of(mut fixture: Fixture) -> Self {
         fixture.publisher("文书", COUNTY).await;
-        for (name, role) in [("审批", "approver"), ("监督一", "supervisor"), ("监督二", "supervisor")] {
-            fixture.officer(name, COUNTY, role).await;
-        }
+        let others = [("审批", COUNTY, "approver"), ("监督一", COUNTY, "supervisor"), ("监督二", COUNTY, "supervisor")];
+        fixture.officers(&others).await;
         Self::over(fixture).await
     }
 

@@ -226,6 +226,13 @@ impl Fixture {
         person
     }
 
+    /// Persons with a key and a role: name, organization, role.
+    pub async fn officers(&mut self, all: &[(&str, &str, &str)]) {
+        for (name, org, role) in all {
+            self.officer(name, org, role).await;
+        }
+    }
+
     /// A person with a key; signs as `name`.
     pub async fn person(&mut self, name: &str, org: &str) -> StreamId {
         let id = stream("person", 100 + self.people.len() as u128);

@@ -39,15 +39,15 @@ impl Scene {
         for code in [TOWNSHIP, OTHER] {
             town.fixture.org(code, "township", Some(COUNTY)).await;
         }
-        for (name, org, role) in [
-            ("镇办", TOWNSHIP, "publisher"),
-            ("镇督查", TOWNSHIP, "inspector"),
-            ("邻镇督查", OTHER, "inspector"),
-            ("邻镇办", OTHER, "publisher"),
-            ("县督查", COUNTY, "inspector"),
-        ] {
-            town.fixture.officer(name, org, role).await;
-        }
+        town.fixture
+            .officers(&[
+                ("镇办", TOWNSHIP, "publisher"),
+                ("镇督查", TOWNSHIP, "inspector"),
+                ("邻镇督查", OTHER, "inspector"),
+                ("邻镇办", OTHER, "publisher"),
+                ("县督查", COUNTY, "inspector"),
+            ])
+            .await;
         let (stream, _) = town.fixture.citizen(&letter(CANARY)).await.unwrap();
         town.catch_up().await;
         Self { town, letter: stream.to_string() }

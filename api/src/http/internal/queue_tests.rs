@@ -27,17 +27,17 @@ impl Scene {
         town.fixture.org(TOWNSHIP, "township", Some(COUNTY)).await;
         town.fixture.org(OTHER, "township", Some(COUNTY)).await;
         town.fixture.org(VILLAGE, "village", Some(TOWNSHIP)).await;
-        for (name, org, role) in [
-            ("会计", TOWNSHIP, "publisher"),
-            ("监一", VILLAGE, "supervisor"),
-            ("监二", VILLAGE, "supervisor"),
-            ("村书记", VILLAGE, "approver"),
-            ("镇审", TOWNSHIP, "reviewer"),
-            ("邻镇审", OTHER, "reviewer"),
-            ("邻镇监", OTHER, "supervisor"),
-        ] {
-            town.fixture.officer(name, org, role).await;
-        }
+        town.fixture
+            .officers(&[
+                ("会计", TOWNSHIP, "publisher"),
+                ("监一", VILLAGE, "supervisor"),
+                ("监二", VILLAGE, "supervisor"),
+                ("村书记", VILLAGE, "approver"),
+                ("镇审", TOWNSHIP, "reviewer"),
+                ("邻镇审", OTHER, "reviewer"),
+                ("邻镇监", OTHER, "supervisor"),
+            ])
+            .await;
         // The clerk is a reviewer as well, and would be one of those who file it.
         let clerk = town.fixture.people["会计"].stream.clone();
         let granted = json!({"kind": "role.granted.v1", "org": TOWNSHIP,

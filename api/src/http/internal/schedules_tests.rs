@@ -19,11 +19,9 @@ const SECRET: &str = "部务会研究(虚构)";
 async fn scene() -> (Town, Promised, u64) {
     let mut town = Town::with_vault().await;
     town.fixture.org(OTHER, "township", Some(COUNTY)).await;
-    for (name, org, role) in
-        [("邻镇办", OTHER, "publisher"), ("县督查", COUNTY, "inspector"), ("邻镇督查", OTHER, "inspector")]
-    {
-        town.fixture.officer(name, org, role).await;
-    }
+    town.fixture
+        .officers(&[("邻镇办", OTHER, "publisher"), ("县督查", COUNTY, "inspector"), ("邻镇督查", OTHER, "inspector")])
+        .await;
     let publisher = &[("publisher", "文书")];
     let announced = json!({"kind": "vacancy.announced.v1", "stream": VACANCY, "org": COUNTY, "fields": {
         "scope": "everyone", "opens_on": "2026-03-02", "closes_on": "2026-03-13", "title": "空缺职位(虚构)",

@@ -27,14 +27,14 @@ impl Scene {
     async fn new() -> Self {
         let mut town = Town::with_vault().await;
         town.fixture.org(OTHER, "township", Some(COUNTY)).await;
-        for (name, org, role) in [
-            ("县督查", COUNTY, "inspector"),
-            ("邻镇督查", OTHER, "inspector"),
-            ("邻镇办", OTHER, "publisher"),
-            ("信访", COUNTY, "reviewer"),
-        ] {
-            town.fixture.officer(name, org, role).await;
-        }
+        town.fixture
+            .officers(&[
+                ("县督查", COUNTY, "inspector"),
+                ("邻镇督查", OTHER, "inspector"),
+                ("邻镇办", OTHER, "publisher"),
+                ("信访", COUNTY, "reviewer"),
+            ])
+            .await;
         let secret = TierSecret::from_bytes(&[1; 32]).unwrap();
         let key = gongkai_domain::field::SealingKey::from(&secret.key()).0;
         let appointed = json!({"kind": "receiver.appointed.v1", "stream": RECEIVER, "org": COUNTY,

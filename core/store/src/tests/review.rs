@@ -37,20 +37,18 @@ async fn ruled() -> Fixture {
     let mut fixture = Fixture::with_vault().await;
     fixture.org(TOWN, "township", Some(COUNTY)).await;
     fixture.org(VILLAGE, "village", Some(TOWN)).await;
-    for (name, org, role) in [
-        ("丙", COUNTY, "publisher"),
-        ("县书记", COUNTY, "approver"),
-        ("会计", TOWN, "publisher"),
-        ("监一", VILLAGE, "supervisor"),
-        ("监二", VILLAGE, "supervisor"),
-        ("村书记", VILLAGE, "approver"),
-        ("镇审", TOWN, "reviewer"),
-    ] {
-        fixture.officer(name, org, role).await;
-    }
-    for (_, name) in COUNTY_GATES {
-        fixture.officer(name, COUNTY, "reviewer").await;
-    }
+    fixture
+        .officers(&[
+            ("丙", COUNTY, "publisher"),
+            ("县书记", COUNTY, "approver"),
+            ("会计", TOWN, "publisher"),
+            ("监一", VILLAGE, "supervisor"),
+            ("监二", VILLAGE, "supervisor"),
+            ("村书记", VILLAGE, "approver"),
+            ("镇审", TOWN, "reviewer"),
+        ])
+        .await;
+    fixture.officers(&COUNTY_GATES.map(|(_, name)| (name, COUNTY, "reviewer"))).await;
     turn_on(&mut fixture).await;
     fixture
 }

@@ -443,9 +443,7 @@ const GATES: [(&str, &str); 5] =
 /// A county in which a pledge is published after the four steps.
 async fn reviewed() -> (Fixture, Receipt) {
     let mut fixture = town().await;
-    for (_, name) in GATES {
-        fixture.officer(name, COUNTY, "reviewer").await;
-    }
+    fixture.officers(&GATES.map(|(_, name)| (name, COUNTY, "reviewer"))).await;
     let rule = json!({"kind": "rule.published.v1", "org": COUNTY, "fields": {"rule": "pledge_review", "value": 1,
         "unit": "scheme", "from": "2026-03-01", "basis": "青禾县审核办法(虚构)"}});
     fixture.submit(&rule, &[("registrar", "甲"), ("registrar", "乙")]).await.unwrap();
