@@ -27,6 +27,7 @@ pub mod published_log;
 mod publisher;
 mod reader;
 mod recover;
+mod rehearsal;
 pub mod sealed_audit;
 pub mod sealed_reader;
 mod sealed_sequencer;

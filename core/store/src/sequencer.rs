@@ -35,6 +35,7 @@ use crate::{
     ledger::{Accepted, LedgerKeys, Receipt, Settings, Shared},
     publisher::Signal,
     reader::{ReadStore, chain, parse_entry, teaches},
+    rehearsal::Rehearsed,
     sealed_sequencer::vault_store,
     streams::Streams,
     vault::KeyEntry,
@@ -78,6 +79,8 @@ impl Item {
 /// What the sequencer is told.
 pub(crate) enum Message {
     Submit(Item),
+    /// Judge it, and record nothing.
+    Rehearse(Item, oneshot::Sender<Rehearsed>),
     /// Record the period of the sealed events that are waiting.
     Period(Option<oneshot::Sender<Result<u64, SubmitError>>>),
     /// Check the clock again and go on.
@@ -110,6 +113,22 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// A batch of nothing yet.
+    pub(crate) fn of(head: LogHead, now: DateTime<Utc>) -> Self {
+        Self {
+            from: head.size,
+            now,
+            head,
+            entries: Vec::new(),
+            accepted: Vec::new(),
+            changed: BTreeMap::new(),
+            requests: HashMap::new(),
+            sealed: Vec::new(),
+            erased: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+
     /// Takes the openings away: from the batch when the entry is in it, else by a change of its row.
     fn withdraw(&mut self, mut target: Withdrawable, withdrawn: &Withdrawn) -> Result<(), StoreError> {
         let index = target.index();
@@ -129,10 +148,10 @@ impl Draft {
 
 /// What a proposal names outside its own stream.
 #[derive(Default)]
-struct LookedUp {
-    target: Option<Withdrawable>,
-    period: Option<Digest>,
-    erasable: Option<Erased>,
+pub(crate) struct LookedUp {
+    pub target: Option<Withdrawable>,
+    pub period: Option<Digest>,
+    pub erasable: Option<Erased>,
 }
 
 /// An entry that a proposal names.
@@ -191,6 +210,7 @@ impl<S: EventStore> Sequencer<S> {
             match control {
                 Some(Message::Resume(answer)) => drop(answer.send(self.resume())),
                 Some(Message::Period(answer)) => self.period(answer),
+                Some(Message::Rehearse(item, answer)) => self.rehearse(&item, answer),
                 Some(Message::Close) => queue.close(),
                 Some(Message::Submit(_)) | None => {}
             }
@@ -293,18 +313,7 @@ impl<S: EventStore> Sequencer<S> {
         let public = items.iter().filter(|item| !item.is_sealed());
         let requests = self.look_up(keys, public.map(|item| item.statement().stream.to_string())).await?;
         self.look_up_sealed(items).await?;
-        let mut draft = Draft {
-            from: self.head.size,
-            now,
-            head: self.head.clone(),
-            entries: Vec::with_capacity(items.len()),
-            accepted: Vec::with_capacity(items.len()),
-            changed: BTreeMap::new(),
-            requests: self.receipts(requests).await?,
-            sealed: Vec::new(),
-            erased: Vec::new(),
-            keys: Vec::new(),
-        };
+        let mut draft = Draft { requests: self.receipts(requests).await?, ..Draft::of(self.head.clone(), now) };
         let mut verdicts = Vec::with_capacity(items.len());
         for (place, item) in items.iter().enumerate() {
             let entries = draft.entries.len();
@@ -338,7 +347,7 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// Makes the streams of a batch present, and says which of its keys are known.
-    async fn look_up(
+    pub(crate) async fn look_up(
         &mut self,
         keys: Vec<String>,
         streams: impl Iterator<Item = String>,
@@ -410,7 +419,7 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// What a proposal names outside its own stream.
-    async fn name(&mut self, item: &Item, draft: &Draft) -> Result<LookedUp, StoreError> {
+    pub(crate) async fn name(&mut self, item: &Item, draft: &Draft) -> Result<LookedUp, StoreError> {
         let statement = item.statement();
         let mut named = LookedUp::default();
         if let Some(index) = item.admitted.checked.kind.target(&statement.body) {

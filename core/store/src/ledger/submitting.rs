@@ -9,7 +9,7 @@ use std::{
 };
 
 use gongkai_domain::{Command, Prepared, Refusal, Setting, Submission, kind, prepare, world::Role};
-use gongkai_log::{Digest, SignedStatement, Signer, SigningKey, Statement};
+use gongkai_log::{Digest, KeyKind, SignedStatement, Signer, SigningKey, Statement};
 use tokio::{
     sync::{mpsc, oneshot},
     task,
@@ -61,6 +61,26 @@ impl Ledger {
     pub async fn hand_in(&self, idempotency_key: Option<String>, submission: Submission) -> Answer {
         let admitted = self.check(idempotency_key.as_deref(), submission).await?;
         self.sequence(idempotency_key, admitted).await
+    }
+
+    /// Judges what nobody has signed yet, as of now, and records nothing. The note is the statement's text alone.
+    ///
+    /// # Errors
+    /// [`SubmitError`], as [`Ledger::hand_in`] would give it for any reason but the signatures.
+    pub async fn rehearse(&self, submission: Submission) -> Result<(), SubmitError> {
+        let note = by_nobody(&submission.note)?;
+        let admitted = self.admit(Submission { note, ..submission })?;
+        if admitted.checked.needs_vault() && self.0.settings.vault.is_none() {
+            return Err(admission::without_vault(&admitted.checked).into());
+        }
+        let (answer, _) = oneshot::channel();
+        let item = Item { key: None, admitted: Box::new(admitted), answer };
+        let (answer, judged) = oneshot::channel();
+        match self.0.queue.try_send(Message::Rehearse(item, answer)) {
+            Ok(()) => judged.await.unwrap_or_else(|_| Err(closed())),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(SubmitError::Busy),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(closed()),
+        }
     }
 
     async fn check(&self, idempotency_key: Option<&str>, submission: Submission) -> Result<Admitted, SubmitError> {
@@ -252,6 +272,16 @@ enum Pending {
 
 fn join<T>(joined: Result<T, task::JoinError>) -> Result<T, SubmitError> {
     joined.map_err(|error| SubmitError::Halted(format!("检查提交时程序出错（{error}）")))
+}
+
+/// A text as a note with signatures of the right form under keys that prove nothing.
+fn by_nobody(text: &str) -> Result<String, SubmitError> {
+    let malformed = |reason: String| Refusal::Malformed { place: "note".into(), reason };
+    let statement = Statement::parse(text).map_err(|error| malformed(error.to_string()))?;
+    let keys = statement.signers.iter().map(|signer| SigningKey::from_seed(&signer.key, KeyKind::Ed25519, [0; 32]));
+    let keys = keys.collect::<Result<Vec<_>, _>>().map_err(|error| malformed(error.to_string()))?;
+    let signed = SignedStatement::sign(&statement, &keys.iter().collect::<Vec<_>>());
+    Ok(signed.map_err(|error| malformed(error.to_string()))?.note.to_string())
 }
 
 /// The signed note for a text that has no signatures and is for the intake key alone to sign; `None` for

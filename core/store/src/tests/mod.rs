@@ -7,6 +7,7 @@ mod opening;
 mod opening_and_erasure;
 mod publication;
 mod published_log;
+mod rehearsal;
 mod review;
 mod scheduled;
 mod sealed;
