@@ -151,11 +151,23 @@ impl InternalViews {
     /// # Errors
     /// [`InternalError`].
     pub async fn catch_up(&self) -> Result<(), InternalError> {
-        self.catch_up_with_entries().await?;
+        loop {
+            // While many events are taken in, entries go on being recorded: periods, if nothing else.
+            let before = (*self.0.next_index.borrow(), *self.0.next_seq.borrow());
+            self.catch_up_with_entries().await?;
+            self.catch_up_with_events().await?;
+            if before == (*self.0.next_index.borrow(), *self.0.next_seq.borrow()) {
+                return self.erase().await;
+            }
+        }
+    }
+
+    /// Takes in sealed events.
+    async fn catch_up_with_events(&self) -> Result<(), InternalError> {
         loop {
             let from = *self.0.next_seq.borrow();
             let events = self.0.reader.events(from, BATCH_EVENTS).await?;
-            let Some(last) = events.last() else { break };
+            let Some(last) = events.last() else { return Ok(()) };
             let next = last.seq + 1;
             let reader = &self.0.reader;
             let folded: Vec<_> = self.0.ledger.with_world(|world| {
@@ -169,7 +181,6 @@ impl InternalViews {
             transaction.commit().await?;
             self.0.next_seq.send_replace(next);
         }
-        self.erase().await
     }
 
     /// Takes in what public entries say of other matters.
