@@ -13,6 +13,7 @@ pub mod api;
 pub mod assets;
 pub mod caching;
 pub mod citizen;
+pub mod console;
 pub mod feeds;
 pub mod guard;
 pub mod internal;
@@ -255,7 +256,8 @@ pub fn public_router(app: &App, limits: &Limits) -> Router {
 
 /// What [`public_router`] has, writing, and what needs signing in.
 pub fn internal_router(app: &App, limits: &Limits) -> Router {
-    finish(readable().merge(api::routes(true)).merge(internal::routes(app, internal::doors())), app, limits)
+    let own = console::routes().merge(internal::routes(app, internal::doors()));
+    finish(readable().merge(api::routes(true)).merge(own), app, limits)
 }
 
 fn readable() -> Router<App> {

@@ -11,6 +11,7 @@
 pub mod about;
 pub mod board;
 pub mod compliance;
+pub mod console;
 pub mod disclosure;
 pub mod entry;
 pub mod follow;
@@ -61,7 +62,7 @@ pub struct Asset {
 
 /// All of them. To add one: a line here and a link with [`asset`] in a template, or an import in another script, which
 /// names it without a version.
-pub static ASSETS: LazyLock<[Asset; 14]> = LazyLock::new(|| {
+pub static ASSETS: LazyLock<[Asset; 24]> = LazyLock::new(|| {
     const SCRIPT: &str = "text/javascript; charset=utf-8";
     const SHEET: &str = "text/css; charset=utf-8";
     [
@@ -78,6 +79,16 @@ pub static ASSETS: LazyLock<[Asset; 14]> = LazyLock::new(|| {
         ("statement.js", SCRIPT, include_str!("../../assets/statement.js")),
         ("envelope.js", SCRIPT, include_str!("../../assets/envelope.js")),
         ("work.js", SCRIPT, include_str!("../../assets/work.js")),
+        ("console.css", SHEET, include_str!("../../assets/console.css")),
+        ("console/keys.js", SCRIPT, include_str!("../../assets/console/keys.js")),
+        ("console/pin.js", SCRIPT, include_str!("../../assets/console/pin.js")),
+        ("console/session.js", SCRIPT, include_str!("../../assets/console/session.js")),
+        ("console/sign-in.js", SCRIPT, include_str!("../../assets/console/sign-in.js")),
+        ("console/desk.js", SCRIPT, include_str!("../../assets/console/desk.js")),
+        ("console/write.js", SCRIPT, include_str!("../../assets/console/write.js")),
+        ("console/who.js", SCRIPT, include_str!("../../assets/console/who.js")),
+        ("console/form.js", SCRIPT, include_str!("../../assets/console/form.js")),
+        ("vendor/card.js", SCRIPT, include_str!("../../assets/vendor/card.js")),
         ("vendor/crypto.js", SCRIPT, include_str!("../../assets/vendor/crypto.js")),
     ]
     .map(|(name, media_type, content)| {
@@ -230,6 +241,12 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("search-none", html(&search::SearchPage::none_sample())),
         ("entry", html(&entry::EntryPage::sample())),
         ("about", html(&about::AboutPage::sample())),
+        ("console-sign-in", html(&console::SignInPage::sample())),
+        ("console-desk", html(&console::DeskPage::sample())),
+        ("console-desk-idle", html(&console::DeskPage::idle_sample())),
+        ("console-choose", html(&console::ContinuePage::sample())),
+        ("console-write", html(&console::WritePage::sample())),
+        ("console-continue", html(&console::WritePage::continuing_sample())),
         ("hand-in", html(&hand_in::OffersPage::sample())),
         ("hand-in-closed", html(&hand_in::OffersPage::closed_sample())),
         ("hand-in-form", html(&hand_in::FormPage::sample())),

@@ -91,7 +91,11 @@ fn check_tag(page: &str, tag: &Tag<'_>) {
         "style" => panic!("{page}: an inline style sheet"),
         // What encrypts is loaded where something is written, and nowhere else.
         "script" => {
-            let modules = if page.starts_with("hand-in") { &["site.js", "hand-in.js"][..] } else { &["site.js"] };
+            let modules: &[&str] = match page.split('-').next() {
+                Some("hand") => &["site.js", "hand-in.js"],
+                Some("console") => &["console/sign-in.js", "console/desk.js", "console/who.js", "console/write.js"],
+                _ => &["site.js"],
+            };
             let known = modules.iter().any(|name| tag.get("src") == Some(super::asset(name).as_str()));
             assert!(known, "{page}: an inline script, or one that is not for this page");
         }

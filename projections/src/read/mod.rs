@@ -238,7 +238,10 @@ impl Reader {
     }
 
     /// Open names of persons, by stream.
-    pub(crate) async fn person_names(&mut self, persons: &[String]) -> Result<HashMap<String, String>, ReadError> {
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn person_names(&mut self, persons: &[String]) -> Result<HashMap<String, String>, ReadError> {
         let mut names = HashMap::new();
         for chunk in persons.chunks(CHUNK) {
             let chunk: Vec<&str> = chunk.iter().map(String::as_str).collect();

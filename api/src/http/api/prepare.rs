@@ -53,18 +53,23 @@ async fn prepare(
     headers: HeaderMap,
     body: Arrived,
 ) -> Result<Json<Value>, Problem> {
-    let mut request: Map<String, Value> = body::json(&headers, body)?;
-    let signers = request.remove("signers").unwrap_or_default();
-    let signers: Vec<Signer> = serde_json::from_value(signers).map_err(|error| Refusal::Malformed {
-        place: "signers".into(),
-        reason: format!("应是一组 [职责, 钥匙名]({error})"),
-    })?;
-    let mut command = Command::from_value(Value::Object(request))?;
+    let (mut command, signers) = asked(&headers, body)?;
     if citizen::by_intake(&signers, app.ledger()?) {
         let own = citizen::own_command(&app, client, citizen::code(&headers), command, &signers).await?;
         command = own.ok_or_else(unsigned_for_another)?;
     }
     Ok(as_json(&prepared(&app, command, signers).await?))
+}
+
+/// The command and its signers, as a request has them.
+pub fn asked(headers: &HeaderMap, body: Arrived) -> Result<(Command, Vec<Signer>), Problem> {
+    let mut request: Map<String, Value> = body::json(headers, body)?;
+    let signers = request.remove("signers").unwrap_or_default();
+    let signers: Vec<Signer> = serde_json::from_value(signers).map_err(|error| Refusal::Malformed {
+        place: "signers".into(),
+        reason: format!("应是一组 [职责, 钥匙名]({error})"),
+    })?;
+    Ok((Command::from_value(Value::Object(request))?, signers))
 }
 
 /// A command's bytes and openings.

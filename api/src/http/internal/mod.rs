@@ -18,6 +18,7 @@ pub mod queue;
 #[cfg(test)]
 mod queue_tests;
 pub mod readings;
+pub mod rehearsals;
 pub mod schedules;
 #[cfg(test)]
 mod schedules_tests;
@@ -25,7 +26,7 @@ pub mod sessions;
 pub mod sign_in;
 pub mod tallies;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 #[cfg(test)]
 mod timeline_tests;
 pub mod timelines;
@@ -76,7 +77,7 @@ pub fn doors() -> Vec<Door> {
     let [open, close] = sessions::doors();
     let mut doors = vec![challenges::door(), open, close, me::door(), readings::door()];
     doors.extend(matters::doors());
-    doors.extend([timelines::door(), queue::door(), schedules::door(), tallies::door()]);
+    doors.extend([timelines::door(), queue::door(), schedules::door(), tallies::door(), rehearsals::door()]);
     doors
 }
 

@@ -37,7 +37,7 @@ async fn hand_in(router: &Router, text: &str, key: &SigningKey) -> Answer {
     post(router, SESSIONS, &json!({ "note": note::sign(text, &[key]).unwrap() })).await
 }
 
-pub(super) async fn sign_in(router: &Router, key: &SigningKey) -> String {
+pub(in crate::http) async fn sign_in(router: &Router, key: &SigningKey) -> String {
     let answer = hand_in(router, &challenge(router, key.name()).await, key).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
     answer.json()["token"].as_str().unwrap().to_owned()

@@ -1,0 +1,218 @@
+//! The console: what people with keys see on the internal side.
+//!
+//! Everything here needs scripts, because a key on one's own device signs with them; without scripts a page says so and
+//! names the command line.
+
+use askama::Template;
+
+use super::parts::Link;
+use super::{Page, Section, Site};
+
+/// Who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// Name, or the key's where the registry names nobody.
+    pub name: String,
+    /// Name of the key.
+    pub key: String,
+    /// Roles with the organization's name.
+    pub roles: Vec<String>,
+}
+
+impl Who {
+    fn sample() -> Self {
+        Self {
+            name: "陈会计（虚构）".into(),
+            key: "chen.qingxi.example/1".into(),
+            roles: vec!["五里桥村 发布人".into(), "五里桥村 录入人".into()],
+        }
+    }
+}
+
+/// `/internal/sign-in`
+#[derive(Debug, Clone, Template)]
+#[template(path = "console_sign_in.html")]
+pub struct SignInPage {
+    /// Frame.
+    pub site: Site,
+}
+
+impl Page for SignInPage {
+    fn title(&self) -> String {
+        "登录".into()
+    }
+
+    fn section(&self) -> Section {
+        Section::None
+    }
+}
+
+impl SignInPage {
+    /// The page.
+    pub fn sample() -> Self {
+        Self { site: Site::sample() }
+    }
+}
+
+/// A draft that waits for whoever is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The organization's name.
+    pub org: String,
+    /// The gate, and in which role it is passed.
+    pub gate: String,
+    /// Whole days that it waits.
+    pub days: i64,
+    /// The command that shows it.
+    pub command: String,
+}
+
+/// Kinds of one family that somebody may write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The family's name.
+    pub label: String,
+    /// Forms.
+    pub links: Vec<Link>,
+}
+
+/// `/internal/`
+#[derive(Debug, Clone, Template)]
+#[template(path = "console_desk.html")]
+pub struct DeskPage {
+    /// Frame.
+    pub site: Site,
+    /// Who is signed in.
+    pub who: Who,
+    /// What waits for them; `None` where drafts are not kept because there is no vault.
+    pub waiting: Option<Vec<Waiting>>,
+    /// What they may write.
+    pub groups: Vec<Group>,
+}
+
+impl Page for DeskPage {
+    fn title(&self) -> String {
+        "工作台".into()
+    }
+
+    fn section(&self) -> Section {
+        Section::None
+    }
+}
+
+impl DeskPage {
+    /// An accountant's desk.
+    pub fn sample() -> Self {
+        Self {
+            site: Site::sample(),
+            who: Who::sample(),
+            waiting: Some(vec![Waiting {
+                org: "五里桥村".into(),
+                gate: "监督委员会审核（监督人）".into(),
+                days: 3,
+                command: "gongkai review show review/5ea1ed00-0000-4000-8000-000000000001".into(),
+            }]),
+            groups: vec![
+                Group { label: "承诺".into(), links: vec![Link::new("/internal/write/pledge.made", "作出承诺")] },
+                Group {
+                    label: "三务公开".into(),
+                    links: vec![Link::new("/internal/write/disclosure.published", "公开一份清单")],
+                },
+            ],
+        }
+    }
+
+    /// Somebody without a role.
+    pub fn idle_sample() -> Self {
+        let who = Who { roles: Vec::new(), ..Who::sample() };
+        Self { who, waiting: Some(Vec::new()), groups: Vec::new(), ..Self::sample() }
+    }
+}
+
+/// `/internal/continue`
+#[derive(Debug, Clone, Template)]
+#[template(path = "console_continue.html")]
+pub struct ContinuePage {
+    /// Frame.
+    pub site: Site,
+    /// Who is signed in.
+    pub who: Who,
+    /// The matter.
+    pub about: Link,
+    /// What may be written of it.
+    pub links: Vec<Link>,
+}
+
+impl Page for ContinuePage {
+    fn title(&self) -> String {
+        "接着办".into()
+    }
+
+    fn section(&self) -> Section {
+        Section::None
+    }
+}
+
+impl ContinuePage {
+    /// A pledge.
+    pub fn sample() -> Self {
+        Self {
+            site: Site::sample(),
+            who: Who::sample(),
+            about: Link::new("/pledges/1", "修好村北机耕路"),
+            links: vec![Link::new("/internal/write/pledge.progressed?about=pledge%2F1", "报告进展")],
+        }
+    }
+}
+
+/// `/internal/write/{kind}`
+#[derive(Debug, Clone, Template)]
+#[template(path = "console_write.html")]
+pub struct WritePage {
+    /// Frame.
+    pub site: Site,
+    /// Who is signed in.
+    pub who: Who,
+    /// The kind's name for people.
+    pub label: String,
+    /// The family's.
+    pub family: String,
+    /// Everything that the form is made of, as JSON for the script.
+    pub table: String,
+    /// The matter that it continues.
+    pub about: Option<Link>,
+    /// Whether nobody but its readers sees it.
+    pub is_sealed: bool,
+}
+
+impl Page for WritePage {
+    fn title(&self) -> String {
+        self.label.clone()
+    }
+
+    fn section(&self) -> Section {
+        Section::None
+    }
+}
+
+impl WritePage {
+    /// A pledge.
+    pub fn sample() -> Self {
+        Self {
+            site: Site::sample(),
+            who: Who::sample(),
+            label: "作出承诺".into(),
+            family: "承诺".into(),
+            table: r#"{"kind":"pledge.made.v1","fields":[]}"#.into(),
+            about: None,
+            is_sealed: false,
+        }
+    }
+
+    /// Progress of a pledge.
+    pub fn continuing_sample() -> Self {
+        Self {
+            label: "报告进展".into(), about: Some(Link::new("/pledges/1", "修好村北机耕路")), ..Self::sample()
+        }
+    }
+}

@@ -1,0 +1,247 @@
+// Somebody with a key of their own works in a real browser: makes the key, is approved by the registrar, signs in with one
+// tap, writes, is told what is wrong, signs on the device, and finds the statement in the public log.
+//
+// What is held here: the secret key is in no request and the browser does not give it back; what is signed are the bytes
+// that the ledger records; the card brings the key back on another device; what is typed survives the end of a session; a
+// page of the console belongs to nobody who is not signed in.
+//
+// Run by tests/run. GONGKAI_BINARY names the binary.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import axe from "axe-core";
+import { START_MS_MAX, binary, complaintsOf, demo, launch, screenshots } from "./demo.mjs";
+
+const VILLAGE = "341599101201";
+const NAME = "ceshi.wuliqiao/1";
+const PIN = "山高月小水落石出";
+const TITLE = "硬化村北机耕路(虚构)";
+const DESKTOP = { viewport: { width: 1280, height: 900 }, isMobile: false, hasTouch: false, deviceScaleFactor: 1 };
+
+let served;
+let site;
+let browser;
+let card;
+
+before(async () => {
+  served = await demo("console");
+  site = served.internal;
+  browser = await launch(served.folder, "phone");
+}, { timeout: START_MS_MAX });
+
+after(async () => {
+  await browser?.close();
+  await served?.end();
+});
+
+const shot = (page, name) => page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
+const run = (...args) => execFileSync(binary, args, { encoding: "utf8", stdio: "pipe" });
+
+/** Both registrars record something. */
+function register(command) {
+  const file = join(served.folder, "command.json");
+  writeFileSync(file, JSON.stringify(command));
+  const [first, second] = [1, 2].map((number) => join(served.folder, `demo/keys/registrar-${number}.key`));
+  const place = ["--url", served.internal, "--outbox", join(served.folder, "outbox"), "--key", first];
+  run("submit", ...place, "--cosign", `registrar=${second}`, file);
+}
+
+/** A person, their key and their role, as registrars record them. */
+function approve(vkey, { name, number, role }) {
+  const person = `person/018f0000-0000-7000-8000-00000000c00${number}`;
+  register({ kind: "person.registered.v1", stream: person, org: VILLAGE, fields: { name } });
+  register({ kind: "key.authorized.v1", org: VILLAGE, fields: { person, key: vkey } });
+  register({ kind: "role.granted.v1", org: VILLAGE, fields: { person, role, avoidance_declared: true } });
+}
+
+/** A further key on the device. */
+async function newKey(page, name) {
+  await page.locator("[data-part=first] summary").click();
+  await page.getByLabel("钥匙名").fill(name);
+  await page.getByLabel("签章卡口令").fill(PIN);
+  await page.getByLabel("再输一次").fill(PIN);
+  await page.getByRole("button", { name: "生成钥匙" }).click();
+  await page.locator("[data-part=made] [data-vkey]").filter({ hasText: name }).waitFor();
+  return page.locator("[data-part=made] [data-vkey]").innerText();
+}
+
+async function open(path, context = browser) {
+  const page = await context.newPage();
+  const complaints = complaintsOf(page, site);
+  const sent = [];
+  page.on("request", (request) => sent.push(`${request.method()} ${request.url()}\n${request.postData() ?? ""}`));
+  await page.goto(site + path);
+  return { page, sent, complaints };
+}
+
+const field = (page, name) => page.locator(`form.write [data-name="${name}"]`).first();
+
+async function accessible(page) {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
+}
+
+async function signIn(page) {
+  await page.getByRole("button", { name: "登录" }).click();
+  await page.waitForURL(`${site}/internal/`);
+}
+
+describe("somebody new", () => {
+  test("is shown nothing but the way to sign in", async () => {
+    const { page } = await open("/internal/write/pledge.made");
+    assert.match(page.url(), /\/internal\/sign-in\?to=%2Finternal%2Fwrite%2Fpledge\.made$/);
+    await page.close();
+  });
+
+  test("makes a key that never leaves the device, and gets a card", async () => {
+    const { page, sent, complaints } = await open("/internal/sign-in");
+    await page.getByLabel("钥匙名").fill(NAME);
+    await page.getByLabel("签章卡口令").fill(PIN);
+    await page.getByLabel("再输一次").fill("别的");
+    await page.getByRole("button", { name: "生成钥匙" }).click();
+    await page.getByText("两次输入的口令不同").waitFor();
+    await page.getByLabel("再输一次").fill(PIN);
+    await page.getByRole("button", { name: "生成钥匙" }).click();
+    await page.locator("[data-part=made]").waitFor();
+    card = (await page.locator("[data-part=made] [data-card]").innerText()).trim();
+    assert.match(card, /^GK1\.[\w=-]{100,}\.ceshi\.wuliqiao\/1$/);
+    assert.ok((await page.locator("[data-part=made] .qr svg path").count()) === 2);
+    await accessible(page);
+    await shot(page, "console-card");
+    const secret = await page.evaluate(async () => {
+      const opened = await new Promise((done) => (indexedDB.open("gongkai", 1).onsuccess = (event) => done(event.target.result)));
+      const [key] = await new Promise((done) => (opened.transaction("keys").objectStore("keys").getAll().onsuccess = (event) => done(event.target.result)));
+      return { extractable: key.handle?.extractable, card: key.card, exported: await crypto.subtle.exportKey("pkcs8", key.handle).catch((error) => error.name) };
+    });
+    assert.deepEqual(secret, { extractable: false, card: undefined, exported: "InvalidAccessError" });
+    assert.ok(sent.every((request) => request.startsWith("GET ") && !request.includes(PIN)), sent.join("\n"));
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+
+  test("is not let in before a registrar approved the key, and with one tap after", async () => {
+    const { page } = await open("/internal/sign-in");
+    const vkey = await page.evaluate(() => import("/assets/console/keys.js").then(({ all }) => all()).then(([key]) => key.vkey));
+    await page.getByRole("button", { name: "登录" }).click();
+    await page.getByText("签名或登录请求不可用").waitFor();
+    approve(vkey, { name: "测试员(虚构)", number: 1, role: "publisher" });
+    await signIn(page);
+    assert.match(await page.locator("main").innerText(), /作出承诺/);
+    assert.match(await page.locator(".whoami").innerText(), /测试员\(虚构\)/);
+    await accessible(page);
+    await shot(page, "console-desk");
+    await page.close();
+  });
+});
+
+describe("somebody who writes a pledge", () => {
+  test("is told beside the field what is wrong, and loses nothing when the session ends", async () => {
+    const { page, sent } = await open("/internal/write/pledge.made");
+    const fill = async (values) => {
+      for (const [name, value] of Object.entries(values)) await field(page, name).fill(value);
+    };
+    await fill({ title: TITLE });
+    await page.locator("[data-status].bad").waitFor();
+    assert.ok(await page.getByRole("button", { name: "签名并提交" }).isDisabled());
+    await page.getByText("更多可填的").click();
+    await fill({ year: "2026", target: "三里路面硬化", due: "2026-12-31", pledger: "方禾生(虚构)" });
+    await field(page, "pledger_kind").selectOption("official");
+    await field(page, "category").selectOption("practical");
+    await page.getByText("检查通过").waitFor();
+    await fill({ target: "联系人身份证 11010519491231002X" });
+    const why = page.locator(".field.wrong .why");
+    await why.waitFor();
+    assert.match(await why.innerText(), /身份证/);
+    assert.ok(await page.getByRole("button", { name: "签名并提交" }).isDisabled());
+    await shot(page, "console-write-wrong");
+    await browser.clearCookies();
+    await fill({ target: "三里路面硬化，两米宽" });
+    await page.getByText("登录已经过期").waitFor();
+    await page.getByRole("link", { name: "重新登录" }).click();
+    await page.getByRole("button", { name: "登录" }).click();
+    await page.waitForURL(`${site}/internal/write/pledge.made`);
+    await page.getByText("检查通过").waitFor();
+    assert.equal(await field(page, "target").inputValue(), "三里路面硬化，两米宽");
+    assert.ok(!sent.some((request) => request.includes("/api/v1/submissions")), "nothing was submitted while it was checked");
+    await page.close();
+  });
+
+  test("signs what was shown, once, and the ledger has those bytes", async () => {
+    const { page, sent, complaints } = await open("/internal/write/pledge.made");
+    await page.getByText("检查通过").waitFor();
+    assert.ok((await page.locator("[data-public]").innerText()).includes(TITLE));
+    await page.getByText("将要签名的原文").click();
+    const bytes = await page.locator("[data-bytes]").innerText();
+    await accessible(page);
+    await shot(page, "console-write");
+    const button = page.getByRole("button", { name: "签名并提交" });
+    await button.dblclick();
+    await page.getByText("已记入账本").waitFor();
+    const index = (await page.locator("[data-index]").innerText()).trim();
+    const entry = await (await fetch(`${site}/entries/${index}`)).text();
+    assert.ok(entry.includes(bytes.trim()), entry);
+    assert.equal(sent.filter((request) => request.startsWith(`POST ${site}/api/v1/submissions`)).length, 1);
+    await shot(page, "console-done");
+    await page.getByRole("link", { name: "回工作台" }).click();
+    await page.waitForURL(`${site}/internal/`);
+    assert.ok(await page.locator("[data-drafts]").isHidden(), "what is recorded is no draft any more");
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+});
+
+describe("a list with two signatures", () => {
+  test("is pasted from a spreadsheet, and the supervisor signs beside the accountant", async () => {
+    const { page } = await open("/internal/sign-in");
+    const supervisor = await newKey(page, "jiandu.wuliqiao/9");
+    approve(supervisor, { name: "监督员(虚构)", number: 2, role: "supervisor" });
+    await page.goto(`${site}/internal/write/disclosure.published`);
+    await field(page, "class").selectOption("village");
+    await field(page, "content").selectOption("roster");
+    await field(page, "period").fill("2026-02");
+    await field(page, "title").fill("补助名册(虚构)");
+    const first = page.locator("[data-list]:not([hidden]) tbody tr").first().locator("input").first();
+    await first.focus();
+    await first.evaluate((cell) => {
+      const data = new DataTransfer();
+      data.setData("text/plain", "方**\t低保\n叶**\t临时救助\n");
+      cell.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+    });
+    await page.getByText("共 2 行").waitFor();
+    await page.getByText("还要谁一起签名").click();
+    await page.getByLabel(/监督员\(虚构\)/).check();
+    await page.getByText("检查通过").waitFor();
+    await shot(page, "console-list");
+    await page.getByRole("button", { name: "签名并提交" }).click();
+    await page.getByText("已记入账本").waitFor();
+    const index = (await page.locator("[data-index]").innerText()).trim();
+    const entry = await (await fetch(`${site}/entries/${index}`)).text();
+    assert.match(entry, /— ceshi\.wuliqiao\/1 /);
+    assert.match(entry, /— jiandu\.wuliqiao\/9 /);
+    await page.close();
+  });
+});
+
+describe("another device", () => {
+  test("gets the key from the card and the PIN, and from nothing else", async () => {
+    const other = await launch(served.folder, "desktop", DESKTOP);
+    const { page } = await open(`/internal/sign-in#card=${encodeURIComponent(card)}`, other);
+    assert.ok(!page.url().includes("GK1"), "the card stays in no history");
+    await page.locator("#f-card-pin").fill("不是这个口令呀");
+    await page.getByRole("button", { name: "找回钥匙" }).click();
+    await page.getByText("口令不对").waitFor();
+    await page.locator("#f-card-pin").fill(PIN);
+    await page.getByRole("button", { name: "找回钥匙" }).click();
+    await page.getByText("已经回到这台设备上").waitFor();
+    await signIn(page);
+    await shot(page, "console-desk-desktop");
+    await page.getByRole("button", { name: "退出" }).click();
+    await page.waitForURL(`${site}/internal/sign-in`);
+    await page.goto(`${site}/internal/`);
+    assert.match(page.url(), /sign-in/);
+    await other.close();
+  });
+});
