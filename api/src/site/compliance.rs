@@ -3,6 +3,7 @@
 use askama::Template;
 use gongkai_projections::Status;
 
+use super::dossier::Fulfilment;
 use super::format::{Count, Day};
 use super::parts::{Badge, Counted, Filters, Item, sample_items};
 use super::{Page, Section, Site};
@@ -36,6 +37,8 @@ pub struct CompliancePage {
     pub filters: Filters,
     /// Panels in order.
     pub panels: Vec<Panel>,
+    /// Promises of the subtree; absent where a single list is opened.
+    pub fulfilment: Option<Fulfilment>,
 }
 
 impl Page for CompliancePage {
@@ -111,6 +114,7 @@ impl CompliancePage {
                 ),
                 panel("withdrawn", "撤回留痕", "内容已撤下，谁撤的、为什么，都在账上。", false, 0, Vec::new()),
             ],
+            fulfilment: Some(Fulfilment::sample()),
         }
     }
 }

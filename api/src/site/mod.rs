@@ -10,8 +10,11 @@
 
 pub mod about;
 pub mod board;
+pub mod chart;
+pub mod compare;
 pub mod compliance;
 pub mod disclosure;
+pub mod dossier;
 pub mod entry;
 pub mod follow;
 pub mod format;
@@ -61,11 +64,12 @@ pub struct Asset {
 
 /// All of them. To add one: a line here and a link with [`asset`] in a template, or an import in another script, which
 /// names it without a version.
-pub static ASSETS: LazyLock<[Asset; 14]> = LazyLock::new(|| {
+pub static ASSETS: LazyLock<[Asset; 15]> = LazyLock::new(|| {
     const SCRIPT: &str = "text/javascript; charset=utf-8";
     const SHEET: &str = "text/css; charset=utf-8";
     [
         ("site.css", SHEET, CSS),
+        ("charts.css", SHEET, include_str!("../../assets/charts.css")),
         ("hand-in.css", SHEET, include_str!("../../assets/hand-in.css")),
         ("icon.svg", "image/svg+xml", ICON),
         ("site.js", SCRIPT, JS),
@@ -225,6 +229,8 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("organization", html(&organization::OrganizationPage::sample())),
         ("organizations", html(&organization::TreePage::sample())),
         ("compliance", html(&compliance::CompliancePage::sample())),
+        ("compare", html(&compare::ComparePage::sample())),
+        ("compare-choose", html(&compare::ComparePage::choose_sample())),
         ("timeline", html(&timeline::TimelinePage::sample())),
         ("search", html(&search::SearchPage::sample())),
         ("search-none", html(&search::SearchPage::none_sample())),

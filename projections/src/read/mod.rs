@@ -34,7 +34,7 @@ use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
 pub use compliance::{Compliance, Counted, MissingPeriod, Unanswered, WithdrawalRow, WithdrawnFiles};
 pub use disclosures::{Correction, Disclosure, Line, LinePage, Question};
-pub use dossier::{Dossier, LatestAccounts, MonthMoney, NoFigures};
+pub use dossier::{Accounts, Dossier, LatestAccounts, MonthMoney, NoFigures};
 pub use fulfilment::FulfilmentPoint;
 pub use history::{Attachment, FieldDiff, HistoryEvent, ShownField, SignerName};
 pub use home::Home;

@@ -5,11 +5,11 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use gongkai_domain::field::{Period, is_org_code};
 use gongkai_projections::Status;
-use gongkai_projections::read::{self, MissingPeriod, ScheduledOpening, Unanswered, WithdrawalRow};
+use gongkai_projections::read::{self, Filter, MissingPeriod, ScheduledOpening, Unanswered, WithdrawalRow};
 
 use super::board::orgs;
 use super::home::counted;
-use super::{Frame, answer, frame, parts};
+use super::{Frame, answer, charts, frame, parts};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::query::{Params, push};
@@ -52,6 +52,14 @@ async fn make(app: &App, uri: &Uri) -> Result<CompliancePage, Problem> {
     if panels.is_empty() {
         return Err(Problem::query("list", "没有这张清单"));
     }
+    let fulfilment = match list {
+        Some(_) => None,
+        None => {
+            let filter = Filter { org: org.map(str::to_owned), ..Filter::default() };
+            let now = reader.fulfilment_rate(&filter).await?;
+            Some(charts::fulfilment(now, reader.fulfilment_over_time(org).await?.as_deref()))
+        }
+    };
     let selects = vec![orgs(&mut reader, org).await?];
     Ok(CompliancePage {
         site,
@@ -59,6 +67,7 @@ async fn make(app: &App, uri: &Uri) -> Result<CompliancePage, Problem> {
         scope: scope.unwrap_or_else(|| "全部机构".to_owned()),
         filters: Filters { action: "/compliance".to_owned(), query: None, selects },
         panels,
+        fulfilment,
     })
 }
 

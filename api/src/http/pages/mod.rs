@@ -6,6 +6,8 @@
 
 mod about;
 mod board;
+mod charts;
+mod compare;
 mod compliance;
 mod disclosure;
 mod entry;
@@ -61,6 +63,7 @@ pub fn routes() -> Router<App> {
         .route("/organizations", get(organization::tree))
         .route("/organizations/{code}", get(organization::show))
         .route("/compliance", get(compliance::show))
+        .route("/compare", get(compare::show))
         .route("/timeline", get(timeline::show))
         .route("/search", get(search::show))
         .route("/entries/{index}/view", get(entry::show))
