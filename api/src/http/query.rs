@@ -103,6 +103,14 @@ impl Params {
         }
     }
 
+    /// A value as a day that is not after today; today is the present and none.
+    pub fn past_day(&self, name: &str, today: NaiveDate) -> Result<Option<NaiveDate>, Problem> {
+        match self.day(name)? {
+            Some(day) if day > today => Err(Problem::query(name, "这一天还没有到")),
+            day => Ok(day.filter(|day| *day < today)),
+        }
+    }
+
     /// An entry that the caller has seen: the answer reflects it, or says that it does not yet.
     pub fn at_least(&self) -> Result<Option<u64>, Problem> {
         self.number("at_least", 0, gongkai_domain::field::INTEGER_MAX.unsigned_abs())

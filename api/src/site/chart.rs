@@ -182,7 +182,11 @@ pub fn by_month(id: &'static str, title: impl Into<String>, series: &[&str], mon
         desc,
         height: TOP + PLOT + FOOT,
         shapes,
-        legend: if series.len() > 1 { ["a", "b"].into_iter().zip(series.iter().map(|s| (*s).to_owned())).collect() } else { Vec::new() },
+        legend: if series.len() > 1 {
+            ["a", "b"].into_iter().zip(series.iter().map(|s| (*s).to_owned())).collect()
+        } else {
+            Vec::new()
+        },
         head: std::iter::once("月份".to_owned()).chain(series.iter().map(|name| format!("{name}（元）"))).collect(),
         rows: rows.collect(),
         nothing: "还没有可以画的月份。",
@@ -218,7 +222,8 @@ pub fn by_category(id: &'static str, title: impl Into<String>, what: &str, sums:
         Some((name, fen)) => format!("共 {} 类，最多的是{name}，{} 元。", sums.len(), Fen(*fen)),
         None => String::new(),
     };
-    let row = |(name, fen): &(String, i64)| TableRow { label: name.clone(), href: None, cells: vec![Fen(*fen).to_string()] };
+    let row =
+        |(name, fen): &(String, i64)| TableRow { label: name.clone(), href: None, cells: vec![Fen(*fen).to_string()] };
     Chart {
         id,
         title: title.into(),
@@ -281,7 +286,11 @@ pub fn rate(id: &'static str, title: impl Into<String>, part: &str, whole: &str,
     let row = |day: &RateRow| TableRow {
         label: day.on.to_string(),
         href: None,
-        cells: vec![Count(day.part).to_string(), Count(day.whole).to_string(), day.permille.map_or("没有到期的".into(), percent)],
+        cells: vec![
+            Count(day.part).to_string(),
+            Count(day.whole).to_string(),
+            day.permille.map_or("没有到期的".into(), percent),
+        ],
     };
     Chart {
         id,
@@ -300,7 +309,11 @@ pub fn rate(id: &'static str, title: impl Into<String>, part: &str, whole: &str,
 
 /// Per mille as people write it: `666` is `66.6%`, `1000` is `100%`.
 pub fn percent(permille: u64) -> String {
-    if permille.is_multiple_of(10) { format!("{}%", permille / 10) } else { format!("{}.{}%", permille / 10, permille % 10) }
+    if permille.is_multiple_of(10) {
+        format!("{}%", permille / 10)
+    } else {
+        format!("{}.{}%", permille / 10, permille % 10)
+    }
 }
 
 /// Money at a tick: yuan, 万 or 亿, without fen.
@@ -356,7 +369,11 @@ impl Scale {
                 decade = step;
             }
         }
-        let high = if high == low { step } else { high.div_euclid(step) * step + if high.rem_euclid(step) == 0 { 0 } else { step } };
+        let high = if high == low {
+            step
+        } else {
+            high.div_euclid(step) * step + if high.rem_euclid(step) == 0 { 0 } else { step }
+        };
         Self { low: low.div_euclid(step) * step, high, step }
     }
 

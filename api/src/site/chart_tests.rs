@@ -18,7 +18,11 @@ fn bars(chart: &Chart, wanted: &str) -> Vec<[i64; 4]> {
 }
 
 fn words(chart: &Chart) -> Vec<&str> {
-    chart.shapes.iter().filter_map(|shape| if let Shape::Text { text, .. } = shape { Some(text.as_str()) } else { None }).collect()
+    chart
+        .shapes
+        .iter()
+        .filter_map(|shape| if let Shape::Text { text, .. } = shape { Some(text.as_str()) } else { None })
+        .collect()
 }
 
 /// Everything lies inside the drawing.
@@ -36,7 +40,11 @@ fn assert_inside(chart: &Chart) {
 
 #[test]
 fn nothing_is_drawn_from_nothing_and_it_is_said() {
-    for chart in [by_month("a", "收支", &["收入", "支出"], &[]), by_category("b", "支出", "支出", &[]), rate("c", "兑现率", "已兑现", "到期", &[])] {
+    for chart in [
+        by_month("a", "收支", &["收入", "支出"], &[]),
+        by_category("b", "支出", "支出", &[]),
+        rate("c", "兑现率", "已兑现", "到期", &[]),
+    ] {
         let html = chart.render().unwrap();
         assert!(!html.contains("<svg") && !html.contains("<table"), "{html}");
         assert!(html.contains(chart.nothing));
@@ -48,7 +56,13 @@ fn one_row_is_a_chart_with_a_table() {
     let charts = [
         by_month("a", "收支", &["收入", "支出"], &[month(2026, 2, Ok(vec![126_000, 5]))]),
         by_category("b", "支出", "支出", &[("水电".into(), 126_000)]),
-        rate("c", "兑现率", "已兑现", "到期", &[RateRow { on: Day::of(2026, 2, 28), permille: Some(666), part: 2, whole: 3 }]),
+        rate(
+            "c",
+            "兑现率",
+            "已兑现",
+            "到期",
+            &[RateRow { on: Day::of(2026, 2, 28), permille: Some(666), part: 2, whole: 3 }],
+        ),
     ];
     for chart in &charts {
         assert_inside(chart);
@@ -88,7 +102,12 @@ fn what_is_missing_is_a_gap_in_words_and_never_a_zero() {
 
 #[test]
 fn negative_amounts_hang_below_the_line_and_keep_their_sign() {
-    let chart = by_month("a", "支出", &["支出"], &[month(2026, 1, Ok(vec![-64_403_800])), month(2026, 2, Ok(vec![20_000_000]))]);
+    let chart = by_month(
+        "a",
+        "支出",
+        &["支出"],
+        &[month(2026, 1, Ok(vec![-64_403_800])), month(2026, 2, Ok(vec![20_000_000]))],
+    );
     assert_inside(&chart);
     let bars = bars(&chart, "bar");
     assert_eq!(bars[0][1], bars[1][1] + bars[1][3], "both stand on the line of 0");
@@ -96,7 +115,11 @@ fn negative_amounts_hang_below_the_line_and_keep_their_sign() {
     assert!(words(&chart).contains(&"−50万"), "{:?}", words(&chart));
     let lying = by_category("b", "支出", "支出", &[("水电".into(), 300), ("退回".into(), -100)]);
     assert_inside(&lying);
-    let at: Vec<_> = lying.shapes.iter().filter_map(|s| if let Shape::Bar { at, .. } = s { Some((at[0], at[2])) } else { None }).collect();
+    let at: Vec<_> = lying
+        .shapes
+        .iter()
+        .filter_map(|s| if let Shape::Bar { at, .. } = s { Some((at[0], at[2])) } else { None })
+        .collect();
     assert_eq!(at, [(90, 270), (0, 90)]);
 }
 
@@ -128,7 +151,8 @@ fn categories_beyond_the_first_few_are_one_bar_and_all_are_in_the_table() {
 fn a_name_never_becomes_markup() {
     let mut by_name = by_category("a", HOSTILE, HOSTILE, &[(HOSTILE.into(), 5)]);
     by_name.notes.push(HOSTILE.into());
-    let months = by_month("b", HOSTILE, &[HOSTILE], &[MonthRow { remark: HOSTILE.into(), ..month(2026, 1, Ok(vec![5])) }]);
+    let months =
+        by_month("b", HOSTILE, &[HOSTILE], &[MonthRow { remark: HOSTILE.into(), ..month(2026, 1, Ok(vec![5])) }]);
     for chart in [by_name, months] {
         let html = chart.render().unwrap();
         assert!(html.contains("&#60;script&#62;") && !html.contains("<script") && !html.contains("<img"), "{html}");
@@ -157,7 +181,8 @@ fn ticks_are_round_and_written_as_people_write_them() {
 
 #[test]
 fn a_year_is_written_where_it_begins_and_months_do_not_run_together() {
-    let months: Vec<_> = (0..13_u32).map(|n| month(if n < 8 { 2025 } else { 2026 }, (n + 4) % 12 + 1, Ok(vec![1]))).collect();
+    let months: Vec<_> =
+        (0..13_u32).map(|n| month(if n < 8 { 2025 } else { 2026 }, (n + 4) % 12 + 1, Ok(vec![1]))).collect();
     let chart = by_month("a", "支出", &["支出"], &months);
     let words = words(&chart);
     assert_eq!(words.iter().filter(|word| word.ends_with('年')).collect::<Vec<_>>(), [&"2025年", &"2026年"]);

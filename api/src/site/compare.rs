@@ -127,7 +127,8 @@ impl ComparePage {
             above: "河口镇".into(),
             months: (1..=3)
                 .map(|month| {
-                    let status = if month <= u32::try_from(missing).unwrap_or(0) { Status::Missing } else { Status::Disclosed };
+                    let status =
+                        if month <= u32::try_from(missing).unwrap_or(0) { Status::Missing } else { Status::Disclosed };
                     MonthMark { month: Month { year: 2026, month }, status: Badge(status) }
                 })
                 .collect(),

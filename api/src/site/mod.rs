@@ -23,6 +23,7 @@ pub mod home;
 pub mod notice;
 pub mod organization;
 pub mod parts;
+pub mod past;
 pub mod personnel;
 pub mod pledge;
 pub mod problem;
@@ -226,9 +227,11 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("disclosure-lists", html(&disclosure::DisclosurePage::lists_sample())),
         ("disclosure-quiet", html(&disclosure::DisclosurePage::quiet_sample())),
         ("stream", html(&stream::StreamPage::sample())),
+        ("stream-past", html(&stream::StreamPage::past_sample())),
         ("organization", html(&organization::OrganizationPage::sample())),
         ("organizations", html(&organization::TreePage::sample())),
         ("compliance", html(&compliance::CompliancePage::sample())),
+        ("compliance-past", html(&compliance::CompliancePage::past_sample())),
         ("compare", html(&compare::ComparePage::sample())),
         ("compare-choose", html(&compare::ComparePage::choose_sample())),
         ("timeline", html(&timeline::TimelinePage::sample())),

@@ -271,7 +271,8 @@ impl OrganizationPage {
 }
 
 fn sample_money() -> Chart {
-    let row = |month, values| MonthRow { month: Month { year: 2026, month }, values, remark: String::new(), href: None };
+    let row =
+        |month, values| MonthRow { month: Month { year: 2026, month }, values, remark: String::new(), href: None };
     let missing = Gap { mark: "缺", text: "没有公开" };
     let rows = [row(1, Ok(vec![1_250_000, 830_050])), row(2, Err(missing)), row(3, Ok(vec![0, 67_336]))];
     chart::by_month("money", "每月收入和支出", &["收入", "支出"], &rows)

@@ -166,7 +166,10 @@ fn the_checker_refuses_what_it_should() {
         good.replace("<main>", "<main><a href=\"https://example.com\">a</a>"),
         good.replace("<main>", "<main><input name=\"q\">"),
         good.replace("<main>", "<main><svg></svg>"),
-        good.replace("<main>", "<main><svg role=\"img\" aria-labelledby=\"t d\"><title id=\"t\"></title><desc id=\"d\"></desc></svg>"),
+        good.replace(
+            "<main>",
+            "<main><svg role=\"img\" aria-labelledby=\"t d\"><title id=\"t\"></title><desc id=\"d\"></desc></svg>",
+        ),
     ] {
         assert!(fails(&bad), "accepted {bad}");
     }

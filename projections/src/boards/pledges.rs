@@ -48,8 +48,7 @@ impl Projection for Pledges {
             pledge::Progressed::KIND => {
                 let report = read!(event, pledge::Progressed);
                 let percent = report.percent.map(|percent| percent.0);
-                still = matches!(report.stage, Some(Stage::NotStarted | Stage::Stalled))
-                    || (report.stage.is_none() && percent == Some(0));
+                still = is_still(report.stage, percent.map(u64::from));
                 reported(row).maybe_int("percent", percent)
             }
             pledge::Amended::KIND => row.maybe_day("due_on", read!(event, pledge::Amended).due),
@@ -66,6 +65,11 @@ impl Projection for Pledges {
         };
         Ok(vec![row])
     }
+}
+
+/// Whether a report says that nothing has moved.
+pub(crate) fn is_still(stage: Option<Stage>, percent: Option<u64>) -> bool {
+    matches!(stage, Some(Stage::NotStarted | Stage::Stalled)) || (stage.is_none() && percent == Some(0))
 }
 
 /// The state that an event of this kind says; `None` when it leaves the state as it is. `still` tells a

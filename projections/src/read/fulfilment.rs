@@ -12,11 +12,12 @@ use std::collections::BTreeMap;
 use chrono::{Datelike as _, Months, NaiveDate};
 use gongkai_domain::kind::{Described, pledge};
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::{Columns, FulfilmentRate, ReadError, Reader, compliance::MONTHS_MAX, int};
+use super::{Columns, FulfilmentRate, HistoryEvent, ReadError, Reader, compliance::MONTHS_MAX, int};
 use crate::{
-    boards::pledges::state_said,
+    boards::pledges::{is_still, state_said},
     projection::Arg,
     status::{self, Status},
 };
@@ -63,7 +64,17 @@ impl Reader {
     /// The rate at the end of each of the last [`MONTHS_MAX`] ended months and today, oldest first; `None` when
     /// there are more than [`EVENTS_MAX`] events to fold. The last one is what [`Reader::fulfilment_rate`] says.
     pub async fn fulfilment_over_time(&mut self, org: Option<&str>) -> Result<Option<Vec<FulfilmentPoint>>, ReadError> {
-        let days = month_ends(self.today());
+        let today = self.today();
+        self.fulfilment_until(org, today).await
+    }
+
+    /// The same with a past day in the place of today.
+    pub async fn fulfilment_until(
+        &mut self,
+        org: Option<&str>,
+        day: NaiveDate,
+    ) -> Result<Option<Vec<FulfilmentPoint>>, ReadError> {
+        let days = month_ends(day.min(self.today()));
         self.fulfilment_on(org, &days).await
     }
 
@@ -114,8 +125,8 @@ fn said(events: &[SqliteRow]) -> Result<Vec<Said>, ReadError> {
         let state = state_said(&kind, false).or(before.map(|before| before.state));
         let Some(state) = state else { continue };
         let mut due = before.and_then(|before| before.due);
-        if [pledge::Made::KIND, pledge::Amended::KIND].contains(&kind.as_str()) {
-            let body: serde_json::Value = serde_json::from_str(&row.text("body")?)?;
+        if sets_due(&kind) {
+            let body: Value = serde_json::from_str(&row.text("body")?)?;
             due = body["due"].as_str().and_then(|day| day.parse().ok()).or(due);
         }
         all.push(Said { from: before.map_or(on, |before| before.from.max(on)), state, due });
@@ -128,6 +139,24 @@ impl Said {
         let mark = if self.due.is_some_and(|due| due < day) { "!" } else { "" };
         status::of_key("pledge", &format!("{}{mark}", self.state))
     }
+}
+
+/// Status of a pledge on a day, from what was recorded by then; `None` for what is no pledge.
+pub(super) fn pledge_status(events: &[HistoryEvent], on: NaiveDate) -> Option<Status> {
+    let mut said: Option<Said> = None;
+    for event in events {
+        let percent = event.body.get("percent").and_then(Value::as_u64);
+        let stage = event.body.get("stage").and_then(Value::as_str).and_then(pledge::Stage::from_wire);
+        let state = state_said(&event.kind, is_still(stage, percent)).or(said.map(|said| said.state));
+        let due = event.body.get("due").and_then(Value::as_str).and_then(|day| day.parse().ok());
+        let due = due.filter(|_| sets_due(&event.kind)).or(said.and_then(|said| said.due));
+        said = state.map(|state| Said { from: event.recorded_on(), state, due });
+    }
+    said?.status(on)
+}
+
+fn sets_due(kind: &str) -> bool {
+    [pledge::Made::KIND, pledge::Amended::KIND].contains(&kind)
 }
 
 /// The last days of the months that have ended, oldest first, and today.

@@ -36,7 +36,7 @@ pub use compliance::{Compliance, Counted, MissingPeriod, Unanswered, WithdrawalR
 pub use disclosures::{Correction, Disclosure, Line, LinePage, Question};
 pub use dossier::{Accounts, Dossier, LatestAccounts, MonthMoney, NoFigures};
 pub use fulfilment::FulfilmentPoint;
-pub use history::{Attachment, FieldDiff, HistoryEvent, ShownField, SignerName};
+pub use history::{Attachment, FieldDiff, HistoryEvent, PastHistory, ShownField, SignerName};
 pub use home::Home;
 pub use matters::{Filter, Matter, Page, StatusCount, category_label};
 pub use nominations::{Nomination, Nominee};

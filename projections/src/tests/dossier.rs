@@ -146,10 +146,59 @@ async fn a_quarterly_sheet_is_not_cut_into_months_and_a_withdrawn_line_is_told()
     let (views, _engine) = views(&log, dir.path()).await;
     let mut reader = views.read(day(TODAY), None).await.unwrap();
     let dossier = reader.dossier(VILLAGE).await.unwrap().unwrap();
-    let quarter: Vec<_> = dossier.money.iter().filter(|month| month.period.as_str() < "2026").map(|m| m.without).collect();
+    let quarter: Vec<_> =
+        dossier.money.iter().filter(|month| month.period.as_str() < "2026").map(|m| m.without).collect();
     assert!(quarter.ends_with(&[Some(NoFigures::LongerPeriod); 3]), "{quarter:?}");
     let latest = dossier.latest.unwrap();
     assert_eq!((latest.period.as_str(), latest.accounts.withdrawn_lines), ("2026-01", true));
     assert_eq!(latest.accounts.expense, [("水电".to_owned(), 8_000)], "the sum is without the withdrawn line");
     assert_eq!(dossier.money.iter().find(|m| m.period == "2026-01").unwrap().expense, Some(10_000), "the stated total");
+}
+
+#[tokio::test]
+async fn a_matter_on_a_past_day_is_what_was_recorded_by_then() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    log.pledge(1, "2026-01-20", "修路");
+    log.say("2026-01-10", report(1, "progressed", json!({"percent": 0, "report": "未动"})));
+    log.say("2026-01-15", report(1, "progressed", json!({"percent": 40, "report": "过半"})));
+    log.say_late("2026-01-31", "2026-02-10", report(1, "amended", json!({"due": "2026-12-31", "reason": "顺延"})));
+    let notice = json!({"kind": "notice.published.v1", "stream": stream("notice", 1), "org": VILLAGE, "fields": {
+        "category": "membership", "starts_on": "2026-02-12", "days": 5, "title": "公示(虚构)", "text": "现予公示。"}});
+    log.say("2026-02-11", notice);
+    log.say("2026-03-05", report(1, "fulfilled", json!({"report": "完成"})));
+    let (views, _engine) = views(&log, dir.path()).await;
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    let mut on = async |text: &str| {
+        let past = reader.history_on(&stream("pledge", 1), day(text)).await.unwrap();
+        (past.events.len(), past.later, past.status.map(Status::wire))
+    };
+    assert_eq!(on("2026-01-04").await, (0, 5, None), "nobody had said anything");
+    assert_eq!(on("2026-01-05").await, (1, 4, Some("not_reported")));
+    assert_eq!(on("2026-01-10").await, (2, 3, Some("no_progress")));
+    assert_eq!(on("2026-01-20").await, (3, 2, Some("in_progress")));
+    assert_eq!(on("2026-02-09").await, (3, 2, Some("overdue")), "declared in January, recorded in February");
+    assert_eq!(on("2026-02-10").await, (4, 1, Some("in_progress")));
+    assert_eq!(on(TODAY).await, (5, 0, Some("fulfilled")));
+    let past = reader.history_on(&stream("notice", 1), day("2026-03-01")).await.unwrap();
+    assert_eq!((past.events.len(), past.status), (1, None), "its status of that day is not made up");
+}
+
+#[tokio::test]
+async fn a_course_that_ends_on_a_past_day_is_the_one_that_was_shown_on_that_day() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    log.pledge(1, "2026-01-20", "修路");
+    log.pledge(2, "2026-02-10", "装灯");
+    log.say("2026-02-01", report(1, "fulfilled", json!({"report": "完成"})));
+    let (then, mut engine) = views(&log, dir.path()).await;
+    let mut reader = then.read(day("2026-02-15"), None).await.unwrap();
+    let shown = reader.fulfilment_over_time(Some(VILLAGE)).await.unwrap().unwrap();
+    drop(reader);
+    log.say("2026-03-05", report(2, "fulfilled", json!({"report": "完成"})));
+    engine.catch_up().await.unwrap();
+    let mut reader = then.read(day("2026-03-10"), None).await.unwrap();
+    let again = reader.fulfilment_until(Some(VILLAGE), day("2026-02-15")).await.unwrap().unwrap();
+    assert_eq!(shown.last().unwrap().rate, rate(1, 0, 1));
+    assert_eq!(again, shown);
+    let now = reader.fulfilment_over_time(Some(VILLAGE)).await.unwrap().unwrap();
+    assert_eq!(now.last().unwrap().rate, rate(2, 0, 0), "what came later is not in the past");
 }

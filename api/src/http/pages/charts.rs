@@ -25,12 +25,7 @@ pub fn fulfilment(now: FulfilmentRate, over_time: Option<&[FulfilmentPoint]>) ->
 }
 
 fn rate(point: &FulfilmentPoint) -> RateRow {
-    RateRow {
-        on: Day(point.on),
-        permille: point.rate.permille,
-        part: point.rate.fulfilled,
-        whole: point.rate.due,
-    }
+    RateRow { on: Day(point.on), permille: point.rate.permille, part: point.rate.fulfilled, whole: point.rate.due }
 }
 
 /// Income and spending by month.
@@ -64,7 +59,9 @@ fn gap(dossier: &Dossier, money: &MonthMoney) -> Gap {
     match money.without {
         Some(NoFigures::LongerPeriod) => Gap { mark: "并", text: "和别的月份合在一张表里，分不开" },
         Some(NoFigures::NoTotals) => Gap { mark: "空", text: "公开了，没有写合计" },
-        _ if of_month.is_some_and(|month| month.status == Status::NotYetDue) => Gap { mark: "未", text: "还没到公开的日子" },
+        _ if of_month.is_some_and(|month| month.status == Status::NotYetDue) => {
+            Gap { mark: "未", text: "还没到公开的日子" }
+        }
         _ => Gap { mark: "缺", text: "没有公开" },
     }
 }

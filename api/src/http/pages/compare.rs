@@ -80,20 +80,19 @@ async fn make(app: &App, uri: &Uri) -> Result<ComparePage, Problem> {
 /// The villages right below an organization, and whoever is chosen from elsewhere.
 async fn picks(reader: &mut Reader, under: Option<&str>, chosen: &[String]) -> Result<Vec<Pick>, Problem> {
     let Some(under) = under else { return Ok(Vec::new()) };
-    let here = reader.world().organizations().filter(|(_, org)| {
-        org.parent.as_deref() == Some(under) && org.level == Level::Village
-    });
+    let here = reader
+        .world()
+        .organizations()
+        .filter(|(_, org)| org.parent.as_deref() == Some(under) && org.level == Level::Village && org.ended.is_none());
     let mut codes: Vec<String> = here.map(|(code, _)| code.to_owned()).collect();
     codes.sort_unstable();
     codes.truncate(PICKS_MAX);
-    let elsewhere: Vec<String> = chosen.iter().take(COMPARED_MAX).filter(|code| !codes.contains(code)).cloned().collect();
+    let elsewhere: Vec<String> =
+        chosen.iter().take(COMPARED_MAX).filter(|code| !codes.contains(code)).cloned().collect();
     codes.extend(elsewhere);
     let names = reader.org_names(codes.iter().map(String::as_str)).await?;
-    let pick = |code: String| Pick {
-        name: names.get(&code).unwrap_or(&code).clone(),
-        chosen: chosen.contains(&code),
-        code,
-    };
+    let pick =
+        |code: String| Pick { name: names.get(&code).unwrap_or(&code).clone(), chosen: chosen.contains(&code), code };
     Ok(codes.into_iter().map(pick).collect())
 }
 
@@ -110,7 +109,11 @@ fn column(dossier: &Dossier, accounts: &Accounts, above: String) -> Column {
     Column {
         link: Link::new(format!("/organizations/{}", dossier.code), &dossier.name),
         above,
-        months: dossier.months.iter().filter_map(|m| Some(MonthMark { month: month(&m.period)?, status: Badge(m.status) })).collect(),
+        months: dossier
+            .months
+            .iter()
+            .filter_map(|m| Some(MonthMark { month: month(&m.period)?, status: Badge(m.status) }))
+            .collect(),
         on_time: Count(dossier.on_time()),
         late: Count(dossier.late()),
         missing: Count(dossier.missing()),
@@ -136,12 +139,17 @@ fn notes(found: &[(Dossier, Accounts)]) -> Vec<String> {
         let due = dossier.months.iter().filter(|month| month.status != Status::NotYetDue).count();
         let with = dossier.money.iter().filter(|month| month.without.is_none()).count();
         if dossier.months.is_empty() {
-            notes.push(format!("{name}不按月公开账目，收支没有可比的数。"));
+            notes.push(format!("{name}眼下没有应当公开的月份，收支没有可比的数。"));
         } else if dossier.months.len() < owed {
             notes.push(format!("{name}登记得晚，只有 {} 个月，合计比别的村少算几个月。", dossier.months.len()));
         }
-        if with < due {
-            notes.push(format!("{name}有 {} 个月没有数，合计只含有数的 {with} 个月，不能和月份齐的村直接比。", due - with));
+        if with == 0 && due > 0 {
+            notes.push(format!("{name}近一年没有一个月有数，收支比不了。"));
+        } else if with < due {
+            notes.push(format!(
+                "{name}有 {} 个月没有数，合计只含有数的 {with} 个月，不能和月份齐的村直接比。",
+                due - with
+            ));
         }
         if dossier.money.iter().any(|month| month.partial) {
             notes.push(format!("{name}有的月份少一本账（村委会或经济合作社），合计偏小。"));

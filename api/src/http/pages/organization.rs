@@ -102,7 +102,8 @@ async fn figures(reader: &mut Reader, found: &read::Organization) -> Result<Figu
     let dossier = reader.dossier(&found.code).await?.ok_or_else(nothing)?;
     let books = |latest: &read::LatestAccounts| {
         let number = |place: usize| if latest.sheets.len() > 1 { format!("（{place}）") } else { String::new() };
-        let link = |(place, stream): (usize, &String)| Link::new(parts::href(stream), format!("这个月的账{}", number(place)));
+        let link =
+            |(place, stream): (usize, &String)| Link::new(parts::href(stream), format!("这个月的账{}", number(place)));
         (1..).zip(&latest.sheets).map(link).collect()
     };
     Ok(Figures {
@@ -115,12 +116,15 @@ async fn figures(reader: &mut Reader, found: &read::Organization) -> Result<Figu
 }
 
 fn role(held: read::organizations::RoleHeld) -> RoleRow {
-    RoleRow { role: held.role_label, holder: held.name.unwrap_or_else(|| "(姓名已撤下)".into()), index: held.index }
+    RoleRow {
+        role: held.role_label, holder: held.name.unwrap_or_else(|| "(姓名已撤下)".into()), index: held.index
+    }
 }
 
 /// A village leads to a comparison with its neighbours, those above villages to one of these.
 fn compare(found: &read::Organization) -> Option<Link> {
-    let villages = found.children.items.iter().filter(|child| child.level == "village" && child.status == Status::InForce);
+    let villages =
+        found.children.items.iter().filter(|child| child.level == "village" && child.status == Status::InForce);
     if !found.months.is_empty() {
         Some(Link::new(format!("/compare?org={}", found.code), "和邻村比一比"))
     } else if villages.count() > 1 {
