@@ -135,63 +135,72 @@ pub struct MonthRow {
 
 /// Bars by month, one for each series: income and spending side by side, or one alone.
 pub fn by_month(id: &'static str, title: impl Into<String>, series: &[&str], months: &[MonthRow]) -> Chart {
-    let title = title.into();
-    let figures = || months.iter().filter_map(|row| Some((row, row.values.as_ref().ok()?)));
-    let scale = Scale::of(figures().flat_map(|(_, values)| values.iter().copied()), 100);
+    let scale = Scale::of(figures(months).flat_map(|(_, values)| values.iter().copied()), 100);
     let columns = Columns::of(months.len());
-    let mut shapes = scale.grid(&|tick| short(tick));
+    let mut shapes = scale.grid(&short);
     shapes.extend(columns.labels(months.iter().map(|row| row.month)));
     for (at, row) in months.iter().enumerate() {
-        let left = columns.left(at);
-        match &row.values {
-            Err(gap) => shapes.extend(columns.gap(at, scale.y(0), *gap, &row.month.to_string())),
-            Ok(values) => {
-                let count = i64::try_from(values.len()).unwrap_or(1).max(1);
-                let width = ((columns.width - 6) / count).clamp(2, 24);
-                let start = left + (columns.width - width * count) / 2;
-                for (place, (value, name)) in (0_i64..).zip(values.iter().zip(series)) {
-                    let tip = format!("{} {name} {} 元", row.month, Fen(*value));
-                    let class = if place == 0 { "bar a" } else { "bar b" };
-                    shapes.push(scale.bar(start + place * width + 1, width - 2, *value, class, tip));
-                }
-                if !row.remark.is_empty() {
-                    let top = values.iter().map(|value| scale.y(*value)).min().unwrap_or(TOP).min(scale.y(0));
-                    shapes.push(text([left + columns.width / 2, top - 2], "m", "*"));
-                }
-            }
-        }
+        shapes.extend(bars_of(row, at, series, &scale, &columns));
     }
-    let rows = months.iter().map(|row| TableRow {
+    let named = ["a", "b"].into_iter().zip(series.iter().map(|name| (*name).to_owned()));
+    Chart {
+        id,
+        title: title.into(),
+        desc: months_in_words(series, months),
+        height: TOP + PLOT + FOOT,
+        shapes,
+        legend: if series.len() > 1 { named.collect() } else { Vec::new() },
+        head: std::iter::once("月份".to_owned()).chain(series.iter().map(|name| format!("{name}（元）"))).collect(),
+        rows: months.iter().map(|row| row_of(row, series.len())).collect(),
+        nothing: "还没有可以画的月份。",
+        notes: Vec::new(),
+    }
+}
+
+/// The months that have figures.
+fn figures(months: &[MonthRow]) -> impl Iterator<Item = (&MonthRow, &Vec<i64>)> {
+    months.iter().filter_map(|row| Some((row, row.values.as_ref().ok()?)))
+}
+
+fn bars_of(row: &MonthRow, at: usize, series: &[&str], scale: &Scale, columns: &Columns) -> Vec<Shape> {
+    let values = match &row.values {
+        Ok(values) => values,
+        Err(gap) => return columns.gap(at, scale.y(0), *gap, &row.month.to_string()).into(),
+    };
+    let count = i64::try_from(values.len()).unwrap_or(1).max(1);
+    let width = ((columns.width - 6) / count).clamp(2, 24);
+    let start = columns.left(at) + (columns.width - width * count) / 2;
+    let mut shapes = Vec::with_capacity(values.len() + 1);
+    for (place, (value, name)) in (0_i64..).zip(values.iter().zip(series)) {
+        let tip = format!("{} {name} {} 元", row.month, Fen(*value));
+        let class = if place == 0 { "bar a" } else { "bar b" };
+        shapes.push(scale.bar(start + place * width + 1, width - 2, *value, class, tip));
+    }
+    if !row.remark.is_empty() {
+        let top = values.iter().map(|value| scale.y(*value)).min().unwrap_or(TOP).min(scale.y(0));
+        shapes.push(text([columns.left(at) + columns.width / 2, top - 2], "m", "*"));
+    }
+    shapes
+}
+
+fn row_of(row: &MonthRow, series: usize) -> TableRow {
+    TableRow {
         label: if row.remark.is_empty() { row.month.to_string() } else { format!("{}（{}）", row.month, row.remark) },
         href: row.href.clone(),
         cells: match &row.values {
             Ok(values) => values.iter().map(|value| Fen(*value).to_string()).collect(),
-            Err(gap) => vec![gap.text.to_owned(); series.len()],
+            Err(gap) => vec![gap.text.to_owned(); series],
         },
+    }
+}
+
+fn months_in_words(series: &[&str], months: &[MonthRow]) -> String {
+    let known = figures(months).count();
+    let most = series.iter().enumerate().filter_map(|(place, name)| {
+        let (row, values) = figures(months).max_by_key(|(_, values)| values.get(place).copied())?;
+        Some(format!("{name}最多的是{}，{} 元。", row.month, Fen(*values.get(place)?)))
     });
-    let mut desc = format!("共 {} 个月，{} 个月有数。", months.len(), figures().count());
-    for (place, name) in series.iter().enumerate() {
-        let most = figures().max_by_key(|(_, values)| values.get(place).copied());
-        if let Some((row, Some(value))) = most.map(|(row, values)| (row, values.get(place))) {
-            desc.push_str(&format!("{name}最多的是{}，{} 元。", row.month, Fen(*value)));
-        }
-    }
-    Chart {
-        id,
-        title,
-        desc,
-        height: TOP + PLOT + FOOT,
-        shapes,
-        legend: if series.len() > 1 {
-            ["a", "b"].into_iter().zip(series.iter().map(|s| (*s).to_owned())).collect()
-        } else {
-            Vec::new()
-        },
-        head: std::iter::once("月份".to_owned()).chain(series.iter().map(|name| format!("{name}（元）"))).collect(),
-        rows: rows.collect(),
-        nothing: "还没有可以画的月份。",
-        notes: Vec::new(),
-    }
+    std::iter::once(format!("共 {} 个月，{known} 个月有数。", months.len())).chain(most).collect::<Vec<_>>().concat()
 }
 
 /// Lying bars by category, as they come; those beyond the first few are one bar together.
@@ -257,30 +266,12 @@ pub fn rate(id: &'static str, title: impl Into<String>, part: &str, whole: &str,
     let columns = Columns::of(days.len());
     let mut shapes = SCALE.grid(&|tick| if tick % 500 == 0 { format!("{}%", tick / 10) } else { String::new() });
     shapes.extend(columns.labels(days.iter().map(|day| Month { year: day.on.year(), month: day.on.month() })));
-    let (mut d, mut dots, mut pen_up) = (String::new(), Vec::new(), true);
-    for (at, day) in days.iter().enumerate() {
-        let Some(value) = day.permille else {
-            pen_up = true;
-            shapes.extend(columns.gap(at, SCALE.y(0), Gap { mark: "无", text: "" }, &day.on.to_string()));
-            continue;
-        };
-        let centre = [columns.left(at) + columns.width / 2, SCALE.y(i64::try_from(value).unwrap_or(1_000))];
-        d.push_str(&format!("{}{} {}", if pen_up { "M" } else { "L" }, centre[0], centre[1]));
-        pen_up = false;
-        dots.push((centre, format!("{} {}", day.on, percent(value)), percent(value)));
-    }
-    shapes.push(Shape::Line { d, class: "curve" });
-    let last = dots.len().saturating_sub(1);
-    for (place, (centre, tip, value)) in dots.into_iter().enumerate() {
-        shapes.push(Shape::Dot { at: centre, tip });
-        if place == last {
-            let above = if centre[1] < TOP + 14 { centre[1] + 20 } else { centre[1] - 8 };
-            shapes.push(text([WIDTH, above], "e ink", value));
-        }
-    }
-    let known = || days.iter().filter_map(|day| Some((day.on, day.permille?)));
-    let desc = match (known().next(), known().last()) {
+    shapes.extend(curve(days, &SCALE, &columns));
+    let mut known = days.iter().filter_map(|day| Some((day.on, day.permille?)));
+    let is_known = known.clone().next().is_some();
+    let desc = match (known.next(), known.next_back()) {
         (Some((from, a)), Some((to, b))) => format!("{from}为 {}，{to}为 {}。", percent(a), percent(b)),
+        (Some((on, rate)), None) => format!("{on}为 {}。", percent(rate)),
         _ => "各个日子都没有到期的事项。".to_owned(),
     };
     let row = |day: &RateRow| TableRow {
@@ -301,10 +292,36 @@ pub fn rate(id: &'static str, title: impl Into<String>, part: &str, whole: &str,
         legend: Vec::new(),
         head: vec!["截至".into(), part.into(), whole.into(), "比例".into()],
         // Days on which nothing could be counted are no chart.
-        rows: if known().next().is_none() { Vec::new() } else { days.iter().map(row).collect() },
+        rows: if is_known { days.iter().map(row).collect() } else { Vec::new() },
         nothing: "这段时间没有到期的事项，算不出比例。",
         notes: Vec::new(),
     }
+}
+
+/// The line through the days that have a rate, a dot for each, and the last one's value.
+fn curve(days: &[RateRow], scale: &Scale, columns: &Columns) -> Vec<Shape> {
+    let (mut shapes, mut dots) = (Vec::new(), Vec::new());
+    let (mut path, mut pen) = (Vec::new(), "M");
+    for (at, day) in days.iter().enumerate() {
+        let Some(value) = day.permille else {
+            pen = "M";
+            shapes.extend(columns.gap(at, scale.y(0), Gap { mark: "无", text: "" }, &day.on.to_string()));
+            continue;
+        };
+        let [x, y] = [columns.left(at) + columns.width / 2, scale.y(i64::try_from(value).unwrap_or(1_000))];
+        path.push(format!("{pen}{x} {y}"));
+        pen = "L";
+        dots.push(Shape::Dot { at: [x, y], tip: format!("{} {}", day.on, percent(value)) });
+    }
+    shapes.push(Shape::Line { d: path.concat(), class: "curve" });
+    let last = dots.last().and_then(|dot| if let Shape::Dot { at, .. } = dot { Some(at[1]) } else { None });
+    let value = days.iter().rev().find_map(|day| day.permille);
+    shapes.extend(dots);
+    if let (Some(y), Some(value)) = (last, value) {
+        let above = if y < TOP + 14 { y + 20 } else { y - 8 };
+        shapes.push(text([WIDTH, above], "e ink", percent(value)));
+    }
+    shapes
 }
 
 /// Per mille as people write it: `666` is `66.6%`, `1000` is `100%`.

@@ -157,25 +157,6 @@ impl OrganizationPage {
     /// A village of the demo county.
     pub fn sample() -> Self {
         let items = sample_items();
-        let months = (0..13u32)
-            .map(|at| {
-                let (year, month) = if at < 10 { (2025, at + 3) } else { (2026, at - 9) };
-                let status = match at {
-                    4 => Badge(Status::BackFilled),
-                    7 => Badge(Status::Missing),
-                    9 => Badge(Status::NoMovement),
-                    12 => Badge(Status::NotYetDue),
-                    _ => Badge(Status::Disclosed),
-                };
-                MonthCell {
-                    month: Month { year, month },
-                    status,
-                    href: (status != Badge(Status::Missing) && status != Badge(Status::NotYetDue))
-                        .then(|| format!("/disclosures/{at}")),
-                    late_days: (status == Badge(Status::BackFilled)).then_some(23),
-                }
-            })
-            .collect();
         Self {
             site: Site::sample(),
             hand_in: vec![Link::new("/hand-in/letter.received?org=9901", "写信")],
@@ -233,7 +214,7 @@ impl OrganizationPage {
                     },
                 },
             ],
-            months,
+            months: sample_months(),
             compliance: vec![
                 ComplianceRow {
                     rule: "财务每月公开，次月 10 日前".into(),
@@ -268,6 +249,28 @@ impl OrganizationPage {
             compare: Some(Link::new("/compare?org=990101003", "和邻村比一比")),
         }
     }
+}
+
+fn sample_months() -> Vec<MonthCell> {
+    (0..13u32)
+        .map(|at| {
+            let (year, month) = if at < 10 { (2025, at + 3) } else { (2026, at - 9) };
+            let status = match at {
+                4 => Badge(Status::BackFilled),
+                7 => Badge(Status::Missing),
+                9 => Badge(Status::NoMovement),
+                12 => Badge(Status::NotYetDue),
+                _ => Badge(Status::Disclosed),
+            };
+            MonthCell {
+                month: Month { year, month },
+                status,
+                href: (status != Badge(Status::Missing) && status != Badge(Status::NotYetDue))
+                    .then(|| format!("/disclosures/{at}")),
+                late_days: (status == Badge(Status::BackFilled)).then_some(23),
+            }
+        })
+        .collect()
 }
 
 fn sample_money() -> Chart {

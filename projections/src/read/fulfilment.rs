@@ -22,7 +22,7 @@ use crate::{
     status::{self, Status},
 };
 
-/// Most pledge events that are folded for one answer: some thirty years of a township, half a second.
+/// Most pledge events that are folded for one answer; a subtree with more is asked about part by part.
 pub const EVENTS_MAX: u64 = 100_000;
 
 macro_rules! within {
@@ -92,7 +92,7 @@ impl Reader {
         let rows = self.rows(EVENTS, vec![scope, int(EVENTS_MAX)]).await?;
         let today = self.today();
         let mut counts: Vec<BTreeMap<Status, u64>> = vec![BTreeMap::new(); days.len()];
-        for of_pledge in rows.chunk_by(|a, b| same_stream(a, b)) {
+        for of_pledge in rows.chunk_by(same_stream) {
             let said = said(of_pledge)?;
             for (day, counts) in days.iter().zip(&mut counts) {
                 let known = said.iter().rev().find(|said| *day >= today || said.from <= *day);
@@ -146,8 +146,8 @@ pub(super) fn pledge_status(events: &[HistoryEvent], on: NaiveDate) -> Option<St
     let mut said: Option<Said> = None;
     for event in events {
         let percent = event.body.get("percent").and_then(Value::as_u64);
-        let stage = event.body.get("stage").and_then(Value::as_str).and_then(pledge::Stage::from_wire);
-        let state = state_said(&event.kind, is_still(stage, percent)).or(said.map(|said| said.state));
+        let reached = event.body.get("stage").and_then(Value::as_str).and_then(pledge::Stage::from_wire);
+        let state = state_said(&event.kind, is_still(reached, percent)).or(said.map(|said| said.state));
         let due = event.body.get("due").and_then(Value::as_str).and_then(|day| day.parse().ok());
         let due = due.filter(|_| sets_due(&event.kind)).or(said.and_then(|said| said.due));
         said = state.map(|state| Said { from: event.recorded_on(), state, due });

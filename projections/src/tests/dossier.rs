@@ -5,7 +5,10 @@ use serde_json::json;
 
 use super::fixture::{COUNTY, Log, TOWN, VILLAGE, day, stream, views};
 use super::{TODAY, report};
-use crate::read::{Filter, FulfilmentRate, NoFigures};
+use crate::{
+    Status,
+    read::{Filter, FulfilmentRate, NoFigures},
+};
 
 fn rate(fulfilled: u64, not_fulfilled: u64, overdue: u64) -> FulfilmentRate {
     let due = fulfilled + not_fulfilled + overdue;
