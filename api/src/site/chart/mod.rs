@@ -470,5 +470,4 @@ impl Columns {
 }
 
 #[cfg(test)]
-#[path = "chart_tests.rs"]
 mod tests;
