@@ -2,7 +2,7 @@
 //
 // What is walked: search a pledge by a two-character word and by pinyin, open it, read its history and a difference,
 // open the check panel, let the browser check, download proof and entry and verify them with the binary; a disclosure
-// with its totals; every kind of page without a sideways scroll and without a word in the console. Nothing is looked
+// with its totals; two villages side by side; every kind of page without a sideways scroll and without a word in the console. Nothing is looked
 // up by a fixed address: like a citizen, the walk follows links. Screenshots go to target/screenshots.
 //
 // Run by tests/run, which installs the browser and the driver. GONGKAI_BINARY names the binary.
@@ -188,6 +188,16 @@ describe("a citizen with a phone", () => {
     }
     await go(page, "/organizations");
     kinds.push(await page.locator('main a[href^="/organizations/"]').first().getAttribute("href"));
+    // A village with its drawings, villages side by side, and the past.
+    await go(page, "/compliance");
+    const village = await page.locator('#missing a[href^="/organizations/"]').first().getAttribute("href");
+    const day = await page.locator("#on").getAttribute("max");
+    await go(page, village);
+    const choose = await page.locator('main a[href^="/compare"]').first().getAttribute("href");
+    await go(page, choose);
+    const codes = await page.locator(".pick input").evaluateAll((boxes) => boxes.slice(0, 4).map((box) => box.value));
+    kinds.push(village, choose, `/compare?${codes.map((code) => `org=${code}`).join("&")}`);
+    kinds.push(`/compliance?on=${Number(day.slice(0, 4)) - 1}${day.slice(4)}`);
     await go(page, kinds.find((path) => path.startsWith("/pledges/")));
     kinds.push(await page.locator("main a.no").first().getAttribute("href"));
     for (const path of kinds) {
@@ -227,6 +237,15 @@ describe("a citizen whose browser runs no scripts", () => {
       const [download] = await Promise.all([page.waitForEvent("download"), panel.getByText("下载证明文件").tap()]);
       assert.match(download.suggestedFilename(), /^entry-\d+\.tlog-proof$/);
       await page.screenshot({ path: join(screenshots, "without-scripts.png"), fullPage: true });
+      await page.goto(`${site}/compliance`);
+      await page.locator('#missing a[href^="/organizations/"]').first().tap();
+      await page.waitForURL(/\/organizations\//);
+      await page.locator('main a[href^="/compare"]').first().tap();
+      await page.waitForURL(/\/compare/);
+      await page.locator(".pick input:not(:checked)").first().check();
+      await page.locator("main form button").tap();
+      await page.waitForURL(/\/compare\?org=.*org=/);
+      assert.equal(await page.locator("table.versus thead a").count(), 2);
     } finally {
       await context.close();
     }

@@ -29,12 +29,23 @@ pub struct Params(Vec<(String, String)>);
 impl Params {
     /// Reads the query of an address.
     pub fn of(uri: &Uri) -> Result<Self, Problem> {
+        Ok(Self::with_several(uri, None)?.0)
+    }
+
+    /// Reads the query of an address in which one parameter may be given several times; gives its different
+    /// values apart, in their order.
+    pub fn of_several(uri: &Uri, name: &str) -> Result<(Self, Vec<String>), Problem> {
+        Self::with_several(uri, Some(name))
+    }
+
+    fn with_several(uri: &Uri, several: Option<&str>) -> Result<(Self, Vec<String>), Problem> {
         let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else {
             return Err(Problem::new("bad_query", "地址中的查询条件读不出来"));
         };
         let mut kept: Vec<(String, String)> = Vec::new();
         for (name, value) in pairs {
-            if kept.iter().any(|(known, _)| *known == name) {
+            let again = several == Some(name.as_str());
+            if !again && kept.iter().any(|(known, _)| *known == name) {
                 return Err(Problem::query(&name, "只能给一次"));
             }
             if value.len() > VALUE_BYTES_MAX || value.chars().any(char::is_control) {
@@ -43,7 +54,15 @@ impl Params {
             kept.push((name, value));
         }
         kept.retain(|(_, value)| !value.trim().is_empty());
-        Ok(Self(kept))
+        let (apart, kept): (Vec<_>, Vec<_>) = kept.into_iter().partition(|(name, _)| several == Some(name.as_str()));
+        let mut values: Vec<String> = Vec::new();
+        for (_, value) in apart {
+            let value = value.trim().to_owned();
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        Ok((Self(kept), values))
     }
 
     /// Refuses parameters that nobody asked for: a misspelt filter must not look like an unfiltered list.
@@ -81,6 +100,14 @@ impl Params {
         match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
             Ok(day) if day.to_string() == text => Ok(Some(day)),
             _ => Err(Problem::query(name, "应是像 2026-03-10 这样的日期")),
+        }
+    }
+
+    /// A value as a day that is not after today; today is the present and none.
+    pub fn past_day(&self, name: &str, today: NaiveDate) -> Result<Option<NaiveDate>, Problem> {
+        match self.day(name)? {
+            Some(day) if day > today => Err(Problem::query(name, "这一天还没有到")),
+            day => Ok(day.filter(|day| *day < today)),
         }
     }
 

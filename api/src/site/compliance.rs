@@ -3,8 +3,10 @@
 use askama::Template;
 use gongkai_projections::Status;
 
+use super::dossier::Fulfilment;
 use super::format::{Count, Day};
 use super::parts::{Badge, Counted, Filters, Item, sample_items};
+use super::past::{AskDay, Past};
 use super::{Page, Section, Site};
 
 /// One question of the board with its list.
@@ -36,6 +38,12 @@ pub struct CompliancePage {
     pub filters: Filters,
     /// Panels in order.
     pub panels: Vec<Panel>,
+    /// Promises of the subtree; absent where a single list is opened.
+    pub fulfilment: Option<Fulfilment>,
+    /// The past day that it shows; then only what can be told of that day is here.
+    pub past: Option<Past>,
+    /// Asks for another day.
+    pub day: AskDay,
 }
 
 impl Page for CompliancePage {
@@ -111,6 +119,14 @@ impl CompliancePage {
                 ),
                 panel("withdrawn", "撤回留痕", "内容已撤下，谁撤的、为什么，都在账上。", false, 0, Vec::new()),
             ],
+            fulfilment: Some(Fulfilment::sample()),
+            past: None,
+            day: AskDay::sample(),
         }
+    }
+
+    /// The same on a past day.
+    pub fn past_sample() -> Self {
+        Self { past: Some(Past { records: None, ..Past::sample() }), panels: Vec::new(), ..Self::sample() }
     }
 }

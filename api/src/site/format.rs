@@ -84,6 +84,11 @@ impl Day {
         self.0.day()
     }
 
+    /// Calendar year.
+    pub fn year(&self) -> i32 {
+        self.0.year()
+    }
+
     /// Month of the year, 1–12.
     pub fn month(&self) -> u32 {
         self.0.month()

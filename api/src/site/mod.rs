@@ -10,9 +10,12 @@
 
 pub mod about;
 pub mod board;
+pub mod chart;
+pub mod compare;
 pub mod compliance;
 pub mod console;
 pub mod disclosure;
+pub mod dossier;
 pub mod entry;
 pub mod follow;
 pub mod format;
@@ -21,6 +24,7 @@ pub mod home;
 pub mod notice;
 pub mod organization;
 pub mod parts;
+pub mod past;
 pub mod personnel;
 pub mod pledge;
 pub mod problem;
@@ -62,11 +66,12 @@ pub struct Asset {
 
 /// All of them. To add one: a line here and a link with [`asset`] in a template, or an import in another script, which
 /// names it without a version.
-pub static ASSETS: LazyLock<[Asset; 24]> = LazyLock::new(|| {
+pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     const SCRIPT: &str = "text/javascript; charset=utf-8";
     const SHEET: &str = "text/css; charset=utf-8";
-    [
+    let files = [
         ("site.css", SHEET, CSS),
+        ("charts.css", SHEET, include_str!("../../assets/charts.css")),
         ("hand-in.css", SHEET, include_str!("../../assets/hand-in.css")),
         ("icon.svg", "image/svg+xml", ICON),
         ("site.js", SCRIPT, JS),
@@ -90,11 +95,12 @@ pub static ASSETS: LazyLock<[Asset; 24]> = LazyLock::new(|| {
         ("console/form.js", SCRIPT, include_str!("../../assets/console/form.js")),
         ("vendor/card.js", SCRIPT, include_str!("../../assets/vendor/card.js")),
         ("vendor/crypto.js", SCRIPT, include_str!("../../assets/vendor/crypto.js")),
-    ]
-    .map(|(name, media_type, content)| {
+    ];
+    let asset = |(name, media_type, content): (&'static str, &'static str, &'static str)| {
         let version = gongkai_log::Digest::of(content.as_bytes()).to_hex()[..16].to_owned();
         Asset { name, media_type, content, version }
-    })
+    };
+    files.into_iter().map(asset).collect()
 });
 
 /// Address of an asset, which browsers may keep for ever.
@@ -233,9 +239,13 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("disclosure-lists", html(&disclosure::DisclosurePage::lists_sample())),
         ("disclosure-quiet", html(&disclosure::DisclosurePage::quiet_sample())),
         ("stream", html(&stream::StreamPage::sample())),
+        ("stream-past", html(&stream::StreamPage::past_sample())),
         ("organization", html(&organization::OrganizationPage::sample())),
         ("organizations", html(&organization::TreePage::sample())),
         ("compliance", html(&compliance::CompliancePage::sample())),
+        ("compliance-past", html(&compliance::CompliancePage::past_sample())),
+        ("compare", html(&compare::ComparePage::sample())),
+        ("compare-choose", html(&compare::ComparePage::choose_sample())),
         ("timeline", html(&timeline::TimelinePage::sample())),
         ("search", html(&search::SearchPage::sample())),
         ("search-none", html(&search::SearchPage::none_sample())),

@@ -3,6 +3,8 @@
 use askama::Template;
 use gongkai_projections::Status;
 
+use super::chart::{self, Chart, Gap, MonthRow};
+use super::dossier::{Fulfilment, RoleRow};
 use super::format::{Count, Day, Month};
 use super::parts::{Badge, Choice, Counted, Family, Link, sample_items};
 use super::{Page, Section, Site};
@@ -115,6 +117,20 @@ pub struct OrganizationPage {
     pub months: Vec<MonthCell>,
     /// Rules.
     pub compliance: Vec<ComplianceRow>,
+    /// Income and spending of the same months; absent for an organization that need not disclose.
+    pub money: Option<Chart>,
+    /// What the latest month's money was spent on.
+    pub spending: Option<Chart>,
+    /// The sheets behind it.
+    pub sheets: Vec<Link>,
+    /// Promises at or below it.
+    pub fulfilment: Fulfilment,
+    /// Questions without an answer, and those of them past their date; absent for an organization that need not disclose.
+    pub questions: Option<(Count, Count)>,
+    /// Who holds which role.
+    pub roles: Vec<RoleRow>,
+    /// Where it is compared with its neighbours, or its villages with each other.
+    pub compare: Option<Link>,
 }
 
 impl Page for OrganizationPage {
@@ -141,25 +157,6 @@ impl OrganizationPage {
     /// A village of the demo county.
     pub fn sample() -> Self {
         let items = sample_items();
-        let months = (0..13u32)
-            .map(|at| {
-                let (year, month) = if at < 10 { (2025, at + 3) } else { (2026, at - 9) };
-                let status = match at {
-                    4 => Badge(Status::BackFilled),
-                    7 => Badge(Status::Missing),
-                    9 => Badge(Status::NoMovement),
-                    12 => Badge(Status::NotYetDue),
-                    _ => Badge(Status::Disclosed),
-                };
-                MonthCell {
-                    month: Month { year, month },
-                    status,
-                    href: (status != Badge(Status::Missing) && status != Badge(Status::NotYetDue))
-                        .then(|| format!("/disclosures/{at}")),
-                    late_days: (status == Badge(Status::BackFilled)).then_some(23),
-                }
-            })
-            .collect();
         Self {
             site: Site::sample(),
             hand_in: vec![Link::new("/hand-in/letter.received?org=9901", "写信")],
@@ -217,7 +214,7 @@ impl OrganizationPage {
                     },
                 },
             ],
-            months,
+            months: sample_months(),
             compliance: vec![
                 ComplianceRow {
                     rule: "财务每月公开，次月 10 日前".into(),
@@ -238,8 +235,50 @@ impl OrganizationPage {
                     href: Some("/pledges?org=990101003&status=overdue".into()),
                 },
             ],
+            money: Some(sample_money()),
+            spending: Some(chart::by_category(
+                "spending",
+                "2026年2月钱花在哪里",
+                "支出",
+                &[("管理费用".into(), 67_336), ("公益支出".into(), 33_000)],
+            )),
+            sheets: vec![Link::new("/disclosures/12", "2026年2月村委会")],
+            fulfilment: Fulfilment::sample(),
+            questions: Some((Count(2), Count(1))),
+            roles: vec![RoleRow { role: "发布人".into(), holder: "沈文书（虚构）".into(), index: 44 }],
+            compare: Some(Link::new("/compare?org=990101003", "和邻村比一比")),
         }
     }
+}
+
+fn sample_months() -> Vec<MonthCell> {
+    (0..13u32)
+        .map(|at| {
+            let (year, month) = if at < 10 { (2025, at + 3) } else { (2026, at - 9) };
+            let status = match at {
+                4 => Badge(Status::BackFilled),
+                7 => Badge(Status::Missing),
+                9 => Badge(Status::NoMovement),
+                12 => Badge(Status::NotYetDue),
+                _ => Badge(Status::Disclosed),
+            };
+            MonthCell {
+                month: Month { year, month },
+                status,
+                href: (status != Badge(Status::Missing) && status != Badge(Status::NotYetDue))
+                    .then(|| format!("/disclosures/{at}")),
+                late_days: (status == Badge(Status::BackFilled)).then_some(23),
+            }
+        })
+        .collect()
+}
+
+fn sample_money() -> Chart {
+    let row =
+        |month, values| MonthRow { month: Month { year: 2026, month }, values, remark: String::new(), href: None };
+    let missing = Gap { mark: "缺", text: "没有公开" };
+    let rows = [row(1, Ok(vec![1_250_000, 830_050])), row(2, Err(missing)), row(3, Ok(vec![0, 67_336]))];
+    chart::by_month("money", "每月收入和支出", &["收入", "支出"], &rows)
 }
 
 /// An organization of the tree.

@@ -5,6 +5,7 @@ use gongkai_projections::Status;
 
 use super::format::Moment;
 use super::parts::{Badge, Check, Event, Family, Link, Row, Shown, sample_event};
+use super::past::Past;
 use super::{Page, Section, Site};
 
 /// `/streams/{family}/{id}`
@@ -33,6 +34,8 @@ pub struct StreamPage {
     pub history: Vec<Event>,
     /// Check panel.
     pub check: Check,
+    /// The past day that it shows.
+    pub past: Option<Past>,
 }
 
 impl Page for StreamPage {
@@ -65,6 +68,12 @@ impl StreamPage {
             ],
             history: vec![sample_event(12, "发布日历", Moment::of(2025, 11, 5, 9, 0), Moment::of(2025, 11, 5, 9, 1))],
             check: Check::sample(),
+            past: None,
         }
+    }
+
+    /// The same on a past day.
+    pub fn past_sample() -> Self {
+        Self { past: Some(Past::sample()), status: None, hand_in: Vec::new(), ..Self::sample() }
     }
 }

@@ -125,9 +125,25 @@ fn check_page(page: &str, html: &str) {
         );
     }
     let count = |name: &str| tags.iter().filter(|tag| tag.name == name).count();
-    assert_eq!((count("title"), count("h1"), count("main")), (1, 1, 1), "{page}: title, h1 and main stand once each");
+    let own_titles = html.split("<svg").skip(1).filter_map(|rest| rest.split("</svg>").next());
+    let titles = count("title") - own_titles.map(|drawing| drawing.matches("<title").count()).sum::<usize>();
+    assert_eq!((titles, count("h1"), count("main")), (1, 1, 1), "{page}: title, h1 and main stand once each");
+    check_drawings(page, html, &tags, &ids);
     assert_eq!(tags[0].get("lang"), Some("zh-CN"), "{page}: language");
     assert!(!html.contains("<title> ·") && !html.contains("{%") && !html.contains("{#"), "{page}: a placeholder");
+}
+
+/// A drawing is an image with a name and a description, and is followed by its table.
+fn check_drawings(page: &str, html: &str, tags: &[Tag<'_>], ids: &HashSet<&str>) {
+    for tag in tags.iter().filter(|tag| tag.name == "svg") {
+        assert_eq!(tag.get("role"), Some("img"), "{page}: a drawing that is no image");
+        let named = tag.get("aria-labelledby").unwrap_or_default();
+        assert!(named.split(' ').count() == 2 && named.split(' ').all(|id| ids.contains(id)), "{page}: {named:?}");
+    }
+    for rest in html.split("<svg").skip(1) {
+        let figure = rest.split("</figure>").next().unwrap_or_default();
+        assert!(figure.contains("<table>") && figure.contains("</table>"), "{page}: a drawing without its table");
+    }
 }
 
 #[test]
@@ -153,6 +169,11 @@ fn the_checker_refuses_what_it_should() {
         good.replace("<main>", "<main><img src=\"/a.png\">"),
         good.replace("<main>", "<main><a href=\"https://example.com\">a</a>"),
         good.replace("<main>", "<main><input name=\"q\">"),
+        good.replace("<main>", "<main><svg></svg>"),
+        good.replace(
+            "<main>",
+            "<main><svg role=\"img\" aria-labelledby=\"t d\"><title id=\"t\"></title><desc id=\"d\"></desc></svg>",
+        ),
     ] {
         assert!(fails(&bad), "accepted {bad}");
     }

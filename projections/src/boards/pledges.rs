@@ -33,13 +33,13 @@ impl Projection for Pledges {
 
     fn apply(&self, event: &PublicEvent, world: &World) -> Result<Vec<Change>, ProjectionError> {
         let row = matter(event, world);
-        let reported =
-            |row: Change, state: &str| row.text("state", state).text("reported_on", event.declared_on().to_string());
-        let row = match event.statement.kind.as_str() {
+        let reported = |row: Change| row.text("reported_on", event.declared_on().to_string());
+        let kind = event.statement.kind.as_str();
+        let mut still = false;
+        let row = match kind {
             pledge::Made::KIND => {
                 let made = read!(event, pledge::Made);
-                row.text("state", "made")
-                    .text("category", made.category.wire())
+                row.text("category", made.category.wire())
                     .int("year", made.year.0)
                     .maybe_text("names", event.text("pledger"))
                     .maybe_day("starts_on", made.shown_on)
@@ -48,22 +48,43 @@ impl Projection for Pledges {
             pledge::Progressed::KIND => {
                 let report = read!(event, pledge::Progressed);
                 let percent = report.percent.map(|percent| percent.0);
-                let still = matches!(report.stage, Some(Stage::NotStarted | Stage::Stalled))
-                    || (report.stage.is_none() && percent == Some(0));
-                reported(row, if still { "no_progress" } else { "in_progress" }).maybe_int("percent", percent)
+                still = is_still(report.stage, percent.map(u64::from));
+                reported(row).maybe_int("percent", percent)
             }
             pledge::Amended::KIND => row.maybe_day("due_on", read!(event, pledge::Amended).due),
-            pledge::Fulfilled::KIND => reported(row, "fulfilled"),
+            pledge::Fulfilled::KIND | pledge::NotFulfilled::KIND => reported(row),
             pledge::PartlyFulfilled::KIND => {
                 let percent = read!(event, pledge::PartlyFulfilled).percent.map(|percent| percent.0);
-                reported(row, "partly_fulfilled").maybe_int("percent", percent)
+                reported(row).maybe_int("percent", percent)
             }
-            pledge::NotFulfilled::KIND => reported(row, "not_fulfilled"),
-            pledge::CarriedOver::KIND => row.text("state", "carried_over"),
-            pledge::Superseded::KIND => row.text("state", "superseded"),
-            pledge::Withdrawn::KIND => row.text("state", "withdrawn"),
             _ => row,
+        };
+        let row = match state_said(kind, still) {
+            Some(state) => row.text("state", state),
+            None => row,
         };
         Ok(vec![row])
     }
+}
+
+/// Whether a report says that nothing has moved.
+pub(crate) fn is_still(stage: Option<Stage>, percent: Option<u64>) -> bool {
+    matches!(stage, Some(Stage::NotStarted | Stage::Stalled)) || (stage.is_none() && percent == Some(0))
+}
+
+/// The state that an event of this kind says; `None` when it leaves the state as it is. `still` tells a
+/// report without progress from one with it.
+pub(crate) fn state_said(kind: &str, still: bool) -> Option<&'static str> {
+    Some(match kind {
+        pledge::Made::KIND => "made",
+        pledge::Progressed::KIND if still => "no_progress",
+        pledge::Progressed::KIND => "in_progress",
+        pledge::Fulfilled::KIND => "fulfilled",
+        pledge::PartlyFulfilled::KIND => "partly_fulfilled",
+        pledge::NotFulfilled::KIND => "not_fulfilled",
+        pledge::CarriedOver::KIND => "carried_over",
+        pledge::Superseded::KIND => "superseded",
+        pledge::Withdrawn::KIND => "withdrawn",
+        _ => return None,
+    })
 }

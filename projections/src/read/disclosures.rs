@@ -200,7 +200,7 @@ pub struct Disclosure {
 type Version = (u64, u64, Option<Map<String, Value>>);
 
 /// Every version of every line, oldest first.
-struct Versions {
+pub(super) struct Versions {
     first_index: u64,
     /// By line of the sheet.
     lines: BTreeMap<u64, Vec<Version>>,
@@ -264,7 +264,7 @@ impl Reader {
         Ok(Some(self.line_page(&versions, shape(&matter), offset, limit).await?))
     }
 
-    async fn versions(&mut self, stream: &str, first_index: u64) -> Result<Versions, ReadError> {
+    pub(super) async fn versions(&mut self, stream: &str, first_index: u64) -> Result<Versions, ReadError> {
         let mut versions = Versions { first_index, lines: BTreeMap::new() };
         for row in self.rows(CURRENT, vec![text(stream)]).await? {
             let (index, place) = (row.count("entry_index")?, row.count("line")?);
@@ -422,17 +422,29 @@ fn shape(matter: &Matter) -> Option<&'static ListShape> {
     shapes.iter().find(|(wire, _)| Some(*wire) == matter.content.as_deref()).map(|(_, shape)| *shape)
 }
 
-fn expense_by_account(versions: &Versions) -> Vec<(String, i64)> {
-    let mut sums: BTreeMap<String, i64> = BTreeMap::new();
-    for row in versions.lines.values().filter_map(|versions| versions.last()?.2.as_ref()) {
-        let Some(expense) = row.get("expense").and_then(Value::as_i64) else { continue };
-        let name = row.get("category").or_else(|| row.get("account")).and_then(Value::as_str).unwrap_or("未归类");
-        let sum = sums.entry(name.to_owned()).or_default();
-        *sum = sum.saturating_add(expense);
+impl Versions {
+    /// Adds the latest lines' amounts of a column to the sums by category or account, and tells whether a line
+    /// was withdrawn, whose amount is therefore not in them.
+    pub(super) fn add_by_account(&self, column: &str, sums: &mut BTreeMap<String, i64>) -> bool {
+        let mut withdrawn = false;
+        for (_, _, row) in self.lines.values().filter_map(|versions| versions.last()) {
+            let Some(row) = row else {
+                withdrawn = true;
+                continue;
+            };
+            let Some(fen) = row.get(column).and_then(Value::as_i64) else { continue };
+            let name = row.get("category").or_else(|| row.get("account")).and_then(Value::as_str).unwrap_or("未归类");
+            let sum = sums.entry(name.to_owned()).or_default();
+            *sum = sum.saturating_add(fen);
+        }
+        withdrawn
     }
-    let mut sums: Vec<_> = sums.into_iter().collect();
-    sums.sort_by_key(|(_, fen)| std::cmp::Reverse(*fen));
-    sums
+}
+
+fn expense_by_account(versions: &Versions) -> Vec<(String, i64)> {
+    let mut sums = BTreeMap::new();
+    versions.add_by_account("expense", &mut sums);
+    super::dossier::largest_first(sums)
 }
 
 fn checks(totals: &[Option<i64>; 4], versions: &Versions, previous: Option<&Neighbour>) -> Vec<Check> {

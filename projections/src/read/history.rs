@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use gongkai_domain::{
     Role,
     field::{Field, Place, Shape},
@@ -15,8 +15,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::sqlite::SqliteRow;
 
-use super::{CHUNK, Columns, ReadError, Reader, Shown, Tombstone, display, in_chunk, int, label_or, text};
-use crate::diff::{Segment, diff};
+use super::{CHUNK, Columns, ReadError, Reader, Shown, Tombstone, display, fulfilment, in_chunk, int, label_or, text};
+use crate::{
+    diff::{Segment, diff},
+    status::Status,
+};
 
 macro_rules! event {
     ($tail:literal) => {
@@ -156,7 +159,27 @@ pub struct Withdrawn {
     pub tombstone: Tombstone,
 }
 
+/// The history of a matter as it stood at the end of a day.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PastHistory {
+    /// The day.
+    pub on: NaiveDate,
+    /// What was recorded by then, oldest first. What was withdrawn since is withdrawn here too, and names are
+    /// those of today.
+    pub events: Vec<HistoryEvent>,
+    /// Events that came later.
+    pub later: u64,
+    /// Status on that day; absent for a family whose status hangs on calendars that were published at some
+    /// other time.
+    pub status: Option<Status>,
+}
+
 impl HistoryEvent {
+    /// Day on which it was recorded, where its author is.
+    pub fn recorded_on(&self) -> NaiveDate {
+        self.recorded_at.with_timezone(self.declared_at.offset()).date_naive()
+    }
+
     /// An open slot's text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.open.get(name)?.as_str()
@@ -181,6 +204,15 @@ impl Reader {
         let mut events = self.events(rows).await?;
         differences(&mut events);
         Ok(events)
+    }
+
+    /// A stream as it stood at the end of a past day; without events if nothing of it was recorded by then.
+    pub async fn history_on(&mut self, stream: &str, on: NaiveDate) -> Result<PastHistory, ReadError> {
+        let mut events = self.history(stream).await?;
+        let known = events.iter().take_while(|event| event.recorded_on() <= on).count();
+        let later = events.split_off(known).len() as u64;
+        let status = fulfilment::pledge_status(&events, on);
+        Ok(PastHistory { on, events, later, status })
     }
 
     /// The event of one entry; `None` for a sealed period or an index beyond the log.

@@ -7,6 +7,8 @@
 
 pub mod compliance;
 pub mod disclosures;
+pub mod dossier;
+pub mod fulfilment;
 pub mod history;
 pub mod home;
 pub mod matters;
@@ -32,7 +34,9 @@ use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
 pub use compliance::{Compliance, Counted, MissingPeriod, Unanswered, WithdrawalRow, WithdrawnFiles};
 pub use disclosures::{Correction, Disclosure, Line, LinePage, Question};
-pub use history::{Attachment, FieldDiff, HistoryEvent, ShownField, SignerName};
+pub use dossier::{Accounts, Dossier, LatestAccounts, MonthMoney, NoFigures};
+pub use fulfilment::FulfilmentPoint;
+pub use history::{Attachment, FieldDiff, HistoryEvent, PastHistory, ShownField, SignerName};
 pub use home::Home;
 pub use matters::{Filter, Matter, Page, StatusCount, category_label};
 pub use nominations::{Nomination, Nominee};
@@ -115,6 +119,8 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         disclosures::STATEMENTS,
         organizations::STATEMENTS,
         compliance::STATEMENTS,
+        dossier::STATEMENTS,
+        fulfilment::STATEMENTS,
         home::STATEMENTS,
         schedules::STATEMENTS,
         timeline::STATEMENTS,

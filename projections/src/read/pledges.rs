@@ -145,13 +145,21 @@ impl Reader {
     /// The rate at which pledges under a filter were kept; its statuses and page are left out.
     pub async fn fulfilment_rate(&mut self, filter: &Filter) -> Result<FulfilmentRate, ReadError> {
         let counts = self.status_counts("pledge", filter).await?;
-        let of = |status| counts.iter().find(|count| count.status == status).map_or(0, |count| count.total);
+        Ok(FulfilmentRate::of(|status| {
+            counts.iter().find(|count| count.status == status).map_or(0, |count| count.total)
+        }))
+    }
+}
+
+impl FulfilmentRate {
+    /// From how many pledges have each status: the one definition of the rate.
+    pub(crate) fn of(count: impl Fn(Status) -> u64) -> Self {
         let (fulfilled, partly_fulfilled, not_fulfilled) =
-            (of(Status::Fulfilled), of(Status::PartlyFulfilled), of(Status::NotFulfilled));
-        let overdue = of(Status::OverdueUnreported) + of(Status::Overdue);
+            (count(Status::Fulfilled), count(Status::PartlyFulfilled), count(Status::NotFulfilled));
+        let overdue = count(Status::OverdueUnreported) + count(Status::Overdue);
         let due = fulfilled + partly_fulfilled + not_fulfilled + overdue;
         let permille = (fulfilled * 1000).checked_div(due);
-        Ok(FulfilmentRate { fulfilled, partly_fulfilled, not_fulfilled, overdue, due, permille })
+        Self { fulfilled, partly_fulfilled, not_fulfilled, overdue, due, permille }
     }
 }
 

@@ -1,4 +1,5 @@
-//! `GET /api/v1/compliance`: who is late with what today, and the rate at which pledges were kept.
+//! `GET /api/v1/compliance`: who is late with what today, and the rate at which pledges were kept, now and
+//! at the end of each of the last months.
 
 use axum::Json;
 use axum::extract::State;
@@ -20,7 +21,11 @@ pub fn endpoint() -> Endpoint {
         id: "compliance",
         summary: "督查看板：逾期、缺报、无结果、未答复、补报、撤回，以及承诺兑现率",
         params: const {
-            &[query("org", "OrgCode", "机构代码，含全部下级"), query("limit", "Limit", "每张清单给出的条数")]
+            &[
+                query("org", "OrgCode", "机构代码，含全部下级"),
+                query("limit", "Limit", "每张清单给出的条数"),
+                query("on", "Date", "过去某一天：只给那一天结束时的兑现率和到那天为止的变化，没有看板"),
+            ]
         },
         body: None,
         answers: &[Answer { status: 200, about: "看板", media: &[(JSON, "Compliance")] }],
@@ -31,16 +36,23 @@ pub fn endpoint() -> Endpoint {
 }
 
 async fn board(State(app): State<App>, params: Params) -> Result<Json<Value>, Problem> {
-    params.only(&["org", "limit"])?;
+    params.only(&["org", "limit", "on"])?;
     let org = params.text("org");
     if org.is_some_and(|code| !is_org_code(code)) {
         return Err(Problem::query("org", "不是机构代码"));
     }
     let limit = params.number("limit", 1, LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
     let mut reader = app.read().await?;
+    if let Some(on) = params.past_day("on", reader.today())? {
+        let course = reader.fulfilment_until(org, on).await?;
+        let then = course.as_ref().and_then(|course| course.last()).map(|point| point.rate);
+        let then = then.ok_or_else(|| Problem::query("on", "这个范围的记录太多，算不了过去的样子"))?;
+        return Ok(Json(json!({ "on": on, "fulfilment": then, "fulfilment_over_time": course })));
+    }
     let board = reader.compliance(org, u32::try_from(limit).unwrap_or(u32::MAX)).await?;
     let rate = reader.fulfilment_rate(&Filter { org: org.map(str::to_owned), ..Filter::default() }).await?;
-    Ok(Json(json!({ "board": board, "fulfilment": rate })))
+    let over_time = reader.fulfilment_over_time(org).await?;
+    Ok(Json(json!({ "board": board, "fulfilment": rate, "fulfilment_over_time": over_time })))
 }
 
 /// Its schemas.
@@ -60,7 +72,29 @@ pub fn schemas() -> Map<String, Value> {
             ("withdrawn", counted()),
         ],
     );
-    let rate = object(
+    let all = object(
+        "督查",
+        &[
+            ("board?", board),
+            ("on?", reference("Date")),
+            ("fulfilment", reference("FulfilmentRate")),
+            ("fulfilment_over_time", over_time()),
+        ],
+    );
+    Map::from_iter([("Compliance".to_owned(), all), ("FulfilmentRate".to_owned(), rate())])
+}
+
+/// The rate at the end of each month and today.
+pub fn over_time() -> Value {
+    let point = object(
+        "某日结束时的兑现率，只算当天已入账的",
+        &[("on", reference("Date")), ("rate", reference("FulfilmentRate"))],
+    );
+    json!({ "type": ["array", "null"], "items": point, "description": "近 12 个月末和今天；记录太多时没有" })
+}
+
+fn rate() -> Value {
+    object(
         "承诺兑现率：到期的承诺中，报告已兑现的占多少",
         &[
             ("fulfilled", reference("Count")),
@@ -70,7 +104,5 @@ pub fn schemas() -> Map<String, Value> {
             ("due", reference("Count")),
             ("permille", json!({ "type": ["integer", "null"] })),
         ],
-    );
-    let all = object("督查", &[("board", board), ("fulfilment", rate)]);
-    Map::from_iter([("Compliance".to_owned(), all)])
+    )
 }

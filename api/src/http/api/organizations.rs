@@ -9,7 +9,7 @@ use gongkai_domain::field::is_org_code;
 use gongkai_projections::read::{Filter, Organization, OrganizationItem, Page};
 use serde_json::{Map, Value, json};
 
-use super::table;
+use super::{compliance, table};
 use crate::http::App;
 use crate::http::log::JSON_LINES;
 use crate::http::openapi::{Answer, Endpoint, JSON, object, path, query, reference};
@@ -21,7 +21,7 @@ use crate::http::query::{Format, LIMIT_DEFAULT, LIMIT_MAX, PAGE_MAX, Params};
 const SHOWN: u32 = 20;
 
 /// The endpoints.
-pub fn endpoints() -> [Endpoint; 2] {
+pub fn endpoints() -> [Endpoint; 3] {
     [
         Endpoint {
             method: "get",
@@ -59,6 +59,18 @@ pub fn endpoints() -> [Endpoint; 2] {
             problems: &["not_found", "views_behind", "internal"],
             writes: false,
             handler: get(one),
+        },
+        Endpoint {
+            method: "get",
+            path: "/api/v1/organizations/{code}/dossier",
+            id: "dossier",
+            summary: "机构：近一年每月公开、收支、支出分类、承诺兑现率、等着答复的询问，各村同样的几项，可以并排比较",
+            params: const { &[path("code", "OrgCode", "机构代码")] },
+            body: None,
+            answers: &[Answer { status: 200, about: "一村一档的数", media: &[(JSON, "OrganizationDossier")] }],
+            problems: &["not_found", "views_behind", "internal"],
+            writes: false,
+            handler: get(dossier),
         },
     ]
 }
@@ -135,6 +147,55 @@ async fn one(State(app): State<App>, Path(code): Path<String>) -> Result<Json<Or
     Ok(Json(found))
 }
 
+async fn dossier(State(app): State<App>, Path(code): Path<String>) -> Result<Json<Value>, Problem> {
+    if !is_org_code(&code) {
+        return Err(nothing());
+    }
+    let mut reader = app.read().await?;
+    let found = reader.dossier(&code).await?.ok_or_else(nothing)?;
+    let accounts = reader.accounts_of(&found).await?;
+    Ok(Json(json!({ "dossier": found, "accounts": accounts })))
+}
+
+fn dossier_schema() -> Value {
+    let fen = || json!({ "type": ["integer", "null"], "description": "分；没有数时为空，不是零" });
+    let texts = || json!({ "type": "array", "items": reference("Text") });
+    let month = object(
+        "某月收支，各账套合计",
+        &[
+            ("period", reference("Text")),
+            ("income", fen()),
+            ("expense", fen()),
+            ("without", json!({ "enum": ["not_disclosed", "longer_period", "no_totals", null] })),
+            ("books", texts()),
+            ("partial", json!({ "type": "boolean", "description": "少一本别的月份有的账" })),
+            ("sheets", texts()),
+        ],
+    );
+    let sums = || json!({ "type": "array", "description": "[类别, 分]，从大到小", "items": { "type": "array" } });
+    let accounts = object(
+        "有数的各月按类别合计",
+        &[("income", sums()), ("expense", sums()), ("withdrawn_lines", json!({ "type": "boolean" }))],
+    );
+    let dossier = object(
+        "一村一档的数",
+        &[
+            ("size", reference("Count")),
+            ("today", reference("Date")),
+            ("code", reference("OrgCode")),
+            ("name", reference("Text")),
+            ("months", json!({ "type": "array" })),
+            ("money", json!({ "type": "array", "items": month })),
+            ("latest", json!({ "type": ["object", "null"] })),
+            ("pledges", reference("FulfilmentRate")),
+            ("pledges_over_time", compliance::over_time()),
+            ("questions_open", reference("Count")),
+            ("questions_overdue", reference("Count")),
+        ],
+    );
+    object("一村一档的数和近一年分类合计", &[("dossier", dossier), ("accounts", accounts)])
+}
+
 /// Their schemas.
 pub fn schemas() -> Map<String, Value> {
     let item = object(
@@ -178,6 +239,11 @@ pub fn schemas() -> Map<String, Value> {
             ("back_filled", reference("Count")),
         ],
     );
-    let named = [("OrganizationItem", item), ("OrganizationPage", page), ("Organization", one)];
+    let named = [
+        ("OrganizationItem", item),
+        ("OrganizationPage", page),
+        ("Organization", one),
+        ("OrganizationDossier", dossier_schema()),
+    ];
     named.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
 }

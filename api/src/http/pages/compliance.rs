@@ -3,19 +3,22 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
+use chrono::NaiveDate;
 use gongkai_domain::field::{Period, is_org_code};
 use gongkai_projections::Status;
-use gongkai_projections::read::{self, MissingPeriod, ScheduledOpening, Unanswered, WithdrawalRow};
+use gongkai_projections::read::{self, Filter, MissingPeriod, Reader, ScheduledOpening, Unanswered, WithdrawalRow};
 
 use super::board::orgs;
 use super::home::counted;
-use super::{Frame, answer, frame, parts};
+use super::{Frame, answer, charts, frame, parts};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::query::{Params, push};
 use crate::site::compliance::{CompliancePage, Panel};
+use crate::site::dossier::Fulfilment;
 use crate::site::format::{Count, Day};
 use crate::site::parts::{Badge, Counted, Family, Filters, Item, Shown};
+use crate::site::past::{AskDay, Past};
 
 /// Rows of each list when all are shown.
 const SHOWN: u32 = 5;
@@ -30,7 +33,7 @@ pub async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Respo
 
 async fn make(app: &App, uri: &Uri) -> Result<CompliancePage, Problem> {
     let params = Params::of(uri)?;
-    params.only(&["org", "list"])?;
+    params.only(&["org", "list", "on"])?;
     let org = params.text("org");
     if org.is_some_and(|code| !is_org_code(code)) {
         return Err(Problem::query("org", "不是机构代码"));
@@ -38,28 +41,73 @@ async fn make(app: &App, uri: &Uri) -> Result<CompliancePage, Problem> {
     let list = params.text("list");
     let Frame { site, .. } = frame(app).await?;
     let mut reader = app.read().await?;
-    let shown = if list.is_some() { OPENED } else { SHOWN };
-    let found = reader.compliance(org, shown).await?;
-    let as_of = Day(found.today);
+    let today = reader.today();
+    let on = params.past_day("on", today)?;
+    if on.is_some() && list.is_some() {
+        return Err(Problem::query("on", "清单只有今天的，不与 list 同用"));
+    }
     let scope = match org {
         Some(code) => parts::path(&mut reader, code).await?.pop().map(|link| link.label),
         None => None,
     };
-    let mut panels = panels(found, org);
+    let selects = vec![orgs(&mut reader, org).await?];
+    Ok(CompliancePage {
+        site,
+        as_of: Day(on.unwrap_or(today)),
+        scope: scope.unwrap_or_else(|| "全部机构".to_owned()),
+        filters: Filters { action: "/compliance".to_owned(), query: None, selects },
+        panels: if on.is_some() { Vec::new() } else { present(&mut reader, org, list).await? },
+        fulfilment: if list.is_some() { None } else { Some(fulfilment(&mut reader, org, on).await?) },
+        past: on.map(|on| past(on, org)),
+        day: AskDay {
+            value: Day(on.unwrap_or(today)),
+            max: Day(today),
+            hidden: org.map(|org| ("org", org.to_owned())).into_iter().collect(),
+        },
+    })
+}
+
+/// The lists as they are today; one of them, if it is asked for.
+async fn present(reader: &mut Reader, org: Option<&str>, list: Option<&str>) -> Result<Vec<Panel>, Problem> {
+    let shown = if list.is_some() { OPENED } else { SHOWN };
+    let mut panels = panels(reader.compliance(org, shown).await?, org);
     if let Some(list) = list {
         panels.retain(|panel| panel.id == list);
     }
     if panels.is_empty() {
         return Err(Problem::query("list", "没有这张清单"));
     }
-    let selects = vec![orgs(&mut reader, org).await?];
-    Ok(CompliancePage {
-        site,
-        as_of,
-        scope: scope.unwrap_or_else(|| "全部机构".to_owned()),
-        filters: Filters { action: "/compliance".to_owned(), query: None, selects },
-        panels,
-    })
+    Ok(panels)
+}
+
+/// The rate now or on a past day, with its course until then.
+async fn fulfilment(reader: &mut Reader, org: Option<&str>, on: Option<NaiveDate>) -> Result<Fulfilment, Problem> {
+    let Some(on) = on else {
+        let filter = Filter { org: org.map(str::to_owned), ..Filter::default() };
+        let now = reader.fulfilment_rate(&filter).await?;
+        return Ok(charts::fulfilment(now, reader.fulfilment_over_time(org).await?.as_deref()));
+    };
+    let course = reader.fulfilment_until(org, on).await?;
+    let Some(then) = course.as_ref().and_then(|course| course.last()) else {
+        return Err(Problem::query("on", "这个范围的记录太多，算不了过去的样子。请选一个乡镇或村"));
+    };
+    Ok(charts::fulfilment(then.rate, course.as_deref()))
+}
+
+fn past(on: NaiveDate, org: Option<&str>) -> Past {
+    let mut now = "/compliance".to_owned();
+    if let Some(org) = org {
+        push(&mut now, "org", org);
+    }
+    Past {
+        on: Day(on),
+        records: None,
+        notes: &[
+            "只有承诺兑现率能照当天的账重算。其余各项要看后来公布的日历、规则和撤下的表，算不出当天的样子，所以这里不列。",
+            "哪些机构算下级，按今天。",
+        ],
+        now,
+    }
 }
 
 fn panels(found: read::Compliance, org: Option<&str>) -> Vec<Panel> {

@@ -6,6 +6,8 @@
 
 mod about;
 mod board;
+mod charts;
+mod compare;
 mod compliance;
 mod disclosure;
 mod entry;
@@ -24,9 +26,10 @@ mod vacancy;
 
 use askama::Template as _;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, OriginalUri, Path, State};
+use axum::extract::{DefaultBodyLimit, OriginalUri, Path, Request, State};
 use axum::http::{HeaderMap, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use gongkai_log::StreamId;
 
@@ -35,6 +38,7 @@ use super::caching::{self, REVALIDATE};
 use super::citizen::BODY_BYTES_MAX;
 use super::problem::Problem;
 use super::published::Signed;
+use super::query::{Params, push};
 use crate::site::format::Count;
 use crate::site::parts::Family;
 use crate::site::problem::ProblemPage;
@@ -51,16 +55,20 @@ pub const PAGE_LIMIT: u64 = 30;
 
 /// The routes of all pages.
 pub fn routes() -> Router<App> {
-    let mut router = Router::new()
-        .route("/", get(home::show))
+    let matters = Router::new()
         .route("/pledges/{id}", get(pledge::show))
         .route("/vacancies/{id}", get(vacancy::show))
         .route("/nominations/{id}", get(nomination::show))
         .route("/notices/{id}", get(notice::show))
         .route("/disclosures/{id}", get(disclosure::show))
+        .route_layer(middleware::from_fn(past_elsewhere));
+    let mut router = Router::new()
+        .merge(matters)
+        .route("/", get(home::show))
         .route("/organizations", get(organization::tree))
         .route("/organizations/{code}", get(organization::show))
         .route("/compliance", get(compliance::show))
+        .route("/compare", get(compare::show))
         .route("/timeline", get(timeline::show))
         .route("/search", get(search::show))
         .route("/entries/{index}/view", get(entry::show))
@@ -76,6 +84,19 @@ pub fn routes() -> Router<App> {
         );
     }
     router
+}
+
+/// A matter on a past day is on the page that every matter has: its records by then, and no status that nobody
+/// could have computed on that day.
+async fn past_elsewhere(request: Request, next: Next) -> Response {
+    let on = Params::of(request.uri()).ok().and_then(|params| params.text("on").map(str::to_owned));
+    let Some(on) = on else { return next.run(request).await };
+    let mut path = request.uri().path().trim_start_matches('/').split('/');
+    let (board, id) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
+    let family = Family::BOARDS.into_iter().find(|family| family.href().trim_start_matches('/') == board);
+    let mut href = format!("/streams/{}/{id}", parts::wire(family.unwrap_or(Family::Registry)));
+    push(&mut href, "on", &on);
+    Redirect::to(&href).into_response()
 }
 
 /// What the frame of a page shows, and the checkpoint behind it.

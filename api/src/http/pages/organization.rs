@@ -7,14 +7,16 @@ use chrono::NaiveDate;
 use gongkai_domain::field::is_org_code;
 use gongkai_projections::{
     Status,
-    read::{self, Filter, OrganizationItem},
+    read::{self, Filter, OrganizationItem, Reader},
 };
 
 use super::home::{counted, month};
-use super::{Frame, PAGE_LIMIT, answer, frame, hand_in, nothing, parts};
+use super::{Frame, PAGE_LIMIT, answer, charts, frame, hand_in, nothing, parts};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::query::{PAGE_MAX, Params, push};
+use crate::site::chart::Chart;
+use crate::site::dossier::{Fulfilment, RoleRow};
 use crate::site::format::{Count, Day};
 use crate::site::organization::{
     ComplianceRow, FamilyItems, FormerName, MonthCell, OrganizationPage, PostRow, Relation, TreeNode, TreePage,
@@ -38,6 +40,8 @@ async fn make(app: &App, code: &str) -> Result<OrganizationPage, Problem> {
     let mut reader = app.read().await?;
     let found = reader.organization(code, SHOWN).await?.ok_or_else(nothing)?;
     let compliance = compliance(&found);
+    let compare = compare(&found);
+    let figures = figures(&mut reader, &found).await?;
     let former = found.names.into_iter().rev().filter_map(|name| {
         Some(FormerName {
             name: name.name.unwrap_or_else(|| "(名称已撤下)".into()),
@@ -68,7 +72,66 @@ async fn make(app: &App, code: &str) -> Result<OrganizationPage, Problem> {
         families: boards.collect(),
         months: found.months.iter().filter_map(cell).collect(),
         compliance,
+        money: figures.money,
+        spending: figures.spending,
+        sheets: figures.sheets,
+        fulfilment: figures.fulfilment,
+        questions: figures.questions,
+        roles: found.roles.into_iter().map(role).collect(),
+        compare,
     })
+}
+
+/// What is drawn on the page.
+struct Figures {
+    money: Option<Chart>,
+    spending: Option<Chart>,
+    sheets: Vec<Link>,
+    fulfilment: Fulfilment,
+    questions: Option<(Count, Count)>,
+}
+
+async fn figures(reader: &mut Reader, found: &read::Organization) -> Result<Figures, Problem> {
+    if found.months.is_empty() {
+        let filter = Filter { org: Some(found.code.clone()), ..Filter::default() };
+        let now = reader.fulfilment_rate(&filter).await?;
+        let over_time = reader.fulfilment_over_time(Some(&found.code)).await?;
+        let fulfilment = charts::fulfilment(now, over_time.as_deref());
+        return Ok(Figures { money: None, spending: None, sheets: Vec::new(), fulfilment, questions: None });
+    }
+    let dossier = reader.dossier(&found.code).await?.ok_or_else(nothing)?;
+    let books = |latest: &read::LatestAccounts| {
+        let number = |place: usize| if latest.sheets.len() > 1 { format!("（{place}）") } else { String::new() };
+        let link =
+            |(place, stream): (usize, &String)| Link::new(parts::href(stream), format!("这个月的账{}", number(place)));
+        (1..).zip(&latest.sheets).map(link).collect()
+    };
+    Ok(Figures {
+        money: Some(charts::money(&dossier)),
+        spending: dossier.latest.as_ref().and_then(charts::spending),
+        sheets: dossier.latest.as_ref().map_or_else(Vec::new, books),
+        fulfilment: charts::fulfilment(dossier.pledges, dossier.pledges_over_time.as_deref()),
+        questions: Some((Count(dossier.questions_open), Count(dossier.questions_overdue))),
+    })
+}
+
+fn role(held: read::organizations::RoleHeld) -> RoleRow {
+    RoleRow {
+        role: held.role_label, holder: held.name.unwrap_or_else(|| "(姓名已撤下)".into()), index: held.index
+    }
+}
+
+/// A village leads to a comparison with its neighbours, those above villages to one of these.
+fn compare(found: &read::Organization) -> Option<Link> {
+    let villages =
+        found.children.items.iter().filter(|child| child.level == "village" && child.status == Status::InForce);
+    if !found.months.is_empty() {
+        Some(Link::new(format!("/compare?org={}", found.code), "和邻村比一比"))
+    } else if villages.count() > 1 {
+        Some(Link::new(format!("/compare?under={}", found.code), "比一比这里的村"))
+    } else {
+        None
+    }
 }
 
 fn relation(relation: &read::organizations::Relation) -> Option<Relation> {

@@ -1,45 +1,82 @@
-//! `/streams/{family}/{id}`: the page of any matter, whatever its family.
+//! `/streams/{family}/{id}`: the page of any matter, whatever its family; with `?on=` as it stood on a past day.
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use gongkai_domain::kind::family_label;
 use gongkai_projections::Status;
-use gongkai_projections::read::{HistoryEvent, ShownField, history};
+use gongkai_projections::read::{HistoryEvent, PastHistory, Reader, ShownField, history};
 
 use super::{Frame, answer, frame, hand_in, nothing, parts};
 use crate::http::App;
 use crate::http::problem::Problem;
+use crate::http::query::Params;
+use crate::site::format::{Count, Day};
 use crate::site::parts::{Badge, Shown};
+use crate::site::past::Past;
 use crate::site::stream::StreamPage;
 
 /// One stream with its history.
-pub async fn show(State(app): State<App>, headers: HeaderMap, Path((family, id)): Path<(String, String)>) -> Response {
-    let page = make(&app, &family, &id).await;
+pub async fn show(
+    State(app): State<App>,
+    uri: Uri,
+    headers: HeaderMap,
+    Path((family, id)): Path<(String, String)>,
+) -> Response {
+    let page = make(&app, &uri, &family, &id).await;
     answer(&app, &headers, page).await
 }
 
-async fn make(app: &App, family: &str, id: &str) -> Result<StreamPage, Problem> {
+/// What is said of every matter of a past day.
+const ALWAYS: &str = "机构和人的名称按今天；后来依法撤下的内容，这里也看不到。";
+/// What is said where the status of that day cannot be told.
+const NO_STATUS: &str = "当天算什么状态，要看后来公布的日历和规则，这里不写。";
+
+async fn make(app: &App, uri: &Uri, family: &str, id: &str) -> Result<StreamPage, Problem> {
     let Frame { site, signed } = frame(app).await?;
     let stream = super::stream(family, id)?;
     let mut reader = app.read().await?;
-    let events = reader.history(&stream).await?;
+    let params = Params::of(uri)?;
+    params.only(&["on"])?;
+    let on = params.past_day("on", reader.today())?;
+    let PastHistory { events, later, status, .. } = match on {
+        Some(on) => reader.history_on(&stream, on).await?,
+        None => present_history(&mut reader, &stream).await?,
+    };
+    if events.is_empty() && later > 0 {
+        return Err(Problem::not_found("到这一天为止，账本里还没有这件事"));
+    }
     let (Some(first), Some(last)) = (events.first(), events.last()) else { return Err(nothing()) };
-    let matter = reader.matter(&stream).await?;
+    let notes: &[&str] = if status.is_some() { &[ALWAYS] } else { &[ALWAYS, NO_STATUS] };
+    let past = on.map(|on| Past {
+        on: Day(on),
+        records: Some((Count(events.len() as u64), Count(later))),
+        notes,
+        now: parts::href(&stream),
+    });
+    let about = status.unwrap_or(Status::InForce);
     let name = history::latest(&events, "title").or_else(|| history::latest(&events, "name"));
     Ok(StreamPage {
         path: parts::path(&mut reader, &first.org).await?,
         check: parts::check(app, &reader, signed.as_ref(), last.index, last.withdrawn_count).await?,
         site,
-        hand_in: hand_in::links(app, &stream, matter.as_ref().map_or(Status::InForce, |matter| matter.status)),
+        hand_in: if past.is_some() { Vec::new() } else { hand_in::links(app, &stream, about) },
         index: first.index,
         name: name.map_or_else(|| Shown::of(first.label.as_str()), parts::shown),
         family: parts::family(family),
         kind: family_label(family).to_owned(),
-        status: matter.map(|matter| Badge(matter.status)),
+        status: status.map(Badge),
+        past,
         rows: present(&events).into_iter().map(parts::row).collect(),
         history: parts::history(events),
     })
+}
+
+/// All of it, with the status of today.
+async fn present_history(reader: &mut Reader, stream: &str) -> Result<PastHistory, Problem> {
+    let (on, events) = (reader.today(), reader.history(stream).await?);
+    let status = reader.matter(stream).await?.map(|matter| matter.status);
+    Ok(PastHistory { on, events, later: 0, status })
 }
 
 /// The latest value of each field, in the order in which fields first appeared.
