@@ -2,6 +2,7 @@
 
 mod fixture;
 mod following;
+mod reading;
 mod withdrawals;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
