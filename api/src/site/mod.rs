@@ -24,6 +24,7 @@ pub mod personnel;
 pub mod pledge;
 pub mod problem;
 pub mod search;
+pub mod share;
 pub mod stream;
 pub mod timeline;
 
@@ -35,7 +36,7 @@ use std::sync::LazyLock;
 use askama::Template;
 
 use format::{Count, Moment};
-use parts::Family;
+use parts::{Family, Link};
 
 /// The style sheet, served at `/assets/site.css`.
 pub const CSS: &str = include_str!("../../assets/site.css");
@@ -61,7 +62,7 @@ pub struct Asset {
 
 /// All of them. To add one: a line here and a link with [`asset`] in a template, or an import in another script, which
 /// names it without a version.
-pub static ASSETS: LazyLock<[Asset; 14]> = LazyLock::new(|| {
+pub static ASSETS: LazyLock<[Asset; 16]> = LazyLock::new(|| {
     const SCRIPT: &str = "text/javascript; charset=utf-8";
     const SHEET: &str = "text/css; charset=utf-8";
     [
@@ -78,6 +79,8 @@ pub static ASSETS: LazyLock<[Asset; 14]> = LazyLock::new(|| {
         ("statement.js", SCRIPT, include_str!("../../assets/statement.js")),
         ("envelope.js", SCRIPT, include_str!("../../assets/envelope.js")),
         ("work.js", SCRIPT, include_str!("../../assets/work.js")),
+        ("share.css", SHEET, include_str!("../../assets/share.css")),
+        ("share.js", SCRIPT, include_str!("../../assets/share.js")),
         ("vendor/crypto.js", SCRIPT, include_str!("../../assets/vendor/crypto.js")),
     ]
     .map(|(name, media_type, content)| {
@@ -120,6 +123,11 @@ pub trait Page: Template {
 
     /// Its place in the navigation.
     fn section(&self) -> Section;
+
+    /// Feeds that bring what will be new here.
+    fn feeds(&self) -> Vec<Link> {
+        Vec::new()
+    }
 
     /// Whether an entry of the navigation is the present one.
     fn is_here(&self, section: &Section) -> bool {
@@ -221,6 +229,7 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("disclosure", html(&disclosure::DisclosurePage::sample())),
         ("disclosure-lists", html(&disclosure::DisclosurePage::lists_sample())),
         ("disclosure-quiet", html(&disclosure::DisclosurePage::quiet_sample())),
+        ("loudspeaker", html(&share::LoudspeakerPage::sample())),
         ("stream", html(&stream::StreamPage::sample())),
         ("organization", html(&organization::OrganizationPage::sample())),
         ("organizations", html(&organization::TreePage::sample())),

@@ -18,6 +18,7 @@ mod organization;
 pub mod parts;
 mod pledge;
 mod search;
+mod share;
 mod stream;
 mod timeline;
 mod vacancy;
@@ -58,6 +59,11 @@ pub fn routes() -> Router<App> {
         .route("/nominations/{id}", get(nomination::show))
         .route("/notices/{id}", get(notice::show))
         .route("/disclosures/{id}", get(disclosure::show))
+        .route("/disclosures/{id}/loudspeaker", get(share::disclosure_script))
+        .route("/notices/{id}/loudspeaker", get(share::notice_script))
+        .route("/nominations/{id}/loudspeaker", get(share::nomination_script))
+        .route("/n/{index}", get(share::short))
+        .route("/n/{index}/qr.svg", get(share::code))
         .route("/organizations", get(organization::tree))
         .route("/organizations/{code}", get(organization::show))
         .route("/compliance", get(compliance::show))
