@@ -1,4 +1,4 @@
-// What a page gives to carry away: copying the short text, and reading a script aloud.
+// What a page gives to carry away: copying the short text, reading a script aloud, the picture as pixels.
 // Pages work without this file; a button appears only where the browser can do what it says. Nothing is sent anywhere.
 "use strict";
 (() => {
@@ -68,5 +68,40 @@
       }
     });
     addEventListener("pagehide", stop);
+  }
+
+  // The picture is an image of this site already; here it becomes pixels, which more programs take than drawings.
+  const picture = document.querySelector("[data-picture]");
+  const tools = document.querySelector("[data-picture-tools]");
+  const pixels = async () => {
+    await picture.decode();
+    const canvas = document.createElement("canvas");
+    canvas.width = picture.naturalWidth * 2;
+    canvas.height = picture.naturalHeight * 2;
+    canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+    return new Promise((done, failed) => {
+      canvas.toBlob((blob) => (blob ? done(blob) : failed(new Error("no pixels"))), "image/png");
+    });
+  };
+  const offerPicture = async () => {
+    const blob = await pixels();
+    const file = new File([blob], "gongkai.png", { type: "image/png" });
+    const send = document.querySelector("[data-send]");
+    document.querySelector("[data-save]").href = URL.createObjectURL(blob);
+    tools.hidden = false;
+    if (navigator.canShare?.({ files: [file] })) {
+      send.hidden = false;
+      send.addEventListener("click", () => {
+        navigator.share({ files: [file], title: document.title }).catch(() => {
+          // Whoever closes the list of receivers has changed their mind.
+        });
+      });
+    }
+  };
+  if (picture && tools) {
+    offerPicture().catch(() => {
+      // Without pixels the image and its long press are what there is.
+      tools.hidden = true;
+    });
   }
 })();

@@ -1,7 +1,7 @@
 //! A code to scan (ISO/IEC 18004), as black and white modules, for a sheet of paper and for the picture.
 //!
-//! Medium error correction, because what is printed gets dirty and folded. The modules are the one truth; the picture
-//! for a page and the bits for a script are both made of them.
+//! Medium error correction, because what is printed gets dirty and folded. The image for a page
+//! and the part of the picture for a group are drawn by one path.
 
 use std::fmt::Write as _;
 
@@ -33,24 +33,29 @@ impl Qr {
         Some(Self { width: code.width(), modules })
     }
 
-    /// An image of its own, black on white whatever the reader's colours are.
-    pub fn to_svg(&self) -> String {
-        let side = self.width + 2 * QUIET;
+    /// Units a side of what [`Self::path`] draws, with its quiet edge.
+    pub fn side(&self) -> usize {
+        self.width + 2 * QUIET
+    }
+
+    /// The black modules as a path, one unit each.
+    pub fn path(&self) -> String {
         let mut path = String::new();
         for (row, modules) in self.modules.chunks(self.width).enumerate() {
             for (column, _) in modules.iter().enumerate().filter(|(_, black)| **black) {
                 let _ = write!(path, "M{} {}h1v1h-1z", column + QUIET, row + QUIET);
             }
         }
+        path
+    }
+
+    /// An image of its own, black on white whatever the reader's colours are.
+    pub fn to_svg(&self) -> String {
+        let (side, path) = (self.side(), self.path());
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\">\
              <path fill=\"#fff\" d=\"M0 0h{side}v{side}h-{side}z\"/><path fill=\"#000\" d=\"{path}\"/></svg>"
         )
-    }
-
-    /// The modules as digits 0 and 1, row by row.
-    pub fn bits(&self) -> String {
-        self.modules.iter().map(|black| if *black { '1' } else { '0' }).collect()
     }
 }
 
@@ -75,7 +80,24 @@ mod tests {
             "{svg}"
         );
         assert_eq!(svg.matches("h1v1h-1z").count(), code.modules.iter().filter(|black| **black).count());
-        assert_eq!(code.bits().len(), code.modules.len());
+    }
+
+    #[test]
+    fn a_scanner_reads_the_address_from_what_is_drawn() {
+        const PIXELS: usize = 4;
+        for address in ["https://gongkai.example/n/1310", "http://127.0.0.1:8080/n/0", &"长".repeat(60)] {
+            let code = Qr::of(address).unwrap();
+            let side = code.side() * PIXELS;
+            let light = |x: usize, y: usize| {
+                let module = |at: usize| (at / PIXELS).checked_sub(QUIET).filter(|at| *at < code.width);
+                let black = module(x).zip(module(y)).is_some_and(|(x, y)| code.modules[y * code.width + x]);
+                if black { 0 } else { 255 }
+            };
+            let mut scanned = rqrr::PreparedImage::prepare_from_greyscale(side, side, light);
+            let grids = scanned.detect_grids();
+            assert_eq!(grids.len(), 1);
+            assert_eq!(grids[0].decode().unwrap().1, address);
+        }
     }
 
     #[test]

@@ -229,6 +229,7 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("disclosure", html(&disclosure::DisclosurePage::sample())),
         ("disclosure-lists", html(&disclosure::DisclosurePage::lists_sample())),
         ("disclosure-quiet", html(&disclosure::DisclosurePage::quiet_sample())),
+        ("picture", html(&share::PicturePage::sample())),
         ("loudspeaker", html(&share::LoudspeakerPage::sample())),
         ("stream", html(&stream::StreamPage::sample())),
         ("organization", html(&organization::OrganizationPage::sample())),

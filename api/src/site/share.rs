@@ -1,4 +1,4 @@
-//! The block 分享 of a matter's page, and the page with the script for the loudspeaker.
+//! The block 分享 of a matter's page, the page with the script for the loudspeaker, the picture and its page.
 //!
 //! What is said is made in [`crate::share`]; here it only has a place. Without scripts the text stands in a box from
 //! which it can be copied by hand, and the script is read out by a person; `share.js` adds buttons where the browser
@@ -10,6 +10,7 @@ use askama::filters::HtmlSafe;
 use super::format::Count;
 use super::parts::{Family, Link, Shown};
 use super::{Page, Section, Site};
+use crate::share::picture::{Layout, MARGIN, WIDTH};
 
 /// What a matter's page offers for carrying away.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
@@ -104,5 +105,73 @@ impl Page for LoudspeakerPage {
 
     fn section(&self) -> Section {
         Section::Family(self.family)
+    }
+}
+
+/// `/n/{index}/picture.svg`
+#[derive(Debug, Clone, Template)]
+#[template(path = "picture.svg")]
+pub struct Picture {
+    /// Where everything stands.
+    pub layout: Layout,
+    /// What is said, for those who hear it.
+    pub title: String,
+    /// Path of the code's modules.
+    pub code: String,
+    /// Units of the code a side.
+    pub code_units: usize,
+}
+
+impl Picture {
+    /// Right edge of what is written.
+    pub fn right(&self) -> u32 {
+        WIDTH - MARGIN
+    }
+
+    /// Left edge of the code.
+    pub fn code_left(&self) -> u32 {
+        WIDTH - MARGIN - self.layout.code_side
+    }
+}
+
+/// `/n/{index}/picture`
+#[derive(Debug, Clone, Template)]
+#[template(path = "picture.html")]
+pub struct PicturePage {
+    /// Frame.
+    pub site: Site,
+    /// Title of the matter.
+    pub name: Shown,
+    /// Its page.
+    pub matter: Link,
+    /// Height of the picture, in its own units.
+    pub height: u32,
+    /// The short address, whole.
+    pub address: String,
+    /// Its path.
+    pub path: String,
+}
+
+impl PicturePage {
+    /// The demo month.
+    pub fn sample() -> Self {
+        Self {
+            site: Site::sample(),
+            name: Shown::of("2026年2月财务收支明细"),
+            matter: Link::new("/disclosures/1", "五里桥村"),
+            height: 1200,
+            address: "https://qingxi.example/n/1310".into(),
+            path: "/n/1310".into(),
+        }
+    }
+}
+
+impl Page for PicturePage {
+    fn title(&self) -> String {
+        format!("长图：{}", self.name.plain())
+    }
+
+    fn section(&self) -> Section {
+        Section::None
     }
 }

@@ -16,6 +16,7 @@ mod nomination;
 mod notice;
 mod organization;
 pub mod parts;
+mod picture;
 mod pledge;
 mod search;
 mod share;
@@ -64,6 +65,8 @@ pub fn routes() -> Router<App> {
         .route("/nominations/{id}/loudspeaker", get(share::nomination_script))
         .route("/n/{index}", get(share::short))
         .route("/n/{index}/qr.svg", get(share::code))
+        .route("/n/{index}/picture.svg", get(picture::svg))
+        .route("/n/{index}/picture", get(picture::show))
         .route("/organizations", get(organization::tree))
         .route("/organizations/{code}", get(organization::show))
         .route("/compliance", get(compliance::show))

@@ -23,7 +23,7 @@ use crate::site::parts::{Badge, Family, Link, Shown};
 use crate::site::share::{LoudspeakerPage, Share};
 
 /// Media type of a code.
-const SVG: &str = "image/svg+xml";
+pub const SVG: &str = "image/svg+xml";
 
 /// From the short address to the page.
 pub async fn short(State(app): State<App>, Path(index): Path<u64>) -> Result<Response, Problem> {
@@ -49,7 +49,7 @@ pub async fn code(State(app): State<App>, headers: HeaderMap, Path(index): Path<
 }
 
 /// The short address, whole.
-fn address(app: &App, index: u64) -> String {
+pub fn address(app: &App, index: u64) -> String {
     format!("{}{}", app.about.base_url, short_path(index))
 }
 
@@ -89,15 +89,15 @@ fn recorded(app: &App, matter: &Matter) -> String {
     format!("{}入账", near(day_of(matter), app.today()))
 }
 
-fn day_of(matter: &Matter) -> NaiveDate {
+pub fn day_of(matter: &Matter) -> NaiveDate {
     matter.recorded_at.with_timezone(&zone()).date_naive()
 }
 
-fn near(day: NaiveDate, today: NaiveDate) -> String {
+pub fn near(day: NaiveDate, today: NaiveDate) -> String {
     if day.year() == today.year() { Day(day).short() } else { Day(day).to_string() }
 }
 
-fn status(matter: &Matter) -> String {
+pub fn status(matter: &Matter) -> String {
     Badge(matter.status).label().to_owned()
 }
 

@@ -179,3 +179,44 @@ async fn a_line_opens_to_what_it_was_compared_with_its_voucher_and_what_was_aske
     assert!(row(1).contains(&format!("href=\"{earlier}\"")), "{first}");
     assert!(!ok(&town, &earlier).await.text().contains("比上月"), "the first month has nothing before it");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_matter_has_a_long_picture_that_is_an_image_of_this_site() {
+    let town = Town::with_matters().await;
+    for (page, _) in matters(&town).await {
+        let html = ok(&town, &page).await;
+        let path = values(html.text(), "<a", "href").into_iter().find(|href| href.ends_with("/picture")).unwrap();
+        let shown = ok(&town, path).await;
+        assert_eq!(shown.header("content-security-policy"), crate::http::guard::CSP);
+        let image = values(shown.text(), "<img class=\"long\"", "src")[0];
+        let picture = ok(&town, image).await;
+        assert_eq!(picture.header("content-type"), "image/svg+xml");
+        let mut reader = quick_xml::Reader::from_str(picture.text());
+        let mut texts = 0;
+        loop {
+            match reader.read_event().unwrap() {
+                quick_xml::events::Event::Start(start) => match start.name().as_ref() {
+                    "text" => texts += 1,
+                    "script" => panic!("{page}: a value became markup"),
+                    _ => {}
+                },
+                quick_xml::events::Event::Eof => break,
+                _ => {}
+            }
+        }
+        assert!(texts > 6, "{page}: {}", picture.text());
+        assert!(
+            picture.text().contains(&format!(">https://gongkai.example{}</text>", path.trim_end_matches("/picture")))
+        );
+    }
+    let (sheet, _) = matters(&town).await.pop().unwrap();
+    let number =
+        ok(&town, &sheet).await.text().split("/view\">№").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let picture = ok(&town, &format!("/n/{number}/picture.svg")).await;
+    for said in [">支出</text>", ">673.36 元</text>", ">管理费用</text>", ">花得最多的几项</text>"] {
+        assert!(picture.text().contains(said), "{said}: {}", picture.text());
+    }
+    for nothing in ["/n/999999/picture", "/n/999999/picture.svg", "/n/0/picture"] {
+        assert_eq!(town.get(nothing).await.status, StatusCode::NOT_FOUND, "{nothing}");
+    }
+}
