@@ -1,7 +1,7 @@
 //! The layout of the picture for chat groups: a title, sums, the largest items, the code to scan, one below the other.
 //!
 //! It is an image of its own (SVG) in the fonts of whoever looks at it, so nothing is drawn on the server and no font is
-//! shipped. Lines are broken here by estimated widths: a Chinese character is one em, a Latin one at most six tenths.
+//! shipped. Lines are broken here by estimated widths: a Chinese character is one em, a Latin one at most seven tenths.
 //! Not here: its markup (`site::share`, which escapes what it shows) and turning it into pixels (`share.js`).
 
 /// Width of the picture, in its own units.
@@ -12,6 +12,9 @@ pub const MARGIN: u32 = 50;
 
 /// Lines of a title; the rest is left out behind an ellipsis.
 const TITLE_LINES_MAX: usize = 4;
+
+/// What is never last on a line.
+const OPENING: &str = "(（《“〈[";
 
 /// Side of the code.
 const CODE_SIDE: u32 = 200;
@@ -161,7 +164,7 @@ fn width(text: &str) -> u32 {
 }
 
 fn char_width(char: char) -> u32 {
-    if char.is_ascii() { 6 } else { 10 }
+    if char.is_ascii() { 7 } else { 10 }
 }
 
 /// Without characters that no XML document may hold.
@@ -183,8 +186,12 @@ fn wrap(text: &str, room: u32, lines_max: usize) -> Vec<String> {
                 }
                 break;
             }
-            lines.push(String::new());
-            left = room;
+            // A bracket opens what stands on the next line.
+            let carried = lines
+                .last_mut()
+                .and_then(|last| last.ends_with(|char| OPENING.contains(char)).then(|| last.pop()).flatten());
+            lines.push(String::from_iter(carried));
+            left = room.saturating_sub(carried.map_or(0, char_width));
         }
         left = left.saturating_sub(width);
         if let Some(last) = lines.last_mut() {
@@ -241,6 +248,7 @@ mod tests {
         assert_eq!(said.last().map(|line| line.text.as_str()), Some("https://gongkai.example/n/1310"));
         assert!(said.iter().any(|line| line.text == "支出" && line.right == "18,081.36 元"));
         assert_eq!(wrap("一二三四五六七", 30, 2), ["一二三", "四五…"]);
+        assert_eq!(wrap("一二(三四)", 30, 2), ["一二", "(三…"]);
         assert_eq!(wrap("一二\u{7}三", 30, 2), ["一二三"]);
     }
 }

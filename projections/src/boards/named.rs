@@ -52,7 +52,7 @@ fn persons(event: &PublicEvent) -> Vec<String> {
     let fields = kind::find(&statement.kind).into_iter().flat_map(kind::Kind::body_fields);
     let links = fields.filter(|field| matches!(field.shape, Shape::Link(FAMILY)));
     let named = links.filter_map(|field| statement.body.get(field.name).and_then(Value::as_str).map(str::to_owned));
-    let own = (statement.stream.family == FAMILY).then(|| event.stream().to_string());
+    let own = (statement.stream.family == FAMILY).then(|| event.stream().clone());
     let mut persons: Vec<String> = named.chain(own).collect();
     persons.sort_unstable();
     persons.dedup();

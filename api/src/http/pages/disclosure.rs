@@ -171,11 +171,12 @@ fn behind(found: &Disclosure, line: &Line, row: &Map<String, Value>) -> Vec<Behi
         behind.push(Behind { text: format!("凭证{voucher}{papers}。"), link: files });
     }
     if let Some(reversed) = text("reference") {
-        let of = |other: &&Line| {
-            other.line != line.line && other.row.as_ref().and_then(|row| row.get("voucher")?.as_str()) == Some(reversed)
+        let has_it = |other: &&Line| {
+            let voucher = other.row.as_ref().and_then(|row| row.get("voucher")?.as_str());
+            other.line != line.line && voucher == Some(reversed)
         };
-        let link = found.lines.lines.iter().find(of).map(|other| row_link(other.line));
-        behind.push(Behind { text: format!("冲的是{reversed}。"), link });
+        let original = found.lines.lines.iter().find(has_it).map(|other| row_link(other.line));
+        behind.push(Behind { text: format!("冲的是{reversed}。"), link: original });
     }
     let asked = found.questions.iter().filter(|question| question.line == Some(line.line));
     behind.extend(asked.map(|question| Behind {

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use gongkai_projections::read::{Disclosure, Matter, Reader};
 
-use super::share::{SVG, address, day_of, near, status};
+use super::share::{SVG, address, day_of, status};
 use super::{answer, frame, nothing, parts};
 use crate::http::App;
 use crate::http::caching::{self, REVALIDATE};
@@ -58,7 +58,7 @@ async fn facts(app: &App, index: u64) -> Result<(Matter, Facts), Problem> {
     let matter = reader.matter(&event.stream).await?.ok_or_else(nothing)?;
     let blocks = match matter.family.as_str() {
         "disclosure" => sheet(&reader.disclosure(&matter.stream).await?.ok_or_else(nothing)?),
-        _ => vec![standing(app, &mut reader, &matter).await?],
+        _ => vec![standing(&mut reader, &matter).await?],
     };
     let family = parts::family(&matter.family);
     let facts = Facts {
@@ -90,14 +90,14 @@ fn sheet(found: &Disclosure) -> Vec<Block> {
 }
 
 /// How another matter stands.
-async fn standing(app: &App, reader: &mut Reader, matter: &Matter) -> Result<Block, Problem> {
+async fn standing(reader: &mut Reader, matter: &Matter) -> Result<Block, Problem> {
     let mut rows = vec![row("状态", status(matter))];
     let last = match matter.family.as_str() {
         "pledge" => "完成时限",
         "vacancy" => "推荐截止",
         _ => "公示到",
     };
-    rows.extend(matter.ends_on.map(|day| row(last, near(day, app.today()))));
+    rows.extend(matter.ends_on.map(|day| row(last, Day(day).to_string())));
     match matter.family.as_str() {
         "pledge" => {
             let pledge = reader.pledge(&matter.stream).await?.ok_or_else(nothing)?;

@@ -93,7 +93,7 @@ pub fn day_of(matter: &Matter) -> NaiveDate {
     matter.recorded_at.with_timezone(&zone()).date_naive()
 }
 
-pub fn near(day: NaiveDate, today: NaiveDate) -> String {
+fn near(day: NaiveDate, today: NaiveDate) -> String {
     if day.year() == today.year() { Day(day).short() } else { Day(day).to_string() }
 }
 
