@@ -24,4 +24,5 @@ pub mod outbox;
 pub mod outcome;
 pub mod pending;
 pub mod reviewing;
+pub mod share;
 pub mod site;

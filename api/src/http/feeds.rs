@@ -1,4 +1,4 @@
-//! Atom feeds (RFC 4287): what was recorded, per family, organization and matter.
+//! Atom feeds (RFC 4287): what was recorded, per family, organization, person and matter.
 //!
 //! A feed is written from plain rows; this module knows XML and nothing of views. Ids are name-based
 //! UUIDs over the ledger's origin, so they survive a move to another host.

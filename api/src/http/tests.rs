@@ -6,6 +6,7 @@ mod forms;
 mod limits;
 mod log;
 mod pages;
+mod sharing;
 mod transport;
 mod withdrawals;
 mod writing;

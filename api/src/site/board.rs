@@ -4,7 +4,7 @@ use askama::Template;
 use gongkai_projections::Status;
 
 use super::format::Count;
-use super::parts::{Badge, Family, Filters, Item, Pager, sample_items};
+use super::parts::{Badge, Family, Filters, Item, Link, Pager, sample_items};
 use super::{Page, Section, Site};
 
 /// A status with how many matters have it, under the present filter without its status.
@@ -47,6 +47,10 @@ impl Page for BoardPage {
 
     fn section(&self) -> Section {
         Section::Family(self.family)
+    }
+
+    fn feeds(&self) -> Vec<Link> {
+        vec![Link::new(format!("/feeds{}", self.family.href()), self.family.label())]
     }
 }
 

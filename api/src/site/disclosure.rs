@@ -4,7 +4,10 @@ use askama::Template;
 use gongkai_projections::Status;
 
 use super::format::{Count, Day, Fen, Moment};
-use super::parts::{Badge, Check, Event, Family, Link, Row, Shown, Signer, Tombstone, sample_event, sample_tombstone};
+use super::parts::{
+    Attachment, Badge, Check, Event, Family, Link, Row, Shown, Signer, Tombstone, sample_event, sample_tombstone,
+};
+use super::share::Share;
 use super::{Page, Section, Site};
 
 /// One arithmetic check of the books, such as 上期结存相符.
@@ -77,8 +80,28 @@ pub struct FinanceLine {
     pub counterparty: Option<Shown>,
     /// Remarks.
     pub flags: Vec<Flag>,
+    /// How its item stands to the period before, such as 比上月多37元.
+    pub verdict: Option<String>,
+    /// What it opens to: the sums that were compared, its papers, what it reverses, what was asked about it.
+    pub behind: Vec<Behind>,
     /// The rest: source of funds, handler, approver, supervisor, attachments, project, reference.
     pub more: Vec<Row>,
+}
+
+impl FinanceLine {
+    /// Whether there is something to open.
+    pub fn opens(&self) -> bool {
+        self.verdict.is_some() || !self.behind.is_empty()
+    }
+}
+
+/// One thing behind a line, and where more of it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    /// In words.
+    pub text: String,
+    /// Where it leads, if anywhere.
+    pub link: Option<Link>,
 }
 
 /// An account with its sum and its share of the largest one.
@@ -241,6 +264,8 @@ pub struct DisclosurePage {
     pub finances: Vec<Finance>,
     /// Other lists.
     pub lists: Vec<List>,
+    /// Files of the sheet.
+    pub attachments: Vec<Attachment>,
     /// Corrections, newest first.
     pub corrections: Vec<Correction>,
     /// Questions; the section appears only when there are any.
@@ -253,6 +278,8 @@ pub struct DisclosurePage {
     pub csv_href: Option<String>,
     /// All events, newest first.
     pub history: Vec<Event>,
+    /// What can be carried away.
+    pub share: Share,
     /// Check panel.
     pub check: Check,
 }
@@ -267,6 +294,10 @@ impl Page for DisclosurePage {
 
     fn section(&self) -> Section {
         Section::Family(Family::Disclosure)
+    }
+
+    fn feeds(&self) -> Vec<Link> {
+        self.share.feeds.clone()
     }
 }
 
@@ -327,6 +358,7 @@ impl DisclosurePage {
             is_quiet: false,
             finances: vec![worked_month()],
             lists: Vec::new(),
+            attachments: Vec::new(),
             corrections: vec![Correction {
                 line: Some(8),
                 field: "摘要".into(),
@@ -356,6 +388,7 @@ impl DisclosurePage {
                 sample_event(1344, "更正", Moment::of(2026, 3, 20, 10, 0), Moment::of(2026, 3, 20, 10, 5)),
                 published,
             ],
+            share: Share::sample(Family::Disclosure),
             check: Check::sample(),
         }
     }
@@ -435,6 +468,11 @@ fn worked_month() -> Finance {
                 expense: (amount < 0).then_some(Fen(-amount)),
                 balance: Some(Fen(balance)),
                 counterparty: (number % 3 == 0).then(|| Shown::of("陈**")),
+                verdict: Some(if number == 7 { "比上月多37元".into() } else { "上月没有这一项".into() }),
+                behind: vec![Behind {
+                    text: "水电费：这一期2笔共673.36元；2026年1月1笔共636.36元。".into(),
+                    link: Some(Link::new("/disclosures/0", "看2026年1月")),
+                }],
                 flags: match number {
                     8 => vec![Flag::NoVoucher, Flag::Corrected],
                     9 => vec![Flag::SelfMade],

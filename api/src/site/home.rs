@@ -4,7 +4,7 @@ use askama::Template;
 use gongkai_projections::Status;
 
 use super::format::{Count, Month};
-use super::parts::{Badge, Counted, Family, Item, sample_items};
+use super::parts::{Badge, Counted, Family, Item, Link, sample_items};
 use super::{Page, Section, Site};
 
 /// A family with how many matters it has.
@@ -49,6 +49,10 @@ impl Page for HomePage {
 
     fn section(&self) -> Section {
         Section::Home
+    }
+
+    fn feeds(&self) -> Vec<Link> {
+        vec![Link::new("/feeds/all", "全部记录")]
     }
 }
 

@@ -29,6 +29,7 @@ pub mod personnel;
 pub mod pledge;
 pub mod problem;
 pub mod search;
+pub mod share;
 pub mod stream;
 pub mod timeline;
 
@@ -40,7 +41,7 @@ use std::sync::LazyLock;
 use askama::Template;
 
 use format::{Count, Moment};
-use parts::Family;
+use parts::{Family, Link};
 
 /// The style sheet, served at `/assets/site.css`.
 pub const CSS: &str = include_str!("../../assets/site.css");
@@ -94,6 +95,8 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("console/who.js", SCRIPT, include_str!("../../assets/console/who.js")),
         ("console/form.js", SCRIPT, include_str!("../../assets/console/form.js")),
         ("vendor/card.js", SCRIPT, include_str!("../../assets/vendor/card.js")),
+        ("share.css", SHEET, include_str!("../../assets/share.css")),
+        ("share.js", SCRIPT, include_str!("../../assets/share.js")),
         ("vendor/crypto.js", SCRIPT, include_str!("../../assets/vendor/crypto.js")),
     ];
     let asset = |(name, media_type, content): (&'static str, &'static str, &'static str)| {
@@ -137,6 +140,11 @@ pub trait Page: Template {
 
     /// Its place in the navigation.
     fn section(&self) -> Section;
+
+    /// Feeds that bring what will be new here.
+    fn feeds(&self) -> Vec<Link> {
+        Vec::new()
+    }
 
     /// Whether an entry of the navigation is the present one.
     fn is_here(&self, section: &Section) -> bool {
@@ -238,6 +246,8 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("disclosure", html(&disclosure::DisclosurePage::sample())),
         ("disclosure-lists", html(&disclosure::DisclosurePage::lists_sample())),
         ("disclosure-quiet", html(&disclosure::DisclosurePage::quiet_sample())),
+        ("picture", html(&share::PicturePage::sample())),
+        ("loudspeaker", html(&share::LoudspeakerPage::sample())),
         ("stream", html(&stream::StreamPage::sample())),
         ("stream-past", html(&stream::StreamPage::past_sample())),
         ("organization", html(&organization::OrganizationPage::sample())),

@@ -5,6 +5,7 @@ use gongkai_projections::Status;
 
 use super::format::{Bytes, Moment};
 use super::parts::{Attachment, Badge, Check, Event, Family, Link, Period, Row, Shown, sample_event};
+use super::share::Share;
 use super::{Page, Section, Site};
 
 /// `/notices/{id}`
@@ -39,6 +40,8 @@ pub struct NoticePage {
     pub outcome: Option<Shown>,
     /// All events, newest first.
     pub history: Vec<Event>,
+    /// What can be carried away.
+    pub share: Share,
     /// Check panel.
     pub check: Check,
 }
@@ -50,6 +53,10 @@ impl Page for NoticePage {
 
     fn section(&self) -> Section {
         Section::Family(Family::Notice)
+    }
+
+    fn feeds(&self) -> Vec<Link> {
+        self.share.feeds.clone()
     }
 }
 
@@ -81,6 +88,7 @@ impl NoticePage {
                 sample_event(1301, "公布结果", Moment::of(2025, 10, 11, 9, 0), Moment::of(2025, 10, 11, 9, 8)),
                 sample_event(1287, "发布公示", Moment::of(2025, 9, 25, 17, 0), Moment::of(2025, 9, 25, 17, 8)),
             ],
+            share: Share::sample(Family::Notice),
             check: Check::sample(),
         }
     }

@@ -141,6 +141,10 @@ impl Page for OrganizationPage {
     fn section(&self) -> Section {
         Section::Organizations
     }
+
+    fn feeds(&self) -> Vec<Link> {
+        vec![Link::new(format!("/feeds/organizations/{}", self.code), format!("{}和下级", self.name))]
+    }
 }
 
 impl OrganizationPage {

@@ -5,6 +5,7 @@ use gongkai_projections::Status;
 
 use super::format::{Count, Moment, Month};
 use super::parts::{Badge, Check, Event, Family, Link, Period, Row, Shown, days_left, sample_event};
+use super::share::Share;
 use super::{Page, Section, Site};
 
 /// Totals of a post; there are never votes per name.
@@ -71,6 +72,8 @@ pub struct VacancyPage {
     pub posts: Vec<VacantPost>,
     /// All events, newest first.
     pub history: Vec<Event>,
+    /// What can be carried away.
+    pub share: Share,
     /// Check panel.
     pub check: Check,
 }
@@ -82,6 +85,10 @@ impl Page for VacancyPage {
 
     fn section(&self) -> Section {
         Section::Family(Family::Vacancy)
+    }
+
+    fn feeds(&self) -> Vec<Link> {
+        self.share.feeds.clone()
     }
 }
 
@@ -129,6 +136,7 @@ impl VacancyPage {
                 sample_event(1221, "推荐截止", Moment::of(2026, 1, 19, 17, 30), Moment::of(2026, 1, 19, 17, 31)),
                 sample_event(1180, "公布空缺", Moment::of(2026, 1, 5, 8, 50), Moment::of(2026, 1, 5, 8, 58)),
             ],
+            share: Share::sample(Family::Vacancy),
             check: Check::sample(),
         }
     }
@@ -189,6 +197,8 @@ pub struct NominationPage {
     pub report_to: Vec<Row>,
     /// All events, newest first.
     pub history: Vec<Event>,
+    /// What can be carried away.
+    pub share: Share,
     /// Check panel.
     pub check: Check,
 }
@@ -200,6 +210,10 @@ impl Page for NominationPage {
 
     fn section(&self) -> Section {
         Section::Family(Family::Nomination)
+    }
+
+    fn feeds(&self) -> Vec<Link> {
+        self.share.feeds.clone()
     }
 }
 
@@ -246,6 +260,7 @@ impl NominationPage {
                 Moment::of(2025, 9, 25, 17, 0),
                 Moment::of(2025, 9, 25, 17, 8),
             )],
+            share: Share::sample(Family::Nomination),
             check: Check::sample(),
         }
     }

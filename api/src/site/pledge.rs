@@ -8,6 +8,7 @@ use super::parts::{
     Attachment, Badge, Check, Diff, Event, Family, Link, Period, Proxy, Row, Segment, Shown, Signer, days_left,
     sample_event, sample_tombstone,
 };
+use super::share::Share;
 use super::{Page, Section, Site};
 
 /// `/pledges/{id}`
@@ -54,6 +55,8 @@ pub struct PledgePage {
     pub phone: Option<String>,
     /// All events, newest first.
     pub history: Vec<Event>,
+    /// What can be carried away.
+    pub share: Share,
     /// Check panel of the newest entry.
     pub check: Check,
 }
@@ -65,6 +68,10 @@ impl Page for PledgePage {
 
     fn section(&self) -> Section {
         Section::Family(Family::Pledge)
+    }
+
+    fn feeds(&self) -> Vec<Link> {
+        self.share.feeds.clone()
     }
 }
 
@@ -102,6 +109,7 @@ impl PledgePage {
             progress_percent: Some(60),
             phone: Some("0000-0000000".into()),
             history: sample_history(),
+            share: Share::sample(Family::Pledge),
             check: Check::sample(),
         }
     }

@@ -30,6 +30,8 @@ pub struct StreamPage {
     pub path: Vec<Link>,
     /// Present values.
     pub rows: Vec<Row>,
+    /// Feeds that bring what happens next.
+    pub feeds: Vec<Link>,
     /// All events, newest first.
     pub history: Vec<Event>,
     /// Check panel.
@@ -45,6 +47,10 @@ impl Page for StreamPage {
 
     fn section(&self) -> Section {
         Section::Family(self.family)
+    }
+
+    fn feeds(&self) -> Vec<Link> {
+        self.feeds.clone()
     }
 }
 
@@ -66,6 +72,7 @@ impl StreamPage {
                 Row::new("调休上班", "6 天"),
                 Row::new("依据", "国务院办公厅关于 2026 年部分节假日安排的通知"),
             ],
+            feeds: vec![Link::new("/feeds/streams/calendar/1", "这件事")],
             history: vec![sample_event(12, "发布日历", Moment::of(2025, 11, 5, 9, 0), Moment::of(2025, 11, 5, 9, 1))],
             check: Check::sample(),
             past: None,

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::format::Count;
-use super::parts::{Item, Pager, sample_items};
+use super::parts::{Item, Link, Pager, sample_items};
 use super::{Page, Section, Site};
 
 /// `/timeline`
@@ -25,6 +25,10 @@ impl Page for TimelinePage {
 
     fn section(&self) -> Section {
         Section::Timeline
+    }
+
+    fn feeds(&self) -> Vec<Link> {
+        vec![Link::new("/feeds/all", "全部记录")]
     }
 }
 

@@ -259,3 +259,11 @@ CREATE TABLE opened_slots (
 );
 CREATE INDEX opened_slots_by_target ON opened_slots (target_index, slot);
 CREATE INDEX opened_slots_by_stream ON opened_slots (stream);
+
+CREATE TABLE named_persons (
+    person TEXT COLLATE "C" NOT NULL,                   -- opaque id of a registered person
+    entry_index BIGINT NOT NULL,           -- entry whose statement names the person
+    stream TEXT COLLATE "C" NOT NULL,                   -- its stream
+    PRIMARY KEY (person, entry_index)
+);
+CREATE INDEX named_persons_by_stream ON named_persons (stream);

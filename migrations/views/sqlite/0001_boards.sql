@@ -258,3 +258,11 @@ CREATE TABLE opened_slots (
 ) STRICT;
 CREATE INDEX opened_slots_by_target ON opened_slots (target_index, slot);
 CREATE INDEX opened_slots_by_stream ON opened_slots (stream);
+
+CREATE TABLE named_persons (
+    person TEXT NOT NULL,                   -- opaque id of a registered person
+    entry_index INTEGER NOT NULL,           -- entry whose statement names the person
+    stream TEXT NOT NULL,                   -- its stream
+    PRIMARY KEY (person, entry_index)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX named_persons_by_stream ON named_persons (stream);

@@ -5,6 +5,7 @@
 
 pub mod disclosures;
 pub mod events;
+pub mod named;
 pub mod nominations;
 pub mod notices;
 pub mod organizations;

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use sqlx::sqlite::SqliteRow;
 
 use super::{
-    Columns, Deadline, Filter, Matter, Page, ReadError, Reader, Shown, Tombstone, display, history,
+    Columns, Comparison, Deadline, Filter, Matter, Page, ReadError, Reader, Shown, Tombstone, display, history,
     history::HistoryEvent, int, label_or, text,
 };
 use crate::{projection::Arg, status::Status};
@@ -182,6 +182,8 @@ pub struct Disclosure {
     pub checks: Vec<Check>,
     /// Expense by account or category, largest first, fen.
     pub expense_by_account: Vec<(String, i64)>,
+    /// Its items beside those of the period before; absent where there is no sheet to compare with.
+    pub comparison: Option<Comparison>,
     /// The first [`LINES_SHOWN_MAX`] lines as they stand.
     pub lines: LinePage,
     /// Corrections, newest first.
@@ -204,6 +206,13 @@ pub(super) struct Versions {
     first_index: u64,
     /// By line of the sheet.
     lines: BTreeMap<u64, Vec<Version>>,
+}
+
+impl Versions {
+    /// Every line as it stands; `None` for one that was withdrawn.
+    pub(super) fn latest(&self) -> impl Iterator<Item = Option<&Map<String, Value>>> {
+        self.lines.values().filter_map(|versions| versions.last()).map(|(_, _, row)| row.as_ref())
+    }
 }
 
 impl Reader {
@@ -245,6 +254,7 @@ impl Reader {
             posted_on: body.get("posted_on").and_then(Value::as_str).and_then(|day| day.parse().ok()),
             no_movement,
             checks: if is_finance { checks(&totals, &versions, previous.as_ref()) } else { Vec::new() },
+            comparison: if is_finance { self.comparison(&matter, book, &versions).await? } else { None },
             expense_by_account: if is_finance { expense_by_account(&versions) } else { Vec::new() },
             totals,
             lines: self.line_page(&versions, shape, 0, LINES_SHOWN_MAX).await?,

@@ -5,6 +5,7 @@
 //! that it gives has been public at [`Reader::size`] entries. To add a question: a method on `Reader`
 //! in the file of its subject, its SQL as a constant beside it and in [`statements`].
 
+pub mod comparison;
 pub mod compliance;
 pub mod disclosures;
 pub mod dossier;
@@ -32,6 +33,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
+pub use comparison::{Compared, Comparison, Side, Sum};
 pub use compliance::{Compliance, Counted, MissingPeriod, Unanswered, WithdrawalRow, WithdrawnFiles};
 pub use disclosures::{Correction, Disclosure, Line, LinePage, Question};
 pub use dossier::{Accounts, Dossier, LatestAccounts, MonthMoney, NoFigures};
@@ -117,6 +119,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         vacancies::STATEMENTS,
         nominations::STATEMENTS,
         disclosures::STATEMENTS,
+        comparison::STATEMENTS,
         organizations::STATEMENTS,
         compliance::STATEMENTS,
         dossier::STATEMENTS,

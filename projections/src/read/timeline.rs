@@ -25,6 +25,12 @@ const LATEST_WITHIN: &str = item!(
     "WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1) AND e.org IN (SELECT code FROM organization_ancestors WHERE ancestor = $4) \
      ORDER BY e.entry_index DESC LIMIT $2 OFFSET $3"
 );
+/// What names a person, and what later happened in the matters that do: the reports on a pledge do not repeat the pledger.
+const ABOUT: &str = item!(
+    "WHERE e.entry_index IN (SELECT s.entry_index FROM named_persons n JOIN events s ON s.stream = n.stream \
+     WHERE n.person = $1) ORDER BY e.entry_index DESC LIMIT $2 OFFSET $3"
+);
+const ABOUT_COUNT: &str = "SELECT COUNT(DISTINCT s.entry_index) FROM named_persons n JOIN events s ON s.stream = n.stream WHERE n.person = $1";
 const COUNT: &str = "SELECT COUNT(*) FROM events e WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1)";
 const COUNT_WITHIN: &str = "SELECT COUNT(*) FROM events e WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1) AND e.org IN \
      (SELECT code FROM organization_ancestors WHERE ancestor = $2)";
@@ -38,6 +44,8 @@ const BACK_FILLED_COUNT: &str = "SELECT COUNT(*) FROM events e WHERE e.back_fill
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("timeline.latest", LATEST),
     ("timeline.latest_within", LATEST_WITHIN),
+    ("timeline.about", ABOUT),
+    ("timeline.about_count", ABOUT_COUNT),
     ("timeline.count", COUNT),
     ("timeline.count_within", COUNT_WITHIN),
     ("timeline.back_filled", BACK_FILLED),
@@ -94,6 +102,14 @@ impl Reader {
             ),
             None => (self.rows(LATEST, page.to_vec()).await?, self.count(COUNT, vec![wanted]).await?),
         };
+        self.timeline_page(rows, total, filter).await
+    }
+
+    /// A page of every statement in the matters that name a registered person, by the person's stream
+    /// (`person/<uuid>`): the registration, keys and roles, and the pledges and replies with all that followed.
+    pub async fn about_person(&mut self, person: &str, filter: &Filter) -> Result<Page<TimelineItem>, ReadError> {
+        let total = self.count(ABOUT_COUNT, vec![text(person)]).await?;
+        let rows = self.rows(ABOUT, vec![text(person), int(filter.limit()), int(filter.offset)]).await?;
         self.timeline_page(rows, total, filter).await
     }
 

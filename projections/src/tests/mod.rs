@@ -3,6 +3,7 @@
 mod dossier;
 mod fixture;
 mod following;
+mod reading;
 mod withdrawals;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};

@@ -1,4 +1,9 @@
-//! `/feeds/…`: Atom of everything, of a family, of an organization with all below it, of one matter.
+//! `/feeds/…`: Atom of everything, of a family, of an organization with all below it, of a person, of one matter.
+//!
+//! A person's feed has what is public about one registered person: the registration, keys and roles, every matter whose
+//! statement names the person by the opaque id, and what later happened in it (the reports on a pledge). Two people of one
+//! name are two feeds; somebody who was only written down by name has none. What a person merely signed is not in it: a
+//! signature speaks for the organization, whose feed has it.
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -24,6 +29,7 @@ pub fn routes() -> Router<App> {
     let router = Router::new()
         .route("/feeds/all", get(all))
         .route("/feeds/organizations/{code}", get(organization))
+        .route("/feeds/persons/{id}", get(person))
         .route("/feeds/streams/{family}/{id}", get(matter));
     Family::BOARDS.into_iter().fold(router, |router, of| {
         let path = format!("/feeds{}", of.href());
@@ -56,6 +62,21 @@ async fn organization(
     answer(&app, &headers, name, &format!("/feeds/organizations/{code}"), &page, items).await
 }
 
+async fn person(State(app): State<App>, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, Problem> {
+    let stream = stream("person", &id)?;
+    let mut reader = app.read().await?;
+    let events = reader.history(&stream).await?;
+    if events.is_empty() {
+        return Err(nothing());
+    }
+    let name = history::latest(&events, "name").and_then(|name| name.given().map(str::to_owned));
+    let title = format!("有关{}的公开记录", name.as_deref().unwrap_or("一位登记人员"));
+    let found = reader.about_person(&stream, &newest(None)).await?;
+    drop(reader);
+    let items = found.items.into_iter().map(of_entry).collect();
+    answer(&app, &headers, &title, &format!("/feeds/persons/{id}"), &parts::href(&stream), items).await
+}
+
 async fn matter(
     State(app): State<App>,
     headers: HeaderMap,
@@ -75,10 +96,14 @@ async fn matter(
 }
 
 async fn latest(app: &App, family: Option<&str>, org: Option<&str>) -> Result<Vec<Item>, Problem> {
-    let limit = u32::try_from(ENTRIES_MAX).unwrap_or(u32::MAX);
-    let filter = Filter { org: org.map(str::to_owned), limit, ..Filter::default() };
-    let found = app.read().await?.timeline(family, &filter).await?;
+    let found = app.read().await?.timeline(family, &newest(org)).await?;
     Ok(found.items.into_iter().map(of_entry).collect())
+}
+
+/// The first page of a feed's length.
+fn newest(org: Option<&str>) -> Filter {
+    let limit = u32::try_from(ENTRIES_MAX).unwrap_or(u32::MAX);
+    Filter { org: org.map(str::to_owned), limit, ..Filter::default() }
 }
 
 fn of_entry(entry: TimelineItem) -> Item {

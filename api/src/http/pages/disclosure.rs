@@ -9,11 +9,12 @@ use gongkai_domain::kind::disclosure::{Content, FINANCE};
 use gongkai_projections::read::{self, Disclosure, Line};
 use serde_json::{Map, Value};
 
-use super::{Frame, answer, frame, hand_in, nothing, parts, stream};
+use super::{Frame, answer, frame, hand_in, nothing, parts, share, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::disclosure::{
-    AccountSum, CheckMark, Column, Correction, DisclosurePage, Finance, FinanceLine, Flag, List, ListRow, Question,
+    AccountSum, Behind, CheckMark, Column, Correction, DisclosurePage, Finance, FinanceLine, Flag, List, ListRow,
+    Question,
 };
 use crate::site::format::{Count, Day, Fen};
 use crate::site::parts::{Badge, Link, Row, Shown};
@@ -35,11 +36,13 @@ async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem> {
     let withdrawn = found.history.last().map_or(0, |event| event.withdrawn_count);
     let is_finance = found.matter.content.as_deref() == Some(Content::Finance.wire());
     let csv = format!("/api/v1/disclosures/{id}/lines?format=csv");
+    let share = share::of_disclosure(app, &found);
     let matter = found.matter.clone();
     Ok(DisclosurePage {
         path: parts::path(&mut reader, &matter.org).await?,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
+        share,
         hand_in: hand_in::links(app, &matter.stream, matter.status),
         index: matter.first_index,
         name: parts::shown_or_dash(found.title.clone()),
@@ -63,6 +66,7 @@ async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem> {
         is_quiet: found.no_movement,
         finances: if is_finance && !found.no_movement { vec![finance(&found, &csv)] } else { Vec::new() },
         lists: if is_finance || found.lines.total == 0 { Vec::new() } else { vec![list(&found)] },
+        attachments: parts::attachments(files(&found)),
         corrections: found.corrections.into_iter().map(correction).collect(),
         questions: found.questions.into_iter().rev().map(|asked| question(asked, &found.history)).collect(),
         previous: found.previous.map(|other| Link::new(parts::href(&other.stream), other.period)),
@@ -106,7 +110,7 @@ fn finance(found: &Disclosure, csv: &str) -> Finance {
             .map(|check| CheckMark { label: check.label.clone(), holds: check.holds, detail: check.detail.clone() })
             .collect(),
         accounts: found.expense_by_account.iter().map(|(account, fen)| account_sum(account, *fen, spent)).collect(),
-        lines: found.lines.lines.iter().filter_map(finance_line).collect(),
+        lines: found.lines.lines.iter().filter_map(|line| finance_line(found, line)).collect(),
         line_count: Count(found.lines.total),
         withdrawn: found.lines.lines.iter().filter_map(withdrawn).collect(),
         more_href: (found.lines.total > shown).then(|| csv.to_owned()),
@@ -131,7 +135,7 @@ fn withdrawn(line: &Line) -> Option<(u32, crate::site::parts::Tombstone)> {
     line.withdrawn.clone().map(|trace| (number(line.line), parts::tombstone(trace)))
 }
 
-fn finance_line(line: &Line) -> Option<FinanceLine> {
+fn finance_line(found: &Disclosure, line: &Line) -> Option<FinanceLine> {
     let row = line.row.as_ref()?;
     let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let fen = |name: &str| row.get(name).and_then(Value::as_i64).map(Fen);
@@ -148,10 +152,66 @@ fn finance_line(line: &Line) -> Option<FinanceLine> {
         balance: fen("balance"),
         counterparty: row.get("counterparty").and_then(Value::as_str).map(Shown::of),
         flags: flags(row, line.corrected),
+        verdict: found.comparison.as_ref().and_then(|against| Some(against.verdict(against.of(row)?))),
+        behind: behind(found, line, row),
         more: others
             .filter_map(|column| Some(Row::new(column.label, text_of(column, row.get(column.name)?))))
             .collect(),
     })
+}
+
+/// What a line opens to, as far as the data has it: nothing here is a file of the line itself, because a line names
+/// only how many papers its voucher has.
+fn behind(found: &Disclosure, line: &Line, row: &Map<String, Value>) -> Vec<Behind> {
+    let text = |name: &str| row.get(name).and_then(Value::as_str);
+    let mut behind: Vec<Behind> = compared(found, row).into_iter().collect();
+    if let Some(voucher) = text("voucher") {
+        let papers = row.get("attachments").and_then(Value::as_u64).map(|n| format!("，后附{n}张")).unwrap_or_default();
+        let files = (!files(found).is_empty()).then(|| Link::new("#files", "看随表公开的附件"));
+        behind.push(Behind { text: format!("凭证{voucher}{papers}。"), link: files });
+    }
+    if let Some(reversed) = text("reference") {
+        let has_it = |other: &&Line| {
+            let voucher = other.row.as_ref().and_then(|row| row.get("voucher")?.as_str());
+            other.line != line.line && voucher == Some(reversed)
+        };
+        let original = found.lines.lines.iter().find(has_it).map(|other| row_link(other.line));
+        behind.push(Behind { text: format!("冲的是{reversed}。"), link: original });
+    }
+    let asked = found.questions.iter().filter(|question| question.line == Some(line.line));
+    behind.extend(asked.map(|question| Behind {
+        text: format!("有人问过{}。", question.topic),
+        link: Some(Link::new(format!("#Q{}", question.index), Badge(question.status).label())),
+    }));
+    if line.corrected {
+        behind.push(Behind {
+            text: "这一行更正过。".into(),
+            link: Some(Link::new(format!("#e{}", line.index), "看原来的")),
+        });
+    }
+    behind
+}
+
+fn row_link(line: u64) -> Link {
+    Link::new(format!("#L{}", number(line)), format!("看第{}行", number(line)))
+}
+
+/// The sums behind the verdict.
+fn compared(found: &Disclosure, row: &Map<String, Value>) -> Option<Behind> {
+    let against = found.comparison.as_ref()?;
+    let compared = against.of(row).filter(|_| !against.incomplete)?;
+    let sum = |period: &str, sum: read::Sum| format!("{period}{}笔共{}元", sum.lines, Fen(sum.fen));
+    let before =
+        compared.before.map_or_else(|| format!("{}没有", against.period), |before| sum(&against.period, before));
+    Some(Behind {
+        text: format!("{}：{}；{before}。", compared.item, sum(&found.period, compared.now)),
+        link: Some(Link::new(parts::href(&against.stream), format!("看{}", against.period))),
+    })
+}
+
+/// The files of the sheet, those of its corrections too.
+fn files(found: &Disclosure) -> Vec<read::Attachment> {
+    found.history.iter().flat_map(|event| event.attachments.clone()).collect()
 }
 
 fn flags(row: &Map<String, Value>, corrected: bool) -> Vec<Flag> {

@@ -18,8 +18,10 @@ mod nomination;
 mod notice;
 mod organization;
 pub mod parts;
+mod picture;
 mod pledge;
 mod search;
+mod share;
 mod stream;
 mod timeline;
 mod vacancy;
@@ -65,6 +67,13 @@ pub fn routes() -> Router<App> {
     let mut router = Router::new()
         .merge(matters)
         .route("/", get(home::show))
+        .route("/disclosures/{id}/loudspeaker", get(share::disclosure_script))
+        .route("/notices/{id}/loudspeaker", get(share::notice_script))
+        .route("/nominations/{id}/loudspeaker", get(share::nomination_script))
+        .route("/n/{index}", get(share::short))
+        .route("/n/{index}/qr.svg", get(share::code))
+        .route("/n/{index}/picture.svg", get(picture::svg))
+        .route("/n/{index}/picture", get(picture::show))
         .route("/organizations", get(organization::tree))
         .route("/organizations/{code}", get(organization::show))
         .route("/compliance", get(compliance::show))

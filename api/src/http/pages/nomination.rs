@@ -7,7 +7,7 @@ use gongkai_domain::kind::nomination::Sex;
 use gongkai_projections::read::{Nominee as ReadNominee, Shown as ReadShown};
 
 use super::home::month;
-use super::{Frame, answer, frame, hand_in, nothing, parts, stream};
+use super::{Frame, answer, frame, hand_in, nothing, parts, share, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::format::Day;
@@ -24,6 +24,7 @@ async fn make(app: &App, id: &str) -> Result<NominationPage, Problem> {
     let Frame { site, signed } = frame(app).await?;
     let mut reader = app.read().await?;
     let nomination = reader.nomination(&stream("nomination", id)?).await?.ok_or_else(nothing)?;
+    let share = share::of_nomination(app, &nomination);
     let matter = nomination.matter;
     let withdrawn = nomination.history.last().map_or(0, |event| event.withdrawn_count);
     let period = match nomination.deadline {
@@ -35,6 +36,7 @@ async fn make(app: &App, id: &str) -> Result<NominationPage, Problem> {
         path: parts::path(&mut reader, &matter.org).await?,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
+        share,
         hand_in: hand_in::links(app, &matter.stream, matter.status),
         index: matter.first_index,
         name: parts::shown_or_dash(nomination.title),

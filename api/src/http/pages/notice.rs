@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::{Frame, answer, frame, hand_in, nothing, parts, stream};
+use super::{Frame, answer, frame, hand_in, nothing, parts, share, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::notice::NoticePage;
@@ -20,6 +20,7 @@ async fn make(app: &App, id: &str) -> Result<NoticePage, Problem> {
     let Frame { site, signed } = frame(app).await?;
     let mut reader = app.read().await?;
     let notice = reader.notice(&stream("notice", id)?).await?.ok_or_else(nothing)?;
+    let share = share::of_notice(app, &notice);
     let matter = notice.matter;
     let withdrawn = notice.history.last().map_or(0, |event| event.withdrawn_count);
     let rows = [("文号", notice.number), ("发布单位", notice.issuer), ("反映渠道", notice.report_to)];
@@ -28,6 +29,7 @@ async fn make(app: &App, id: &str) -> Result<NoticePage, Problem> {
         path: parts::path(&mut reader, &matter.org).await?,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
+        share,
         // A notice whose outcome is published is at an end.
         hand_in: match notice.outcome {
             Some(_) => Vec::new(),

@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::Datelike as _;
 
-use super::{Frame, answer, frame, nothing, parts, stream};
+use super::{Frame, answer, frame, nothing, parts, share, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::format::Day;
@@ -22,6 +22,7 @@ async fn make(app: &App, id: &str) -> Result<PledgePage, Problem> {
     let Frame { site, signed } = frame(app).await?;
     let mut reader = app.read().await?;
     let pledge = reader.pledge(&stream("pledge", id)?).await?.ok_or_else(nothing)?;
+    let share = share::of_pledge(app, &pledge);
     let matter = pledge.matter;
     let late = match &pledge.failed_to_report {
         Some(code) => parts::path(&mut reader, code).await?.pop(),
@@ -32,6 +33,7 @@ async fn make(app: &App, id: &str) -> Result<PledgePage, Problem> {
         path: parts::path(&mut reader, &matter.org).await?,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
+        share,
         index: matter.first_index,
         item: parts::shown_or_dash(pledge.title),
         kind: matter.category_label.unwrap_or_default(),

@@ -7,12 +7,12 @@ use gongkai_domain::kind::family_label;
 use gongkai_projections::Status;
 use gongkai_projections::read::{HistoryEvent, PastHistory, Reader, ShownField, history};
 
-use super::{Frame, answer, frame, hand_in, nothing, parts};
+use super::{Frame, answer, frame, hand_in, nothing, parts, share};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::query::Params;
 use crate::site::format::{Count, Day};
-use crate::site::parts::{Badge, Shown};
+use crate::site::parts::{Badge, Link, Shown};
 use crate::site::past::Past;
 use crate::site::stream::StreamPage;
 
@@ -56,6 +56,7 @@ async fn make(app: &App, uri: &Uri, family: &str, id: &str) -> Result<StreamPage
     });
     let about = status.unwrap_or(Status::InForce);
     let name = history::latest(&events, "title").or_else(|| history::latest(&events, "name"));
+    let name_text = name.as_ref().and_then(|name| name.given()).map(str::to_owned);
     Ok(StreamPage {
         path: parts::path(&mut reader, &first.org).await?,
         check: parts::check(app, &reader, signed.as_ref(), last.index, last.withdrawn_count).await?,
@@ -67,6 +68,7 @@ async fn make(app: &App, uri: &Uri, family: &str, id: &str) -> Result<StreamPage
         kind: family_label(family).to_owned(),
         status: status.map(Badge),
         past,
+        feeds: feeds(&stream, name_text.as_deref(), first),
         rows: present(&events).into_iter().map(parts::row).collect(),
         history: parts::history(events),
     })
@@ -77,6 +79,16 @@ async fn present_history(reader: &mut Reader, stream: &str) -> Result<PastHistor
     let (on, events) = (reader.today(), reader.history(stream).await?);
     let status = reader.matter(stream).await?.map(|matter| matter.status);
     Ok(PastHistory { on, events, later: 0, status })
+}
+
+/// The feeds of the matter, of the person that it is, and of the organization.
+fn feeds(stream: &str, name: Option<&str>, first: &HistoryEvent) -> Vec<Link> {
+    let mut feeds = vec![Link::new(format!("/feeds/streams/{stream}"), "这件事")];
+    if stream.starts_with("person/") {
+        feeds.push(share::feed_of(stream, name.unwrap_or("此人")));
+    }
+    feeds.push(Link::new(format!("/feeds/organizations/{}", first.org), first.org_name.as_str()));
+    feeds
 }
 
 /// The latest value of each field, in the order in which fields first appeared.

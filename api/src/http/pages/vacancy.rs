@@ -6,7 +6,7 @@ use axum::response::Response;
 use gongkai_domain::kind::vacancy::POSTS;
 use gongkai_projections::read::VacantPost as ReadPost;
 
-use super::{Frame, answer, frame, hand_in, nothing, parts, stream};
+use super::{Frame, answer, frame, hand_in, nothing, parts, share, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::format::Count;
@@ -26,6 +26,7 @@ async fn make(app: &App, id: &str) -> Result<VacancyPage, Problem> {
     let Frame { site, signed } = frame(app).await?;
     let mut reader = app.read().await?;
     let vacancy = reader.vacancy(&stream("vacancy", id)?).await?.ok_or_else(nothing)?;
+    let share = share::of_vacancy(app, &vacancy);
     let matter = vacancy.matter;
     let withdrawn = vacancy.history.last().map_or(0, |event| event.withdrawn_count);
     let path = parts::path(&mut reader, &matter.org).await?;
@@ -34,6 +35,7 @@ async fn make(app: &App, id: &str) -> Result<VacancyPage, Problem> {
     Ok(VacancyPage {
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
+        share,
         hand_in: hand_in::links(app, &matter.stream, matter.status),
         path,
         index: matter.first_index,

@@ -8,7 +8,7 @@ use super::{HOSTILE, Town, ask};
 use crate::http::guard::CSP;
 
 /// The pages of one matter of each family, with its stream's generic page.
-async fn matters(town: &Town) -> Vec<(String, String)> {
+pub async fn matters(town: &Town) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for plural in ["pledges", "vacancies", "nominations", "notices", "disclosures"] {
         let list = town.get(&format!("/api/v1/{plural}")).await.json();
