@@ -54,6 +54,7 @@ pub const PROJECTIONS: &[&dyn Projection] = &[
     &boards::disclosures::Disclosures,
     &boards::withdrawals::Withdrawals,
     &boards::schedules::Schedules,
+    &boards::supervisions::Supervisions,
 ];
 
 /// Every table that projections write.
@@ -75,6 +76,7 @@ pub const TABLES: &[&Table] = &[
     &boards::withdrawals::WITHDRAWALS,
     &boards::schedules::SCHEDULES,
     &boards::schedules::OPENED_SLOTS,
+    &boards::supervisions::SUPERVISIONS,
 ];
 
 /// Type of a column on both databases.

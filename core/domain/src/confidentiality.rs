@@ -184,6 +184,29 @@ fn sees_as(person: &StreamId, org: &str, world: &World, accepted: impl Fn(Role) 
     roles.any(|role| world.holds(person, role, Some(org)))
 }
 
+/// Decides whether somebody may have an overview of an organization and what is below it: whoever holds a role there or
+/// above that reads anything. What the overview then counts is cleared matter by matter.
+pub fn oversees(reader: &Reader, org: &str, world: &World) -> bool {
+    reader.is_current(world) && sees_as(&reader.person, org, world, |_| true)
+}
+
+/// The organizations at the top of what somebody oversees, in the order of their codes; none lies below another.
+pub fn overseen(reader: &Reader, world: &World) -> Vec<String> {
+    let grants = world.grants(&reader.person).iter().filter(|grant| !BLIND.contains(&grant.role));
+    let mut tops: Vec<&str> = Vec::new();
+    for grant in grants {
+        match &grant.org {
+            Some(org) => tops.push(org),
+            None => tops.extend(world.organizations().filter(|(_, org)| org.parent.is_none()).map(|(code, _)| code)),
+        }
+    }
+    tops.retain(|org| oversees(reader, org, world));
+    tops.sort_unstable();
+    tops.dedup();
+    let below = |org: &str| tops.iter().any(|top| *top != org && world.is_within(org, top));
+    tops.iter().filter(|org| !below(org)).map(|org| (*org).to_owned()).collect()
+}
+
 /// Who may call an endpoint of the internal side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Callers {

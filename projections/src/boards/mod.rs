@@ -11,6 +11,7 @@ pub mod organizations;
 pub mod pledges;
 pub mod registry;
 pub mod schedules;
+pub mod supervisions;
 pub mod vacancies;
 pub mod withdrawals;
 
