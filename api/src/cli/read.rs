@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::sides::InternalSide;
 use super::visit::{ROOT, Visit};
 use super::{open, telling, terminal};
+use crate::http::query;
 use crate::keyfile;
 use crate::outcome::{Fault, Outcome, Verdict};
 
@@ -28,7 +29,6 @@ const PAGE: u64 = 100;
     $ gongkai read --url http://127.0.0.1:8081 --key chen.key --queue\n  \
     $ gongkai read --url http://127.0.0.1:8081 --key chen.key --board --org 341599101\n  \
     $ gongkai read --url http://127.0.0.1:8081 --key chen.key --board --list overdue_pledges --csv overdue.csv\n  \
-    $ gongkai read --url http://127.0.0.1:8081 --key chen.key --board --list overdue_pledges --csv 逾期承诺.csv\n  \
     $ gongkai read --url http://127.0.0.1:8081 --key chen.key --purpose inspection --timeline nomination/018f0000-0000-7000-8000-000000000001\n\n\
     用登记过的钥匙登录（不用密码），读出一个内部地址的 JSON，然后退出登录。\n\
     --timeline 列出一件事项的完整经过：公开的、封存的、启封撤下删除的、谁查阅过；只列对您公开的，不含内容。\n\
@@ -106,7 +106,12 @@ fn told(args: &Args, visit: &Visit<'_>) -> Result<String, Fault> {
 
 /// The numbers of the board, or one of its lists.
 fn board(args: &Args, visit: &Visit<'_>) -> Result<String, Fault> {
-    let org = args.org.as_ref().map(|org| format!("org={org}&")).unwrap_or_default();
+    let mut org = String::new();
+    if let Some(code) = &args.org {
+        org.push_str("org=");
+        query::escape(&mut org, code);
+        org.push('&');
+    }
     let Some(list) = args.list else {
         let board = visit.get(&format!("{ROOT}board?{org}"))?;
         return if args.json { Ok(board) } else { Ok(telling::board(&value(&board)?)) };
