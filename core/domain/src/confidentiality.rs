@@ -447,6 +447,25 @@ mod tests {
     }
 
     #[test]
+    fn an_overview_begins_where_somebody_holds_a_role_that_reads_and_goes_down_from_there() {
+        let mut world = county();
+        grant(&mut world, 1, Role::Approver, Some(TOWN));
+        grant(&mut world, 1, Role::Reviewer, Some(VILLAGE));
+        grant(&mut world, 1, Role::Publisher, Some(OTHER_TOWN));
+        grant(&mut world, 2, Role::Operator, Some(COUNTY));
+        grant(&mut world, 3, Role::Registrar, None);
+        grant(&mut world, 4, Role::Inspector, None);
+        assert_eq!(overseen(&reader(&world, 1), &world), [TOWN, OTHER_TOWN], "the village is in its town");
+        assert!(overseen(&reader(&world, 2), &world).is_empty() && overseen(&reader(&world, 3), &world).is_empty());
+        assert_eq!(overseen(&reader(&world, 4), &world), [COUNTY]);
+        let secretary = reader(&world, 1);
+        let seen = [COUNTY, TOWN, VILLAGE, OTHER_TOWN].map(|org| oversees(&secretary, org, &world));
+        assert_eq!(seen, [false, true, true, true]);
+        world.revoke_key_of_stream(&key_stream(1), 7);
+        assert!(!oversees(&secretary, TOWN, &world) && overseen(&secretary, &world).is_empty());
+    }
+
+    #[test]
     fn registrars_and_operators_read_no_contents_even_where_a_kind_names_them() {
         let mut world = county();
         grant(&mut world, 1, Role::Registrar, None);
