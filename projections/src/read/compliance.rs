@@ -357,11 +357,8 @@ impl Reader {
 
     /// The day on which a month is due at a village, and the rule that says so.
     fn due_of_month(&self, code: &str, first: NaiveDate) -> Option<(NaiveDate, Rule)> {
-        let next = first.checked_add_months(Months::new(1))?;
         let rule = self.world().rule(RuleCode::DisclosureDueDay, code, first);
-        // A due day that a short month does not have is its last day.
-        let last = next.checked_add_months(Months::new(1))?.pred_opt()?.day();
-        Some((next.with_day(u32::try_from(rule.value).unwrap_or(last).clamp(1, last))?, rule))
+        Some((rule.day_of_next_month(first)?, rule))
     }
 
     /// The grid of each village of a subtree: the last [`MONTHS_MAX`] ended months that it owes, oldest first.

@@ -603,3 +603,23 @@ fn an_audit_without_a_vault_finds_a_statement_that_the_secretary_did_not_sign() 
     assert_eq!(found.len(), 1);
     assert!(found[0].sentence.contains("审批人"), "{}", found[0].sentence);
 }
+
+#[test]
+fn what_is_published_in_place_of_a_village_passes_the_gates_of_those_who_do_it() {
+    let mut ledger = unruled();
+    let rule = json!({"kind": "rule.published.v1", "org": COUNTY, "fields": {
+        "rule": "disclosure_review", "value": 3, "unit": "scheme", "from": "2026-03-01", "basis": "青禾县审核办法(虚构)"}});
+    ledger.say(&rule, &[("registrar", "reg1"), ("registrar", "reg2")]).unwrap();
+    ledger.at("2026-03-20");
+    let sheet = json!({"kind": "disclosure.published.v1", "org": VILLAGE, "fields": {
+        "class": "village", "content": "text", "period": "2026-02", "published_by": "substitute", REFERENCE: review(1),
+        "title": "二月村务公开(虚构)", "text": "宅基地审批结果见附件(虚构)"}});
+    let (drafted, mut submit) = submission(&mut ledger, &sheet, &COUNTY_SIGNERS, &review(1));
+    refuses(ledger.county(&submit), "代为公开走县级程序");
+    submit["fields"]["procedure"] = json!("county");
+    ledger.county(&submit).unwrap();
+    county_gates(&mut ledger, 1);
+    refuses(pass(&mut ledger, 1, "supervision", "supervisor", "super1"), "审核");
+    approve(&mut ledger, 1, "chief").unwrap();
+    publish(&mut ledger, drafted).unwrap();
+}
