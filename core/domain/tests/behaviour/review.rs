@@ -618,8 +618,19 @@ fn what_is_published_in_place_of_a_village_passes_the_gates_of_those_who_do_it()
     refuses(ledger.county(&submit), "代为公开走县级程序");
     submit["fields"]["procedure"] = json!("county");
     ledger.county(&submit).unwrap();
-    county_gates(&mut ledger, 1);
-    refuses(pass(&mut ledger, 1, "supervision", "supervisor", "super1"), "审核");
-    approve(&mut ledger, 1, "chief").unwrap();
+    let step = |ledger: &mut Ledger, verb: &str, gate: Option<&str>, (role, name): (&str, &str)| {
+        let mut fields = json!({"person": ledger.person_of(name)});
+        if let Some(gate) = gate {
+            fields["gate"] = json!(gate);
+        }
+        let kind = format!("review.{verb}.v1");
+        ledger.say(&json!({"kind": kind, "stream": review(1), "org": VILLAGE, "fields": fields}), &[(role, name)])
+    };
+    let supervised = step(&mut ledger, "gate_passed", Some("supervision"), ("supervisor", "super1"));
+    refuses(supervised, "现在应过「政治关」");
+    for (gate, name) in COUNTY_GATES {
+        step(&mut ledger, "gate_passed", Some(gate), ("reviewer", name)).unwrap();
+    }
+    step(&mut ledger, "approved", None, ("approver", "chief")).unwrap();
     publish(&mut ledger, drafted).unwrap();
 }
