@@ -365,12 +365,12 @@ fn pledge_days(list: List, public: &Reader) -> Option<(NaiveDate, NaiveDate)> {
 async fn facts(list: List, roots: &[&str], sealed: &Sealed, public: &mut Reader) -> Result<Vec<Row>, InternalError> {
     let today = public.today();
     let mut rows = match list {
-        List::OverduePledges => Vec::new(),
+        // Pledges are counted and paged by the database; drafts are sealed.
+        List::OverduePledges | List::Drafts => Vec::new(),
         List::EndingThisWeek => public.ending_rows(roots).await?,
         List::WithoutOutcome => public.without_outcome_rows(roots).await?,
         List::Undisclosed => public.month_rows(roots, false).await?,
         List::Unanswered => public.question_rows(roots).await?,
-        List::Drafts => Vec::new(),
         List::Supervisions => public.supervision_rows(roots).await?,
         List::Unopened => public.opening_rows(roots, today).await?,
         List::DueSoon => due_soon(roots, public).await?,

@@ -83,7 +83,9 @@ impl Reader {
         let (today, sunday) = (self.today(), self.sunday());
         let ends = |matter: &Matter| matter.ends_on.is_some_and(|end| today <= end && end <= sunday);
         let mut rows: Vec<Row> = self.period_rows(roots, ends).await?;
-        rows.iter_mut().for_each(|row| row.days = -row.days);
+        for row in &mut rows {
+            row.days = -row.days;
+        }
         Ok(rows)
     }
 
@@ -98,7 +100,7 @@ impl Reader {
         let mut rows: Vec<Row> = open
             .into_iter()
             .filter(|(matter, _)| wanted(matter))
-            .map(|(matter, period)| notice(matter, period, today))
+            .map(|(matter, period)| notice(matter, period.as_ref(), today))
             .collect();
         rows.sort_by_key(|row| (row.due_on, row.index));
         Ok(rows)
@@ -194,7 +196,7 @@ impl Reader {
                 }
             }
         }
-        rows.sort_by(|a: &Row, b| (a.due_on, a.index).cmp(&(b.due_on, b.index)));
+        rows.sort_by_key(|row: &Row| (row.due_on, row.index));
         Ok(rows)
     }
 
@@ -242,7 +244,7 @@ fn pledge(matter: Matter) -> Row {
     }
 }
 
-fn notice(matter: Matter, period: Option<(Rule, Computed)>, today: NaiveDate) -> Row {
+fn notice(matter: Matter, period: Option<&(Rule, Computed)>, today: NaiveDate) -> Row {
     let label = matter.category_label.unwrap_or_else(|| "公示".to_owned());
     let days = matter.ends_on.map_or(0, |end| (today - end).num_days());
     let title = matter.title.or_else(|| (!matter.names.is_empty()).then(|| matter.names.join("、")));
@@ -254,8 +256,8 @@ fn notice(matter: Matter, period: Option<(Rule, Computed)>, today: NaiveDate) ->
         days,
         ..Row::of(&label, matter.org, "公布结果")
     };
-    let name = period.as_ref().map(|(rule, _)| period_name(rule));
-    Row { due_on: matter.ends_on, ..counted(row, period.as_ref(), name) }
+    let name = period.map(|(rule, _)| period_name(rule));
+    Row { due_on: matter.ends_on, ..counted(row, period, name) }
 }
 
 fn month(owed: Owed, sign: i64, today: NaiveDate) -> Row {
