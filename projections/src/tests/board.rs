@@ -80,6 +80,7 @@ fn sheet(number: u64, period: &str) -> Value {
             {"date": format!("{period}-03"), "voucher": "记-12", "summary": "公厕电费", "expense": 33_030}]}})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a test writes the value in place")]
 fn about(sheet: u64, verb: &str, fields: Value) -> Value {
     json!({"kind": format!("disclosure.{verb}.v1"), "stream": stream("disclosure", sheet), "org": VILLAGE, "fields": fields})
 }
@@ -175,7 +176,8 @@ async fn a_month_is_due_soon_on_its_day_and_not_disclosed_the_day_after_as_the_g
             .filter(|(_, month)| month.status == crate::Status::Missing)
             .map(|(org, month)| (org, month.period, i64::try_from(month.days_late.unwrap()).unwrap()))
             .collect();
-        (months.sort(), missing.sort());
+        months.sort();
+        missing.sort();
         assert_eq!(months, missing, "on {on}");
     }
     let before = late.len();
