@@ -9,7 +9,7 @@ use gongkai_domain::command::Head;
 use gongkai_domain::kind::registry::Level;
 use gongkai_domain::procedure::{Procedure, Seat, Step};
 use gongkai_domain::{Role, World, procedure};
-use gongkai_log::{Digest, StreamId};
+use gongkai_log::{Digest, Statement, StreamId};
 use gongkai_store::Ledger;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -38,6 +38,8 @@ pub struct Body {
     pub level: Level,
     /// Codes of those above it, the nearest first.
     pub above: Vec<String>,
+    /// The procedure that its statements pass.
+    pub procedure: Procedure,
 }
 
 /// A review without its content.
@@ -132,7 +134,7 @@ impl Desk<'_> {
             }
         };
         let (level, above) = found.ok_or_else(|| Fault::no(code, "没有登记这个机构"))?;
-        Ok(Body { code: code.to_owned(), level, above })
+        Ok(Body { code: code.to_owned(), level, above, procedure: Procedure::of(level) })
     }
 
     /// Where a review stands.
@@ -180,9 +182,10 @@ pub fn locked() -> Fault {
 }
 
 impl Body {
-    /// The procedure that its statements pass.
-    pub fn procedure(&self) -> Procedure {
-        Procedure::of(self.level)
+    /// The same with the procedure of one statement, which may be another where it is published in its place.
+    #[must_use]
+    pub fn publishing(self, statement: &Statement) -> Self {
+        Self { procedure: Procedure::of_statement(self.level, statement), ..self }
     }
 
     /// Who takes a step, in Chinese.
@@ -210,7 +213,7 @@ impl Standing {
             return Next::Returned;
         }
         let mut done = self.kinds.iter().filter(|kind| DECISIONS.contains(&kind.as_str())).count() as u64;
-        for step in self.body.procedure().steps() {
+        for step in self.body.procedure.steps() {
             if done < step.people {
                 return Next::Step(step, step.people - done);
             }
@@ -231,7 +234,7 @@ impl Standing {
                                gongkai draft … --after 原送审稿 --out 新送审稿 命令文件"
                 .to_owned(),
             Next::Publication => {
-                let steps = self.body.procedure().steps().iter().filter(|step| step.cosigns);
+                let steps = self.body.procedure.steps().iter().filter(|step| step.cosigns);
                 let signers: Vec<_> = steps.map(|step| format!("{} {} 人", step.role.label(), step.people)).collect();
                 format!(
                     "审核、审批已走完。下一步：送审人公开，{}共同签名（由谁办理，就由谁签名）\n    \

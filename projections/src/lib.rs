@@ -2,9 +2,11 @@
 //!
 //! In scope: what a projection says about an event ([`projection`], [`boards`]), the follower that
 //! writes it with its cursor, generations of views and their swap ([`views`]), the questions that
-//! pages ask ([`read`]), full-text search ([`search`]). Out of scope: HTTP, HTML, the ledger's own
-//! tables, anything that is not public. To add a board, see [`projection`]; a question, see [`read`].
+//! pages ask ([`read`]), full-text search ([`search`]), and beside them the views of what is sealed
+//! ([`internal`]) and the secretary's board over both ([`board`]). Out of scope: HTTP, HTML, the ledger's
+//! own tables. To add a board, see [`projection`]; a question, see [`read`].
 
+pub mod board;
 pub mod boards;
 pub mod diff;
 mod documents;

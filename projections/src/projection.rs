@@ -55,6 +55,7 @@ pub const PROJECTIONS: &[&dyn Projection] = &[
     &boards::withdrawals::Withdrawals,
     &boards::schedules::Schedules,
     &boards::named::NamedPersons,
+    &boards::supervisions::Supervisions,
 ];
 
 /// Every table that projections write.
@@ -77,6 +78,7 @@ pub const TABLES: &[&Table] = &[
     &boards::schedules::SCHEDULES,
     &boards::schedules::OPENED_SLOTS,
     &boards::named::NAMED_PERSONS,
+    &boards::supervisions::SUPERVISIONS,
 ];
 
 /// Type of a column on both databases.

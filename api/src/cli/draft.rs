@@ -109,8 +109,9 @@ async fn draft(
         Some(_) => return Err(draftfile::exists(&args.out)),
         None => (write(args, author, (digest, command), client).await?, true),
     };
-    let submission =
-        review::submission_of(&file.prepared(&args.out)?, body.procedure(), &person, file.previous.as_ref())?;
+    let prepared = file.prepared(&args.out)?;
+    let body = body.publishing(&prepared.statement);
+    let submission = review::submission_of(&prepared, body.procedure, &person, file.previous.as_ref())?;
     let item = Item {
         place: args.out.display().to_string(),
         id: format!("draft-{}", file.review.id),

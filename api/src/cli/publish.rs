@@ -70,7 +70,7 @@ async fn publish(args: &Args, hands: &[Hand], file: &DraftFile, client: &mut Cli
         let cause = format!("这是账本「{}」的送审稿，不是「{}」的", prepared.statement.origin, client.origin());
         return Err(Fault::usage(args.draft.display().to_string(), cause));
     }
-    let body = desk.body(&prepared.statement.org)?;
+    let body = desk.body(&prepared.statement.org)?.publishing(&prepared.statement);
     sign_up(&mut prepared, file, hands, &body, desk)?;
     let item = Item {
         place: args.draft.display().to_string(),
@@ -96,9 +96,9 @@ fn sign_up(
     let (author, others) = hands.split_first().ok_or_else(|| Fault::usage("--key", "必须给出"))?;
     let roles = match desk {
         Desk::Here(ledger) => {
-            ledger.with_world(|world| reviewing::cosigner_roles(body.procedure(), others, &body.code, Some(world)))
+            ledger.with_world(|world| reviewing::cosigner_roles(body.procedure, others, &body.code, Some(world)))
         }
-        Desk::There(_) => reviewing::cosigner_roles(body.procedure(), others, &body.code, None),
+        Desk::There(_) => reviewing::cosigner_roles(body.procedure, others, &body.code, None),
     };
     let roles = std::iter::once(author.role.unwrap_or(Role::Publisher)).chain(roles);
     let signer = |(hand, role): (&Hand, Role)| Signer { role: role.wire().into(), key: hand.key.name().into() };

@@ -3,14 +3,22 @@
 //! An address is printed as the JSON that it is. The timeline of a matter and what waits for whoever asks are told in
 //! Chinese; with `--json` they are JSON as well, a timeline with all its pages in one.
 
+use std::path::PathBuf;
+
 use gongkai_domain::kind::access::Purpose;
 use gongkai_log::StreamId;
+use gongkai_projections::board::List;
 use serde_json::{Value, json};
 
 use super::sides::InternalSide;
 use super::visit::{ROOT, Visit};
 use super::{open, telling, terminal};
+use crate::http::query;
+use crate::keyfile;
 use crate::outcome::{Fault, Outcome, Verdict};
+
+/// Rows of the board that are asked for at a time.
+const PAGE: u64 = 100;
 
 /// Options of `read`.
 #[derive(Debug, clap::Args)]
@@ -19,10 +27,14 @@ use crate::outcome::{Fault, Outcome, Verdict};
     after_help = "例子：\n  $ gongkai read --url https://nb.example.gov.cn:8081 --ca internal-tls.pem --key chen.key me\n  \
     $ gongkai read --url http://127.0.0.1:8081 --key chen.key /internal/api/v1/me\n  \
     $ gongkai read --url http://127.0.0.1:8081 --key chen.key --queue\n  \
+    $ gongkai read --url http://127.0.0.1:8081 --key chen.key --board --org 341599101\n  \
+    $ gongkai read --url http://127.0.0.1:8081 --key chen.key --board --list overdue_pledges --csv overdue.csv\n  \
     $ gongkai read --url http://127.0.0.1:8081 --key chen.key --purpose inspection --timeline nomination/018f0000-0000-7000-8000-000000000001\n\n\
     用登记过的钥匙登录（不用密码），读出一个内部地址的 JSON，然后退出登录。\n\
     --timeline 列出一件事项的完整经过：公开的、封存的、启封撤下删除的、谁查阅过；只列对您公开的，不含内容。\n\
-    --queue 列出等您办理的送审稿。不对您公开的内容，和不存在的内容，得到的答复一样。"
+    --queue 列出等您办理的送审稿。\n\
+    --board 列出您有职责的机构里逾期、快到期、没有公布结果、没有公开、没有答复、待审、督办的各有多少；加 --list 看其中一张清单。\n\
+    不对您公开的内容，和不存在的内容，得到的答复一样。"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -36,6 +48,18 @@ pub struct Args {
     /// 等您办理的送审稿
     #[arg(long, group = "what")]
     queue: bool,
+    /// 督办看板：您有职责的机构（含全部下级）里，逾期和快到期的事项各有多少
+    #[arg(long, group = "what")]
+    board: bool,
+    /// 看板只看这个机构和它的下级
+    #[arg(long, value_name = "机构代码", requires = "board")]
+    org: Option<String>,
+    /// 看板上的一张清单
+    #[arg(long, value_name = "清单", requires = "board", value_parser = list)]
+    list: Option<List>,
+    /// 整张清单写到哪个文件（CSV，只有本人能读；已有的文件不会覆盖）
+    #[arg(long, value_name = "文件", requires = "list", conflicts_with = "json")]
+    csv: Option<PathBuf>,
     /// 输出 JSON（读内部地址时本来就是）
     #[arg(long)]
     json: bool,
@@ -73,8 +97,48 @@ fn told(args: &Args, visit: &Visit<'_>) -> Result<String, Fault> {
         let queue = visit.get(&format!("{ROOT}queue"))?;
         return if args.json { Ok(queue) } else { Ok(telling::queue(&rows(&value(&queue)?["queue"]))) };
     }
+    if args.board {
+        return board(args, visit);
+    }
     let path = args.path.as_deref().unwrap_or_default();
     visit.get(&if path.starts_with('/') { path.to_owned() } else { format!("{ROOT}{path}") })
+}
+
+/// The numbers of the board, or one of its lists.
+fn board(args: &Args, visit: &Visit<'_>) -> Result<String, Fault> {
+    let mut org = String::new();
+    if let Some(code) = &args.org {
+        org.push_str("org=");
+        query::escape(&mut org, code);
+        org.push('&');
+    }
+    let Some(list) = args.list else {
+        let board = visit.get(&format!("{ROOT}board?{org}"))?;
+        return if args.json { Ok(board) } else { Ok(telling::board(&value(&board)?)) };
+    };
+    let path = format!("{ROOT}board/{}?{org}", list.wire());
+    if let Some(file) = &args.csv {
+        let table = visit.get(&format!("{path}format=csv"))?;
+        keyfile::write_private(file, table.as_bytes())?;
+        return Ok(format!("「{}」写在 {}，可以用表格软件打开", list.label(), file.display()));
+    }
+    let mut page = value(&visit.get(&format!("{path}limit={PAGE}"))?)?;
+    // People get the first page and the number of all; a machine gets every row.
+    while let Some(after) = page["next"].as_u64().filter(|_| args.json) {
+        let mut next = value(&visit.get(&format!("{path}limit={PAGE}&after={after}"))?)?;
+        let mut all = rows(&page["rows"]);
+        all.extend(rows(&next["rows"]));
+        next["rows"] = Value::Array(all);
+        page = next;
+    }
+    Ok(if args.json { page.to_string() } else { telling::board_list(&page) })
+}
+
+fn list(text: &str) -> Result<List, String> {
+    List::from_wire(text).ok_or_else(|| {
+        let all: Vec<_> = List::ALL.iter().map(|list| format!("{}（{}）", list.wire(), list.label())).collect();
+        format!("没有这张清单，可用的有 {}", all.join("、"))
+    })
 }
 
 /// All rows of a timeline, page by page.

@@ -1,6 +1,7 @@
 //! HTTP from outside: a made-up ledger, its views, and both routers; some over a real connection.
 
 mod citizen;
+mod deadlines;
 mod figures;
 mod forms;
 mod limits;

@@ -216,6 +216,12 @@ pub struct Question {
     pub asked: Moment,
     /// Answer due.
     pub due: Day,
+    /// The rule that sets that day.
+    pub rule: String,
+    /// How it was found and which days were skipped, a sentence each.
+    pub computed: Vec<String>,
+    /// Whether a calendar that is not published yet could move it.
+    pub provisional: bool,
     /// State.
     pub status: Badge,
     /// The answer and when it was recorded.
@@ -252,6 +258,8 @@ pub struct DisclosurePage {
     pub recorded: Moment,
     /// Who published it: 本村, 代理中心, 乡镇代为.
     pub published_by: String,
+    /// That an organization above published it because this one did not, in a sentence.
+    pub substitution: Option<String>,
     /// Who signed, author first.
     pub signers: Vec<Signer>,
     /// Further labelled values: catalogue item, priority, decision behind it.
@@ -335,6 +343,7 @@ impl DisclosurePage {
             declared: published.declared,
             recorded: published.recorded,
             published_by: "代理中心（河口镇代理记账）".into(),
+            substitution: None,
             signers: vec![
                 Signer {
                     role: "制单".into(), holder: "代理会计 温岚（虚构）".into(), key: "hekou.daili/1".into()
@@ -373,7 +382,14 @@ impl DisclosurePage {
                 topic: Shown::of("公厕一个月电费为什么要 600 多元？"),
                 text: Some(Shown::of("公厕只有两盏灯，330.30 元和 343.06 元是怎么来的？")),
                 asked: Moment::of(2026, 3, 14, 20, 11),
-                due: Day::of(2026, 3, 24),
+                due: Day::of(2026, 3, 20),
+                rule: "询问答复期限：5 个工作日，提出当天不算（12345 热线条例）".into(),
+                computed: vec![
+                    "3月14日起算，第1天为3月16日，共5个工作日".into(),
+                    "跳过3月15日（周末）".into(),
+                    "3月20日届满".into(),
+                ],
+                provisional: false,
                 status: Badge(Status::Answered),
                 answer: Some((
                     Shown::of("两笔分属两个月。电表走得快，村监会已约供电所上门查线。"),

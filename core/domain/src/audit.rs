@@ -332,7 +332,7 @@ impl<E: Evidence> Auditor<E> {
         let cells = rows.iter().map(|row| sealed.iter().filter(|column| row.contains_key(column.name)).count());
         self.unseen.cells += cells.sum::<usize>() as u64;
         let on = procedure::recorded_on(entry.recorded_at);
-        let demanded = || procedure::demanded(self.world(), &statement.kind, &statement.org, on).is_some();
+        let demanded = || procedure::demanded(self.world(), statement, on).is_some();
         self.unseen.reviews += u64::from(kind.is_gated() && demanded());
     }
 

@@ -15,6 +15,9 @@ use crate::{
     world::World,
 };
 
+/// Families of which sealed matters can have a clock.
+pub const SEALED_FAMILIES: &[&str] = &["letter", "nomination", "notice"];
+
 /// By when something must be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
@@ -73,8 +76,8 @@ pub fn clock(state: &State, world: &World) -> Option<Due> {
     dues(state, world).into_iter().next()
 }
 
-/// What a stream awaits, of whichever family.
-fn running(state: &State, world: &World) -> Vec<Running> {
+/// What a stream awaits, of whichever family; [`due`] says by when.
+pub fn running(state: &State, world: &World) -> Vec<Running> {
     if let Some(letter) = state.get::<letter::State>() {
         letter.running()
     } else if let Some(objection) = state.get::<objection::State>() {
@@ -90,7 +93,9 @@ fn running(state: &State, world: &World) -> Vec<Running> {
     }
 }
 
-fn due(running: Running, world: &World) -> Option<Due> {
+/// The last day of something that is awaited, by the rules and the calendar of this world; `None` beyond the dates that
+/// exist, or where a rule sets no limit.
+pub fn due(running: Running, world: &World) -> Option<Due> {
     let Running { what, org, part, limit } = running;
     match limit {
         Limit::On(due_on) => Some(Due { what, org, part, due_on, rule: None, computed: None }),

@@ -184,6 +184,29 @@ fn sees_as(person: &StreamId, org: &str, world: &World, accepted: impl Fn(Role) 
     roles.any(|role| world.holds(person, role, Some(org)))
 }
 
+/// Decides whether somebody may have an overview of an organization and what is below it: whoever holds a role there or
+/// above that reads anything. What the overview then counts is cleared matter by matter.
+pub fn oversees(reader: &Reader, org: &str, world: &World) -> bool {
+    reader.is_current(world) && sees_as(&reader.person, org, world, |_| true)
+}
+
+/// The organizations at the top of what somebody oversees, in the order of their codes; none lies below another.
+pub fn overseen(reader: &Reader, world: &World) -> Vec<String> {
+    let grants = world.grants(&reader.person).iter().filter(|grant| !BLIND.contains(&grant.role));
+    let mut tops: Vec<&str> = Vec::new();
+    for grant in grants {
+        match &grant.org {
+            Some(org) => tops.push(org),
+            None => tops.extend(world.organizations().filter(|(_, org)| org.parent.is_none()).map(|(code, _)| code)),
+        }
+    }
+    tops.retain(|org| oversees(reader, org, world));
+    tops.sort_unstable();
+    tops.dedup();
+    let below = |org: &str| tops.iter().any(|top| *top != org && world.is_within(org, top));
+    tops.iter().filter(|org| !below(org)).map(|org| (*org).to_owned()).collect()
+}
+
 /// Who may call an endpoint of the internal side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Callers {
@@ -421,6 +444,25 @@ mod tests {
             author: Some(&own),
         };
         assert_eq!(clear(&reader(&world, 1), Purpose::Request, &matter, &world), None);
+    }
+
+    #[test]
+    fn an_overview_begins_where_somebody_holds_a_role_that_reads_and_goes_down_from_there() {
+        let mut world = county();
+        grant(&mut world, 1, Role::Approver, Some(TOWN));
+        grant(&mut world, 1, Role::Reviewer, Some(VILLAGE));
+        grant(&mut world, 1, Role::Publisher, Some(OTHER_TOWN));
+        grant(&mut world, 2, Role::Operator, Some(COUNTY));
+        grant(&mut world, 3, Role::Registrar, None);
+        grant(&mut world, 4, Role::Inspector, None);
+        assert_eq!(overseen(&reader(&world, 1), &world), [TOWN, OTHER_TOWN], "the village is in its town");
+        assert!(overseen(&reader(&world, 2), &world).is_empty() && overseen(&reader(&world, 3), &world).is_empty());
+        assert_eq!(overseen(&reader(&world, 4), &world), [COUNTY]);
+        let secretary = reader(&world, 1);
+        let seen = [COUNTY, TOWN, VILLAGE, OTHER_TOWN].map(|org| oversees(&secretary, org, &world));
+        assert_eq!(seen, [false, true, true, true]);
+        world.revoke_key_of_stream(&key_stream(1), 7);
+        assert!(!oversees(&secretary, TOWN, &world) && overseen(&secretary, &world).is_empty());
     }
 
     #[test]

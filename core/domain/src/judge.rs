@@ -171,7 +171,7 @@ fn reviewed(proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusa
     }
     let (statement, world) = (proposal.statement, context.world);
     let on = procedure::recorded_on(context.now);
-    let demanded = procedure::demanded(world, &statement.kind, &statement.org, on);
+    let demanded = procedure::demanded(world, statement, on);
     if let Some(demanded) = &demanded {
         procedure::cosigned(demanded, proposal, world)?;
     }

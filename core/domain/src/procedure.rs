@@ -31,7 +31,7 @@ use serde_json::json;
 use crate::{
     event::Proposal,
     field::{Field, Place, Shape, choices},
-    kind::{self, registry::Level},
+    kind::{self, disclosure, registry::Level},
     refusal::Refusal,
     rules::{Rule, RuleCode},
     world::{Role, World},
@@ -135,6 +135,13 @@ impl Procedure {
     /// The procedure that suits a level.
     pub fn of(level: Level) -> Self {
         if LOWER.contains(&level) { Self::Village } else { Self::County }
+    }
+
+    /// The procedure of a statement in the name of an organization of a level. What an organization above publishes in
+    /// place of a village that did not (乡镇代为公开) passes the gates of the one that does it: those of the village would
+    /// be passed by the very people who did not publish.
+    pub fn of_statement(level: Level, statement: &Statement) -> Self {
+        if disclosure::is_substitution(statement) { Self::County } else { Self::of(level) }
     }
 }
 
@@ -255,19 +262,28 @@ pub fn recorded_on(now: DateTime<Utc>) -> NaiveDate {
     now.with_timezone(&ZONE).date_naive()
 }
 
-/// The procedure that a kind must pass at an organization on a day, if one is demanded.
+/// The procedure that a statement must pass when it is recorded on a day, if one is demanded.
 ///
 /// A scheme that this version does not know demands as much as any.
-pub fn demanded(world: &World, kind: &str, org: &str, on: NaiveDate) -> Option<Demanded> {
-    let rule = world.rule(rule_of(kind)?, org, on);
+pub fn demanded(world: &World, statement: &Statement, on: NaiveDate) -> Option<Demanded> {
+    let org = statement.org.as_str();
+    let rule = world.rule(rule_of(&statement.kind)?, org, on);
     let level = world.organization(org)?.level;
     let binds = scheme(rule.value).is_none_or(|scheme| scheme.levels.contains(&level));
-    binds.then(|| Demanded { procedure: Procedure::of(level), rule })
+    binds.then(|| Demanded { procedure: Procedure::of_statement(level, statement), rule })
 }
 
 /// Whose key a signer's is; `None` for the ledger's own and for one that nobody knows.
 pub(crate) fn person<'w>(world: &'w World, signer: &Signer) -> Option<&'w StreamId> {
     world.key(&signer.key)?.person.as_ref()
+}
+
+/// Whether the person of a key holds a role above an organization: at it alone is not enough.
+pub(crate) fn holds_above(key: &str, role: Role, org: &str, world: &World) -> bool {
+    let who = world.key(key).and_then(|key| key.person.as_ref());
+    let grants = who.map(|who| world.grants(who)).unwrap_or_default();
+    let mut at = grants.iter().filter(|grant| grant.role == role).map(|grant| grant.org.as_deref());
+    at.any(|at| at.is_none_or(|at| world.chain(org).skip(1).any(|above| above == at)))
 }
 
 /// Whether a person may take a step for an organization: holds the role there or above, and as a supervisor is no

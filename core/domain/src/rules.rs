@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{Datelike as _, Months, NaiveDate};
 
 use crate::field::choices;
 
@@ -70,6 +70,16 @@ pub struct Rule {
     pub from: Option<NaiveDate>,
     /// Legal basis, in Chinese.
     pub basis: String,
+}
+
+impl Rule {
+    /// The day of the month after `first`'s that a rule counted in [`Unit::DayOfMonth`] names; a day that a short month
+    /// does not have is its last. `None` beyond the dates that exist.
+    pub fn day_of_next_month(&self, first: NaiveDate) -> Option<NaiveDate> {
+        let next = first.with_day(1)?.checked_add_months(Months::new(1))?;
+        let last = next.checked_add_months(Months::new(1))?.pred_opt()?.day();
+        next.with_day(u32::try_from(self.value).unwrap_or(last).clamp(1, last))
+    }
 }
 
 /// The four steps; the base profile demands none of them (see [`crate::procedure`]).

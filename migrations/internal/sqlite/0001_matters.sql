@@ -32,9 +32,14 @@ CREATE TABLE matters (
     -- Revision of its latest event.
     revision INTEGER NOT NULL,
     -- How many people have yet to act in a review; 0 once it is complete or returned; NULL for every other matter.
-    acts_left INTEGER
+    acts_left INTEGER,
+    -- 1 while something is awaited of somebody by a rule's day, 0 after; NULL for families without clocks. By which day,
+    -- and what, is computed when read.
+    awaits INTEGER
 ) STRICT;
 
+CREATE INDEX matters_awaiting ON matters (opened_seq) WHERE awaits = 1;
+CREATE INDEX matters_in_review ON matters (opened_seq) WHERE acts_left > 0;
 CREATE INDEX matters_by_tag ON matters (tag);
 CREATE INDEX matters_by_link ON matters (link);
 

@@ -88,6 +88,9 @@ CREATE TABLE matters (
 CREATE INDEX matters_by_family ON matters (family, last_index);
 CREATE INDEX matters_by_org ON matters (org, family, last_index);
 CREATE INDEX matters_by_period ON matters (org, content, period_start) WHERE content IS NOT NULL;
+CREATE INDEX matters_open_pledges ON matters (org, due_on, family, state) WHERE family = 'pledge' AND state IN ('made', 'no_progress', 'in_progress');
+CREATE INDEX matters_open_periods ON matters (org, family, starts_on) WHERE state IN ('open', 'closed');
+CREATE INDEX matters_finance ON matters (org, period_start, period_end) WHERE family = 'disclosure' AND state <> 'withdrawn' AND (content = 'finance' OR class = 'finance');
 
 CREATE TABLE people (
     stream TEXT NOT NULL,                   -- nomination
@@ -266,3 +269,17 @@ CREATE TABLE named_persons (
     PRIMARY KEY (person, entry_index)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX named_persons_by_stream ON named_persons (stream);
+CREATE TABLE supervisions (
+    stream TEXT PRIMARY KEY NOT NULL, -- the supervision
+    org TEXT,                         -- who set the day
+    to_org TEXT,                      -- who has to act
+    about TEXT,                       -- stream of the matter that it is about
+    title TEXT,                       -- its title; null when withdrawn
+    issued_on TEXT,                   -- day on which it was issued
+    due_on TEXT,                      -- the last day
+    entry_index INTEGER,              -- entry that issued it
+    result TEXT,                      -- latest answer, wire value
+    answered_on TEXT,                 -- day of that answer
+    done INTEGER                      -- 1 once an answer stopped the clock
+) STRICT;
+CREATE INDEX supervisions_by_org ON supervisions (to_org, due_on);

@@ -12,6 +12,7 @@ pub mod organizations;
 pub mod pledges;
 pub mod registry;
 pub mod schedules;
+pub mod supervisions;
 pub mod vacancies;
 pub mod withdrawals;
 

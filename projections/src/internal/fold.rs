@@ -4,7 +4,7 @@
 //! of a review how many have yet to act.
 
 use gongkai_domain::{
-    Kind, World,
+    Kind, World, clock,
     kind::{self, access, opening, review},
     procedure::Procedure,
     schedule::{self, Scheduled},
@@ -126,6 +126,11 @@ fn acts(kind: &Kind, values: Option<&Map<String, Value>>) -> Acts {
 }
 
 impl Folded {
+    /// The matter, if its family's sealed matters have clocks.
+    pub(super) fn clocked(&self) -> Option<&StreamId> {
+        (self.access.is_none() && clock::SEALED_FAMILIES.contains(&self.stream.family.as_str())).then_some(&self.stream)
+    }
+
     pub(super) async fn write(self, transaction: &mut Transaction<'_, Sqlite>) -> Result<(), sqlx::Error> {
         if let Some(access) = &self.access {
             return self.write_access(access, transaction).await;

@@ -119,7 +119,7 @@ impl InternalViews {
 }
 
 /// Where a review stands, and since when at this gate: a gate that two people pass is reached once.
-fn stands(events: &[SealedEvent]) -> Option<(State, DateTime<Utc>)> {
+pub(super) fn stands(events: &[SealedEvent]) -> Option<(State, DateTime<Utc>)> {
     let gate = |state: &State| state.get::<review::State>().and_then(review::State::next).map(|step| step.gate);
     let (mut state, mut since) = (State::default(), None);
     for event in events {

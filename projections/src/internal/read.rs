@@ -148,12 +148,12 @@ pub struct AccessRow {
 pub(super) struct Candidate {
     pub(super) seq: i64,
     pub(super) stream: StreamId,
-    kind: &'static Kind,
-    org: String,
+    pub(super) kind: &'static Kind,
+    pub(super) org: String,
     author: Option<StreamId>,
     concerns: Vec<String>,
     hidden: bool,
-    received_at: DateTime<Utc>,
+    pub(super) received_at: DateTime<Utc>,
     latest_kind: String,
     revision: u64,
 }

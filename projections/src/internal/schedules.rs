@@ -142,6 +142,44 @@ impl InternalViews {
         Ok(found)
     }
 
+    /// All promises that organizations below some others have to keep until a day and have not, for handling or for
+    /// inspection, the longest overdue first.
+    pub(super) async fn promises(
+        &self,
+        reader: &Reader,
+        roots: &[&str],
+        until: NaiveDate,
+        public: &mut read::Reader,
+    ) -> Result<Vec<ScheduleRow>, InternalError> {
+        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+        for root in roots {
+            let mut after = (String::new(), 0, 0);
+            loop {
+                let query = sqlx::query(CANDIDATES).bind(root).bind(&after.0).bind(after.1).bind(after.2);
+                let rows = query.bind(until.to_string()).bind(PAGE).fetch_all(&self.0.pool).await?;
+                let Some(last) = rows.last() else { break };
+                after = (last.get(0), last.get(1), last.get(2));
+                for candidate in rows.iter().filter_map(Candidate::read) {
+                    if !seen.insert((candidate.seq, candidate.slot)) {
+                        continue;
+                    }
+                    for purpose in [Purpose::Handling, Purpose::Inspection] {
+                        if let Some(row) = self.promise(&candidate, reader, purpose, public).await? {
+                            found.push(row);
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        found.sort_by_key(|row: &ScheduleRow| (row.opens_on, row.seq, row.slot));
+        let within = |row: &ScheduleRow| {
+            self.0.ledger.with_world(|world| roots.iter().any(|root| world.is_within(&row.org, root)))
+        };
+        found.retain(within);
+        Ok(found)
+    }
+
     /// One promise that is not kept, for somebody who is told of it.
     async fn promise(
         &self,

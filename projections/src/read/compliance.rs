@@ -4,15 +4,22 @@
 //! registered (or since its earliest published period), due on the day of the next month that the rule
 //! in force sets. A quarterly sheet covers its three months. Months that are not yet due are not missing.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    ops::RangeInclusive,
+};
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
-use gongkai_domain::{field::Period, kind::slot::WithdrawalBasis, rules::RuleCode};
+use gongkai_domain::{
+    field::Period,
+    kind::slot::WithdrawalBasis,
+    rules::{Rule, RuleCode},
+};
 use serde::Serialize;
 
 use super::{
-    Columns, Filter, Matter, Page, Question, ReadError, Reader, ScheduledOpening, TimelineItem, disclosures, int,
-    label_or,
+    Columns, Filter, Matter, Page, Question, ReadError, Reader, ScheduledOpening, TimelineItem, disclosures, in_chunk,
+    int, label_or, text,
 };
 use crate::{projection::Arg, status::Status};
 
@@ -54,9 +61,42 @@ const WITHDRAWN_FROM: &str = "SELECT w.entry_index, w.place, w.number, w.target_
      ORDER BY w.entry_index, w.place, w.number";
 const WITHDRAWALS_COUNT: &str = concat!("SELECT COUNT(*) FROM withdrawals w WHERE ", within!("w.org"));
 
+/// Villages that owe a month and have no sheet that covers it: its first day, its last, and the first of the next.
+macro_rules! owed {
+    ($first:literal, $last:literal, $next:literal, $where:expr) => {
+        concat!(
+            "SELECT v.code FROM organizations v WHERE v.level = 'village' AND (v.ended_on IS NULL OR v.ended_on >= ",
+            $next,
+            ") AND (v.registered_on < ",
+            $next,
+            " OR EXISTS (SELECT 1 FROM matters s WHERE s.family = 'disclosure' AND s.state <> 'withdrawn' \
+             AND (s.content = 'finance' OR s.class = 'finance') AND s.org = v.code AND s.period_start < ",
+            $next,
+            ")) AND NOT EXISTS (SELECT 1 FROM matters s WHERE s.family = 'disclosure' AND s.state <> 'withdrawn' \
+             AND (s.content = 'finance' OR s.class = 'finance') AND s.org = v.code AND s.period_start <= ",
+            $first,
+            " AND s.period_end >= ",
+            $last,
+            ")",
+            $where,
+            " ORDER BY v.code"
+        )
+    };
+}
+
+const OWED: &str = owed!("$1", "$2", "$3", "");
+const OWED_WITHIN: &str = owed!(
+    "$33",
+    "$34",
+    "$35",
+    concat!(" AND v.code IN (SELECT code FROM organization_ancestors WHERE ancestor IN ", roots!(), ")")
+);
+
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("compliance.villages", VILLAGES),
     ("compliance.sheets", SHEETS),
+    ("compliance.owed", OWED),
+    ("compliance.owed_within", OWED_WITHIN),
     ("compliance.withdrawals", WITHDRAWALS),
     ("compliance.withdrawals_count", WITHDRAWALS_COUNT),
     ("compliance.withdrawn_from", WITHDRAWN_FROM),
@@ -181,6 +221,18 @@ pub struct Compliance {
 /// Pledges past their date.
 const OVERDUE: [Status; 2] = [Status::OverdueUnreported, Status::Overdue];
 
+/// A month without a sheet.
+pub(crate) struct Owed {
+    /// Code of the village.
+    pub(crate) org: String,
+    /// First day of the month.
+    pub(crate) first: NaiveDate,
+    /// Day on which it is due.
+    pub(crate) due: NaiveDate,
+    /// The rule that says so.
+    pub(crate) rule: Rule,
+}
+
 struct Sheet {
     stream: String,
     start: NaiveDate,
@@ -241,46 +293,72 @@ impl Reader {
     }
 
     async fn by_end(&mut self, filter: &Filter, statuses: Vec<Status>) -> Result<Page<Matter>, ReadError> {
-        let mut all = Vec::new();
-        for family in ["notice", "nomination"] {
-            let mut offset = 0;
-            loop {
-                let page = Filter { statuses: statuses.clone(), offset, limit: super::LIMIT_MAX, ..filter.clone() };
-                let found = self.matters(family, &page).await?;
-                offset += u64::from(super::LIMIT_MAX);
-                all.extend(found.items);
-                if offset >= found.total {
-                    break;
-                }
-            }
-        }
+        let roots = filter.org.as_deref().map(|org| [org]);
+        let open = self.open_periods(roots.as_ref().map(<[&str; 1]>::as_slice)).await?;
+        let mut all: Vec<Matter> =
+            open.into_iter().map(|(matter, _)| matter).filter(|matter| statuses.contains(&matter.status)).collect();
         all.sort_by_key(|matter| (matter.ends_on, matter.first_index));
         let total = all.len() as u64;
         let skip = usize::try_from(filter.offset).unwrap_or(usize::MAX);
         let items = all.into_iter().skip(skip).take(filter.limit() as usize).collect();
+        let items = self.with_org_names(items).await?;
         Ok(Page { size: self.size(), total, offset: filter.offset, limit: filter.limit(), items })
     }
 
     /// Every month that a village of the subtree owes, latest month first.
     pub async fn missing(&mut self, org: Option<&str>) -> Result<Vec<MissingPeriod>, ReadError> {
+        let roots = org.map(|org| [org]);
         let mut missing = Vec::new();
-        for (code, months) in self.months(org).await? {
-            missing.extend(months.into_iter().filter(|month| month.status == Status::Missing).map(|month| {
-                MissingPeriod {
-                    org: code.clone(),
+        for owed in self.owed(roots.as_ref().map(<[&str; 1]>::as_slice), 1..=MONTHS_MAX).await? {
+            let days_late = (self.today() - owed.due).num_days();
+            if days_late > 0 {
+                missing.push(MissingPeriod {
+                    org: owed.org,
                     org_name: String::new(),
-                    period: month.period,
-                    due: month.due,
-                    days_late: month.days_late.unwrap_or_default(),
-                }
-            }));
+                    period: Period::month_of(owed.first).0,
+                    due: owed.due,
+                    days_late: days_late.unsigned_abs(),
+                });
+            }
         }
-        missing.sort_by(|a, b| (&b.period, &a.org).cmp(&(&a.period, &b.org)));
         let names = self.org_names(missing.iter().map(|m| m.org.as_str())).await?;
         for period in &mut missing {
             period.org_name = names.get(&period.org).unwrap_or(&period.org).clone();
         }
         Ok(missing)
+    }
+
+    /// Months without a sheet, so many back from this one, the latest first, also those that are not due yet. The
+    /// database finds them, so that nobody walks the sheets that are there. [`Self::months`] shows the same months with
+    /// what was published.
+    pub(crate) async fn owed(
+        &mut self,
+        roots: Option<&[&str]>,
+        months_back: RangeInclusive<u32>,
+    ) -> Result<Vec<Owed>, ReadError> {
+        let this_month = self.today().with_day(1).unwrap_or(self.today());
+        let mut all = Vec::new();
+        for first in months_back.filter_map(|back| this_month.checked_sub_months(Months::new(back))) {
+            let next = first.checked_add_months(Months::new(1)).unwrap_or(first);
+            let days = [first, next.pred_opt().unwrap_or(next), next].map(|day| text(day.to_string())).to_vec();
+            let rows = match roots {
+                Some(roots) => self.rows(OWED_WITHIN, [in_chunk(roots), days].concat()).await?,
+                None => self.rows(OWED, days).await?,
+            };
+            for row in rows {
+                let org = row.text("code")?;
+                if let Some((due, rule)) = self.due_of_month(&org, first) {
+                    all.push(Owed { org, first, due, rule });
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// The day on which a month is due at a village, and the rule that says so.
+    fn due_of_month(&self, code: &str, first: NaiveDate) -> Option<(NaiveDate, Rule)> {
+        let rule = self.world().rule(RuleCode::DisclosureDueDay, code, first);
+        Some((rule.day_of_next_month(first)?, rule))
     }
 
     /// The grid of each village of a subtree: the last [`MONTHS_MAX`] ended months that it owes, oldest first.
@@ -325,10 +403,7 @@ impl Reader {
 
     fn month(&self, code: &str, first: NaiveDate, sheets: &[Sheet]) -> Option<Month> {
         let next = first.checked_add_months(Months::new(1))?;
-        let rule = self.world().rule(RuleCode::DisclosureDueDay, code, first);
-        // A due day that a short month does not have is its last day.
-        let last = next.checked_add_months(Months::new(1))?.pred_opt()?.day();
-        let due = next.with_day(u32::try_from(rule.value).unwrap_or(last).clamp(1, last))?;
+        let (due, _) = self.due_of_month(code, first)?;
         let days_after = |day: NaiveDate| (day > due).then(|| (day - due).num_days().unsigned_abs());
         let sheet = sheets.iter().find(|sheet| sheet.start <= first && sheet.end >= next.pred_opt().unwrap_or(next));
         let (status, days_late) = match sheet {

@@ -183,26 +183,38 @@ impl Matter {
     }
 }
 
-/// `$5` is today; see `status::of_key` for the marks.
+/// `$5`, or the mark that is given, is today; see `status::of_key` for the marks.
 macro_rules! key {
     () => {
-        "m.state || CASE WHEN m.family = 'pledge' AND m.due_on < $5 THEN '!' \
-         WHEN m.family = 'vacancy' AND m.state = 'tallied' AND NOT EXISTS (SELECT 1 FROM vacant_posts v WHERE v.stream = m.stream AND v.filled_on IS NULL) THEN '+' \
-         WHEN m.family = 'vacancy' AND m.starts_on > $5 THEN '?' \
-         WHEN m.family = 'vacancy' AND m.ends_on < $5 THEN '!' \
-         WHEN m.family = 'disclosure' AND m.back_filled = 1 THEN '*' \
-         WHEN m.family = 'disclosure' AND m.no_movement = 1 THEN '0' ELSE '' END"
+        key!("$5")
+    };
+    ($today:literal) => {
+        concat!(
+            "m.state || CASE WHEN m.family = 'pledge' AND m.due_on < ",
+            $today,
+            " THEN '!' \
+             WHEN m.family = 'vacancy' AND m.state = 'tallied' AND NOT EXISTS (SELECT 1 FROM vacant_posts v WHERE v.stream = m.stream AND v.filled_on IS NULL) THEN '+' \
+             WHEN m.family = 'vacancy' AND m.starts_on > ",
+            $today,
+            " THEN '?' WHEN m.family = 'vacancy' AND m.ends_on < ",
+            $today,
+            " THEN '!' WHEN m.family = 'disclosure' AND m.back_filled = 1 THEN '*' \
+             WHEN m.family = 'disclosure' AND m.no_movement = 1 THEN '0' ELSE '' END"
+        )
     };
 }
 
 macro_rules! columns {
     () => {
+        columns!("$5")
+    };
+    ($today:literal) => {
         concat!(
             "SELECT m.stream, m.family, m.org, m.category, m.year, m.title, m.names, m.starts_on, m.days, m.ends_on, m.due_on, \
              m.extended, m.percent, m.period, m.class, m.content, m.declared_at, m.recorded_at, m.late_days, m.back_filled, \
              m.first_index, m.last_index, m.last_recorded_at, m.revisions, \
              (SELECT COUNT(*) FROM people p WHERE p.stream = m.stream AND p.announced = 1 AND p.outcome IS NULL) AS open_people, ",
-            key!(),
+            key!($today),
             " AS status_key"
         )
     };
@@ -250,6 +262,44 @@ const COUNT_BELOW: &str = concat!(
     conditions!(),
     " GROUP BY a.ancestor"
 );
+/// Notices and nominations whose period matters: no outcome yet, and a period by their own word or by the rule of their
+/// type. Which of them have run out the calendar says.
+macro_rules! open_periods {
+    ($today:literal, $ruled:literal, $where:expr) => {
+        concat!(
+            columns!($today),
+            " FROM matters m WHERE m.family IN ('notice', 'nomination') AND m.state IN ('open', 'closed') \
+             AND (m.days IS NOT NULL OR m.ends_on IS NOT NULL OR ",
+            $ruled,
+            " LIKE '%,' || m.category || ',%') AND (m.family = 'notice' OR EXISTS \
+             (SELECT 1 FROM people p WHERE p.stream = m.stream AND p.announced = 1 AND p.outcome IS NULL))",
+            $where
+        )
+    };
+}
+
+const OPEN_PERIODS: &str = open_periods!("$1", "$2", "");
+const OPEN_PERIODS_WITHIN: &str = open_periods!(
+    "$33",
+    "$34",
+    concat!(" AND m.org IN (SELECT code FROM organization_ancestors WHERE ancestor IN ", roots!(), ")")
+);
+/// Pledges without an end that are due from `$34` to `$35`, the first due first.
+const OPEN_PLEDGES: &str = concat!(
+    columns!("$33"),
+    " FROM matters m WHERE m.family = 'pledge' AND m.state IN ('made', 'no_progress', 'in_progress') \
+     AND m.due_on >= $34 AND m.due_on <= $35 AND m.org IN (SELECT code FROM organization_ancestors WHERE ancestor IN ",
+    roots!(),
+    ") ORDER BY m.due_on, m.first_index LIMIT $36 OFFSET $37"
+);
+/// How many of them on each day from `$33` to `$34`.
+const OPEN_PLEDGES_BY_DAY: &str = concat!(
+    "SELECT m.due_on, COUNT(*) AS total FROM matters m WHERE m.family = 'pledge' \
+     AND m.state IN ('made', 'no_progress', 'in_progress') AND m.due_on >= $33 AND m.due_on <= $34 \
+     AND m.org IN (SELECT code FROM organization_ancestors WHERE ancestor IN ",
+    roots!(),
+    ") GROUP BY m.due_on"
+);
 const ONE: &str = concat!(
     columns!(),
     " FROM matters m WHERE m.stream = $1 AND CAST($5 AS TEXT) IS NOT NULL AND CAST($2 AS TEXT) IS NULL AND CAST($3 AS TEXT) IS NULL AND CAST($4 AS TEXT) IS NULL"
@@ -265,6 +315,10 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("matters.by_key_within", BY_KEY_WITHIN),
     ("matters.count_below", COUNT_BELOW),
     ("matters.one", ONE),
+    ("matters.open_periods", OPEN_PERIODS),
+    ("matters.open_periods_within", OPEN_PERIODS_WITHIN),
+    ("matters.open_pledges", OPEN_PLEDGES),
+    ("matters.open_pledges_by_day", OPEN_PLEDGES_BY_DAY),
     ("matters.years", YEARS),
 ];
 
@@ -509,14 +563,67 @@ impl Reader {
         let raw = Raw::read(&row)?;
         let world = self.world_handle();
         let mut periods = Periods::default();
-        let deadline = raw.period(&world, &mut periods).map(|(rule, computed)| {
-            // A period that nobody's rule sets counts by the days that its author gave.
-            let name = if rule.basis == "发布单位自定" { "发布单位自定期限" } else { rule.code.label() };
-            Deadline::new(&computed, &rule, name, today)
-        });
+        let deadline = raw
+            .period(&world, &mut periods)
+            .map(|(rule, computed)| Deadline::new(&computed, &rule, period_name(&rule), today));
         let matter = raw.finish(&world, &mut periods, today);
         let mut named = self.with_org_names(vec![matter]).await?;
         Ok(named.pop().map(|matter| (matter, deadline)))
+    }
+
+    /// Notices and nominations without an outcome, each with its period as counted today; at or below any of some
+    /// organizations, or everywhere. Names of organizations are left to [`Self::with_org_names`].
+    pub(crate) async fn open_periods(
+        &mut self,
+        roots: Option<&[&str]>,
+    ) -> Result<Vec<(Matter, Option<(Rule, Computed)>)>, ReadError> {
+        let (today, ruled) = (self.today(), text(ruled_types()));
+        let rows = match roots {
+            Some(roots) => {
+                let args = [in_chunk(roots), vec![text(today.to_string()), ruled]].concat();
+                self.rows(OPEN_PERIODS_WITHIN, args).await?
+            }
+            None => self.rows(OPEN_PERIODS, vec![text(today.to_string()), ruled]).await?,
+        };
+        let (world, mut periods) = (self.world_handle(), Periods::default());
+        let one = |row: &SqliteRow| {
+            let raw = Raw::read(row)?;
+            let period = raw.period(&world, &mut periods);
+            Ok((raw.finish(&world, &mut periods, today), period))
+        };
+        rows.iter().map(one).collect()
+    }
+
+    /// Pledges without an end that are due on one of these days, the first due first.
+    pub(crate) async fn open_pledges(
+        &mut self,
+        roots: &[&str],
+        (from, to): (NaiveDate, NaiveDate),
+        (limit, offset): (u64, u64),
+    ) -> Result<Vec<Matter>, ReadError> {
+        let (world, today) = (self.world_handle(), self.today());
+        let days = [today, from, to].map(|day| text(day.to_string()));
+        let args = [in_chunk(roots), days.to_vec(), vec![int(limit), int(offset)]].concat();
+        let rows = self.rows(OPEN_PLEDGES, args).await?;
+        let mut periods = Periods::default();
+        let matters = rows.iter().map(|row| Ok(Raw::read(row)?.finish(&world, &mut periods, today)));
+        let matters = matters.collect::<Result<Vec<_>, ReadError>>()?;
+        self.with_org_names(matters).await
+    }
+
+    /// How many of them are due on each of these days.
+    pub(crate) async fn open_pledges_by_day(
+        &mut self,
+        roots: &[&str],
+        (from, to): (NaiveDate, NaiveDate),
+    ) -> Result<Vec<(NaiveDate, u64)>, ReadError> {
+        let args = [in_chunk(roots), vec![text(from.to_string()), text(to.to_string())]].concat();
+        let rows = self.rows(OPEN_PLEDGES_BY_DAY, args).await?;
+        let mut days = Vec::with_capacity(rows.len());
+        for row in &rows {
+            days.extend(row.day("due_on")?.map(|day| Ok::<_, sqlx::Error>((day, row.count("total")?))).transpose()?);
+        }
+        Ok(days)
     }
 
     /// Rows with their statuses: one page, or all that the filter's SQL part leaves.
@@ -557,6 +664,17 @@ impl Reader {
         }
         Ok(matters)
     }
+}
+
+/// Name of the rule that sets a period: one that no rule sets counts by the days that its author gave.
+pub(crate) fn period_name(rule: &Rule) -> &'static str {
+    if rule.basis == "发布单位自定" { "发布单位自定期限" } else { rule.code.label() }
+}
+
+/// Types whose period a rule sets, as SQL looks them up.
+fn ruled_types() -> String {
+    let ruled = notice::Type::ALL.iter().filter(|kind| kind.rule().is_some()).map(|kind| kind.wire());
+    format!(",{},announced,", ruled.collect::<Vec<_>>().join(","))
 }
 
 /// A pattern that matches the text literally, anywhere.

@@ -5,6 +5,14 @@
 //! that it gives has been public at [`Reader::size`] entries. To add a question: a method on `Reader`
 //! in the file of its subject, its SQL as a constant beside it and in [`statements`].
 
+/// The first [`CHUNK`] arguments of a statement, which name organizations: it is about them and all below them.
+macro_rules! roots {
+    () => {
+        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)"
+    };
+}
+
+pub mod board;
 pub mod comparison;
 pub mod compliance;
 pub mod disclosures;
@@ -124,6 +132,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         compliance::STATEMENTS,
         dossier::STATEMENTS,
         fulfilment::STATEMENTS,
+        board::STATEMENTS,
         home::STATEMENTS,
         schedules::STATEMENTS,
         timeline::STATEMENTS,

@@ -101,7 +101,16 @@ impl Reader {
     /// # Errors
     /// [`ReadError`].
     pub async fn unopened(&mut self, filter: &Filter) -> Result<Page<ScheduledOpening>, ReadError> {
-        let args = || vec![ordered(), text(self.today().to_string()), Arg::Text(filter.org.clone())];
+        self.unopened_before(self.today(), filter).await
+    }
+
+    /// Promises for days before `day` that were not kept, the earliest day first.
+    pub(crate) async fn unopened_before(
+        &mut self,
+        day: NaiveDate,
+        filter: &Filter,
+    ) -> Result<Page<ScheduledOpening>, ReadError> {
+        let args = || vec![ordered(), text(day.to_string()), Arg::Text(filter.org.clone())];
         let mut paged = args();
         paged.extend([int(filter.limit()), int(filter.offset)]);
         let args = args();

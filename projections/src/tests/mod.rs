@@ -1,5 +1,6 @@
 //! What people may expect of the views. All people, places and sums are made up (虚构).
 
+mod board;
 mod dossier;
 mod fixture;
 mod following;

@@ -3,6 +3,7 @@
 //! A download holds a read transaction, so all its rows are of the same moment. Only a few run at
 //! once, so that slow readers cannot take every connection of the views.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use axum::body::{Body, Bytes};
@@ -30,6 +31,13 @@ pub fn record<'c>(cells: impl IntoIterator<Item = &'c str>) -> Vec<u8> {
     // Writing to memory cannot fail, and a record of one line has no length to disagree with.
     let _ = writer.write_record(cells);
     writer.into_inner().unwrap_or_default()
+}
+
+/// A cell of a table that officials open in a spreadsheet: a text that would be taken for a formula there is marked as
+/// text. Public tables keep their values as they are, because programs read them and amounts can be negative.
+pub fn plain(cell: &str) -> Cow<'_, str> {
+    const FORMULA: &[char] = &['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+    if cell.starts_with(FORMULA) { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
 }
 
 /// The first line of a table, with the mark before it.

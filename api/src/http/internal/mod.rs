@@ -8,6 +8,9 @@
 //!
 //! Not here: submitting (`api::submissions`), which needs no session because statements carry their signatures.
 
+pub mod board;
+#[cfg(test)]
+mod board_tests;
 pub mod challenges;
 pub mod gate;
 pub mod matters;
@@ -77,6 +80,7 @@ pub fn doors() -> Vec<Door> {
     let [open, close] = sessions::doors();
     let mut doors = vec![challenges::door(), open, close, me::door(), readings::door()];
     doors.extend(matters::doors());
+    doors.extend(board::doors());
     doors.extend([timelines::door(), queue::door(), schedules::door(), tallies::door(), rehearsals::door()]);
     doors
 }
@@ -84,9 +88,10 @@ pub fn doors() -> Vec<Door> {
 /// The schemas of all answers.
 pub fn schemas() -> Map<String, Value> {
     let reading = [matters::schemas(), readings::schemas(), schedules::schemas()];
-    let watching = [timelines::schemas(), queue::schemas(), tallies::schemas()];
+    let watching = [timelines::schemas(), queue::schemas(), tallies::schemas(), board::schemas()];
     let entering = [challenges::schemas(), sessions::schemas(), me::schemas()];
-    [entering, reading, watching].into_iter().flatten().flatten().collect()
+    let all = entering.into_iter().chain(reading).chain(watching);
+    all.flatten().collect()
 }
 
 /// The routes of these doors.

@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 use super::tests::{as_bearer, sign_in};
 use crate::http::tests::{Answer, Town};
 
-const TOWNSHIP: &str = "341599101";
-const OTHER: &str = "341599102";
-const VILLAGE: &str = "341599101201";
-const REVIEW: &str = "review/5ea1ed00-0000-4000-8000-000000000001";
+pub(super) const TOWNSHIP: &str = "341599101";
+pub(super) const OTHER: &str = "341599102";
+pub(super) const VILLAGE: &str = "341599101201";
+pub(super) const REVIEW: &str = "review/5ea1ed00-0000-4000-8000-000000000001";
 
 /// A village whose clerk, of the township, has handed in a draft.
-struct Scene {
-    town: Town,
+pub(super) struct Scene {
+    pub(super) town: Town,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let mut town = Town::with_vault().await;
         town.fixture.org(TOWNSHIP, "township", Some(COUNTY)).await;
         town.fixture.org(OTHER, "township", Some(COUNTY)).await;
@@ -65,7 +65,7 @@ impl Scene {
         self.seal(&json!(submitted), ("publisher", "会计")).await;
     }
 
-    async fn seal(&mut self, command: &Value, signer: (&str, &str)) {
+    pub(super) async fn seal(&mut self, command: &Value, signer: (&str, &str)) {
         self.town.fixture.seal(command, &[signer]).await.unwrap();
         self.town.catch_up().await;
     }
@@ -84,10 +84,15 @@ impl Scene {
     }
 
     async fn ask(&self, name: &str) -> Answer {
+        self.get(name, "/internal/api/v1/queue").await
+    }
+
+    /// Somebody signs in and asks for an address.
+    pub(super) async fn get(&self, name: &str, path: &str) -> Answer {
         let key = &self.town.fixture.people[name].key;
         let key = SigningKey::from_seed(key.name(), key.verifier().kind(), *key.seed()).unwrap();
         let token = sign_in(&self.town.internal, &key).await;
-        as_bearer(&self.town.internal, "/internal/api/v1/queue", &token).await
+        as_bearer(&self.town.internal, path, &token).await
     }
 
     /// At which gates something waits for somebody, and for how many people more.

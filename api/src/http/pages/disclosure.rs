@@ -3,9 +3,10 @@
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use gongkai_domain::Role;
 use gongkai_domain::field::{Column as ListColumn, Shape};
 use gongkai_domain::finance;
-use gongkai_domain::kind::disclosure::{Content, FINANCE};
+use gongkai_domain::kind::disclosure::{Content, FINANCE, PublishedBy};
 use gongkai_projections::read::{self, Disclosure, Line};
 use serde_json::{Map, Value};
 
@@ -53,6 +54,7 @@ async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem> {
         declared: parts::declared(matter.declared_at),
         recorded: parts::moment(matter.recorded_at),
         published_by: found.published_by.clone().unwrap_or_default(),
+        substitution: substitution(&found),
         signers: found
             .history
             .first()
@@ -74,6 +76,15 @@ async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem> {
         csv_href: (found.lines.total > 0).then_some(csv),
         history: parts::history(found.history.clone()),
     })
+}
+
+/// That it was published in place of an organization that did not, and whether its own supervisors signed.
+fn substitution(found: &Disclosure) -> Option<String> {
+    found.published_by.as_deref().filter(|by| *by == PublishedBy::Substitute.label())?;
+    let signers = found.history.first().map(|event| event.signers.as_slice()).unwrap_or_default();
+    let supervised = signers.iter().any(|signer| signer.role == Role::Supervisor.wire());
+    let supervisors = if supervised { "监督人已会签。" } else { "没有监督人会签。" };
+    Some(format!("{}到期没有公开，由上级机构代为公开并会签。{supervisors}", found.matter.org_name))
 }
 
 /// Labelled values beside the text.
@@ -297,6 +308,11 @@ fn correction(found: read::Correction) -> Correction {
     }
 }
 
+/// The rule that sets the day of an answer; the day of asking is not counted.
+fn rule(deadline: &read::Deadline) -> String {
+    format!("{}：{}，提出当天不算（{}）", deadline.rule, deadline.length, deadline.basis)
+}
+
 fn question(found: read::Question, history: &[read::HistoryEvent]) -> Question {
     let recorded =
         |index: u64| history.iter().find(|event| event.index == index).map(|event| parts::moment(event.recorded_at));
@@ -309,6 +325,9 @@ fn question(found: read::Question, history: &[read::HistoryEvent]) -> Question {
         text: found.text.map(parts::shown),
         asked: asked.unwrap_or_else(|| parts::moment(chrono::DateTime::UNIX_EPOCH)),
         due: Day(due),
+        rule: found.deadline.as_ref().map(rule).unwrap_or_default(),
+        computed: found.deadline.as_ref().map(|deadline| deadline.explanation.clone()).unwrap_or_default(),
+        provisional: found.deadline.as_ref().is_some_and(|deadline| deadline.provisional),
         status: Badge(found.status),
         answer: found.answer.map(parts::shown).zip(answered),
         index: found.index,

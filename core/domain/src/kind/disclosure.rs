@@ -4,8 +4,8 @@
 //! books. Equal lines are separate payments and are never merged. A correction names lines of the
 //! sheet and their new content; the old lines stay in the log. Questions are in [`super::question`].
 
-use chrono::NaiveDate;
-use gongkai_log::Tier;
+use chrono::{Datelike as _, NaiveDate};
+use gongkai_log::{Statement, Tier};
 use serde_json::{Value, json};
 
 pub use super::question::{
@@ -16,7 +16,7 @@ use super::{PUBLISHER, Payload, payload, registry::Level, sample_stream};
 use crate::{
     event::{Context, Proposal, Recorded},
     field::{Attachment, Column, Fen, ListRule, ListShape, Period, Shape, choices},
-    finance,
+    finance, kind, procedure,
     refusal::Refusal,
     rules::RuleCode,
     world::{Booked, Role, World},
@@ -311,6 +311,12 @@ impl State {
     }
 }
 
+/// Whether a statement is the publication by an organization above in place of one that did not publish.
+pub fn is_substitution(statement: &Statement) -> bool {
+    let by = kind::body::<Published>(&statement.kind, &statement.body).and_then(|sheet| sheet.published_by);
+    by == Some(PublishedBy::Substitute)
+}
+
 impl Published {
     fn totals(&self) -> Totals {
         let fen = |amount: Option<Fen>| amount.map(|fen| fen.0);
@@ -322,9 +328,45 @@ impl Published {
         }
     }
 
-    /// Supervisors' co-signatures on a village's finance sheet (the law's 村务监督机构 reviews it).
+    /// Whoever publishes in place of another (代为公开) acts for an organization above, in two persons, author and
+    /// approver, and not before the other's own time was over. Those of the organization itself cannot say it.
+    fn substituted(&self, proposal: &Proposal<'_>, world: &World) -> Result<(), Refusal> {
+        if self.published_by != Some(PublishedBy::Substitute) {
+            return Ok(());
+        }
+        let org = proposal.statement.org.as_str();
+        let refused = |reason: String| Err(Refusal::field("published_by", "公开主体", reason));
+        proposal.signed_by(Role::Approver, 1, "代为公开须由上级机构审批人会签")?;
+        for signer in &proposal.statement.signers {
+            let role = Role::from_wire(&signer.role).filter(|role| matches!(role, Role::Publisher | Role::Approver));
+            if role.is_some_and(|role| !procedure::holds_above(&signer.key, role, org, world)) {
+                return refused("代为公开应由上级机构的发布人和审批人签名，本机构的人不能代自己公开".to_owned());
+            }
+        }
+        match self.own_time_until(org, world) {
+            Some(last) if proposal.declared_on() <= last => {
+                refused(format!("本机构到 {last} 都可以自己公开，过了这一天才能代为公开"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The last day on which an organization can publish the period itself in time: for the books the day of the next
+    /// month that the rule sets, for everything else the last day of the period.
+    fn own_time_until(&self, org: &str, world: &World) -> Option<NaiveDate> {
+        let (_, end) = self.period.days()?;
+        if self.content != Content::Finance && self.class != Class::Finance {
+            return Some(end);
+        }
+        let first = end.with_day(1)?;
+        world.rule(RuleCode::DisclosureDueDay, org, first).day_of_next_month(first)
+    }
+
+    /// Supervisors' co-signatures on a village's finance sheet (the law's 村务监督机构 reviews it). Where somebody else
+    /// publishes because the village did not, its supervisors may sign and need not: the page says who did.
     fn supervised(&self, proposal: &Proposal<'_>, world: &World, level: Level) -> Result<(), Refusal> {
-        if self.content != Content::Finance || level != Level::Village {
+        let substituted = self.published_by == Some(PublishedBy::Substitute);
+        if self.content != Content::Finance || level != Level::Village || substituted {
             return Ok(());
         }
         let rule = world.rule(RuleCode::DisclosureSupervisorsMin, &proposal.statement.org, proposal.declared_on());
@@ -409,6 +451,7 @@ impl Payload for Published {
             return Err(Refusal::field("period", "所属期间", "还没有开始"));
         }
         let level = world.living(&proposal.statement.org)?.level;
+        self.substituted(proposal, world)?;
         if self.content == Content::Text {
             if proposal.text("text").is_none() {
                 return Err(Refusal::field("text", "正文", "文字公开须有正文"));

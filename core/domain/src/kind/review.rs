@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use gongkai_log::{Digest, StreamId, Tier};
+use gongkai_log::{Digest, Statement, StreamId, Tier};
 use serde_json::{Value, json};
 
 use super::{NOT_THERE, PUBLISHER, Payload, payload, sample_stream, sealed_stream};
@@ -304,7 +304,7 @@ fn signs_itself(
 
 impl Submitted {
     /// The draft is usable, is what the digest says, and will name this review.
-    fn check_draft(&self, proposal: &Proposal<'_>) -> Result<(), Refusal> {
+    fn check_draft(&self, proposal: &Proposal<'_>) -> Result<Statement, Refusal> {
         let statement = proposal.statement;
         let draft = Draft::parse(proposal.text("draft").unwrap_or_default())?;
         let Read { statement: drafted, open, withheld } = draft.read(&statement.origin)?;
@@ -330,7 +330,7 @@ impl Submitted {
         if reference != Some(statement.stream.to_string().as_str()) {
             return Err(Refusal::field("draft", "送审稿", "送审稿的审核编号应是本审核"));
         }
-        Ok(())
+        Ok(drafted)
     }
 }
 
@@ -342,11 +342,13 @@ impl Payload for Submitted {
     fn decide(&self, _: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
         let (org, world) = (proposal.statement.org.as_str(), context.world);
         signs_itself(&self.author.0, "author", "送审人", proposal, world)?;
-        let suits = Procedure::of(world.living(org)?.level);
-        if self.procedure != suits {
-            return Err(Refusal::field("procedure", "审核程序", format!("这一层级走{}", suits.label())));
+        let level = world.living(org)?.level;
+        let suits = Procedure::of_statement(level, &self.check_draft(proposal)?);
+        if self.procedure == suits {
+            return Ok(());
         }
-        self.check_draft(proposal)
+        let whose = if suits == Procedure::of(level) { "这一层级" } else { "代为公开" };
+        Err(Refusal::field("procedure", "审核程序", format!("{whose}走{}", suits.label())))
     }
 
     fn decide_named(&self, named: &event::State, proposal: &Proposal<'_>) -> Result<(), Refusal> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::ledger::{COUNTY, Ledger, VILLAGE, refused, sample};
+use super::ledger::{COUNTY, Ledger, TOWNSHIP, VILLAGE, refused, sample};
 
 const SIGNERS: [(&str, &str); 3] = [("publisher", "clerk"), ("supervisor", "super1"), ("supervisor", "super2")];
 
@@ -173,4 +173,69 @@ fn every_other_shape_of_list_is_accepted_without_the_books_rules() {
 fn a_county_may_publish_payments_without_balances() {
     let mut ledger = Ledger::new();
     ledger.county(&sample("disclosure.published.v1", COUNTY, None)).unwrap();
+}
+
+/// A township that keeps an eye on its villages: a publisher, a secretary and a second publisher of the village.
+fn township(ledger: &mut Ledger) {
+    for (name, seed, role, org) in [
+        ("town", 31, "publisher", TOWNSHIP),
+        ("secretary", 32, "approver", TOWNSHIP),
+        ("head", 33, "approver", VILLAGE),
+    ] {
+        ledger.person(name, seed);
+        ledger.role(name, role, org).unwrap();
+    }
+}
+
+fn in_place(period: &str) -> Value {
+    let mut sheet = month(period, 18_642_035, &toilet(period));
+    sheet["fields"]["published_by"] = json!("substitute");
+    sheet
+}
+
+#[test]
+fn a_township_publishes_in_place_of_a_village_once_the_villages_own_time_is_over() {
+    let mut ledger = Ledger::new();
+    township(&mut ledger);
+    let signers = [("publisher", "town"), ("approver", "secretary")];
+    ledger.at("2026-03-10");
+    let early = ledger.say(&in_place("2026-02"), &signers).unwrap_err();
+    assert!(early.to_string().contains("2026-03-10"), "the due day is still the village's: {early}");
+    ledger.at("2026-03-11");
+    let sheet = ledger.say(&in_place("2026-02"), &signers).unwrap();
+    // The village goes on with its book where the township left it, and answers what is asked about the sheet.
+    assert_eq!(refused(ledger.say(&month("2026-02", 18_642_035, &toilet("2026-02")), &SIGNERS)), "state");
+    let asked = json!({"kind": "disclosure.questioned.v1", "stream": sheet, "org": VILLAGE,
+        "proxy": {"channel": "来访", "original": "kuGcG+81Z6SYS/HtGzOcyZ/O1/R14sXIPO2l9YFHdsw="},
+        "fields": {"line": 1, "topic": "amount", "asked_on": "2026-03-11"}});
+    ledger.village(&asked).unwrap();
+    assert_eq!(ledger.due(&sheet), Some(("答复询问", "2026-03-18".into())));
+}
+
+#[test]
+fn a_publication_in_place_of_another_takes_two_of_the_organization_above_and_nobody_of_its_own() {
+    let mut ledger = Ledger::new();
+    township(&mut ledger);
+    ledger.at("2026-03-20");
+    let said = |ledger: &mut Ledger, signers: &[(&str, &str)]| refused(ledger.say(&in_place("2026-02"), signers));
+    assert_eq!(said(&mut ledger, &[("publisher", "town")]), "cosigners_missing");
+    assert_eq!(said(&mut ledger, &[("publisher", "clerk"), ("approver", "secretary")]), "field");
+    assert_eq!(said(&mut ledger, &[("publisher", "town"), ("approver", "head")]), "field");
+    assert_eq!(said(&mut ledger, &[SIGNERS[0], SIGNERS[1], SIGNERS[2], ("approver", "head")]), "field");
+    let supervised = [("publisher", "town"), ("approver", "secretary"), SIGNERS[1], SIGNERS[2]];
+    ledger.say(&in_place("2026-02"), &supervised).unwrap();
+}
+
+#[test]
+fn what_is_no_book_may_be_published_in_place_of_a_village_after_its_period() {
+    let mut ledger = Ledger::new();
+    township(&mut ledger);
+    let text = json!({"kind": "disclosure.published.v1", "org": VILLAGE, "fields": {
+        "class": "village", "content": "text", "period": "2026-Q1", "published_by": "substitute",
+        "title": "一季度村务公开(虚构)", "text": "低保评议、宅基地审批结果见附件(虚构)"}});
+    let signers = [("publisher", "officer"), ("approver", "chief")];
+    ledger.at("2026-03-31");
+    assert_eq!(refused(ledger.say(&text, &signers)), "field");
+    ledger.at("2026-04-01");
+    ledger.say(&text, &signers).unwrap();
 }

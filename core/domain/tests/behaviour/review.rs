@@ -603,3 +603,34 @@ fn an_audit_without_a_vault_finds_a_statement_that_the_secretary_did_not_sign() 
     assert_eq!(found.len(), 1);
     assert!(found[0].sentence.contains("审批人"), "{}", found[0].sentence);
 }
+
+#[test]
+fn what_is_published_in_place_of_a_village_passes_the_gates_of_those_who_do_it() {
+    let mut ledger = unruled();
+    let rule = json!({"kind": "rule.published.v1", "org": COUNTY, "fields": {
+        "rule": "disclosure_review", "value": 3, "unit": "scheme", "from": "2026-03-01", "basis": "青禾县审核办法(虚构)"}});
+    ledger.say(&rule, &[("registrar", "reg1"), ("registrar", "reg2")]).unwrap();
+    ledger.at("2026-03-20");
+    let sheet = json!({"kind": "disclosure.published.v1", "org": VILLAGE, "fields": {
+        "class": "village", "content": "text", "period": "2026-02", "published_by": "substitute", REFERENCE: review(1),
+        "title": "二月村务公开(虚构)", "text": "宅基地审批结果见附件(虚构)"}});
+    let (drafted, mut submit) = submission(&mut ledger, &sheet, &COUNTY_SIGNERS, &review(1));
+    refuses(ledger.county(&submit), "代为公开走县级程序");
+    submit["fields"]["procedure"] = json!("county");
+    ledger.county(&submit).unwrap();
+    let step = |ledger: &mut Ledger, verb: &str, gate: Option<&str>, (role, name): (&str, &str)| {
+        let mut fields = json!({"person": ledger.person_of(name)});
+        if let Some(gate) = gate {
+            fields["gate"] = json!(gate);
+        }
+        let kind = format!("review.{verb}.v1");
+        ledger.say(&json!({"kind": kind, "stream": review(1), "org": VILLAGE, "fields": fields}), &[(role, name)])
+    };
+    let supervised = step(&mut ledger, "gate_passed", Some("supervision"), ("supervisor", "super1"));
+    refuses(supervised, "现在应过「政治关」");
+    for (gate, name) in COUNTY_GATES {
+        step(&mut ledger, "gate_passed", Some(gate), ("reviewer", name)).unwrap();
+    }
+    step(&mut ledger, "approved", None, ("approver", "chief")).unwrap();
+    publish(&mut ledger, drafted).unwrap();
+}

@@ -37,3 +37,24 @@ fn the_clock_runs_until_it_is_done_or_explained() {
     assert_eq!(ledger.due(&stream), None);
     assert_eq!(refused(ledger.village(&answer(&stream, &json!({})))), "state");
 }
+
+#[test]
+fn a_secretary_sets_a_day_about_an_overdue_matter_and_only_the_overseen_stop_the_clock() {
+    let mut ledger = Ledger::new();
+    ledger.organization("341599102", "township", Some(COUNTY)).unwrap();
+    ledger.person("neighbour", 41);
+    ledger.role("neighbour", "publisher", "341599102").unwrap();
+    let mut pledge = sample("pledge.made.v1", VILLAGE, None);
+    pledge["fields"]["due"] = json!("2026-03-15");
+    let pledge = ledger.village(&pledge).unwrap();
+    ledger.at("2026-03-20");
+    let issued = with(sample("supervision.issued.v1", COUNTY, None), &json!({"about": pledge}));
+    assert_eq!(refused(ledger.say(&issued, &[("supervisor", "super1")])), "wrong_author");
+    let stream = ledger.say(&issued, &[("approver", "chief")]).unwrap();
+    ledger.at("2026-03-28");
+    let elsewhere = sample("supervision.answered.v1", "341599102", Some(&stream));
+    assert_eq!(refused(ledger.say(&elsewhere, &[("publisher", "neighbour")])), "field");
+    assert!(ledger.due(&stream).is_some());
+    ledger.village(&answer(&stream, &json!({}))).unwrap();
+    assert_eq!(ledger.due(&stream), None);
+}

@@ -1,0 +1,181 @@
+//! The secretary's board, through the whole router: whose it is, what it counts, and what stops a clock.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use gongkai_store::testing::{COUNTY, pledge};
+use serde_json::{Value, json};
+
+use super::queue_tests::{OTHER, REVIEW, Scene, TOWNSHIP, VILLAGE};
+
+const BOARD: &str = "/internal/api/v1/board";
+const DAY: Duration = Duration::from_hours(24);
+/// A title that a spreadsheet would compute.
+const FORMULA: &str = "=HYPERLINK(\"http://evil.example\")(虚构)";
+
+/// A village with a draft under review, an overdue pledge and a letter, ten days later.
+async fn county() -> (Scene, String, String) {
+    let mut scene = Scene::new().await;
+    let officers = [
+        ("镇书记", TOWNSHIP, "approver"),
+        ("邻镇书记", OTHER, "approver"),
+        ("县督查", COUNTY, "inspector"),
+        ("邻镇督查", OTHER, "inspector"),
+        ("县运维", COUNTY, "operator"),
+    ];
+    scene.town.fixture.officers(&officers).await;
+    let mut overdue = pledge(VILLAGE, 2);
+    overdue["fields"]["due"] = json!("2026-03-05");
+    overdue["fields"]["title"] = json!(FORMULA);
+    let receipt = scene.town.fixture.submit(&overdue, &[("publisher", "会计")]).await.unwrap();
+    let (letter, _) = scene.town.fixture.citizen(&step("letter.received.v1", None, &json!({}))).await.unwrap();
+    scene.town.catch_up().await;
+    let pledge = scene.town.stream_of(receipt.index).await;
+    scene.town.fixture.clock.advance(DAY * 10);
+    (scene, pledge, letter.to_string())
+}
+
+/// The sample of a letter's step, at the village.
+fn step(kind: &str, stream: Option<&str>, fields: &Value) -> Value {
+    let mut command = (gongkai_domain::kind::find(kind).unwrap().sample)();
+    command["org"] = json!(VILLAGE);
+    command.as_object_mut().unwrap().remove("stream");
+    if let Some(stream) = stream {
+        command["stream"] = json!(stream);
+    }
+    for (name, value) in fields.as_object().unwrap() {
+        command["fields"][name] = value.clone();
+    }
+    command
+}
+
+/// The numbers that are not 0, without the months that nobody disclosed.
+fn numbers(board: &Value) -> BTreeMap<String, u64> {
+    let counts = board["counts"].as_array().unwrap().iter();
+    let counts = counts.map(|count| (count["list"].as_str().unwrap().to_owned(), count["total"].as_u64().unwrap()));
+    counts.filter(|(list, total)| *total > 0 && list != "undisclosed" && list != "due_soon").collect()
+}
+
+async fn counted(scene: &Scene, name: &str, query: &str) -> BTreeMap<String, u64> {
+    let answer = scene.get(name, &format!("{BOARD}{query}")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{name}: {}", answer.text());
+    numbers(&answer.json())
+}
+
+fn these(lists: &[&str]) -> BTreeMap<String, u64> {
+    lists.iter().map(|list| ((*list).to_owned(), 1)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secretary_counts_the_own_subtree_and_a_neighbour_nothing_of_it() {
+    let (scene, pledge, letter) = county().await;
+    let all = these(&["overdue_pledges", "unanswered", "drafts"]);
+    assert_eq!(counted(&scene, "镇书记", "").await, all);
+    assert_eq!(counted(&scene, "村书记", "").await, all);
+    assert_eq!(counted(&scene, "镇书记", &format!("?org={VILLAGE}")).await, all);
+    assert_eq!(counted(&scene, "县督查", "").await, all, "an inspector of the county counts all");
+    assert_eq!(counted(&scene, "监一", "").await, these(&["overdue_pledges", "drafts"]), "supervisors read no letters");
+    for name in ["邻镇书记", "邻镇督查", "邻镇审"] {
+        assert_eq!(counted(&scene, name, "").await, these(&[]), "{name}");
+        let absent = scene.get(name, &format!("{BOARD}?org=999999999999")).await;
+        for org in [TOWNSHIP, VILLAGE, COUNTY] {
+            for path in [BOARD.to_owned(), format!("{BOARD}/unanswered"), format!("{BOARD}/overdue_pledges")] {
+                let answer = scene.get(name, &format!("{path}?org={org}")).await;
+                assert_eq!((answer.status, answer.json()), (StatusCode::NOT_FOUND, absent.json()), "{name} {path}");
+            }
+        }
+    }
+    assert_eq!(scene.get("县运维", BOARD).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(scene.get("镇书记", &format!("{BOARD}/everything")).await.status, StatusCode::NOT_FOUND);
+
+    let board = scene.get("镇书记", BOARD).await.json();
+    assert_eq!((&board["sealed"], &board["today"]), (&json!(true), &json!("2026-03-12")));
+    assert_eq!(board["orgs"], json!([[TOWNSHIP, format!("{TOWNSHIP}号机构(虚构)")]]));
+    let row = async |list: &str| scene.get("镇书记", &format!("{BOARD}/{list}")).await.json()["rows"][0].clone();
+    let (overdue, unanswered, draft) = (row("overdue_pledges").await, row("unanswered").await, row("drafts").await);
+    assert_eq!((&overdue["stream"], &overdue["days"]), (&json!(pledge), &json!(7)));
+    assert_eq!(
+        (&unanswered["stream"], &unanswered["days"], &unanswered["title"]),
+        (&json!(letter), &json!(10), &Value::Null)
+    );
+    assert_eq!((&unanswered["due_on"], &unanswered["sealed"]), (&json!("2026-03-17"), &json!(true)));
+    assert_eq!(
+        (&draft["stream"], &draft["awaits"], &draft["days"]),
+        (&json!(REVIEW), &json!("村监会审核"), &json!(10))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_leaves_the_board_with_its_answer_and_nobody_counts_what_is_said_about_them() {
+    let (mut scene, _, letter) = county().await;
+    let registered = step("letter.registered.v1", Some(&letter), &json!({}));
+    scene.seal(&registered, ("publisher", "会计")).await;
+    assert_eq!(counted(&scene, "镇书记", "").await.get("unanswered"), Some(&1), "it still waits for its answer");
+    let list = scene.get("镇书记", &format!("{BOARD}/unanswered")).await.json();
+    assert_eq!(
+        (&list["rows"][0]["awaits"], list["rows"][0]["rule"].as_str().unwrap().contains("信访工作条例")),
+        (&json!("办结并答复"), true)
+    );
+
+    let concerned = json!({"concerns": [{"person": scene.town.fixture.people["镇书记"].stream}]});
+    scene.town.fixture.citizen(&step("letter.received.v1", None, &concerned)).await.unwrap();
+    scene.town.catch_up().await;
+    assert_eq!(counted(&scene, "镇书记", "").await.get("unanswered"), Some(&1));
+    assert_eq!(counted(&scene, "村书记", "").await.get("unanswered"), Some(&2));
+
+    let today = json!({"answered_on": "2026-03-12", "told_on": "2026-03-12"});
+    scene.seal(&step("letter.answered.v1", Some(&letter), &today), ("publisher", "会计")).await;
+    assert_eq!(counted(&scene, "镇书记", "").await.get("unanswered"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secretary_sets_a_day_for_an_overdue_matter_and_the_answer_of_the_overseen_stops_the_clock() {
+    let (mut scene, pledge, _) = county().await;
+    let issued = json!({"kind": "supervision.issued.v1", "org": TOWNSHIP, "fields": {
+        "to": VILLAGE, "about": pledge, "issued_on": "2026-03-12", "due_on": "2026-03-15",
+        "title": "限期兑现路灯承诺(虚构)", "text": "请于15日前办结并说明原因。(虚构)"}});
+    // Not a neighbour's, and not an organization's that lies beside.
+    assert!(scene.town.fixture.submit(&issued, &[("approver", "邻镇书记")]).await.is_err());
+    let receipt = scene.town.fixture.submit(&issued, &[("approver", "镇书记")]).await.unwrap();
+    scene.town.catch_up().await;
+    let supervision = scene.town.stream_of(receipt.index).await;
+    for name in ["镇书记", "村书记", "县督查"] {
+        assert_eq!(counted(&scene, name, "").await.get("supervisions"), Some(&1), "{name}");
+    }
+    let row = scene.get("镇书记", &format!("{BOARD}/supervisions")).await.json()["rows"][0].clone();
+    assert_eq!((&row["days"], &row["about"], &row["by"]), (&json!(-3), &json!(pledge), &json!(TOWNSHIP)));
+    let overdue = scene.get("镇书记", &format!("{BOARD}/overdue_pledges")).await.json();
+    assert_eq!(overdue["rows"][0]["supervision"], json!(supervision));
+    let soon = scene.get("镇书记", &format!("{BOARD}/due_soon")).await.json();
+    assert!(soon["rows"].as_array().unwrap().iter().any(|row| row["stream"] == json!(supervision)), "{soon}");
+
+    scene.town.fixture.clock.advance(DAY * 5);
+    let row = scene.get("镇书记", &format!("{BOARD}/supervisions")).await.json()["rows"][0].clone();
+    assert_eq!(row["days"], json!(2), "the clock runs on when nobody answers");
+    let answered = json!({"kind": "supervision.answered.v1", "stream": supervision, "org": VILLAGE, "fields": {
+        "result": "done", "answered_on": "2026-03-17", "text": "路灯已经装好(虚构)"}});
+    scene.town.fixture.submit(&answered, &[("publisher", "会计")]).await.unwrap();
+    scene.town.catch_up().await;
+    assert_eq!(counted(&scene, "镇书记", "").await.get("supervisions"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_downloaded_whole_in_chinese_and_computes_nothing_in_a_spreadsheet() {
+    let (scene, pledge, _) = county().await;
+    let answer = scene.get("镇书记", &format!("{BOARD}/overdue_pledges?format=csv")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert!(answer.header("content-type").starts_with("text/csv"));
+    let text = answer.text().strip_prefix('\u{feff}').unwrap();
+    let mut table = csv::Reader::from_reader(text.as_bytes());
+    let names = table.headers().unwrap().clone();
+    let place = |name: &str| names.iter().position(|known| known == name).unwrap();
+    let rows: Vec<_> = table.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(&rows[0][place("标题")], format!("'{FORMULA}"));
+    assert_eq!((&rows[0][place("逾期天数")], &rows[0][place("事项编号")]), ("7", pledge.as_str()));
+    let months = scene.get("镇书记", &format!("{BOARD}/due_soon?format=csv")).await;
+    assert_eq!(months.text().lines().count(), 1, "an empty list has its first line");
+    let neighbour = scene.get("邻镇书记", &format!("{BOARD}/overdue_pledges?format=csv&org={VILLAGE}")).await;
+    assert_eq!(neighbour.status, StatusCode::NOT_FOUND);
+}
