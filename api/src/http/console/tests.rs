@@ -7,7 +7,7 @@ use gongkai_log::SigningKey;
 use gongkai_store::testing::{COUNTY, pledge};
 use serde_json::{Value, json};
 
-use crate::http::internal::tests::sign_in;
+use crate::http::internal::session_of;
 use crate::http::tests::{Answer, Town, ask};
 
 const REHEARSALS: &str = "/internal/api/v1/rehearsals";
@@ -30,7 +30,7 @@ async fn rehearse(router: &Router, token: &str, command: &Value) -> Answer {
 async fn token(town: &Town, name: &str) -> String {
     let key = &town.fixture.people[name].key;
     let copy = SigningKey::from_seed(key.name(), key.verifier().kind(), *key.seed()).unwrap();
-    sign_in(&town.internal, &copy).await
+    session_of(&town.internal, &copy).await
 }
 
 fn signed_by(town: &Town, name: &str, role: &str) -> Value {

@@ -29,7 +29,7 @@ pub mod sessions;
 pub mod sign_in;
 pub mod tallies;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 #[cfg(test)]
 mod timeline_tests;
 pub mod timelines;
@@ -48,6 +48,8 @@ use super::openapi::Endpoint;
 use super::{App, pages};
 use gate::Gate;
 pub use gate::SignedIn;
+#[cfg(test)]
+pub(super) use tests::sign_in as session_of;
 
 /// Start of every path of this side.
 pub const ROOT: &str = "/internal/";
