@@ -93,16 +93,15 @@ function shown(field, value) {
 
 /** What the public sees, and what it does not, from what is going to be signed. */
 function show(prepared, fields) {
-  const rows = (wanted) => {
-    const named = table.fields.filter(({ name, tier }) => fields[name] !== undefined && (tier === "public") === wanted && !table.sealed === wanted);
-    return make("dl", { class: "rows" }, ...named.flatMap((field) => [make("div", {}, make("dt", { text: field.label }), make("dd", { text: shown(field, fields[field.name]) }))]));
-  };
-  const hidden = table.fields.filter(({ name, tier }) => fields[name] !== undefined && (table.sealed || tier !== "public"));
-  const sealed = make("dl", { class: "rows" }, ...hidden.map((field) => make("div", {}, make("dt", { text: field.label }), make("dd", { text: shown(field, fields[field.name]) }))));
-  const open = table.sealed ? [make("p", { class: "note", text: "什么都不公开。" })] : [rows(true)];
+  const given = table.fields.filter(({ name }) => fields[name] !== undefined);
+  const isOpen = ({ tier }) => !table.sealed && tier === "public";
+  const pair = (field) => make("div", {}, make("dt", { text: field.label }), make("dd", { text: shown(field, fields[field.name]) }));
+  const listed = (some) => make("dl", { class: "rows" }, ...some.map(pair));
+  const hidden = given.filter((field) => !isOpen(field));
+  const open = table.sealed ? [make("p", { class: "note", text: "什么都不公开。" })] : [listed(given.filter(isOpen))];
   if (!table.sealed && fields.lines) open.push(lines(fields.lines));
   preview.querySelector("[data-public]").replaceChildren(...open);
-  preview.querySelector("[data-sealed]").replaceChildren(...(hidden.length > 0 ? [sealed] : []));
+  preview.querySelector("[data-sealed]").replaceChildren(...(hidden.length > 0 ? [listed(hidden)] : []));
   preview.querySelector("[data-sealed-title]").hidden = hidden.length === 0;
   preview.querySelector("[data-bytes]").textContent = prepared.statement;
   preview.hidden = false;
