@@ -1,11 +1,15 @@
 //! Time limits that run: what must be done by which day, by which rule, and how the day was found.
 //!
 //! Computed from the days in a stream's state, the rules and the working-day calendar whenever somebody
-//! looks, and never stored: a calendar that is published later moves a limit that runs. Internal views and the
+//! looks; what is [`Running`] may be stored, by when it is due never: a calendar that is published later moves a limit
+//! that runs. Internal views and the
 //! audit ask [`dues`] or [`clock`]; nothing of a sealed matter's clock is for the public. To give a further family
 //! a clock, let its state say what is [`Running`] and add it to [`running`].
 
+use std::borrow::Cow;
+
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     calendar::{self, Computed},
@@ -19,19 +23,19 @@ use crate::{
 pub const SEALED_FAMILIES: &[&str] = &["letter", "nomination", "notice"];
 
 /// By when something must be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Limit {
     /// So many days after a day, by the rules' numbers together; the first of them says the unit.
-    Rules(NaiveDate, &'static [RuleCode]),
+    Rules(NaiveDate, Vec<RuleCode>),
     /// A day that a statement names.
     On(NaiveDate),
 }
 
 /// One thing that is awaited, as a stream's state has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
     /// What is awaited, in Chinese: 告知是否受理.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// Code of the organization that must act.
     pub org: String,
     /// The part that it is about: revision of a question, line of a theme.
@@ -44,7 +48,7 @@ pub struct Running {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
     /// What is awaited, in Chinese.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// Code of the organization that must act.
     pub org: String,
     /// The part that it is about: revision of a question, line of a theme.
@@ -66,7 +70,12 @@ impl Due {
 
 /// Everything that is awaited in a stream, by the last day.
 pub fn dues(state: &State, world: &World) -> Vec<Due> {
-    let mut dues: Vec<Due> = running(state, world).into_iter().filter_map(|running| due(running, world)).collect();
+    by_day(running(state, world), world)
+}
+
+/// By when what is awaited is due, by the last day.
+pub fn by_day(running: Vec<Running>, world: &World) -> Vec<Due> {
+    let mut dues: Vec<Due> = running.into_iter().filter_map(|running| due(running, world)).collect();
     dues.sort_by_key(|due| (due.due_on, due.part));
     dues
 }
@@ -100,7 +109,7 @@ pub fn due(running: Running, world: &World) -> Option<Due> {
     match limit {
         Limit::On(due_on) => Some(Due { what, org, part, due_on, rule: None, computed: None }),
         Limit::Rules(from, codes) => {
-            let (rule, computed) = counted(codes, &org, from, world)?;
+            let (rule, computed) = counted(&codes, &org, from, world)?;
             Some(Due { what, org, part, due_on: computed.end, rule: Some(rule), computed: Some(computed) })
         }
     }

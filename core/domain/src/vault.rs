@@ -277,6 +277,22 @@ pub fn open_envelope(key: &DataKey, origin: &str, commitment: &Digest, sealed: &
     decrypt(&key, &event_place(origin, commitment)?, sealed).map(|(_, text)| text.to_string())
 }
 
+/// Encrypts a text that lies beside the ledger, at a place in some store of its own: no commitment binds it.
+///
+/// # Errors
+/// [`VaultError::Sealed`] beyond what the cipher takes.
+pub fn conceal(key: &[u8; KEY_BYTES], place: &str, text: &str, nonce: [u8; NONCE_BYTES]) -> Result<Sealed, VaultError> {
+    encrypt(key, place, &[0; KEY_BYTES], text, nonce)
+}
+
+/// Opens what [`conceal`] made for the same place.
+///
+/// # Errors
+/// [`VaultError::Sealed`], [`VaultError::Commitment`].
+pub fn reveal(key: &[u8; KEY_BYTES], place: &str, sealed: &Sealed) -> Result<Zeroizing<String>, VaultError> {
+    decrypt(key, place, sealed).map(|(_, text)| text)
+}
+
 fn event_place(origin: &str, commitment: &Digest) -> Result<String, VaultError> {
     canonical::to_string(&json!([origin, "event", commitment.to_string()])).map_err(|_| VaultError::Value)
 }

@@ -17,6 +17,7 @@ mod admission;
 pub mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+mod cores;
 pub mod error;
 pub mod event_store;
 mod growing;

@@ -9,6 +9,7 @@ use gongkai_domain::Head;
 use gongkai_log::{Content, Digest, StreamId, sealed::PERIOD_LEAVES};
 
 use crate::{
+    cores::on_all_cores,
     error::StoreError,
     event_store::RawSealed,
     reader::{ReadStore, parse_entry},
@@ -61,9 +62,21 @@ impl SealedReader {
 
     async fn open(&self, rows: Vec<RawSealed>) -> Result<Vec<SealedEvent>, VaultFault> {
         let tags: Vec<Tag> = rows.iter().map(|row| Tag(row.tag)).collect();
-        self.vault.load(&tags).await?;
-        let open = |row: RawSealed| Ok(SealedEvent { seq: row.seq, opened: self.vault.open_event(&row)?, row });
-        rows.into_iter().map(open).collect()
+        let _held = self.vault.load(&tags).await?;
+        let opened = on_all_cores(&rows, |row| self.vault.open_event(row))?;
+        let event = |(row, opened): (RawSealed, _)| SealedEvent { seq: row.seq, opened, row };
+        Ok(rows.into_iter().zip(opened).map(event).collect())
+    }
+
+    /// All events of these subjects; their rows are read while most of their keys are loaded.
+    async fn open_subjects(&self, tags: &[Tag]) -> Result<Vec<SealedEvent>, VaultFault> {
+        let rows = async {
+            let mut connection = self.reader.connection().await?;
+            sqlite_sealed::load_by_tag(&mut connection, tags).await
+        };
+        let (rows, held) = tokio::join!(rows, self.vault.load(tags));
+        let _held = held?;
+        self.open(rows?).await
     }
 
     /// Sealed events from number `from`, in the order of receipt; empty only at the end.
@@ -91,11 +104,7 @@ impl SealedReader {
     /// # Errors
     /// [`VaultFault`].
     pub async fn stream(&self, stream: &StreamId) -> Result<Vec<SealedEvent>, VaultFault> {
-        let tag = self.vault.tag(stream);
-        let mut connection = self.reader.connection().await?;
-        let rows = sqlite_sealed::load_by_tag(&mut connection, &[tag.0]).await?;
-        drop(connection);
-        self.open(rows).await
+        self.open_subjects(&[self.vault.tag(stream)]).await
     }
 
     /// The events of several different sealed streams, each in order, as [`Self::stream`] gives them one by one.
@@ -103,15 +112,12 @@ impl SealedReader {
     /// # Errors
     /// [`VaultFault`].
     pub async fn streams(&self, streams: &[&StreamId]) -> Result<Vec<Vec<SealedEvent>>, VaultFault> {
-        let tags: Vec<[u8; 16]> = streams.iter().map(|stream| self.vault.tag(stream).0).collect();
-        let mut connection = self.reader.connection().await?;
-        let rows = sqlite_sealed::load_by_tag(&mut connection, &tags).await?;
-        drop(connection);
+        let tags: Vec<Tag> = streams.iter().map(|stream| self.vault.tag(stream)).collect();
         let mut events: HashMap<[u8; 16], Vec<SealedEvent>> = HashMap::new();
-        for event in self.open(rows).await? {
+        for event in self.open_subjects(&tags).await? {
             events.entry(event.row.tag).or_default().push(event);
         }
-        Ok(tags.iter().map(|tag| events.remove(tag).unwrap_or_default()).collect())
+        Ok(tags.iter().map(|tag| events.remove(&tag.0).unwrap_or_default()).collect())
     }
 
     /// The latest statement of a sealed stream.
@@ -162,7 +168,7 @@ impl SealedReader {
         drop(connection);
         let Some(row) = rows.into_iter().next() else { return Ok(None) };
         let Content::Statement(signed) = parse_entry(row.index, row.bytes)?.content else { return Ok(None) };
-        self.vault.load(&[self.vault.tag(&signed.statement.stream)]).await?;
+        let _held = self.vault.load(&[self.vault.tag(&signed.statement.stream)]).await?;
         Ok(Some(self.vault.open_values(&signed.statement, &values)?))
     }
 

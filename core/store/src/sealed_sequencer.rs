@@ -119,14 +119,9 @@ impl<S: EventStore> Sequencer<S> {
             missing.iter().filter_map(|name| Some((vault.tag(streams.get(name)?), name.clone()))).collect();
         let rows = self.store.load_sealed(tags.keys().map(|tag| tag.0).collect()).await?;
         let wanted: Vec<_> = tags.keys().copied().collect();
-        let opened = loop {
-            vault.load(&wanted).await.map_err(vault_store)?;
-            let opened: Vec<_> = rows.iter().map(|row| vault.open_event(row)).collect();
-            // Keys that were thrown out of the cache in between look like erased ones.
-            if vault.has_loaded(&wanted) {
-                break opened;
-            }
-        };
+        let held = vault.load(&wanted).await.map_err(vault_store)?;
+        let opened: Vec<_> = rows.iter().map(|row| vault.open_event(row)).collect();
+        drop(held);
         self.sealed_streams.learn(missing, Vec::new());
         for (row, opened) in rows.iter().zip(opened) {
             let Some(name) = tags.get(&Tag(row.tag)) else { continue };

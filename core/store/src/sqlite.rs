@@ -20,6 +20,7 @@ use crate::{
         RawSealed, SealedValue, StreamEntry, Waiting,
     },
     sqlite_sealed,
+    vault::Tag,
 };
 
 /// `PRAGMA application_id` of a ledger: "Gong".
@@ -578,6 +579,7 @@ impl EventStore for SqliteStore {
     }
 
     async fn load_sealed(&mut self, tags: Vec<[u8; 16]>) -> Result<Vec<RawSealed>, StoreError> {
+        let tags: Vec<Tag> = tags.into_iter().map(Tag).collect();
         sqlite_sealed::load_by_tag(&mut self.connection, &tags).await
     }
 

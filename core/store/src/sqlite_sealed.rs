@@ -260,11 +260,8 @@ pub(crate) async fn load_waiting(connection: &mut SqliteConnection) -> Result<(u
 }
 
 /// The sealed events of these streams, in the order of receipt.
-pub(crate) async fn load_by_tag(
-    connection: &mut SqliteConnection,
-    tags: &[[u8; 16]],
-) -> Result<Vec<RawSealed>, StoreError> {
-    let tags: Vec<String> = tags.iter().map(|tag| Tag(*tag).to_hex()).collect();
+pub(crate) async fn load_by_tag(connection: &mut SqliteConnection, tags: &[Tag]) -> Result<Vec<RawSealed>, StoreError> {
+    let tags: Vec<String> = tags.iter().map(|tag| tag.to_hex()).collect();
     let rows = sqlx::query(BY_TAG).bind(json_text(&tags)).fetch_all(&mut *connection).await;
     with_values(connection, &rows.map_err(sql("reading sealed streams"))?).await
 }

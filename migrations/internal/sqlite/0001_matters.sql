@@ -35,7 +35,10 @@ CREATE TABLE matters (
     acts_left INTEGER,
     -- 1 while something is awaited of somebody by a rule's day, 0 after; NULL for families without clocks. By which day,
     -- and what, is computed when read.
-    awaits INTEGER
+    awaits INTEGER,
+    -- Where it stands, encrypted under a key of the vault: what is awaited by which rules, and the next gate of a review;
+    -- NULL for families that have neither.
+    standing BLOB
 ) STRICT;
 
 CREATE INDEX matters_awaiting ON matters (opened_seq) WHERE awaits = 1;

@@ -126,9 +126,11 @@ fn acts(kind: &Kind, values: Option<&Map<String, Value>>) -> Acts {
 }
 
 impl Folded {
-    /// The matter, if its family's sealed matters have clocks.
-    pub(super) fn clocked(&self) -> Option<&StreamId> {
-        (self.access.is_none() && clock::SEALED_FAMILIES.contains(&self.stream.family.as_str())).then_some(&self.stream)
+    /// The matter, if its family's sealed matters have clocks or gates.
+    pub(super) fn standing(&self) -> Option<&StreamId> {
+        let family = self.stream.family.as_str();
+        let stands = clock::SEALED_FAMILIES.contains(&family) || family == "review";
+        (self.access.is_none() && stands).then_some(&self.stream)
     }
 
     pub(super) async fn write(self, transaction: &mut Transaction<'_, Sqlite>) -> Result<(), sqlx::Error> {

@@ -15,29 +15,30 @@ mod fold;
 pub mod queue;
 pub mod read;
 pub mod schedules;
+mod standing;
 pub mod tally;
 pub mod timeline;
 
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
-use gongkai_domain::clock;
 use gongkai_log::StreamId;
 use gongkai_store::{Layout, Ledger, SealedReader, StoreError, VaultFault};
 use sqlx::{
     AssertSqlSafe, Connection as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
+use standing::Standing;
 use tokio::sync::watch;
 
 const SCHEMA: &str = include_str!("../../../migrations/internal/sqlite/0001_matters.sql");
 
 /// `PRAGMA user_version` of the schema; another one is thrown away and built anew.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// Events of one transaction.
 const BATCH_EVENTS: u64 = 512;
@@ -53,7 +54,7 @@ const BATCH_ENTRIES: u64 = 1_024;
 
 const CURSORS: &str = "SELECT next_seq, next_index FROM cursor WHERE id = 1";
 const SET_CURSOR: &str = "UPDATE cursor SET next_seq = ? WHERE id = 1";
-const AWAITS: &str = "UPDATE matters SET awaits = ? WHERE stream = ?";
+const STANDING: &str = "UPDATE matters SET awaits = ?, standing = ? WHERE stream = ?";
 const SET_NEXT_INDEX: &str = "UPDATE cursor SET next_index = ? WHERE id = 1";
 /// What an erased matter leaves behind, in the order in which it goes: its rows name it until the last.
 const ERASE: [&str; 7] = [
@@ -103,7 +104,6 @@ struct Shared {
     ledger: Ledger,
     next_seq: watch::Sender<u64>,
     next_index: watch::Sender<u64>,
-    keeping: Mutex<board::Keeping>,
 }
 
 /// The internal views of an open ledger with a vault. Cheap to clone.
@@ -127,8 +127,7 @@ impl InternalViews {
         };
         let (next_seq, next_index): (i64, i64) = sqlx::query_as(CURSORS).fetch_one(&pool).await?;
         let [next_seq, next_index] = [next_seq, next_index].map(|next| watch::Sender::new(next.cast_unsigned()));
-        let keeping = Mutex::default();
-        Ok(Some(Self(Arc::new(Shared { pool, reader, ledger: ledger.clone(), next_seq, next_index, keeping }))))
+        Ok(Some(Self(Arc::new(Shared { pool, reader, ledger: ledger.clone(), next_seq, next_index }))))
     }
 
     /// Follows the sealed events, and what public entries mention, until it is stopped.
@@ -180,13 +179,15 @@ impl InternalViews {
             let folded: Vec<fold::Folded> = self.0.ledger.with_world(|world| {
                 events.iter().filter_map(|event| fold::event(event, world, reader.vault())).collect()
             });
-            let awaits = self.awaits(&folded).await?;
+            let standings = self.standings(&folded).await?;
             let mut transaction = self.0.pool.begin().await?;
             for folded in folded {
                 folded.write(&mut transaction).await?;
             }
-            for (stream, awaits) in awaits {
-                sqlx::query(AWAITS).bind(awaits).bind(stream).execute(&mut *transaction).await?;
+            for (stream, standing) in standings {
+                let bytes = standing.conceal(&stream, reader.vault())?;
+                let query = sqlx::query(STANDING).bind(!standing.running.is_empty()).bind(bytes);
+                query.bind(stream.to_string()).execute(&mut *transaction).await?;
             }
             sqlx::query(SET_CURSOR).bind(next.cast_signed()).execute(&mut *transaction).await?;
             transaction.commit().await?;
@@ -194,15 +195,15 @@ impl InternalViews {
         }
     }
 
-    /// Of matters with a clock that got an event, whether anything is awaited in them: as of what is committed, so that
-    /// a later event of the same matter says it again.
-    async fn awaits(&self, folded: &[fold::Folded]) -> Result<Vec<(String, bool)>, InternalError> {
-        let streams: BTreeSet<&StreamId> = folded.iter().filter_map(fold::Folded::clocked).collect();
+    /// Where those matters stand that got an event: as of what is committed, so that a later event of the same matter says
+    /// it again.
+    async fn standings(&self, folded: &[fold::Folded]) -> Result<Vec<(StreamId, Standing)>, InternalError> {
+        let streams: BTreeSet<&StreamId> = folded.iter().filter_map(fold::Folded::standing).collect();
         let streams: Vec<&StreamId> = streams.into_iter().collect();
         let events = self.0.reader.streams(&streams).await?;
         Ok(self.0.ledger.with_world(|world| {
-            let awaits = |events: &Vec<_>| !clock::running(&read::state(events), world).is_empty();
-            streams.iter().zip(&events).map(|(stream, events)| (stream.to_string(), awaits(events))).collect()
+            let found = streams.into_iter().zip(&events);
+            found.map(|(stream, events)| (stream.clone(), Standing::of(events, world))).collect()
         }))
     }
 
@@ -238,7 +239,6 @@ impl InternalViews {
             transaction.commit().await?;
         }
         if removed > 0 {
-            self.0.keeping.lock().unwrap_or_else(PoisonError::into_inner).clear();
             sqlx::query(EMPTY_WAL).execute(&self.0.pool).await?;
         }
         Ok(())

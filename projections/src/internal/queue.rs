@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use gongkai_domain::{
-    State,
     confidentiality::Reader,
     kind::{access::Purpose, review},
     procedure::Seat,
@@ -19,7 +18,8 @@ use sqlx::Row as _;
 
 use super::{
     InternalError, InternalViews,
-    read::{Candidate, PAGE, evolve, scopes},
+    read::{Candidate, PAGE, scopes},
+    standing::stands,
 };
 
 /// Most rows of one answer.
@@ -29,7 +29,7 @@ pub const QUEUE_MAX: usize = 100;
 const DRAFTS_AT_ONCE: usize = 64;
 
 const WAITING: &str = "SELECT m.opened_seq, m.stream, m.kind, m.org, m.author, m.concerns, m.hidden, m.received_at, \
-                       m.latest_kind, m.revision FROM scopes s JOIN matters m ON m.opened_seq = s.opened_seq \
+                       m.latest_kind, m.revision, m.standing FROM scopes s JOIN matters m ON m.opened_seq = s.opened_seq \
                        WHERE s.seen_from = ? AND s.family = 'review' AND m.acts_left > 0 AND s.opened_seq > ? \
                        ORDER BY s.opened_seq LIMIT ?";
 
@@ -116,18 +116,4 @@ impl InternalViews {
             revision: events.last()?.opened.as_ref()?.signed.statement.revision,
         })
     }
-}
-
-/// Where a review stands, and since when at this gate: a gate that two people pass is reached once.
-pub(super) fn stands(events: &[SealedEvent]) -> Option<(State, DateTime<Utc>)> {
-    let gate = |state: &State| state.get::<review::State>().and_then(review::State::next).map(|step| step.gate);
-    let (mut state, mut since) = (State::default(), None);
-    for event in events {
-        let before = gate(&state);
-        state = evolve(state, event);
-        if gate(&state) != before || since.is_none() {
-            since = Some(event.row.received_at);
-        }
-    }
-    Some((state, since?))
 }

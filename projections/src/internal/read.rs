@@ -13,16 +13,15 @@ use gongkai_domain::{
     kind::{
         self, Kind,
         access::{self, Purpose},
-        review,
     },
 };
 use gongkai_log::{Digest, StreamId, Tier};
-use gongkai_store::SealedEvent;
+use gongkai_store::{SealedEvent, VaultFault, vault::Vault};
 use serde::Serialize;
 use serde_json::json;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::{InternalError, InternalViews};
+use super::{InternalError, InternalViews, standing::Standing};
 
 /// Most rows of one list.
 pub const MATTERS_MAX: usize = 100;
@@ -34,11 +33,11 @@ pub(super) const PAGE: i64 = 64;
 const SCOPES_MAX: usize = 64;
 
 const CANDIDATES: &str = "SELECT m.opened_seq, m.stream, m.kind, m.org, m.author, m.concerns, m.hidden, m.received_at, \
-                          m.latest_kind, m.revision FROM scopes s JOIN matters m ON m.opened_seq = s.opened_seq \
+                          m.latest_kind, m.revision, m.standing FROM scopes s JOIN matters m ON m.opened_seq = s.opened_seq \
                           WHERE s.seen_from = ? AND s.family = ? AND s.opened_seq < ? \
                           AND m.kind IN (SELECT value FROM json_each(?)) ORDER BY s.opened_seq DESC LIMIT ?";
-const MATTER: &str = "SELECT opened_seq, stream, kind, org, author, concerns, hidden, received_at, latest_kind, revision \
-                      FROM matters WHERE stream = ?";
+const MATTER: &str = "SELECT opened_seq, stream, kind, org, author, concerns, hidden, received_at, latest_kind, revision, \
+                      standing FROM matters WHERE stream = ?";
 const ACCESSES: &str = "SELECT seq, stream, revision, purpose, reader, key, org, received_at FROM accesses \
                         WHERE stream = ? ORDER BY seq";
 const OWN_ACCESSES: &str = "SELECT seq, stream, revision, purpose, reader, key, org, received_at FROM accesses \
@@ -61,7 +60,7 @@ impl DueRow {
     /// A limit as it stands on a day.
     pub(crate) fn on(due: &clock::Due, today: chrono::NaiveDate) -> Self {
         Self {
-            what: due.what.to_owned(),
+            what: due.what.to_string(),
             due_on: due.due_on,
             days_over: due.days_over(today),
             rule: due.rule.as_ref().map(|rule| format!("{}（{}）", rule.code.label(), rule.basis)),
@@ -156,6 +155,7 @@ pub(super) struct Candidate {
     pub(super) received_at: DateTime<Utc>,
     latest_kind: String,
     revision: u64,
+    standing: Option<Vec<u8>>,
 }
 
 impl Candidate {
@@ -171,7 +171,13 @@ impl Candidate {
             received_at: DateTime::from_timestamp_micros(row.get(7))?,
             latest_kind: row.get(8),
             revision: row.get::<i64, _>(9).cast_unsigned(),
+            standing: row.get(10),
         })
+    }
+
+    /// Where it stands.
+    pub(super) fn standing(&self, vault: &Vault) -> Result<Standing, VaultFault> {
+        Standing::reveal(self.standing.as_deref(), &self.stream, vault)
     }
 }
 
@@ -247,18 +253,15 @@ impl InternalViews {
         }
         found.sort_by_key(|candidate| std::cmp::Reverse(candidate.seq));
         found.truncate(limit);
-        let streams: Vec<&StreamId> = found.iter().map(|candidate| &candidate.stream).collect();
-        let events = self.0.reader.streams(&streams).await?;
-        let rows = found.into_iter().zip(&events).map(|(candidate, events)| self.show(candidate, events, today));
-        Ok(rows.collect())
+        Ok(found.into_iter().map(|candidate| self.show(candidate, today)).collect::<Result<_, _>>()?)
     }
 
-    fn show(&self, candidate: Candidate, events: &[SealedEvent], today: chrono::NaiveDate) -> MatterRow {
-        let state = state(events);
-        let next = state.get::<review::State>().and_then(review::State::next).map(|step| step.gate.label().to_owned());
-        let dues = self.0.ledger.with_world(|world| clock::dues(&state, world));
+    fn show(&self, candidate: Candidate, today: chrono::NaiveDate) -> Result<MatterRow, VaultFault> {
+        let standing = candidate.standing(self.0.reader.vault())?;
+        let next = standing.gate().map(|(step, _)| step.gate.label().to_owned());
+        let dues = self.0.ledger.with_world(|world| clock::by_day(standing.running, world));
         let dues = dues.iter().map(|due| DueRow::on(due, today));
-        MatterRow {
+        Ok(MatterRow {
             seq: candidate.seq.cast_unsigned(),
             stream: candidate.stream.to_string(),
             kind: candidate.kind.name.to_owned(),
@@ -270,7 +273,7 @@ impl InternalViews {
             revision: candidate.revision,
             next,
             dues: dues.collect(),
-        }
+        })
     }
 
     /// One matter with its events and the accesses to it; `None` when it does not exist for the reader.
@@ -293,7 +296,7 @@ impl InternalViews {
         }
         let events = self.0.reader.stream(stream).await?;
         let rows = events.iter().filter_map(event_row).collect();
-        Ok(Some((self.show(candidate, &events, today), rows)))
+        Ok(Some((self.show(candidate, today)?, rows)))
     }
 
     /// Who read a matter; for inspectors whose subtree covers it. `None` for everybody else.

@@ -205,6 +205,21 @@ async fn nothing_public_shows_a_sealed_matter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_awaited_is_listed_with_its_rule_and_lies_in_no_file_of_the_views() {
+    let scene = Scene::new().await;
+    let list = scene.get("镇办", "/internal/api/v1/matters?family=letter").await.json();
+    let due = &list["matters"][0]["dues"][0];
+    assert_eq!(due["what"], json!("登记并告知来信人"), "{list}");
+    assert!(due["rule"].as_str().unwrap().contains("信访工作条例"), "{list}");
+    for name in ["internal.db", "internal.db-wal"] {
+        let file = std::fs::read(scene.town.fixture.layout().vault().join(name)).unwrap();
+        for told in ["登记并告知来信人", "letter_route_days_max"] {
+            assert!(!file.windows(told.len()).any(|window| window == told.as_bytes()), "{name}: {told}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_erased_matter_leaves_every_list() {
     let mut scene = Scene::new().await;
     let reader = scene.town.fixture.ledger.sealed_reader().unwrap();

@@ -153,10 +153,10 @@ impl State {
     pub(crate) fn running(&self) -> Vec<Running> {
         let themes = self.themes.iter().filter(|(_, theme)| !theme.settled).filter_map(|(line, theme)| {
             let org = theme.to.clone().unwrap_or_else(|| self.org.clone());
-            Some(Running { what: "办理征集意见", org, part: Some(*line), limit: Limit::On(theme.due_on?) })
+            Some(Running { what: "办理征集意见".into(), org, part: Some(*line), limit: Limit::On(theme.due_on?) })
         });
         let report = self.report_on.filter(|_| !self.reported).map(|day| Running {
-            what: "公布征集结果",
+            what: "公布征集结果".into(),
             org: self.org.clone(),
             part: None,
             limit: Limit::On(day),

@@ -154,11 +154,12 @@ impl State {
     pub(crate) fn running(&self, world: &World) -> Vec<Running> {
         let (Some(from), false) = (self.received_on, self.resolved) else { return Vec::new() };
         let notice = self.notice.as_ref().and_then(|notice| world.matters.notice(&notice.0));
-        let codes: &[RuleCode] = match notice.map(|notice| notice.category) {
-            Some(notice::Type::Voters) => &[RuleCode::VoterDecisionDaysMax],
-            _ => &[RuleCode::ObjectionDaysMax],
+        let code = match notice.map(|notice| notice.category) {
+            Some(notice::Type::Voters) => RuleCode::VoterDecisionDaysMax,
+            _ => RuleCode::ObjectionDaysMax,
         };
-        vec![Running { what: "办结异议", org: self.org.clone(), part: None, limit: Limit::Rules(from, codes) }]
+        let limit = Limit::Rules(from, vec![code]);
+        vec![Running { what: "办结异议".into(), org: self.org.clone(), part: None, limit }]
     }
 
     fn received(event: &Recorded<'_>) -> Self {

@@ -156,12 +156,8 @@ impl State {
     pub(crate) fn running(&self) -> Vec<Running> {
         let open = self.questions.iter().filter(|(_, question)| !question.answered);
         open.map(|(revision, question)| {
-            let codes: &[RuleCode] = match question.rule {
-                RuleCode::InterpellationDaysMax => &[RuleCode::InterpellationDaysMax],
-                _ => &[RuleCode::QuestionDaysMax],
-            };
-            let limit = Limit::Rules(question.asked_on, codes);
-            Running { what: "答复询问", org: self.org.clone(), part: Some(*revision), limit }
+            let limit = Limit::Rules(question.asked_on, vec![question.rule]);
+            Running { what: "答复询问".into(), org: self.org.clone(), part: Some(*revision), limit }
         })
         .collect()
     }

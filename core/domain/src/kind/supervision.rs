@@ -66,7 +66,7 @@ impl State {
     /// The answer that is awaited.
     pub(crate) fn running(&self) -> Vec<Running> {
         let due = self.due_on.filter(|_| !self.answered);
-        due.map(|day| Running { what: "回复督办", org: self.to.clone(), part: None, limit: Limit::On(day) })
+        due.map(|day| Running { what: "回复督办".into(), org: self.to.clone(), part: None, limit: Limit::On(day) })
             .into_iter()
             .collect()
     }

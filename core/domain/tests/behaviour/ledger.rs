@@ -1,6 +1,6 @@
 //! A ledger in memory: two registrars, a county with township and villages, people with keys.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use chrono::{DateTime, FixedOffset, Utc};
 use gongkai_domain::{
@@ -217,7 +217,9 @@ impl Ledger {
 
     /// What it awaits first, and by when.
     pub(crate) fn due(&self, stream: &str) -> Option<(&'static str, String)> {
-        clock::clock(self.state(stream), &self.world).map(|due| (due.what, due.due_on.to_string()))
+        let due = clock::clock(self.state(stream), &self.world)?;
+        let Cow::Borrowed(what) = due.what else { panic!("a state says it in words of its own") };
+        Some((what, due.due_on.to_string()))
     }
 
     pub(crate) fn state(&self, stream: &str) -> &State {

@@ -164,7 +164,7 @@ impl Ledger {
         let Some(vault) = &self.0.settings.vault else { return Err(admission::without_vault(checked).into()) };
         let tag = vault.tag(&checked.signed.statement.stream);
         loop {
-            self.0.runtime.block_on(vault.load(&[tag]))?;
+            let _held = self.0.runtime.block_on(vault.load(&[tag]))?;
             match admission::seal(vault, checked) {
                 // The keys were thrown out of the cache in between.
                 Err(VaultFault::NotLoaded) => {}

@@ -57,6 +57,27 @@ async fn without_a_vault_what_needs_one_is_refused_and_nothing_is_recorded() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_in_use_stays_however_many_others_are_loaded() {
+    let mut fixture = town().await;
+    let mut others = (0..80).map(|number| access(LETTER, &format!("看{number}")));
+    let mut hand_in = async |fixture: &mut Fixture, count| {
+        for other in others.by_ref().take(count) {
+            let submission = fixture.opening(&other, &[("publisher", "丙")]);
+            fixture.ledger.hand_in(None, submission).await.unwrap();
+        }
+    };
+    hand_in(&mut fixture, 1).await;
+    let vault = fixture.ledger.vault().unwrap().clone();
+    let row = fixture.ledger.sealed_reader().unwrap().event(0).await.unwrap().unwrap().row;
+    let held = vault.load(&[crate::vault::Tag(row.tag)]).await.unwrap();
+    hand_in(&mut fixture, 30).await;
+    assert!(vault.open_event(&row).unwrap().is_some());
+    drop(held);
+    hand_in(&mut fixture, 30).await;
+    assert!(vault.open_event(&row).unwrap().is_none(), "nothing throws keys out here: the test shows nothing");
+}
+
+#[tokio::test]
 async fn a_sealed_event_is_promised_at_once_and_proven_after_its_period() {
     let mut fixture = town().await;
     let promised = fixture.seal(&access(LETTER, "督查(虚构)"), &[("publisher", "丙")]).await.unwrap();

@@ -6,9 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    num::NonZero,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
 };
 
 use gongkai_domain::{
@@ -22,15 +20,13 @@ use super::{
     Entropy, VaultFault, sealed_fault,
     wraps::{Tag, WrapRow},
 };
+use crate::cores::on_all_cores;
 
-/// Most data keys that are kept, of 32 bytes and their bookkeeping.
-const KEYS_MAX: usize = 65_536;
+/// Most data keys that are kept, of 32 bytes and their bookkeeping; few in tests, so that they see keys thrown out.
+const KEYS_MAX: usize = if cfg!(test) { 16 } else { 65_536 };
 
 /// Most tier keys that are kept: three for each organization that is busy.
 const TIER_KEYS_MAX: usize = 4_096;
-
-/// From so many on, unwrapping is shared among the cores; below it a thread costs more than it saves.
-const UNWRAPS_MANY: usize = 16;
 
 /// A data key with the wraps that are not on disk yet.
 #[derive(Debug)]
@@ -41,6 +37,11 @@ pub struct KeyEntry {
     // Organizations to whose keys it is wrapped, on disk or in `rows`.
     orgs: Mutex<Vec<String>>,
 }
+
+/// Data keys that stay present while it lives, however many others are loaded meanwhile: a key that is thrown out of the
+/// cache before it is used would look like an erased one.
+#[must_use = "without it the cache may drop the keys before they are used"]
+pub struct Held(Vec<Arc<KeyEntry>>);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -88,14 +89,16 @@ impl Keys {
         self.epoch
     }
 
-    /// Subjects that have to be looked up on disk.
-    pub(super) fn missing(&self, tags: &[Tag]) -> Vec<Tag> {
+    /// The keys of these subjects that are present, and the subjects that have to be looked up on disk.
+    pub(super) fn hold(&self, tags: &[Tag]) -> (Held, Vec<Tag>) {
         let cached = lock(&self.cached);
-        tags.iter().filter(|tag| !cached.known.contains(tag)).copied().collect()
+        let (known, missing): (Vec<_>, Vec<_>) = tags.iter().partition(|tag| cached.known.contains(tag));
+        let places = known.into_iter().flat_map(|tag| Tier::ALL.map(|tier| (tag, tier)));
+        (Held(places.filter_map(|place| cached.data.get(&place).cloned()).collect()), missing)
     }
 
     /// Takes what was found on disk of these subjects.
-    pub(super) fn learn(&self, tags: &[Tag], rows: Vec<WrapRow>) -> Result<(), VaultFault> {
+    pub(super) fn learn(&self, tags: &[Tag], rows: Vec<WrapRow>, held: &mut Held) -> Result<(), VaultFault> {
         let mut orgs: HashMap<(Tag, Tier), Vec<String>> = HashMap::new();
         let mut firsts = Vec::new();
         for row in rows {
@@ -105,7 +108,8 @@ impl Keys {
                 firsts.push(row);
             }
         }
-        let keys = self.unwrap_all(&firsts)?;
+        // Each takes as long as seven signatures.
+        let keys = on_all_cores(&firsts, |row| self.unwrap(row))?;
         let entry = |(row, key): (&WrapRow, DataKey)| {
             let place = (row.subject, row.tier);
             let orgs = Mutex::new(orgs.remove(&place).unwrap_or_default());
@@ -120,7 +124,7 @@ impl Keys {
         cached.known.extend(tags);
         for (place, entry) in found {
             // Whoever came first made or loaded the same key.
-            cached.data.entry(place).or_insert(entry);
+            held.0.push(Arc::clone(cached.data.entry(place).or_insert(entry)));
         }
         Ok(())
     }
@@ -193,24 +197,6 @@ impl Keys {
         }
         cached.tiers.insert(place, Arc::clone(&keys));
         Ok(keys)
-    }
-
-    /// Unwraps on all cores where there are many: each takes as long as seven signatures.
-    fn unwrap_all(&self, rows: &[WrapRow]) -> Result<Vec<DataKey>, VaultFault> {
-        if rows.len() < UNWRAPS_MANY {
-            return rows.iter().map(|row| self.unwrap(row)).collect();
-        }
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let unwrap = |part: &[WrapRow]| part.iter().map(|row| self.unwrap(row)).collect::<Result<Vec<_>, _>>();
-        thread::scope(|scope| {
-            let parts: Vec<_> =
-                rows.chunks(rows.len().div_ceil(threads)).map(|part| scope.spawn(move || unwrap(part))).collect();
-            let mut keys = Vec::with_capacity(rows.len());
-            for part in parts {
-                keys.extend(part.join().map_err(|_| VaultFault::NotLoaded)??);
-            }
-            Ok(keys)
-        })
     }
 
     fn unwrap(&self, row: &WrapRow) -> Result<DataKey, VaultFault> {

@@ -41,8 +41,8 @@ use crate::{
     sqlite,
 };
 
-pub use keys::KeyEntry;
 use keys::Keys;
+pub use keys::{Held, KeyEntry};
 pub use wraps::Tag;
 use wraps::{Header, Wraps};
 pub(crate) use wraps::{tier_number, tier_of};
@@ -328,24 +328,42 @@ impl Vault {
         move |leaf| *blake3::keyed_hash(&seed, &(leaf as u64).to_be_bytes()).as_bytes()
     }
 
-    /// Makes the data keys of these subjects present, as far as there are any.
+    /// Encrypts a text for a store beside the ledger, such as a view: `context` is that store's, `place` the row's. Erasing
+    /// it is deleting it: no data key goes with it.
+    ///
+    /// # Errors
+    /// [`VaultFault::Sealed`].
+    pub fn conceal(&self, context: &str, place: &str, text: &str) -> Result<Vec<u8>, VaultFault> {
+        let key = Zeroizing::new(*self.keyed(context, b"").finalize().as_bytes());
+        let sealed = sealing::conceal(&key, place, text, self.nonce()).map_err(|source| sealed_fault(place, source))?;
+        Ok([sealed.nonce.as_slice(), &sealed.bytes].concat())
+    }
+
+    /// Opens what [`Self::conceal`] made for the same place.
+    ///
+    /// # Errors
+    /// [`VaultFault::Sealed`] when it is of another place, or was changed.
+    pub fn reveal(&self, context: &str, place: &str, bytes: &[u8]) -> Result<Zeroizing<String>, VaultFault> {
+        let fault = |source| sealed_fault(place, source);
+        let key = Zeroizing::new(*self.keyed(context, b"").finalize().as_bytes());
+        let (nonce, bytes) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or_else(|| fault(VaultError::Sealed))?;
+        sealing::reveal(&key, place, &Sealed { nonce: *nonce, bytes: bytes.to_vec() }).map_err(fault)
+    }
+
+    /// Makes the data keys of these subjects present, as far as there are any, for as long as they are held.
     ///
     /// # Errors
     /// [`VaultFault`].
-    pub async fn load(&self, tags: &[Tag]) -> Result<(), VaultFault> {
-        let missing = self.0.keys.missing(tags);
+    pub async fn load(&self, tags: &[Tag]) -> Result<Held, VaultFault> {
+        let (mut held, missing) = self.0.keys.hold(tags);
         if missing.is_empty() {
-            return Ok(());
+            return Ok(held);
         }
         let mut reading = self.0.reading.lock().await;
         let found = reading.load(&missing).await?;
         // Learnt before the lock is given back: keys that are destroyed meanwhile would come back.
-        self.0.keys.learn(&missing, found)
-    }
-
-    /// Whether the data keys of these subjects are all present, as far as there are any.
-    pub(crate) fn has_loaded(&self, tags: &[Tag]) -> bool {
-        self.0.keys.missing(tags).is_empty()
+        self.0.keys.learn(&missing, found, &mut held)?;
+        Ok(held)
     }
 
     /// Whether it is still the data key of its subject, and not destroyed since.
@@ -609,13 +627,13 @@ impl Vault {
     pub(crate) async fn load_each(&self, tags: &[Tag]) -> Result<BTreeSet<Tag>, StoreError> {
         let mut broken = BTreeSet::new();
         match self.load(tags).await {
-            Ok(()) => return Ok(broken),
+            Ok(_) => return Ok(broken),
             Err(VaultFault::Store(error)) => return Err(error),
             Err(_) => {}
         }
         for tag in tags {
             match self.load(&[*tag]).await {
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(VaultFault::Store(error)) => return Err(error),
                 Err(_) => drop(broken.insert(*tag)),
             }

@@ -96,8 +96,9 @@ impl State {
 
     /// What is awaited of whom.
     pub(crate) fn running(&self) -> Vec<Running> {
-        let await_of = |org: &str, what, from: Option<NaiveDate>, codes| {
-            from.map(|from| Running { what, org: org.to_owned(), part: None, limit: Limit::Rules(from, codes) })
+        let await_of = |org: &str, what: &'static str, from: Option<NaiveDate>, codes: &[RuleCode]| {
+            let limit = Limit::Rules(from?, codes.to_vec());
+            Some(Running { what: what.into(), org: org.to_owned(), part: None, limit })
         };
         if self.not_accepted || self.ended {
             return Vec::new();
