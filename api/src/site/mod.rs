@@ -14,6 +14,7 @@ pub mod chart;
 pub mod compare;
 pub mod compliance;
 pub mod console;
+pub mod console_board;
 pub mod disclosure;
 pub mod dossier;
 pub mod entry;
@@ -267,6 +268,10 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("console-choose", html(&console::ContinuePage::sample())),
         ("console-write", html(&console::WritePage::sample())),
         ("console-continue", html(&console::WritePage::continuing_sample())),
+        ("console-board", html(&console_board::NumbersPage::sample())),
+        ("console-board-quiet", html(&console_board::NumbersPage::quiet_sample())),
+        ("console-board-list", html(&console_board::RowsPage::sample())),
+        ("console-board-list-empty", html(&console_board::RowsPage::empty_sample())),
         ("hand-in", html(&hand_in::OffersPage::sample())),
         ("hand-in-closed", html(&hand_in::OffersPage::closed_sample())),
         ("hand-in-form", html(&hand_in::FormPage::sample())),

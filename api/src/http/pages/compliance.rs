@@ -183,7 +183,7 @@ fn question_item(open: Unanswered) -> Item {
         status: Some(Badge(open.question.status)),
         remark: format!("已问 {} 天", open.age_days),
         index: Some(open.question.index),
-        ..blank(Family::Disclosure, title, parts::href(&open.question.stream), open.org)
+        ..blank(Family::Disclosure, title, parts::href(&open.question.stream), open.org_name)
     }
 }
 
