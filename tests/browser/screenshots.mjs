@@ -64,7 +64,7 @@ async function publicPages(page, site) {
 /** A key made in the browser, approved for roles, signed in. */
 async function signIn(page, site, folder, ledger, roles) {
   await page.goto(`${site}/internal/sign-in`);
-  await page.getByLabel("钥匙名").fill(`${roles[0]}.shots/1`);
+  await page.getByLabel("钥匙名").fill(`${roles[0]}.shots-${page.viewportSize().width}/1`);
   await page.getByLabel("签章卡口令").fill(PIN);
   await page.getByLabel("再输一次").fill(PIN);
   await page.getByRole("button", { name: "生成钥匙" }).click();
@@ -153,7 +153,7 @@ try {
 } finally {
   await empty.end();
   await served.end();
+  console.log(`pictures in ${into}`);
+  for (const complaint of found) console.log(complaint);
 }
-console.log(`pictures in ${into}`);
-for (const complaint of found) console.log(complaint);
 process.exitCode = found.length > 0 ? 1 : 0;

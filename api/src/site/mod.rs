@@ -15,6 +15,7 @@ pub mod compare;
 pub mod compliance;
 pub mod console;
 pub mod console_board;
+pub mod dictionary;
 pub mod disclosure;
 pub mod dossier;
 pub mod entry;
@@ -262,6 +263,7 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("search-none", html(&search::SearchPage::none_sample())),
         ("entry", html(&entry::EntryPage::sample())),
         ("about", html(&about::AboutPage::sample())),
+        ("dictionary", html(&dictionary::DictionaryPage::sample())),
         ("console-sign-in", html(&console::SignInPage::sample())),
         ("console-desk", html(&console::DeskPage::sample())),
         ("console-desk-idle", html(&console::DeskPage::idle_sample())),

@@ -443,9 +443,8 @@ pub struct Filters {
 impl Filters {
     /// Whether anything is chosen.
     pub fn is_active(&self) -> bool {
-        self.selects
-            .iter()
-            .any(|select| select.choices.iter().any(|choice| choice.selected && !choice.value.is_empty()))
+        let chosen = |select: &Select| select.choices.iter().any(|choice| choice.selected && !choice.value.is_empty());
+        self.query.as_deref().is_some_and(|query| !query.is_empty()) || self.selects.iter().any(chosen)
     }
 
     pub(crate) fn sample(action: &str, query: Option<&str>, families: bool) -> Self {

@@ -235,6 +235,7 @@ fn awaited(row: Row, list: List, today: NaiveDate, grants: &[Grant], world: &Wor
 
 fn title_of(row: &Row) -> String {
     match (&row.title, row.sealed) {
+        (Some(month), _) if row.period.is_some() => format!("{} {month}财务收支", row.org_name),
         (Some(title), _) => title.clone(),
         (None, true) => "内容封存，按职责查看".to_owned(),
         (None, false) => "（标题已撤下）".to_owned(),
