@@ -72,6 +72,8 @@ lists! {
     EndingThisWeek = "ending_this_week" "本周公示期满" "剩余天数" THIS_WEEK;
     /// Notices and nominations whose period ended without an outcome.
     WithoutOutcome = "without_outcome" "公示期满·未公布结果" "期满天数" OVER;
+    /// Reports and themes of consultations past their day.
+    Consultations = "consultations" "征集到期·未公布结果" "逾期天数" OVER;
     /// Months that villages did not disclose.
     Undisclosed = "undisclosed" "到期未公开的村" "逾期天数" OVER;
     /// Questions, interpellations, letters and objections that wait for their answer.
@@ -369,6 +371,7 @@ async fn facts(list: List, roots: &[&str], sealed: &Sealed, public: &mut Reader)
         List::OverduePledges | List::Drafts => Vec::new(),
         List::EndingThisWeek => public.ending_rows(roots).await?,
         List::WithoutOutcome => public.without_outcome_rows(roots).await?,
+        List::Consultations => public.consultations_late(roots).await?,
         List::Undisclosed => public.month_rows(roots, false).await?,
         List::Unanswered => public.question_rows(roots).await?,
         List::Supervisions => public.supervision_rows(roots).await?,
@@ -394,9 +397,30 @@ async fn due_soon(roots: &[&str], public: &mut Reader) -> Result<Vec<Row>, Inter
     let mut rows = public.questions_due_soon(roots).await?;
     rows.extend(public.month_rows(roots, true).await?);
     rows.extend(public.supervision_rows(roots).await?.into_iter().filter(is_soon).map(left));
+    rows.extend(public.consultation_rows(roots, (today, soon)).await?.into_iter().map(left));
     let day_after = soon.checked_add_days(Days::new(1)).unwrap_or(soon);
     rows.extend(public.opening_rows(roots, day_after).await?.into_iter().filter(is_soon).map(left));
     rows.sort_by_key(|row| row.days);
+    Ok(rows)
+}
+
+/// What some organizations below the roots have to do themselves by a day that is near, without those below them: the
+/// reminders of those who act there. At most [`ROWS_MAX`] rows, the first due first.
+///
+/// # Errors
+/// [`InternalError`].
+pub async fn reminders(asking: &Asking<'_>, own: &[String], public: &mut Reader) -> Result<Vec<Row>, InternalError> {
+    let own: Vec<&str> = own.iter().take(ROOTS_MAX).map(String::as_str).collect();
+    if own.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sealed = asking.sealed(Some(List::DueSoon), public).await?;
+    let mut rows = facts(List::DueSoon, &asking.roots(), &sealed, public).await?;
+    rows.retain(|row| own.contains(&row.org.as_str()));
+    rows.extend(public.own_pledges_due_soon(&own, ROWS_MAX).await?);
+    rows.sort_by_key(|row| row.days);
+    rows.truncate(usize::try_from(ROWS_MAX).unwrap_or(usize::MAX));
+    public.named(&mut rows).await?;
     Ok(rows)
 }
 

@@ -56,6 +56,7 @@ pub const PROJECTIONS: &[&dyn Projection] = &[
     &boards::schedules::Schedules,
     &boards::named::NamedPersons,
     &boards::supervisions::Supervisions,
+    &boards::consultations::Consultations,
 ];
 
 /// Every table that projections write.
@@ -79,6 +80,7 @@ pub const TABLES: &[&Table] = &[
     &boards::schedules::OPENED_SLOTS,
     &boards::named::NAMED_PERSONS,
     &boards::supervisions::SUPERVISIONS,
+    &boards::consultations::CONSULTATION_DAYS,
 ];
 
 /// Type of a column on both databases.

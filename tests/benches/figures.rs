@@ -23,6 +23,8 @@
 
 #[path = "figures/bare.rs"]
 mod bare;
+#[path = "figures/board.rs"]
+mod board;
 #[path = "figures/cpu.rs"]
 mod cpu;
 #[path = "figures/fixture.rs"]
@@ -80,8 +82,10 @@ pub(crate) const ORIGIN: &str = "ledger.example/benchmark";
 const ENTRIES: u64 = 1_000_000;
 
 /// What can be asked for, in the order of the run.
-const FIGURES: [&str; 12] =
-    ["limits", "bulk", "one", "many", "verify", "rebuild", "start", "search", "pages", "http", "import", "sealed"];
+const FIGURES: [&str; 14] = [
+    "limits", "bulk", "one", "many", "verify", "rebuild", "board", "start", "search", "pages", "types", "http",
+    "import", "sealed",
+];
 
 /// Set for the run that counts flushes: the library that does it.
 const LIBRARY: &str = "GONGKAI_BENCH_LIBRARY";
@@ -144,6 +148,7 @@ fn start() -> Outcome<ExitCode> {
         }
         Some(reading::VERIFY) => reading::verify_part(&arguments)?,
         Some(reading::VIEWS) => runtime()?.block_on(reading::views_part(&arguments))?,
+        Some(board::BOARD) => runtime()?.block_on(board::board_part(&arguments))?,
         Some(serving::BARE) => runtime()?.block_on(serving::bare_part(&arguments))?,
         Some(other) => return Err(format!("there is no part {other}").into()),
         None if env::var_os(LIBRARY).is_some() => runtime()?.block_on(measure(&arguments))?,
@@ -182,7 +187,7 @@ async fn measure(arguments: &[String]) -> Outcome<()> {
     if wants("limits") {
         limits::measure(&setup, &signatures, &mut table).await?;
     }
-    if FIGURES[1..10].iter().any(|figure| wants(figure)) {
+    if FIGURES[1..12].iter().any(|figure| wants(figure)) {
         on_a_large_ledger(&setup, &press, &signatures, entries, wants, &mut table).await?;
     }
     if wants("import") {
@@ -222,16 +227,22 @@ async fn on_a_large_ledger(
     if wants("verify") {
         reading::verify(setup, &written, signatures, table)?;
     }
-    if !["rebuild", "start", "search", "pages", "http"].into_iter().any(&wants) {
+    if !["rebuild", "board", "start", "search", "pages", "types", "http"].into_iter().any(&wants) {
         return Ok(());
     }
     reading::rebuild(setup, &written, table)?;
+    if wants("board") {
+        board::board(setup, &written, &press.key_name(0)?, table)?;
+    }
     let serving = Serving::start(setup, &written, wants("start").then_some(&mut *table)).await?;
     if wants("search") {
         serving.searches(&written, table).await?;
     }
     if wants("pages") {
         serving.pages(press, &written, table).await?;
+    }
+    if wants("types") {
+        serving.page_types(press, &written, table).await?;
     }
     if wants("http") {
         serving.submissions(press, &mut written, table).await?;

@@ -12,7 +12,8 @@ const table = JSON.parse(form.dataset.table);
 const status = document.querySelector("[data-status]");
 const button = document.querySelector("[data-sign]");
 const preview = document.querySelector("[data-preview]");
-const draftKey = `draft:${table.kind}:${table.about ?? ""}`;
+// What is begun about another matter is a draft of its own for each.
+const draftKey = `draft:${table.kind}:${table.about ?? table.given.about ?? ""}`;
 
 let written;
 let checked; // what was judged last: { prepared, signers }
@@ -202,8 +203,16 @@ function done(answer, prepared) {
   scrollTo(0, 0);
 }
 
+/** Everything that stands in the form, as one text. */
+const standing = () => JSON.stringify([written.fields(), scan.read(), ...[...form.elements].map(({ value, checked }) => [value, checked])]);
+
 let timer;
+let seen;
 function changed() {
+  // Leaving a field tells of a change once more; a tap on the button must not be lost to it.
+  const now = standing();
+  if (now === seen) return;
+  seen = now;
   round += 1;
   button.disabled = true;
   idempotency = newKey();

@@ -175,6 +175,7 @@ pub struct Shared {
     downloads: Arc<Semaphore>,
     sign_in: SignIn,
     citizens: Citizens,
+    kept: pages::kept::Kept,
 }
 
 impl Deref for App {
@@ -199,7 +200,8 @@ impl App {
         let downloads = Arc::new(Semaphore::new(DOWNLOADS_MAX));
         let sign_in = SignIn::default();
         let citizens = Citizens::default();
-        Self(Arc::new(Shared { ledger, views, published, about, internal, clock, downloads, sign_in, citizens }))
+        let kept = pages::kept::Kept::default();
+        Self(Arc::new(Shared { ledger, views, published, about, internal, clock, downloads, sign_in, citizens, kept }))
     }
 
     /// The ledger, where there is one to write to.

@@ -22,6 +22,8 @@ pub struct Panel {
     pub is_alarm: bool,
     /// Number and list.
     pub list: Counted,
+    /// The subtree, as a download's address has it: empty, or `&org=…`.
+    pub within: String,
 }
 
 /// `/compliance`
@@ -68,6 +70,7 @@ impl CompliancePage {
             explanation,
             is_alarm,
             list: Counted { total: Count(total), items, href: format!("/compliance?list={id}") },
+            within: String::new(),
         };
         let mut filters = Filters::sample("/compliance", None, false);
         filters.selects.truncate(2);

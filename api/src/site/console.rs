@@ -5,6 +5,7 @@
 
 use askama::Template;
 
+use super::console_board::Awaited;
 use super::parts::Link;
 use super::{Page, Section, Site};
 
@@ -20,7 +21,7 @@ pub struct Who {
 }
 
 impl Who {
-    fn sample() -> Self {
+    pub(crate) fn sample() -> Self {
         Self {
             name: "陈会计（虚构）".into(),
             key: "chen.qingxi.example/1".into(),
@@ -86,6 +87,10 @@ pub struct DeskPage {
     pub who: Who,
     /// What waits for them; `None` where drafts are not kept because there is no vault.
     pub waiting: Option<Vec<Waiting>>,
+    /// What their own organizations have to do within three days.
+    pub soon: Vec<Awaited>,
+    /// Address of the board over what they oversee; absent for whoever oversees nothing.
+    pub board: Option<&'static str>,
     /// What they may write.
     pub groups: Vec<Group>,
 }
@@ -112,6 +117,8 @@ impl DeskPage {
                 days: 3,
                 command: "gongkai review show review/5ea1ed00-0000-4000-8000-000000000001".into(),
             }]),
+            soon: vec![Awaited::sample()],
+            board: Some("/internal/board"),
             groups: vec![
                 Group { label: "承诺".into(), links: vec![Link::new("/internal/write/pledge.made", "作出承诺")] },
                 Group {
@@ -125,7 +132,7 @@ impl DeskPage {
     /// Somebody without a role.
     pub fn idle_sample() -> Self {
         let who = Who { roles: Vec::new(), ..Who::sample() };
-        Self { who, waiting: Some(Vec::new()), groups: Vec::new(), ..Self::sample() }
+        Self { who, waiting: Some(Vec::new()), soon: Vec::new(), board: None, groups: Vec::new(), ..Self::sample() }
     }
 }
 

@@ -5,7 +5,8 @@ use gongkai_projections::Status;
 
 use super::format::{Count, Day, Fen, Moment};
 use super::parts::{
-    Attachment, Badge, Check, Event, Family, Link, Row, Shown, Signer, Tombstone, sample_event, sample_tombstone,
+    Attachment, Badge, Check, Clock, Event, Family, Link, Moved, Row, Shown, Signer, Tombstone, sample_event,
+    sample_tombstone,
 };
 use super::share::Share;
 use super::{Page, Section, Site};
@@ -222,6 +223,8 @@ pub struct Question {
     pub computed: Vec<String>,
     /// Whether a calendar that is not published yet could move it.
     pub provisional: bool,
+    /// How calendars that were published since moved that day.
+    pub moved: Vec<Moved>,
     /// State.
     pub status: Badge,
     /// The answer and when it was recorded.
@@ -288,6 +291,8 @@ pub struct DisclosurePage {
     pub history: Vec<Event>,
     /// What can be carried away.
     pub share: Share,
+    /// Supervisions of it.
+    pub clocks: Vec<Clock>,
     /// Check panel.
     pub check: Check,
 }
@@ -390,6 +395,7 @@ impl DisclosurePage {
                     "3月20日届满".into(),
                 ],
                 provisional: false,
+                moved: Vec::new(),
                 status: Badge(Status::Answered),
                 answer: Some((
                     Shown::of("两笔分属两个月。电表走得快，村监会已约供电所上门查线。"),
@@ -405,6 +411,7 @@ impl DisclosurePage {
                 published,
             ],
             share: Share::sample(Family::Disclosure),
+            clocks: vec![Clock::sample()],
             check: Check::sample(),
         }
     }

@@ -14,6 +14,8 @@ pub mod chart;
 pub mod compare;
 pub mod compliance;
 pub mod console;
+pub mod console_board;
+pub mod dictionary;
 pub mod disclosure;
 pub mod dossier;
 pub mod entry;
@@ -261,12 +263,17 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("search-none", html(&search::SearchPage::none_sample())),
         ("entry", html(&entry::EntryPage::sample())),
         ("about", html(&about::AboutPage::sample())),
+        ("dictionary", html(&dictionary::DictionaryPage::sample())),
         ("console-sign-in", html(&console::SignInPage::sample())),
         ("console-desk", html(&console::DeskPage::sample())),
         ("console-desk-idle", html(&console::DeskPage::idle_sample())),
         ("console-choose", html(&console::ContinuePage::sample())),
         ("console-write", html(&console::WritePage::sample())),
         ("console-continue", html(&console::WritePage::continuing_sample())),
+        ("console-board", html(&console_board::NumbersPage::sample())),
+        ("console-board-quiet", html(&console_board::NumbersPage::quiet_sample())),
+        ("console-board-list", html(&console_board::RowsPage::sample())),
+        ("console-board-list-empty", html(&console_board::RowsPage::empty_sample())),
         ("hand-in", html(&hand_in::OffersPage::sample())),
         ("hand-in-closed", html(&hand_in::OffersPage::closed_sample())),
         ("hand-in-form", html(&hand_in::FormPage::sample())),

@@ -4,7 +4,7 @@ use askama::Template;
 use gongkai_projections::Status;
 
 use super::format::{Bytes, Moment};
-use super::parts::{Attachment, Badge, Check, Event, Family, Link, Period, Row, Shown, sample_event};
+use super::parts::{Attachment, Badge, Check, Clock, Event, Family, Link, Period, Row, Shown, sample_event};
 use super::share::Share;
 use super::{Page, Section, Site};
 
@@ -42,6 +42,8 @@ pub struct NoticePage {
     pub history: Vec<Event>,
     /// What can be carried away.
     pub share: Share,
+    /// Supervisions of it.
+    pub clocks: Vec<Clock>,
     /// Check panel.
     pub check: Check,
 }
@@ -89,6 +91,7 @@ impl NoticePage {
                 sample_event(1287, "发布公示", Moment::of(2025, 9, 25, 17, 0), Moment::of(2025, 9, 25, 17, 8)),
             ],
             share: Share::sample(Family::Notice),
+            clocks: Vec::new(),
             check: Check::sample(),
         }
     }

@@ -322,6 +322,8 @@ pub struct TreePage {
     pub years: Vec<Choice>,
     /// More children.
     pub next: Option<String>,
+    /// The whole list as tables.
+    pub downloads: Vec<Link>,
 }
 
 impl Page for TreePage {
@@ -362,6 +364,7 @@ impl TreePage {
             query: String::new(),
             years: Choice::list(&[("", "现在"), ("2025", "2025年初"), ("2024", "2024年初")]),
             next: None,
+            downloads: vec![Link::new("/api/v1/organizations?format=csv&org=9901", "CSV 表格")],
         }
     }
 }

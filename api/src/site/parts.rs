@@ -443,9 +443,8 @@ pub struct Filters {
 impl Filters {
     /// Whether anything is chosen.
     pub fn is_active(&self) -> bool {
-        self.selects
-            .iter()
-            .any(|select| select.choices.iter().any(|choice| choice.selected && !choice.value.is_empty()))
+        let chosen = |select: &Select| select.choices.iter().any(|choice| choice.selected && !choice.value.is_empty());
+        self.query.as_deref().is_some_and(|query| !query.is_empty()) || self.selects.iter().any(chosen)
     }
 
     pub(crate) fn sample(action: &str, query: Option<&str>, families: bool) -> Self {
@@ -526,7 +525,73 @@ pub struct Period {
     pub days_left: Option<i64>,
     /// Every day from the first to the last.
     pub days: Vec<PeriodDay>,
+    /// How calendars that were published since moved the end, the oldest first.
+    pub moved: Vec<Moved>,
 }
+
+/// A last day that a calendar moved.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "part_moved.html")]
+pub struct Moved {
+    /// What ended on these days.
+    pub what: &'static str,
+    /// The last day before.
+    pub from: Day,
+    /// The last day since then.
+    pub to: Day,
+    /// Year of the calendar.
+    pub year: i32,
+    /// When it was recorded.
+    pub at: Moment,
+    /// Entry that published it.
+    pub index: u64,
+}
+
+impl HtmlSafe for Moved {}
+
+/// A supervision (督办) on the page of its matter: the clock, or what stopped it.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "part_clock.html")]
+pub struct Clock {
+    /// Address of the supervision.
+    pub href: String,
+    /// Its title.
+    pub title: String,
+    /// Who issued it.
+    pub by: String,
+    /// Who has to act.
+    pub to: String,
+    /// The last day.
+    pub due: Day,
+    /// Days left while it runs, negative after the last day.
+    pub days_left: Option<i64>,
+    /// The latest answer: `2026年3月17日回复：已办结`.
+    pub answer: Option<String>,
+}
+
+impl Clock {
+    fn runs(&self) -> bool {
+        self.days_left.is_some()
+    }
+
+    fn left(&self) -> String {
+        days_left(self.days_left)
+    }
+
+    pub(crate) fn sample() -> Self {
+        Self {
+            href: "/streams/supervision/1".into(),
+            title: "限期兑现电网改造承诺".into(),
+            by: "河口镇".into(),
+            to: "五里桥村党支部".into(),
+            due: Day::of(2026, 3, 18),
+            days_left: Some(8),
+            answer: None,
+        }
+    }
+}
+
+impl HtmlSafe for Clock {}
 
 /// Days in a row that share a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -592,6 +657,14 @@ impl Period {
             provisional: false,
             days_left: Some(-12),
             days,
+            moved: vec![Moved {
+                what: "公示期",
+                from: Day::of(2025, 10, 2),
+                to: Day::of(2025, 10, 9),
+                year: 2025,
+                at: Moment::of(2025, 9, 27, 9, 30),
+                index: 1288,
+            }],
         }
     }
 }

@@ -4,7 +4,7 @@ use askama::Template;
 use gongkai_projections::Status;
 
 use super::format::{Count, Moment, Month};
-use super::parts::{Badge, Check, Event, Family, Link, Period, Row, Shown, days_left, sample_event};
+use super::parts::{Badge, Check, Clock, Event, Family, Link, Period, Row, Shown, days_left, sample_event};
 use super::share::Share;
 use super::{Page, Section, Site};
 
@@ -74,6 +74,8 @@ pub struct VacancyPage {
     pub history: Vec<Event>,
     /// What can be carried away.
     pub share: Share,
+    /// Supervisions of it.
+    pub clocks: Vec<Clock>,
     /// Check panel.
     pub check: Check,
 }
@@ -137,6 +139,7 @@ impl VacancyPage {
                 sample_event(1180, "公布空缺", Moment::of(2026, 1, 5, 8, 50), Moment::of(2026, 1, 5, 8, 58)),
             ],
             share: Share::sample(Family::Vacancy),
+            clocks: Vec::new(),
             check: Check::sample(),
         }
     }
@@ -199,6 +202,8 @@ pub struct NominationPage {
     pub history: Vec<Event>,
     /// What can be carried away.
     pub share: Share,
+    /// Supervisions of it.
+    pub clocks: Vec<Clock>,
     /// Check panel.
     pub check: Check,
 }
@@ -261,6 +266,7 @@ impl NominationPage {
                 Moment::of(2025, 9, 25, 17, 8),
             )],
             share: Share::sample(Family::Nomination),
+            clocks: Vec::new(),
             check: Check::sample(),
         }
     }

@@ -5,7 +5,7 @@ use gongkai_projections::Status;
 
 use super::format::{Bytes, Day, Moment};
 use super::parts::{
-    Attachment, Badge, Check, Diff, Event, Family, Link, Period, Proxy, Row, Segment, Shown, Signer, days_left,
+    Attachment, Badge, Check, Clock, Diff, Event, Family, Link, Period, Proxy, Row, Segment, Shown, Signer, days_left,
     sample_event, sample_tombstone,
 };
 use super::share::Share;
@@ -57,6 +57,8 @@ pub struct PledgePage {
     pub history: Vec<Event>,
     /// What can be carried away.
     pub share: Share,
+    /// Supervisions of it.
+    pub clocks: Vec<Clock>,
     /// Check panel of the newest entry.
     pub check: Check,
 }
@@ -110,6 +112,7 @@ impl PledgePage {
             phone: Some("0000-0000000".into()),
             history: sample_history(),
             share: Share::sample(Family::Pledge),
+            clocks: vec![Clock::sample()],
             check: Check::sample(),
         }
     }

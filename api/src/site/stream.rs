@@ -4,7 +4,7 @@ use askama::Template;
 use gongkai_projections::Status;
 
 use super::format::Moment;
-use super::parts::{Badge, Check, Event, Family, Link, Row, Shown, sample_event};
+use super::parts::{Badge, Check, Clock, Event, Family, Link, Row, Shown, sample_event};
 use super::past::Past;
 use super::{Page, Section, Site};
 
@@ -34,6 +34,8 @@ pub struct StreamPage {
     pub feeds: Vec<Link>,
     /// All events, newest first.
     pub history: Vec<Event>,
+    /// Supervisions of it.
+    pub clocks: Vec<Clock>,
     /// Check panel.
     pub check: Check,
     /// The past day that it shows.
@@ -74,6 +76,7 @@ impl StreamPage {
             ],
             feeds: vec![Link::new("/feeds/streams/calendar/1", "这件事")],
             history: vec![sample_event(12, "发布日历", Moment::of(2025, 11, 5, 9, 0), Moment::of(2025, 11, 5, 9, 1))],
+            clocks: Vec::new(),
             check: Check::sample(),
             past: None,
         }

@@ -284,3 +284,16 @@ CREATE TABLE supervisions (
     done BIGINT                      -- 1 once an answer stopped the clock
 );
 CREATE INDEX supervisions_by_org ON supervisions (to_org, due_on);
+CREATE INDEX supervisions_by_matter ON supervisions (about);
+CREATE TABLE consultation_days (
+    stream TEXT COLLATE "C" NOT NULL, -- the consultation
+    part TEXT COLLATE "C" NOT NULL,   -- the window, the report, or a theme by its line
+    org TEXT COLLATE "C",             -- who has to act
+    title TEXT COLLATE "C",           -- title of the consultation, on its window; null when withdrawn
+    since TEXT COLLATE "C",           -- day from which the part runs
+    due_on TEXT COLLATE "C",          -- its last day; empty for a theme that was assigned again without one
+    entry_index BIGINT,               -- entry that set the day
+    done BIGINT,                      -- 1 once it was settled or reported
+    PRIMARY KEY (stream, part)
+);
+CREATE INDEX consultation_days_by_org ON consultation_days (org, due_on);

@@ -283,3 +283,16 @@ CREATE TABLE supervisions (
     done INTEGER                      -- 1 once an answer stopped the clock
 ) STRICT;
 CREATE INDEX supervisions_by_org ON supervisions (to_org, due_on);
+CREATE INDEX supervisions_by_matter ON supervisions (about);
+CREATE TABLE consultation_days (
+    stream TEXT NOT NULL, -- the consultation
+    part TEXT NOT NULL,   -- the window, the report, or a theme by its line
+    org TEXT,             -- who has to act
+    title TEXT,           -- title of the consultation, on its window; null when withdrawn
+    since TEXT,           -- day from which the part runs
+    due_on TEXT,          -- its last day; empty for a theme that was assigned again without one
+    entry_index INTEGER,  -- entry that set the day
+    done INTEGER,         -- 1 once it was settled or reported
+    PRIMARY KEY (stream, part)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX consultation_days_by_org ON consultation_days (org, due_on);

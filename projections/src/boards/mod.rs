@@ -3,6 +3,7 @@
 //!
 //! A row holds what the events say and nothing that depends on today: statuses are computed when read.
 
+pub mod consultations;
 pub mod disclosures;
 pub mod events;
 pub mod named;

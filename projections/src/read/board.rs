@@ -17,11 +17,13 @@ use super::{
     Columns, Filter, LIMIT_MAX, Matter, ReadError, Reader, ScheduledOpening,
     compliance::{MONTHS_MAX, Owed},
     disclosures::answer_deadline,
-    in_chunk,
+    in_chunk, int,
     matters::period_name,
+    text,
 };
 use crate::{
     board::{DUE_SOON_DAYS, Row},
+    boards::consultations::{REPORT, WINDOW},
     status::Status,
 };
 
@@ -40,8 +42,40 @@ const SUPERVISIONS: &str = concat!(
     roots!(),
     ") ORDER BY due_on, entry_index"
 );
+/// Parts of consultations that are not settled and due from `$33` to `$34`, the first due first.
+const CONSULTATIONS: &str = concat!(
+    "SELECT c.stream, c.part, c.org, c.since, c.due_on, c.entry_index, w.title FROM consultation_days c \
+     JOIN consultation_days w ON w.stream = c.stream AND w.part = 'window' WHERE c.done IS NULL AND w.done IS NULL \
+     AND c.due_on <> '' AND c.due_on >= $33 AND c.due_on <= $34 \
+     AND c.org IN (SELECT code FROM organization_ancestors WHERE ancestor IN ",
+    roots!(),
+    ") ORDER BY c.due_on, c.entry_index, c.part"
+);
+/// Pledges without an end of these organizations alone, not of those below, due from `$33` to `$34`.
+const OWN_PLEDGES: &str = concat!(
+    "SELECT stream, org, title, declared_at, due_on, first_index FROM matters WHERE family = 'pledge' \
+     AND state IN ('made', 'no_progress', 'in_progress') AND due_on >= $33 AND due_on <= $34 AND org IN ",
+    roots!(),
+    " ORDER BY due_on, first_index LIMIT $35"
+);
 
-pub(super) const STATEMENTS: &[(&str, &str)] = &[("board.questions", QUESTIONS), ("board.supervisions", SUPERVISIONS)];
+pub(super) const STATEMENTS: &[(&str, &str)] = &[
+    ("board.questions", QUESTIONS),
+    ("board.supervisions", SUPERVISIONS),
+    ("board.consultations", CONSULTATIONS),
+    ("board.own_pledges", OWN_PLEDGES),
+];
+
+/// Before every day that a statement can name; days of four digits sort as texts.
+const FIRST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(1, 1, 1) {
+    Some(day) => day,
+    None => panic!("the first day of the first year exists"),
+};
+/// By which day a pledge is due.
+const PLEDGED: &str = "承诺时写明的期限";
+
+/// What is awaited of a window that closes.
+const WINDOW_ENDS: &str = "截止征集";
 
 /// What a question of the board is asked about: organizations of which none lies below another.
 pub(crate) type Roots<'a> = &'a [&'a str];
@@ -181,6 +215,66 @@ impl Reader {
         Ok(rows)
     }
 
+    /// Parts of consultations that are due on one of these days: `days` are over, and negative while some are left.
+    pub(crate) async fn consultation_rows(
+        &mut self,
+        roots: Roots<'_>,
+        (from, to): (NaiveDate, NaiveDate),
+    ) -> Result<Vec<Row>, ReadError> {
+        let args = [in_chunk(roots), vec![text(from.to_string()), text(to.to_string())]].concat();
+        let found = self.rows(CONSULTATIONS, args).await?;
+        let mut rows = Vec::with_capacity(found.len());
+        for row in &found {
+            let Some(due_on) = row.day("due_on")? else { continue };
+            let part = row.text("part")?;
+            let (awaits, rule) = match part.as_str() {
+                WINDOW => (WINDOW_ENDS.to_owned(), "发起征集时写明的截止日期"),
+                REPORT => ("公布征集结果".to_owned(), "发起征集时写明的公布日期"),
+                theme => (theme_awaits(theme), "交办时写明的办理时限"),
+            };
+            rows.push(Row {
+                stream: Some(row.text("stream")?),
+                index: Some(row.count("entry_index")?),
+                title: row.maybe("title")?,
+                since: row.day("since")?,
+                due_on: Some(due_on),
+                days: self.days_over(due_on),
+                rule: rule.to_owned(),
+                ..Row::of("征集", row.maybe("org")?.unwrap_or_default(), &awaits)
+            });
+        }
+        Ok(rows)
+    }
+
+    /// What consultations owe: reports and themes past their day, the longest first. A window ends by itself.
+    pub(crate) async fn consultations_late(&mut self, roots: Roots<'_>) -> Result<Vec<Row>, ReadError> {
+        let yesterday = self.today().pred_opt().unwrap_or(self.today());
+        let mut rows = self.consultation_rows(roots, (FIRST_DAY, yesterday)).await?;
+        rows.retain(|row| row.awaits != WINDOW_ENDS);
+        Ok(rows)
+    }
+
+    /// Pledges of these organizations themselves that are due soon, the first due first: `days` are left.
+    pub(crate) async fn own_pledges_due_soon(&mut self, orgs: &[&str], limit: u64) -> Result<Vec<Row>, ReadError> {
+        let days = [self.today(), self.soon()].map(|day| text(day.to_string()));
+        let args = [in_chunk(orgs), days.to_vec(), vec![int(limit)]].concat();
+        let found = self.rows(OWN_PLEDGES, args).await?;
+        let mut rows = Vec::with_capacity(found.len());
+        for row in &found {
+            let Some(due_on) = row.day("due_on")? else { continue };
+            rows.push(Row {
+                stream: Some(row.text("stream")?),
+                index: Some(row.count("first_index")?),
+                title: row.maybe("title")?,
+                due_on: Some(due_on),
+                days: -self.days_over(due_on),
+                rule: PLEDGED.to_owned(),
+                ..Row::of("承诺事项", row.text("org")?, "兑现承诺")
+            });
+        }
+        Ok(rows)
+    }
+
     /// Public statements' promised openings that were not made, for days before `before`.
     pub(crate) async fn opening_rows(&mut self, roots: Roots<'_>, before: NaiveDate) -> Result<Vec<Row>, ReadError> {
         let mut rows = Vec::new();
@@ -226,6 +320,12 @@ impl Reader {
     }
 }
 
+/// What is awaited of a theme; people count themes from one, the ledger counts lines from zero.
+fn theme_awaits(part: &str) -> String {
+    let line = part.strip_prefix("theme ").and_then(|line| line.parse::<u64>().ok());
+    line.map_or_else(|| "办理征集意见".to_owned(), |line| format!("办理第 {} 个主题的意见", line.saturating_add(1)))
+}
+
 fn pledge(matter: Matter) -> Row {
     let days = matter.days_left.unwrap_or_default();
     Row {
@@ -235,7 +335,7 @@ fn pledge(matter: Matter) -> Row {
         since: Some(matter.declared_at.date_naive()),
         due_on: matter.ends_on,
         days: days.abs(),
-        rule: "承诺时写明的期限".to_owned(),
+        rule: PLEDGED.to_owned(),
         ..Row::of(
             "承诺事项",
             matter.org,

@@ -16,6 +16,7 @@ use gongkai_domain::{
     rules::{Rule, RuleCode},
 };
 use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
 
 use super::{
     Columns, Filter, Matter, Page, Question, ReadError, Reader, ScheduledOpening, TimelineItem, disclosures, in_chunk,
@@ -149,6 +150,8 @@ pub struct Unanswered {
     pub question: Question,
     /// Code of the organization that must answer.
     pub org: String,
+    /// Its name today.
+    pub org_name: String,
     /// Days since it was asked.
     pub age_days: u64,
 }
@@ -422,13 +425,15 @@ impl Reader {
     /// Questions without an answer, oldest first; those past their date have the status 逾期未答复.
     pub async fn unanswered(&mut self, org: Option<&str>) -> Result<Vec<Unanswered>, ReadError> {
         let rows = self.rows(disclosures::OPEN_QUESTIONS, disclosures::open_questions_args(org, QUESTIONS_MAX)).await?;
-        rows.iter()
-            .map(|row| {
-                let question = self.question(row)?;
-                let age_days = (self.today() - question.asked_on).num_days().max(0).unsigned_abs();
-                Ok(Unanswered { org: row.maybe("org")?.unwrap_or_default(), age_days, question })
-            })
-            .collect()
+        let codes: Vec<String> =
+            rows.iter().map(|row| Ok(row.maybe("org")?.unwrap_or_default())).collect::<Result<_, ReadError>>()?;
+        let names = self.org_names(codes.iter().map(String::as_str)).await?;
+        let one = |(row, org): (&SqliteRow, String)| {
+            let question = self.question(row)?;
+            let age_days = (self.today() - question.asked_on).num_days().max(0).unsigned_abs();
+            Ok(Unanswered { org_name: names.get(&org).unwrap_or(&org).clone(), org, age_days, question })
+        };
+        rows.iter().zip(codes).map(one).collect()
     }
 
     /// A page of withdrawals, newest first.

@@ -360,6 +360,12 @@ impl Reader {
         let mut questions = Vec::with_capacity(rows.len());
         for row in &rows {
             let mut question = self.question(row)?;
+            if let Some(deadline) = question.deadline.as_mut() {
+                let (asked, asked_on) = (question.interpellation, question.asked_on);
+                let rule = answer_rule(asked, &row.text("org")?, asked_on, self.world());
+                let last_day = |world: &World| answer_day(&rule, asked_on, world).map(|computed| computed.end);
+                deadline.moved = self.moved(question.index, last_day).await?;
+            }
             let at = |index: u64| history.iter().find(|event| event.index == index);
             let asked = at(question.index);
             question.text = asked.and_then(|event| event.shown("text_masked").or_else(|| event.shown("text")));
@@ -417,14 +423,23 @@ pub(crate) fn answer_deadline(
     asked_on: NaiveDate,
     world: &World,
 ) -> Option<(Rule, Computed)> {
+    let rule = answer_rule(interpellation, org, asked_on, world);
+    let computed = answer_day(&rule, asked_on, world)?;
+    Some((rule, computed))
+}
+
+fn answer_rule(interpellation: bool, org: &str, asked_on: NaiveDate, world: &World) -> Rule {
     let code = if interpellation { RuleCode::InterpellationDaysMax } else { RuleCode::QuestionDaysMax };
-    let rule = world.rule(code, org, asked_on);
+    world.rule(code, org, asked_on)
+}
+
+fn answer_day(rule: &Rule, asked_on: NaiveDate, world: &World) -> Option<Computed> {
     let days = u32::try_from(rule.value).ok()?;
     let computed = match rule.unit {
         Unit::WorkingDays => world.calendar.deadline_after(asked_on, days),
         _ => Days::calendar_days(asked_on, days, false),
     };
-    Some((rule, computed.ok()?))
+    computed.ok()
 }
 
 fn shape(matter: &Matter) -> Option<&'static ListShape> {

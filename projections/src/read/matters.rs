@@ -393,6 +393,11 @@ impl Raw {
         Some((rule.clone(), periods.compute(stated, &rule, world)?))
     }
 
+    /// The last day of its period by this rule, on another calendar.
+    fn last_day(&self, rule: &Rule, world: &World) -> Option<NaiveDate> {
+        Some(self.stated()?.computed(rule.value, rule.unit, world).ok()?.end)
+    }
+
     /// The matter with its status and days for today.
     fn finish(mut self, world: &World, periods: &mut Periods, today: NaiveDate) -> Matter {
         let computed = self.period(world, periods).map(|(_, computed)| computed);
@@ -563,9 +568,12 @@ impl Reader {
         let raw = Raw::read(&row)?;
         let world = self.world_handle();
         let mut periods = Periods::default();
-        let deadline = raw
-            .period(&world, &mut periods)
-            .map(|(rule, computed)| Deadline::new(&computed, &rule, period_name(&rule), today));
+        let period = raw.period(&world, &mut periods);
+        let mut deadline =
+            period.as_ref().map(|(rule, computed)| Deadline::new(computed, rule, period_name(rule), today));
+        if let Some(((rule, _), deadline)) = period.as_ref().zip(deadline.as_mut()) {
+            deadline.moved = self.moved_period(stream, |calendar| raw.last_day(rule, calendar)).await?;
+        }
         let matter = raw.finish(&world, &mut periods, today);
         let mut named = self.with_org_names(vec![matter]).await?;
         Ok(named.pop().map(|matter| (matter, deadline)))

@@ -21,12 +21,14 @@ pub mod fulfilment;
 pub mod history;
 pub mod home;
 pub mod matters;
+pub mod moved;
 pub mod nominations;
 pub mod notices;
 pub mod organizations;
 pub mod pledges;
 pub mod schedules;
 pub mod search;
+pub mod supervisions;
 pub mod timeline;
 pub mod vacancies;
 
@@ -123,6 +125,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
     let mut all = vec![("cursors", CURSORS), ("org_names", ORG_NAMES), ("person_names", PERSON_NAMES)];
     for module in [
         matters::STATEMENTS,
+        moved::STATEMENTS,
         history::STATEMENTS,
         vacancies::STATEMENTS,
         nominations::STATEMENTS,
@@ -133,6 +136,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         dossier::STATEMENTS,
         fulfilment::STATEMENTS,
         board::STATEMENTS,
+        supervisions::STATEMENTS,
         home::STATEMENTS,
         schedules::STATEMENTS,
         timeline::STATEMENTS,
@@ -423,6 +427,8 @@ pub struct Deadline {
     pub explanation: Vec<String>,
     /// Every day from the first to the last.
     pub days: Vec<DeadlineDay>,
+    /// How calendars that were published after it began moved its end, the oldest first.
+    pub moved: Vec<moved::Moved>,
 }
 
 impl Deadline {
@@ -455,6 +461,7 @@ impl Deadline {
             days_left: (computed.end - today).num_days(),
             explanation: computed.explain(),
             days,
+            moved: Vec::new(),
         }
     }
 }

@@ -268,3 +268,45 @@ async fn a_board_is_about_its_organizations_and_what_is_below_them_each_once() {
     let unopened = asked(&views, &[TOWN, OTHER], "2026-03-20").await["unopened"].clone();
     assert_eq!((unopened.len(), unopened[0].days, unopened[0].awaits.as_str()), (1, 8, "启封承诺人联系方式"));
 }
+
+#[tokio::test]
+async fn a_consultation_is_due_soon_until_its_window_closes_and_late_until_its_report() {
+    let (log, dir) = (county(), tempfile::tempdir().unwrap());
+    let say = |kind: &str, fields: Value| json!({"kind": format!("consultation.{kind}.v1"), "stream": stream("consultation", 1), "org": TOWN, "fields": fields});
+    log.say(
+        "2026-03-01",
+        say(
+            "opened",
+            json!({"opens_on": "2026-03-01", "closes_on": "2026-03-20", "report_on": "2026-04-10",
+            "title": "公交线路征集(虚构)", "text": "请提出意见。(虚构)"}),
+        ),
+    );
+    let (views, mut engine) = views(&log, dir.path()).await;
+    let soon = async |on: &str| {
+        let rows = asked(&views, &[COUNTY], on).await["due_soon"].clone();
+        let rows = rows.into_iter().filter(|row| row.label == "征集");
+        rows.map(|row| (row.awaits, row.days, row.org)).collect::<Vec<_>>()
+    };
+    assert_eq!(soon("2026-03-16").await, []);
+    assert_eq!(soon("2026-03-17").await, [("截止征集".to_owned(), 3, TOWN.to_owned())]);
+    assert_eq!(days(&views, List::Consultations, "2026-03-21").await, [0_i64; 0], "a window ends by itself");
+    let themes = json!([{"theme": "早班车", "submissions": 34}, {"theme": "站点", "submissions": 19}]);
+    log.say("2026-03-25", say("themed", json!({"received": 61, "valid": 58, "lines": themes})));
+    log.say("2026-03-26", say("assigned", json!({"theme": 0, "to": VILLAGE, "due_on": "2026-04-01"})));
+    engine.catch_up().await.unwrap();
+    let village = ("办理第 1 个主题的意见".to_owned(), 2, VILLAGE.to_owned());
+    assert_eq!(soon("2026-03-30").await, [village]);
+    assert_eq!(days(&views, List::Consultations, "2026-04-03").await, [2]);
+    assert_eq!(days(&views, List::Consultations, "2026-04-11").await, [10, 1], "the theme, and the report");
+    log.say("2026-04-11", say("resolved", json!({"theme": 0, "resolved_on": "2026-04-11", "text": "已提早(虚构)"})));
+    engine.catch_up().await.unwrap();
+    assert_eq!(days(&views, List::Consultations, "2026-04-11").await, [1]);
+    log.say(
+        "2026-04-12",
+        say("explained", json!({"theme": 1, "explained_on": "2026-04-12", "text": "路面不够宽(虚构)"})),
+    );
+    log.say("2026-04-12", say("reported", json!({"reported_on": "2026-04-12", "text": "结果(虚构)"})));
+    engine.catch_up().await.unwrap();
+    assert_eq!(days(&views, List::Consultations, "2026-04-13").await, [0_i64; 0]);
+    assert_eq!(engine.check().await.unwrap(), Vec::<String>::new(), "live and rebuilt rows differ");
+}

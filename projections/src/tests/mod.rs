@@ -140,17 +140,35 @@ async fn a_calendar_that_is_published_later_moves_a_running_period() {
         let deadline = notice.deadline.unwrap();
         (notice.matter.status, deadline.end, deadline.provisional)
     };
+    let moved = async || {
+        let mut reader = views.read(day("2026-02-19"), None).await.unwrap();
+        let notice = reader.notice(&stream("notice", 1)).await.unwrap().unwrap();
+        let moved = notice.deadline.unwrap().moved;
+        moved.into_iter().map(|step| (step.from, step.to, step.year)).collect::<Vec<_>>()
+    };
+    assert_eq!(moved().await, []);
     assert_eq!(status("2026-02-11").await, (Status::Upcoming, day("2026-02-18"), true));
     assert_eq!(status("2026-02-19").await, (Status::NoOutcome, day("2026-02-18"), true));
     let off: Vec<String> = (15..=23).map(|d| format!("2026-02-{d}")).collect();
     log.say(
         "2026-02-11",
         json!({"kind": "calendar.published.v1", "stream": stream("calendar", 1), "org": COUNTY, "fields": {
-        "year": 2026, "off_days": off, "work_days": ["2026-02-14", "2026-02-28"]}}),
+        "year": 2026, "off_days": off.clone(), "work_days": ["2026-02-14", "2026-02-28"]}}),
     );
     engine.catch_up().await.unwrap();
     assert_eq!(status("2026-02-19").await, (Status::PeriodRunning, day("2026-02-25"), false));
     assert_eq!(status("2026-02-26").await, (Status::NoOutcome, day("2026-02-25"), false));
+    assert_eq!(moved().await, [(day("2026-02-18"), day("2026-02-25"), 2026)]);
+    // A calendar that names the same days, and one of another year, move nothing.
+    for (number, year, off) in [(2, 2026, off), (3, 2027, vec!["2027-01-01".to_owned()])] {
+        log.say(
+            "2026-02-12",
+            json!({"kind": "calendar.published.v1", "stream": stream("calendar", number), "org": COUNTY, "fields": {
+            "year": year, "off_days": off, "work_days": if year == 2026 { json!(["2026-02-14", "2026-02-28"]) } else { json!([]) }}}),
+        );
+    }
+    engine.catch_up().await.unwrap();
+    assert_eq!(moved().await.len(), 1);
     let mut reader = views.read(day("2026-02-26"), None).await.unwrap();
     let without = Filter { statuses: vec![Status::NoOutcome], ..Filter::default() };
     assert_eq!(reader.notices(&without).await.unwrap().total, 1);

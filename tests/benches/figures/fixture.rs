@@ -19,7 +19,7 @@ pub(crate) const COUNTY: &str = "341599";
 /// Townships of the county.
 const TOWNSHIPS: u64 = 20;
 /// Villages of each township.
-const VILLAGES: u64 = 10;
+const VILLAGES: u64 = 50;
 
 const SURNAMES: &str = "方陆秦苏叶沈韩顾邵温柳乔岳贺龚";
 const GIVEN: &str = "禾生云山秋水安宁立新青松明远文清春华子仪若谷长风";
@@ -278,6 +278,11 @@ impl Press {
     /// The day on which everything is declared.
     pub(crate) fn today(&self) -> NaiveDate {
         self.declared_at.date_naive()
+    }
+
+    /// Code of a village of a township.
+    pub(crate) fn village(&self, township: u64, number: u64) -> String {
+        village(township, number % VILLAGES)
     }
 
     /// Name of the key of a township's clerk.

@@ -28,6 +28,8 @@ const PAGES: usize = 150;
 const STEADY_PER_SECOND: u32 = 200;
 const STEADY_REQUESTS: usize = 1_000;
 const SEARCHES: usize = 600;
+/// Different addresses of a type of page.
+const ADDRESSES: usize = 200;
 
 /// Serves a file of bytes and nothing else.
 pub(crate) async fn bare_part(arguments: &[String]) -> Outcome<()> {
@@ -139,6 +141,21 @@ impl<'s> Serving<'s> {
         Ok(())
     }
 
+    /// Every type of public page, each at a steady rate: of many addresses of its type, as many people open them.
+    pub(crate) async fn page_types(&self, press: &Press, written: &Written, table: &mut Table) -> Outcome<()> {
+        let mut random = Random::new(2);
+        for (name, addresses) in addresses(press, written, &mut random)? {
+            let requests: Vec<_> = (0..STEADY_REQUESTS).map(|_| get(random.pick(&addresses).as_str())).collect();
+            // Once over, as after a start somebody has been there.
+            closed_loop(self.public, vec![requests.iter().take(CLIENTS).cloned().collect()]).await?;
+            let load = steady(self.public, requests, STEADY_PER_SECOND, CLIENTS).await?;
+            let figure =
+                Figure::new(format!("{name} at {STEADY_PER_SECOND} a second, p99"), load.percentile_ms(99), "ms");
+            table.add(figure.at_most(25.0));
+        }
+        Ok(())
+    }
+
     /// Searches, one after the other.
     pub(crate) async fn searches(&self, written: &Written, table: &mut Table) -> Outcome<()> {
         let request = |words: String| {
@@ -164,6 +181,46 @@ impl<'s> Serving<'s> {
         ));
         Ok(())
     }
+}
+
+/// Addresses of every type of page of which the large ledger has one.
+fn addresses(press: &Press, written: &Written, random: &mut Random) -> Outcome<Vec<(&'static str, Vec<String>)>> {
+    let mut pledges = Vec::new();
+    for _ in 0..ADDRESSES {
+        pledges.push(id(&press.pledge(random.below(written.pledges))?));
+    }
+    let villages: Vec<String> = (0..ADDRESSES as u64).map(|number| press.village(number % 20, number / 20)).collect();
+    let of = |make: &dyn Fn(&String) -> String, all: &[String]| all.iter().map(make).collect::<Vec<_>>();
+    let alone = |path: &str| vec![path.to_owned()];
+    let entries: Vec<String> = (0..ADDRESSES).map(|_| random.below(written.pledges).to_string()).collect();
+    let words = fixture::searches(ADDRESSES).into_iter().map(|words| {
+        words.bytes().fold("/search?q=".to_owned(), |mut path, byte| {
+            let _ = write!(path, "%{byte:02X}");
+            path
+        })
+    });
+    let last_page = format!("/pledges?page={}", written.pledges / 40);
+    Ok(vec![
+        ("home", alone("/")),
+        ("pledges, first page", alone("/pledges")),
+        ("pledges, deep page", alone(&last_page)),
+        ("pledges of a village", of(&|org| format!("/pledges?org={org}"), &villages)),
+        ("pledges, overdue", alone("/pledges?status=overdue_unreported")),
+        ("notices, empty", alone("/notices")),
+        ("pledge", of(&|id| format!("/pledges/{id}"), &pledges)),
+        ("stream", of(&|id| format!("/streams/pledge/{id}"), &pledges)),
+        ("organizations", alone("/organizations")),
+        ("village", of(&|org| format!("/organizations/{org}"), &villages)),
+        ("county", alone(&format!("/organizations/{}", fixture::COUNTY))),
+        ("compliance of all", alone("/compliance")),
+        ("compliance of a village", of(&|org| format!("/compliance?org={org}"), &villages)),
+        ("compare", of(&|org| format!("/compare?org={org}&org={}", press.village(3, 3)), &villages[..20])),
+        ("timeline", alone("/timeline")),
+        ("entry", of(&|index| format!("/entries/{index}/view"), &entries)),
+        ("search", words.collect()),
+        ("hand in", alone("/hand-in")),
+        ("about", alone("/about")),
+    ])
 }
 
 fn id(stream: &StreamId) -> String {

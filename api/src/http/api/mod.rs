@@ -4,6 +4,7 @@ pub mod attachments;
 pub mod boards;
 pub mod body;
 pub mod compliance;
+pub mod compliance_lists;
 pub mod description;
 pub mod entries;
 pub mod feeds;
@@ -36,6 +37,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints.extend(entries::endpoints());
     endpoints.push(streams::endpoint());
     endpoints.push(compliance::endpoint());
+    endpoints.push(compliance_lists::endpoint());
     endpoints.extend(withdrawals::endpoints());
     endpoints.push(kinds::endpoint());
     endpoints.push(problems::endpoint());
@@ -56,6 +58,7 @@ pub fn schemas() -> Map<String, Value> {
         entries::schemas(),
         streams::schemas(),
         compliance::schemas(),
+        compliance_lists::schemas(),
         withdrawals::schemas(),
         kinds::schemas(),
         problems::schemas(),

@@ -121,8 +121,18 @@ async fn list(State(app): State<App>, params: Params, headers: HeaderMap) -> Res
     })
 }
 
+/// Columns of the table: wire name and Chinese label.
+pub const COLUMNS: &[(&str, &str)] = &[
+    ("code", "机构代码"),
+    ("name", "名称"),
+    ("level", "级别"),
+    ("status", "状态：现行或已撤并"),
+    ("below", "下级机构数"),
+    ("late", "本机构和下级逾期的承诺、缺报的月份数"),
+];
+
 fn csv(items: &[OrganizationItem]) -> Vec<u8> {
-    let mut bytes = table::head(["code", "name", "level", "status", "below", "late"]);
+    let mut bytes = table::head(COLUMNS.iter().map(|(name, _)| *name));
     for item in items {
         let (below, late) = (item.below.to_string(), item.late.to_string());
         bytes.extend(table::record([item.code.as_str(), &item.name, &item.level, item.status.wire(), &below, &late]));

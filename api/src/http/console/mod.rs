@@ -4,6 +4,7 @@
 //! only one without a session. What a person may write follows from their roles and the list of kinds; what they may read
 //! is decided by the policy behind the internal views, never here. To add a page: a file here and a line in [`routes`].
 
+mod board;
 mod going_on;
 mod table;
 #[cfg(test)]
@@ -42,6 +43,8 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/internal/", get(desk))
         .route("/internal/sign-in", get(sign_in))
+        .route(board::PATH, get(board::numbers))
+        .route("/internal/board/{id}", get(board::list))
         .route("/internal/continue", get(going_on::show))
         .route("/internal/write/{kind}", get(write::show))
 }
@@ -77,10 +80,12 @@ async fn sign_in(State(app): State<App>) -> Response {
 async fn desk(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
     answer(&app, &headers, &uri, async |reader| {
         let Frame { site, .. } = frame(&app).await?;
-        let mut views = app.read().await?;
+        let mut views = super::internal::board::current(&app).await?;
         let who = who(&app, &reader, &mut views).await?;
         let waiting = waiting(&app, &reader, &mut views).await?;
-        Ok(DeskPage { site, who, waiting, groups: groups(&app, &reader)? })
+        let soon = board::reminders(&app, &reader, &mut views).await?;
+        let board = soon.is_some().then_some(board::PATH);
+        Ok(DeskPage { site, who, waiting, soon: soon.unwrap_or_default(), board, groups: groups(&app, &reader)? })
     })
     .await
 }

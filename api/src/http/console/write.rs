@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use gongkai_domain::confidentiality::Reader;
 use gongkai_domain::kind::family_label;
+use gongkai_domain::world::Grant;
 use gongkai_domain::{KINDS, Kind, Role};
 use gongkai_log::StreamId;
 use gongkai_log::statement::PROXY_CHANNELS;
@@ -43,7 +44,9 @@ async fn make(app: &App, uri: &Uri, slug: &str, reader: &Reader) -> Result<Write
     let params = Params::of(uri)?;
     let Frame { site, .. } = frame(app).await?;
     let mut views = app.read().await?;
-    let about = params.text("about").map(|about| about.parse::<StreamId>().map_err(|_| nothing())).transpose()?;
+    // What begins a matter continues none: there `about` is a field of it like any other.
+    let about = params.text("about").filter(|_| !kind.opens);
+    let about = about.map(|about| about.parse::<StreamId>().map_err(|_| nothing())).transpose()?;
     let table = json!({
         "kind": kind.name,
         "label": kind.label,
@@ -54,7 +57,7 @@ async fn make(app: &App, uri: &Uri, slug: &str, reader: &Reader) -> Result<Write
         "about": about,
         "given": given(kind, &params),
         "today": app.today(),
-        "places": places(app, kind, reader, &mut views).await?,
+        "places": places(app, kind, reader, params.text("for"), &mut views).await?,
         "beside": beside(app, reader, &mut views).await?,
         "channels": PROXY_CHANNELS,
         "fields": kind.fields.iter().map(table::field).collect::<Vec<_>>(),
@@ -77,12 +80,32 @@ fn given(kind: &Kind, params: &Params) -> Value {
     Value::Object(fields.collect())
 }
 
-/// Where and in which role the reader may write it.
-async fn places(app: &App, kind: &Kind, reader: &Reader, views: &mut Views) -> Result<Value, Problem> {
-    let grants = app.ledger()?.with_world(|world| world.grants(reader.person()).to_vec());
-    let grants: Vec<_> = grants.into_iter().filter(|grant| kind.authors.contains(&grant.role)).collect();
+/// Where and in which role the reader may write it; first of all for an organization below, if the address names one.
+async fn places(
+    app: &App,
+    kind: &Kind,
+    reader: &Reader,
+    below: Option<&str>,
+    views: &mut Views,
+) -> Result<Value, Problem> {
+    let grants: Vec<_> = app.ledger()?.with_world(|world| {
+        let own = world.grants(reader.person()).iter().filter(|grant| kind.authors.contains(&grant.role)).cloned();
+        let reaches = |grant: &Grant, org: &str| grant.org.as_deref().is_none_or(|above| world.is_within(org, above));
+        let below = below.filter(|org| world.organization(org).is_some());
+        let placed = below.into_iter().flat_map(|org| {
+            let reaching = own.clone().filter(move |grant| reaches(grant, org));
+            reaching.map(|grant| Grant { org: Some(org.to_owned()), ..grant })
+        });
+        let mut all: Vec<Grant> = placed.collect();
+        for grant in own.clone() {
+            if !all.iter().any(|known| known.role == grant.role && known.org == grant.org) {
+                all.push(grant);
+            }
+        }
+        all
+    });
     let names = views.org_names(grants.iter().filter_map(|grant| grant.org.as_deref())).await?;
-    let place = |grant: &gongkai_domain::world::Grant| {
+    let place = |grant: &Grant| {
         let org = grant.org.as_deref();
         let name = org.map(|org| names.get(org).map_or(org, String::as_str));
         json!({"role": grant.role.wire(), "role_label": grant.role.label(), "org": org, "org_name": name})

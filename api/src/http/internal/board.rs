@@ -77,9 +77,8 @@ pub fn doors() -> [Door; 2] {
     [numbers, list].map(|endpoint| Door { endpoint, callers: OFFICIALS, unseen: Unseen::Absent })
 }
 
-/// The organizations that the board is about.
-fn roots(app: &App, reader: &Reader, params: &Params) -> Result<Vec<String>, Problem> {
-    let org = params.text("org");
+/// The organizations that the board is about: the one that is asked for, or all that the reader oversees.
+pub(in crate::http) fn roots(app: &App, reader: &Reader, org: Option<&str>) -> Result<Vec<String>, Problem> {
     if org.is_some_and(|code| !is_org_code(code)) {
         return Err(Problem::query("org", "不是机构代码"));
     }
@@ -98,14 +97,14 @@ fn roots(app: &App, reader: &Reader, params: &Params) -> Result<Vec<String>, Pro
 }
 
 /// The views once they reflect what is committed: whoever reads inside after a receipt finds what it was for.
-async fn current(app: &App) -> Result<read::Reader, Problem> {
+pub(in crate::http) async fn current(app: &App) -> Result<read::Reader, Problem> {
     let committed = *app.ledger()?.committed().borrow();
     app.read_at(committed.checked_sub(1)).await
 }
 
 async fn numbers(State(app): State<App>, SignedIn(reader): SignedIn, params: Params) -> Result<Json<Value>, Problem> {
     params.only(&["org"])?;
-    let roots = roots(&app, &reader, &params)?;
+    let roots = roots(&app, &reader, params.text("org"))?;
     let mut public = current(&app).await?;
     let asking = Asking { reader: &reader, roots: &roots, inside: app.internal.as_ref() };
     Ok(Json(json!(board::board(&asking, &mut public).await?)))
@@ -120,7 +119,7 @@ async fn list(
 ) -> Result<Response, Problem> {
     params.only(&["org", "after", "limit", "format"])?;
     let list = List::from_wire(&list).ok_or_else(nothing)?;
-    let roots = roots(&app, &reader, &params)?;
+    let roots = roots(&app, &reader, params.text("org"))?;
     let after = params.number("after", 0, i64::MAX.unsigned_abs())?.unwrap_or(0);
     let limit = params.limit(LIMIT_MAX)? as u64;
     let format = Format::of(&params, &headers)?;

@@ -179,3 +179,69 @@ async fn a_list_is_downloaded_whole_in_chinese_and_computes_nothing_in_a_spreads
     let neighbour = scene.get("邻镇书记", &format!("{BOARD}/overdue_pledges?format=csv&org={VILLAGE}")).await;
     assert_eq!(neighbour.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_counts_as_the_api_does_and_offers_supervision_to_those_above_alone() {
+    let (scene, pledge, letter) = county().await;
+    let board = scene.get("镇书记", "/internal/board").await;
+    assert_eq!((board.status, board.header("cache-control")), (StatusCode::OK, "no-store"));
+    for list in ["overdue_pledges", "unanswered", "drafts"] {
+        assert!(board.text().contains(&format!("/internal/board/{list}\"><b>1</b>")), "{list}: {}", board.text());
+    }
+    let offer = format!("/internal/write/supervision.issued?to={VILLAGE}&amp;about={}", pledge.replace('/', "%2F"));
+    let offer = offer.replace("&amp;", "&#38;");
+    for (name, is_offered) in [("镇书记", true), ("县督查", true), ("会计", true), ("村书记", false), ("监一", false)]
+    {
+        let list = scene.get(name, "/internal/board/overdue_pledges").await;
+        assert!(list.text().contains("逾期 7 天"), "{name}: {}", list.text());
+        assert_eq!(list.text().contains(&offer), is_offered, "{name}: {}", list.text());
+    }
+    let unanswered = scene.get("镇书记", "/internal/board/unanswered").await;
+    assert!(unanswered.text().contains("内容封存") && unanswered.text().contains("已等 10 天"));
+    assert!(!unanswered.text().contains(&letter) && !unanswered.text().contains("supervision.issued"));
+    for path in ["/internal/board", "/internal/board/overdue_pledges"] {
+        let there = scene.get("邻镇书记", &format!("{path}?org={VILLAGE}")).await;
+        assert_eq!(there.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(scene.get("县运维", path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(scene.get("镇书记", "/internal/board/everything").await.status, StatusCode::NOT_FOUND);
+    assert!(!scene.get("县运维", "/internal/").await.text().contains("督办看板"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_desk_reminds_those_who_have_to_act_within_three_days_and_not_those_above() {
+    let (mut scene, ..) = county().await;
+    for (number, due, title) in [(3, "2026-03-15", "三天内的承诺(虚构)"), (4, "2026-03-16", "四天后的承诺(虚构)")]
+    {
+        let mut soon = pledge(VILLAGE, number);
+        soon["fields"]["due"] = json!(due);
+        soon["fields"]["title"] = json!(title);
+        scene.town.fixture.submit(&soon, &[("publisher", "会计")]).await.unwrap();
+    }
+    scene.town.catch_up().await;
+    let village = scene.get("村书记", "/internal/").await;
+    assert!(
+        village.text().contains("三天内的承诺(虚构)") && village.text().contains("还有 3 天"),
+        "{}",
+        village.text()
+    );
+    assert!(!village.text().contains("四天后的承诺"), "it is not near yet");
+    let town = scene.get("镇书记", "/internal/").await;
+    assert!(!town.text().contains("三天内的承诺"), "it is the village's to keep");
+    assert!(scene.get("镇书记", "/internal/board/due_soon").await.text().contains("三天内的承诺(虚构)"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_above_is_led_to_publish_in_place_of_a_village_and_its_own_people_are_not() {
+    let (scene, ..) = county().await;
+    let offered = format!("/internal/write/disclosure.published?for={VILLAGE}");
+    let list = scene.get("会计", "/internal/board/undisclosed").await;
+    assert!(list.text().contains(&offered) && list.text().contains("published_by=substitute"), "{}", list.text());
+    assert!(!scene.get("村书记", "/internal/board/undisclosed").await.text().contains(&offered));
+    let form = scene.get("会计", &format!("{offered}&published_by=substitute")).await;
+    let first = format!("&quot;places&quot;:[{{&quot;org&quot;:&quot;{VILLAGE}&quot;");
+    let text = form.text().replace("&#34;", "&quot;");
+    assert!(text.contains(&first), "{text}");
+    let elsewhere = scene.get("会计", "/internal/write/disclosure.published?for=341599102").await;
+    assert!(!elsewhere.text().contains("341599102号机构"), "not for an organization beside one's own");
+}

@@ -8,7 +8,7 @@ use gongkai_domain::kind::{disclosure, notice, pledge, vacancy};
 use gongkai_projections::read::{ReadError, Reader};
 use gongkai_projections::status::statuses_of;
 
-use super::{Frame, answer, frame, parts};
+use super::{Frame, frame, kept, parts};
 use crate::http::App;
 use crate::http::api::boards::filter;
 use crate::http::problem::Problem;
@@ -22,8 +22,7 @@ const ORG_CHOICES_MAX: usize = 60;
 
 /// One page of a family's matters.
 pub async fn show(family: Family, State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
-    let page = make(&app, family, &uri).await;
-    answer(&app, &headers, page).await
+    kept::answer(&app, &headers, &uri, Box::pin(make(&app, family, &uri))).await
 }
 
 async fn make(app: &App, family: Family, uri: &Uri) -> Result<BoardPage, Problem> {
@@ -67,7 +66,8 @@ async fn filters(reader: &mut Reader, family: Family, listing: &Listing) -> Resu
     Ok(Filters { action: family.href().to_owned(), query: Some(listing.text.clone().unwrap_or_default()), selects })
 }
 
-fn categories(family: Family) -> &'static [WireChoice] {
+/// The types of a family.
+pub fn categories(family: Family) -> &'static [WireChoice] {
     match family {
         Family::Pledge => pledge::Category::CHOICES,
         Family::Vacancy => vacancy::Scope::CHOICES,

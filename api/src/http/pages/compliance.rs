@@ -10,7 +10,7 @@ use gongkai_projections::read::{self, Filter, MissingPeriod, Reader, ScheduledOp
 
 use super::board::orgs;
 use super::home::counted;
-use super::{Frame, answer, charts, frame, parts};
+use super::{Frame, charts, frame, kept, parts};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::query::{Params, push};
@@ -27,8 +27,7 @@ const OPENED: u32 = 100;
 
 /// The board.
 pub async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
-    let page = make(&app, &uri).await;
-    answer(&app, &headers, page).await
+    kept::answer(&app, &headers, &uri, Box::pin(make(&app, &uri))).await
 }
 
 async fn make(app: &App, uri: &Uri) -> Result<CompliancePage, Problem> {
@@ -120,7 +119,11 @@ fn panels(found: read::Compliance, org: Option<&str>) -> Vec<Panel> {
         href
     };
     let list = |id, total, items| Counted { total: Count(total), items, href: href(id) };
-    let panel = |id, title, explanation, is_alarm, list| Panel { id, title, explanation, is_alarm, list };
+    let within = org.map(|org| format!("&org={org}")).unwrap_or_default();
+    let panel = |id, title, explanation, is_alarm, list| {
+        let within = within.clone();
+        Panel { id, title, explanation, is_alarm, list, within }
+    };
     let missing = list("missing", found.missing.total, found.missing.items.into_iter().map(missing_item).collect());
     let open =
         list("unanswered", found.unanswered.total, found.unanswered.items.into_iter().map(question_item).collect());
@@ -183,7 +186,7 @@ fn question_item(open: Unanswered) -> Item {
         status: Some(Badge(open.question.status)),
         remark: format!("已问 {} 天", open.age_days),
         index: Some(open.question.index),
-        ..blank(Family::Disclosure, title, parts::href(&open.question.stream), open.org)
+        ..blank(Family::Disclosure, title, parts::href(&open.question.stream), open.org_name)
     }
 }
 

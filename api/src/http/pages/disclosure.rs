@@ -41,6 +41,7 @@ async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem> {
     let matter = found.matter.clone();
     Ok(DisclosurePage {
         path: parts::path(&mut reader, &matter.org).await?,
+        clocks: parts::clocks(&mut reader, &matter.stream).await?,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
         share,
@@ -327,6 +328,7 @@ fn question(found: read::Question, history: &[read::HistoryEvent]) -> Question {
         due: Day(due),
         rule: found.deadline.as_ref().map(rule).unwrap_or_default(),
         computed: found.deadline.as_ref().map(|deadline| deadline.explanation.clone()).unwrap_or_default(),
+        moved: found.deadline.as_ref().map(|deadline| parts::moved("答复期限", &deadline.moved)).unwrap_or_default(),
         provisional: found.deadline.as_ref().is_some_and(|deadline| deadline.provisional),
         status: Badge(found.status),
         answer: found.answer.map(parts::shown).zip(answered),

@@ -1,11 +1,11 @@
 //! `/`: search, what is new, who is late.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use gongkai_projections::read;
 
-use super::{Frame, answer, frame, parts};
+use super::{Frame, frame, kept, parts};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::format::{Count, Month};
@@ -16,9 +16,8 @@ use crate::site::parts::{Counted, Family};
 const SHOWN: u32 = 5;
 
 /// The home page.
-pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
-    let page = make(&app).await;
-    answer(&app, &headers, page).await
+pub async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
+    kept::answer(&app, &headers, &uri, Box::pin(make(&app))).await
 }
 
 async fn make(app: &App) -> Result<HomePage, Problem> {

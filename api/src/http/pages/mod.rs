@@ -9,11 +9,13 @@ mod board;
 mod charts;
 mod compare;
 mod compliance;
+mod dictionary;
 mod disclosure;
 mod entry;
 mod follow;
 pub mod hand_in;
 mod home;
+pub mod kept;
 mod nomination;
 mod notice;
 mod organization;
@@ -83,6 +85,7 @@ pub fn routes() -> Router<App> {
         .route("/entries/{index}/view", get(entry::show))
         .route("/streams/{family}/{id}", get(stream::show))
         .route("/about", get(about::show))
+        .route("/dictionary", get(dictionary::show))
         .route("/hand-in", get(hand_in::offers))
         .route("/hand-in/{kind}", get(hand_in::show).post(hand_in::post).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))
         .route("/follow", get(follow::show).post(follow::post).layer(DefaultBodyLimit::max(CODE_FORM_BYTES_MAX)));

@@ -34,6 +34,7 @@ async fn make(app: &App, id: &str) -> Result<NominationPage, Problem> {
     };
     Ok(NominationPage {
         path: parts::path(&mut reader, &matter.org).await?,
+        clocks: parts::clocks(&mut reader, &matter.stream).await?,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
         share,
@@ -59,6 +60,7 @@ fn stated(matter: &gongkai_projections::read::Matter) -> Period {
         provisional: false,
         days_left: matter.days_left,
         days: Vec::new(),
+        moved: Vec::new(),
     }
 }
 

@@ -27,6 +27,7 @@ async fn make(app: &App, id: &str) -> Result<NoticePage, Problem> {
     let files = notice.history.iter().flat_map(|event| event.attachments.clone()).collect();
     Ok(NoticePage {
         path: parts::path(&mut reader, &matter.org).await?,
+        clocks: parts::clocks(&mut reader, &matter.stream).await?,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
         share,

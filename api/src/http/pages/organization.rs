@@ -11,7 +11,7 @@ use gongkai_projections::{
 };
 
 use super::home::{counted, month};
-use super::{Frame, PAGE_LIMIT, answer, charts, frame, hand_in, nothing, parts};
+use super::{Frame, PAGE_LIMIT, charts, frame, hand_in, kept, nothing, parts};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::query::{PAGE_MAX, Params, push};
@@ -27,9 +27,8 @@ use crate::site::parts::{Badge, Choice, Link};
 const SHOWN: u32 = 5;
 
 /// One organization (一村一档).
-pub async fn show(State(app): State<App>, headers: HeaderMap, Path(code): super::Id) -> Response {
-    let page = make(&app, &code).await;
-    answer(&app, &headers, page).await
+pub async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap, Path(code): super::Id) -> Response {
+    kept::answer(&app, &headers, &uri, Box::pin(make(&app, &code))).await
 }
 
 async fn make(app: &App, code: &str) -> Result<OrganizationPage, Problem> {
@@ -188,8 +187,7 @@ const YEARS_SHOWN: u32 = 30;
 
 /// The tree of organizations.
 pub async fn tree(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
-    let page = make_tree(&app, &uri).await;
-    answer(&app, &headers, page).await
+    kept::answer(&app, &headers, &uri, Box::pin(make_tree(&app, &uri))).await
 }
 
 async fn make_tree(app: &App, uri: &Uri) -> Result<TreePage, Problem> {
@@ -220,10 +218,29 @@ async fn make_tree(app: &App, uri: &Uri) -> Result<TreePage, Problem> {
         total: Count(found.total),
         nodes: found.items.into_iter().map(|item| node(item, year)).collect(),
         next: more.then(|| next(under, &query, year, page + 1)),
+        downloads: [("csv", "CSV 表格"), ("jsonl", "JSONL")]
+            .map(|(format, label)| download(format, label, under, &query, on))
+            .into(),
         under: under.unwrap_or_default().to_owned(),
         query,
         years: years(reader.years_of_change(YEARS_SHOWN).await?, year),
     })
+}
+
+/// The whole list that the page shows a part of.
+fn download(format: &str, label: &str, under: Option<&str>, query: &str, on: Option<NaiveDate>) -> Link {
+    let mut href = "/api/v1/organizations".to_owned();
+    push(&mut href, "format", format);
+    if let Some(org) = under {
+        push(&mut href, "org", org);
+    }
+    if !query.is_empty() {
+        push(&mut href, "q", query);
+    }
+    if let Some(on) = on.filter(|_| query.is_empty()) {
+        push(&mut href, "on", &on.to_string());
+    }
+    Link::new(href, label)
 }
 
 /// The first days of the years in which something changed: what there was before.

@@ -230,7 +230,38 @@ pub fn period(deadline: Deadline, days_left: Option<i64>) -> Period {
         provisional: deadline.provisional,
         days_left,
         days: deadline.days.into_iter().map(day).collect(),
+        moved: moved("公示期", &deadline.moved),
     }
+}
+
+/// The supervisions of a matter with their clocks.
+pub async fn clocks(reader: &mut Reader, stream: &str) -> Result<Vec<parts::Clock>, ReadError> {
+    let clock = |found: read::supervisions::Supervised| parts::Clock {
+        href: href(&found.stream),
+        title: found.title.unwrap_or_else(|| WITHDRAWN_TITLE.to_owned()),
+        by: found.by_name,
+        to: found.to_name,
+        due: Day(found.due_on),
+        days_left: found.days_left,
+        answer: found.answer.map(|(label, on)| match on {
+            Some(on) => format!("{}回复：{label}", Day(on)),
+            None => format!("回复：{label}"),
+        }),
+    };
+    Ok(reader.supervisions_of(stream).await?.into_iter().map(clock).collect())
+}
+
+/// How calendars moved the last day of something.
+pub fn moved(what: &'static str, steps: &[read::moved::Moved]) -> Vec<parts::Moved> {
+    let step = |step: &read::moved::Moved| parts::Moved {
+        what,
+        from: Day(step.from),
+        to: Day(step.to),
+        year: step.year,
+        at: moment(step.at),
+        index: step.index,
+    };
+    steps.iter().map(step).collect()
 }
 
 /// The organizations from the top down to this one.

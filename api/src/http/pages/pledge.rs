@@ -31,6 +31,7 @@ async fn make(app: &App, id: &str) -> Result<PledgePage, Problem> {
     let withdrawn = pledge.history.last().map_or(0, |event| event.withdrawn_count);
     Ok(PledgePage {
         path: parts::path(&mut reader, &matter.org).await?,
+        clocks: parts::clocks(&mut reader, &matter.stream).await?,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
         share,

@@ -59,6 +59,7 @@ async fn make(app: &App, uri: &Uri, family: &str, id: &str) -> Result<StreamPage
     let name_text = name.as_ref().and_then(|name| name.given()).map(str::to_owned);
     Ok(StreamPage {
         path: parts::path(&mut reader, &first.org).await?,
+        clocks: if past.is_some() { Vec::new() } else { parts::clocks(&mut reader, &stream).await? },
         check: parts::check(app, &reader, signed.as_ref(), last.index, last.withdrawn_count).await?,
         site,
         hand_in: if past.is_some() { Vec::new() } else { hand_in::links(app, &stream, about) },

@@ -33,6 +33,7 @@ async fn make(app: &App, id: &str) -> Result<VacancyPage, Problem> {
     let org = path.last().cloned().unwrap_or_else(|| parts::org_link(&matter.org, &matter.org_name));
     let declared = parts::declared(matter.declared_at);
     Ok(VacancyPage {
+        clocks: parts::clocks(&mut reader, &matter.stream).await?,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
         share,

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use gongkai_store::testing::{COUNTY, pledge};
 use serde_json::Value;
 
 use super::{HOSTILE, Town, ask};
@@ -288,4 +289,50 @@ async fn assets_and_pages_can_be_asked_for_again_cheaply_and_without_a_body() {
         assert!(town.get(path).await.header("cache-control").contains("immutable"), "{path}");
     }
     assert_eq!(town.get("/assets/site.css?v=old").await.header("cache-control"), "no-cache");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_over_many_matters_is_kept_and_never_older_than_what_was_recorded() {
+    let mut town = Town::empty().await;
+    let board = async |town: &Town| town.get("/pledges").await;
+    let first = board(&town).await;
+    assert!(first.text().contains("账本里还没有承诺事项"), "{}", first.text());
+    assert_eq!(board(&town).await.header("etag"), first.header("etag"));
+    town.fixture.submit(&pledge(COUNTY, 1), &[("publisher", "文书")]).await.unwrap();
+    town.catch_up().await;
+    let second = board(&town).await;
+    assert!(!second.text().contains("账本里还没有"), "{}", second.text());
+    assert_ne!(second.header("etag"), first.header("etag"));
+    town.fixture.clock.advance(std::time::Duration::from_hours(24 * 400));
+    assert_ne!(board(&town).await.header("etag"), second.header("etag"), "a day changes what is overdue");
+    assert_eq!(town.get("/pledges?nonsense=1").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_the_compliance_board_is_downloaded_whole_and_its_columns_are_in_the_dictionary() {
+    let mut town = Town::empty().await;
+    let mut overdue = pledge(COUNTY, 1);
+    overdue["fields"]["due"] = serde_json::json!("2026-03-05");
+    town.fixture.submit(&overdue, &[("publisher", "文书")]).await.unwrap();
+    town.catch_up().await;
+    town.fixture.clock.advance(std::time::Duration::from_hours(24 * 10));
+    let csv = town.get("/api/v1/compliance/overdue?format=csv").await;
+    let lines: Vec<&str> = csv.text().lines().collect();
+    assert_eq!(lines.len(), 2, "{}", csv.text());
+    assert!(
+        lines[0].ends_with("status,title,stream,index,org,org_name,on,days,note") && lines[1].contains("2026-03-05")
+    );
+    let row: serde_json::Value =
+        serde_json::from_str(town.get("/api/v1/compliance/overdue?format=jsonl").await.text().trim()).unwrap();
+    assert_eq!((&row["days"], &row["on"]), (&serde_json::json!(7), &serde_json::json!("2026-03-05")));
+    assert_eq!(town.get("/api/v1/compliance/overdue").await.json()["total"], 1);
+    assert_eq!(town.get("/api/v1/compliance/everything").await.status, StatusCode::NOT_FOUND);
+    let dictionary = town.get("/dictionary").await;
+    let pledges: serde_json::Value =
+        serde_json::from_str(town.get("/api/v1/pledges?format=jsonl").await.text().trim()).unwrap();
+    let organizations = town.get("/api/v1/organizations?format=jsonl").await;
+    let organization: serde_json::Value = serde_json::from_str(organizations.text().lines().next().unwrap()).unwrap();
+    for name in [&row, &pledges, &organization].into_iter().flat_map(|row| row.as_object().unwrap().keys()) {
+        assert!(dictionary.text().contains(&format!("<code>{name}</code>")), "{name} is explained nowhere");
+    }
 }
