@@ -277,6 +277,22 @@ pub fn open_envelope(key: &DataKey, origin: &str, commitment: &Digest, sealed: &
     decrypt(&key, &event_place(origin, commitment)?, sealed).map(|(_, text)| text.to_string())
 }
 
+/// Seals a text of the working store: unsigned work, under a key that is derived for it alone. `place` is bound.
+///
+/// # Errors
+/// [`VaultError::Sealed`].
+pub fn seal_draft(key: &[u8; 32], place: &str, text: &str, nonce: [u8; NONCE_BYTES]) -> Result<Sealed, VaultError> {
+    encrypt(key, place, &[0; KEY_BYTES], text, nonce)
+}
+
+/// Opens a text of the working store.
+///
+/// # Errors
+/// [`VaultError::Sealed`] for another key, another place, or changed bytes.
+pub fn open_draft(key: &[u8; 32], place: &str, sealed: &Sealed) -> Result<Zeroizing<String>, VaultError> {
+    decrypt(key, place, sealed).map(|(_, text)| text)
+}
+
 fn event_place(origin: &str, commitment: &Digest) -> Result<String, VaultError> {
     canonical::to_string(&json!([origin, "event", commitment.to_string()])).map_err(|_| VaultError::Value)
 }

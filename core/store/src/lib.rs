@@ -17,6 +17,7 @@ mod admission;
 pub mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+pub mod drafts;
 pub mod error;
 pub mod event_store;
 mod growing;
@@ -43,6 +44,7 @@ pub mod vault;
 mod withdrawal;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use drafts::{DraftFault, Drafts};
 pub use error::{OpenError, StoreError, SubmitError};
 pub use event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, RawEntry};
 pub use layout::Layout;
