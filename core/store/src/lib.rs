@@ -44,7 +44,7 @@ pub mod vault;
 mod withdrawal;
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use drafts::{DraftFault, Drafts};
+pub use drafts::{Draft, DraftFault, Drafts};
 pub use error::{OpenError, StoreError, SubmitError};
 pub use event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, RawEntry};
 pub use layout::Layout;

@@ -30,7 +30,15 @@ pub fn door() -> Door {
         answers: &[Answer {
             status: 200, about: "没有问题，这是要签名的内容", media: &[(JSON, "Prepared")]
         }],
-        problems: &[
+        problems: PROBLEMS,
+        writes: true,
+        handler: post(rehearse),
+    };
+    Door { endpoint, callers: Callers::SignedIn, unseen: Unseen::Told }
+}
+
+/// What a rehearsal can be answered instead.
+pub const PROBLEMS: &[&str] = &[
             "bad_json",
             "malformed",
             "unknown_kind",
@@ -62,12 +70,7 @@ pub fn door() -> Door {
             "halted",
             "internal",
             "not_here",
-        ],
-        writes: true,
-        handler: post(rehearse),
-    };
-    Door { endpoint, callers: Callers::SignedIn, unseen: Unseen::Told }
-}
+];
 
 async fn rehearse(
     State(app): State<App>,
