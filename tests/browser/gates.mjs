@@ -364,7 +364,7 @@ describe("a batch of vacancies", () => {
     await ready(page);
     await page.selectOption("#f-place", { label: (await page.locator("#f-place option").allInnerTexts()).find((text) => text.includes("柳溪镇")) });
     await fill(page, { scope: "everyone", opens_on: today, closes_on: today, title: "柳溪镇空缺职位(虚构)" });
-    await lines(page, [["农业服务中心主任(虚构)"]]);
+    await page.locator('[data-list]:not([hidden]) [data-name="post"]').first().fill("农业服务中心主任(虚构)");
     await status(page, "检查通过，可以签名");
     await shot(page, "gates-vacancy");
     await act(page, "签名并提交").click();
@@ -395,6 +395,7 @@ describe("a batch of vacancies", () => {
     await write(page, "推荐截止", stream, { closed_on: today });
     assert.match(await hand(late), /gongkai\.refusal\/v1/);
     await write(page, "公布推荐统计", stream, {}, async () => {
+      await page.locator(".field", { hasText: "各职位统计" }).getByRole("button", { name: "加一行" }).click();
       for (const [name, value] of [["post", "0"], ["received", "1"], ["valid", "1"], ["recommended", "1"]]) await field(page, name).fill(value);
     });
     const seen = await citizen.newPage();

@@ -46,7 +46,7 @@ function lines(list, columns) {
   };
   const head = make("tr", {}, ...columns.map(({ label }) => make("th", { scope: "col", text: label })));
   const body = list.map((line) => make("tr", {}, ...columns.map(cell(line))));
-  return make("div", { class: "scroll" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "清单" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
 }
 
 /** Shows a prepared statement in the page's preview. */

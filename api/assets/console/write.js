@@ -248,7 +248,12 @@ async function send({ review, steps, draft, submission: { statement, openings, l
 }
 
 let timer;
+let last;
 function changed() {
+  // Leaving a field says that it changed, also where it was told before: that must not swallow the press on a button.
+  const now = JSON.stringify([written.fields(), frameState()]);
+  if (now === last) return;
+  last = now;
   round += 1;
   button.disabled = true;
   idempotency = newKey();
@@ -277,6 +282,7 @@ async function begin() {
   written.write(fields);
   keeping = keeper({ id: draft?.id, known: draft?.revision, content, tell });
   gates();
+  last = JSON.stringify([written.fields(), frameState()]);
   form.addEventListener("input", changed);
   form.addEventListener("change", changed);
   form.addEventListener("submit", (event) => event.preventDefault());
