@@ -50,7 +50,8 @@ async function load() {
     button.hidden = left.length > 0 && here.length === 0;
     button.textContent = left.length === 0 ? "提交" : "联署";
     away.hidden = !draft.is_own;
-    if (left.length > 0 && here.length === 0) say(draft.is_own ? "等别人在自己的设备上联署，签齐后自动提交。" : "要签名的钥匙不在这台设备上，请换到那台设备，或用签章卡找回。");
+    const has = draft.signers.some(({ key, signed }) => key === own && signed);
+    if (left.length > 0 && here.length === 0) say(has ? "等别人在自己的设备上联署，签齐后自动提交。" : "要签名的钥匙不在这台设备上，请换到那台设备，或用签章卡找回。");
   } catch (error) {
     failed(error, load);
   }

@@ -39,7 +39,8 @@ function shown(field, value) {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-function lines(list, columns) {
+function lines(list, all) {
+  const columns = all.filter(({ name }) => list.some((line) => line[name] !== undefined));
   const cell = (line) => (column) => {
     const text = line[column.name] === undefined ? "" : column.tier === "public" ? shown(column, line[column.name]) : "不公开";
     return make("td", { text });

@@ -55,6 +55,7 @@ async function read(revision) {
 const value = ({ fields }, name) => fields.find((field) => field.name === name)?.value;
 
 async function opened() {
+  if (!facts.role) throw new Error("您在这个机构没有可以查阅稿件的职责。");
   const [submitted, ...later] = [await read(0)];
   for (let revision = 1; revision <= facts.revision; revision += 1) later.push(await read(revision));
   draft = JSON.parse(value(submitted, "draft"));

@@ -117,7 +117,7 @@ function tell(state, error) {
     saving: "正在保存……",
     saved: `${time} 已保存，换一台设备也能接着写。`,
     offline: "没有连上服务器，写好的内容还在这一页，请先别关；连上后自动保存。",
-    ended: "登录已经过期，写好的内容还在这一页，请先别关。",
+    ended: "还没有保存，请先别关这一页。",
     nowhere: "这台服务器没有启用限阅库，不保存草稿；写好的内容只在这一页，请先别关。",
   };
   kept.textContent = texts[state] ?? error.message;

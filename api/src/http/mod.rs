@@ -202,7 +202,18 @@ impl App {
         let sign_in = SignIn::default();
         let citizens = Citizens::default();
         let drafts = ledger.as_ref().and_then(Ledger::drafts);
-        Self(Arc::new(Shared { ledger, views, published, about, internal, drafts, clock, downloads, sign_in, citizens }))
+        Self(Arc::new(Shared {
+            ledger,
+            views,
+            published,
+            about,
+            internal,
+            drafts,
+            clock,
+            downloads,
+            sign_in,
+            citizens,
+        }))
     }
 
     /// The ledger, where there is one to write to.

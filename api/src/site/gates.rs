@@ -37,6 +37,8 @@ pub struct ReviewPage {
     pub steps: Vec<StepLine>,
     /// Who sent it back, and when.
     pub returned: Option<String>,
+    /// The entry that published it.
+    pub published: Option<u64>,
     /// What this reader can do: `pass`, `publish`, `mend` or nothing.
     pub act: &'static str,
     /// What the script needs, as JSON.
@@ -74,9 +76,15 @@ impl ReviewPage {
                 step("乡镇备案", "上级机构的审核人", &[], 1),
             ],
             returned: None,
+            published: None,
             act: "pass",
             facts: r#"{"review":"review/5ea1ed00-0000-4000-8000-000000000001"}"#.into(),
         }
+    }
+
+    /// Through all gates, and published.
+    pub fn published_sample() -> Self {
+        Self { published: Some(33), act: "", ..Self::sample() }
     }
 
     /// Sent back to its author.

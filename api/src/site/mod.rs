@@ -276,6 +276,7 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("console-write", html(&console::WritePage::sample())),
         ("console-continue", html(&console::WritePage::continuing_sample())),
         ("console-review", html(&gates::ReviewPage::sample())),
+        ("console-review-published", html(&gates::ReviewPage::published_sample())),
         ("console-review-returned", html(&gates::ReviewPage::returned_sample())),
         ("console-cosign", html(&gates::CosignPage::sample())),
         ("console-devices", html(&gates::DevicesPage::sample())),

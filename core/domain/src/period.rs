@@ -97,7 +97,8 @@ pub struct Preview {
 /// [`Refusal::Field`] when the rule's own length is beyond what a period can be.
 pub fn preview(kind: &str, fields: &Map<String, Value>, org: &str, world: &World) -> Result<Option<Preview>, Refusal> {
     let date = |name: &str| fields.get(name)?.as_str()?.parse::<NaiveDate>().ok();
-    let (start, end) = if kind == vacancy::Announced::KIND { ("opens_on", "closes_on") } else { ("starts_on", "ends_on") };
+    let (start, end) =
+        if kind == vacancy::Announced::KIND { ("opens_on", "closes_on") } else { ("starts_on", "ends_on") };
     let Some(starts_on) = date(start) else { return Ok(None) };
     let stated = Stated { starts_on, days: fields.get("days").and_then(Value::as_u64), ends_on: date(end) };
     let rule = match kind {

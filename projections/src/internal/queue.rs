@@ -11,10 +11,10 @@ use gongkai_domain::{
     State,
     confidentiality::Reader,
     kind::{access::Purpose, review},
-    procedure::{Procedure, Seat, Step},
+    procedure::{self, Procedure, Seat, Step},
 };
-use gongkai_log::StreamId;
-use gongkai_store::SealedEvent;
+use gongkai_log::{Entry, StreamId};
+use gongkai_store::{SealedEvent, StoredEntry};
 use serde::Serialize;
 use sqlx::Row as _;
 
@@ -116,6 +116,8 @@ pub struct StandingRow {
     pub mine: Option<String>,
     /// Whether every step is taken.
     pub is_complete: bool,
+    /// The entry that published what was approved.
+    pub published: Option<u64>,
 }
 
 impl InternalViews {
@@ -133,7 +135,8 @@ impl InternalViews {
         let Some(review) = state.get::<review::State>() else { return Ok(None) };
         let mine = self.0.ledger.with_world(|world| review.waits_for(reader.person(), world));
         let mut decisions = events.iter().filter_map(taken);
-        let mut passed = review.passes.iter().filter_map(|pass| Some((pass.gate, decisions.next()?))).collect::<Vec<_>>();
+        let mut passed =
+            review.passes.iter().filter_map(|pass| Some((pass.gate, decisions.next()?))).collect::<Vec<_>>();
         let step = |step: &Step| StepRow {
             gate: step.gate.wire().to_owned(),
             gate_label: step.gate.label().to_owned(),
@@ -145,9 +148,11 @@ impl InternalViews {
             taken: passed.extract_if(.., |(gate, _)| *gate == step.gate).map(|(_, taken)| taken).collect(),
         };
         let steps = review.procedure.map(Procedure::steps).unwrap_or_default().iter().map(step).collect();
+        let latest = events.iter().rev().find_map(|event| Some(event.opened.as_ref()?.signed.statement.revision));
+        let published = if review.is_complete() { self.published(review).await? } else { None };
         Ok(Some(StandingRow {
             org: review.org.clone(),
-            revision: events.iter().rev().find_map(|event| Some(event.opened.as_ref()?.signed.statement.revision)).unwrap_or(0),
+            revision: latest.unwrap_or(0),
             submitted_at: events.first().map_or_else(DateTime::default, |event| event.row.received_at),
             author: review.author.as_ref().map(ToString::to_string),
             is_own: review.author.as_ref() == Some(reader.person()),
@@ -155,7 +160,20 @@ impl InternalViews {
             returned: review.returned.as_ref().and_then(|_| decisions.next()),
             mine: mine.map(|step| step.gate.wire().to_owned()),
             is_complete: review.is_complete(),
+            published,
         }))
+    }
+
+    /// The entry that says what the review approved.
+    async fn published(&self, review: &review::State) -> Result<Option<u64>, InternalError> {
+        let Some(target) = &review.target else { return Ok(None) };
+        let entries = self.0.ledger.stream(target).await?;
+        let is_it = |stored: &StoredEntry| {
+            let entry = Entry::parse(stored.bytes.clone()).ok()?;
+            let statement = &entry.content.statement()?.statement;
+            (procedure::digest(statement).ok() == review.digest).then_some(entry.index)
+        };
+        Ok(entries.iter().find_map(is_it))
     }
 
     /// The drafts that wait for somebody, the one that waits longest first.

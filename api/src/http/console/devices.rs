@@ -34,9 +34,8 @@ async fn make(app: &App, uri: &Uri, reader: &Reader) -> Result<DevicesPage, Prob
     for (name, key) in &own {
         lines.push(line(app, reader, name, key).await?);
     }
-    let is_registrar = ledger.with_world(|world| {
-        world.grants(reader.person()).iter().any(|grant| grant.role == Role::Registrar)
-    });
+    let is_registrar =
+        ledger.with_world(|world| world.grants(reader.person()).iter().any(|grant| grant.role == Role::Registrar));
     let wanted = params.text("key").unwrap_or_default().trim().to_owned();
     let named = ledger.with_world(|world| world.key(&wanted).cloned()).filter(|_| is_registrar);
     let found = match named.as_ref().and_then(|key| Some((key, key.person.as_ref()?.to_string()))) {

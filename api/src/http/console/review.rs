@@ -75,6 +75,7 @@ async fn make(app: &App, id: &str, reader: &Reader) -> Result<ReviewPage, Proble
         submitted: format!("{author} {} 送审", parts::moment(standing.submitted_at)),
         steps: standing.steps.iter().enumerate().map(line).collect(),
         returned: standing.returned.as_ref().map(taken),
+        published: standing.published,
         act: act(&standing),
         facts: app.ledger()?.with_world(|world| facts(&stream, &standing, (reader, &who), world)).to_string(),
         who,
@@ -84,6 +85,7 @@ async fn make(app: &App, id: &str, reader: &Reader) -> Result<ReviewPage, Proble
 fn act(standing: &StandingRow) -> &'static str {
     match standing {
         _ if standing.mine.is_some() => "pass",
+        _ if standing.published.is_some() => "",
         _ if standing.is_own && standing.is_complete => "publish",
         _ if standing.is_own && standing.returned.is_some() => "mend",
         _ => "",
@@ -107,9 +109,11 @@ fn facts(stream: &StreamId, standing: &StandingRow, (reader, who): (&Reader, &Wh
         let kind = if step.gate == Gate::Approval.wire() { "review.approved.v1" } else { "review.gate_passed.v1" };
         json!({"gate": step.gate, "label": step.gate_label, "role": step.role, "kind": kind})
     });
-    let cosigners = standing.steps.iter().filter(|step| step.cosigns).flat_map(|step| {
-        step.taken.iter().map(|taken| json!([step.role, live(taken, world)]))
-    });
+    let cosigners = standing
+        .steps
+        .iter()
+        .filter(|step| step.cosigns)
+        .flat_map(|step| step.taken.iter().map(|taken| json!([step.role, live(taken, world)])));
     json!({
         "review": stream, "org": org, "revision": standing.revision, "key": who.key, "person": reader.person(),
         "role": role.map(Role::wire), "step": step, "cosigners": cosigners.collect::<Vec<_>>(),

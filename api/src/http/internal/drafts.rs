@@ -28,8 +28,18 @@ use crate::http::problem::Problem;
 const PATH: &str = "/internal/api/v1/drafts/{id}";
 const ID: &[Param] = &[path("id", "Uuid", "草稿编号，由起草的设备随机生成")];
 const KEEPING: &[&str] = &[
-    "bad_json", "body_too_large", "unsupported_media_type", "malformed", "unknown_kind", "stale_parent", "too_large",
-    "too_many", "not_found", "cross_origin", "not_signed_in", "internal",
+    "bad_json",
+    "body_too_large",
+    "unsupported_media_type",
+    "malformed",
+    "unknown_kind",
+    "stale_parent",
+    "too_large",
+    "too_many",
+    "not_found",
+    "cross_origin",
+    "not_signed_in",
+    "internal",
 ];
 
 /// What is sent to keep a draft.
@@ -150,8 +160,7 @@ async fn one(
 
 /// Gives signers the names that the public registry has.
 async fn named(app: &App, rows: impl Iterator<Item = &mut Value>) -> Result<(), Problem> {
-    let mut signers: Vec<&mut Value> =
-        rows.filter_map(|row| row["signers"].as_array_mut()).flatten().collect();
+    let mut signers: Vec<&mut Value> = rows.filter_map(|row| row["signers"].as_array_mut()).flatten().collect();
     let persons: Vec<String> = signers.iter().filter_map(|one| Some(one["person"].as_str()?.to_owned())).collect();
     let names = app.read().await?.person_names(&persons).await?;
     for signer in &mut signers {

@@ -104,14 +104,18 @@ async fn with_the_last_signature_it_is_recorded_once_and_is_no_draft_any_more() 
     assert_eq!(kept.status, StatusCode::OK, "{}", kept.text());
     assert_eq!(call(&town.internal, "GET", &path, &stranger, None).await.status, StatusCode::NOT_FOUND);
     let waiting = call(&town.internal, "GET", "drafts", &signer, None).await.json();
-    let signed: Vec<_> = waiting["drafts"][0]["signers"].as_array().unwrap().iter().map(|one| one["signed"].clone()).collect();
+    let signed: Vec<_> =
+        waiting["drafts"][0]["signers"].as_array().unwrap().iter().map(|one| one["signed"].clone()).collect();
     assert_eq!(signed, [true, false]);
     let text = half["prepared"]["statement"].as_str().unwrap();
     let before = town.fixture.ledger.health().committed;
     // Another's key, another text, and nobody's line sign nothing.
-    let others = [line(&town, "监督二", text), line(&town, "监督一", &text.replace("revision", "Revision")), "— x y".into()];
+    let others =
+        [line(&town, "监督二", text), line(&town, "监督一", &text.replace("revision", "Revision")), "— x y".into()];
     for wrong in others {
-        let answer = call(&town.internal, "POST", &format!("{path}/signatures"), &signer, Some(&json!({"signature": wrong}))).await;
+        let answer =
+            call(&town.internal, "POST", &format!("{path}/signatures"), &signer, Some(&json!({"signature": wrong})))
+                .await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{wrong}: {}", answer.text());
     }
     assert_eq!(town.fixture.ledger.health().committed, before);
@@ -161,7 +165,10 @@ async fn a_draft_for_review_is_judged_as_its_publication_will_be_and_goes_with_i
     let short = call(&town.internal, "POST", "reviews", &author, Some(&command)).await;
     assert_eq!(short.json()["code"], "period_too_short", "{}", short.text());
     let supervisor = token(&town, "监督一").await;
-    assert_eq!(call(&town.internal, "POST", "reviews", &supervisor, Some(&command)).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        call(&town.internal, "POST", "reviews", &supervisor, Some(&command)).await.status,
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,7 +189,10 @@ async fn a_period_is_counted_while_it_is_written_and_a_short_one_is_told() {
     assert_eq!(counted["period"]["stated"]["end"], "2025-10-09", "{counted}");
     assert_eq!(counted["period"]["stated"]["working"], true);
     let skipped = counted["period"]["stated"]["skipped"].to_string();
-    assert!(skipped.contains("2025-10-01") && skipped.contains("2025-09-27") && !skipped.contains("2025-09-28"), "{skipped}");
+    assert!(
+        skipped.contains("2025-10-01") && skipped.contains("2025-09-27") && !skipped.contains("2025-09-28"),
+        "{skipped}"
+    );
     asked["fields"]["ends_on"] = json!("2025-10-08");
     let short = call(&town.internal, "POST", "periods", &author, Some(&asked)).await.json();
     assert!(short["period"]["short"].as_str().unwrap().contains("任前公示"), "{short}");

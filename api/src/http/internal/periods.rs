@@ -72,8 +72,10 @@ fn shown(computed: &Computed) -> Value {
 
 /// The schemas of request and answer.
 pub fn schemas() -> Map<String, Value> {
-    let asked = [("kind", json!({ "type": "string" })), ("org", reference("OrgCode")), ("fields", json!({ "type": "object" }))];
-    let counted = json!({ "type": ["object", "null"], "description": "最短的和所写的期限，各有届满日、跳过的日子和说明" });
+    let asked =
+        [("kind", json!({ "type": "string" })), ("org", reference("OrgCode")), ("fields", json!({ "type": "object" }))];
+    let counted =
+        json!({ "type": ["object", "null"], "description": "最短的和所写的期限，各有届满日、跳过的日子和说明" });
     [
         ("PeriodAsked".to_owned(), object("正在写的期限", &asked)),
         ("PeriodCounted".to_owned(), object("期限", &[("period", counted)])),

@@ -39,7 +39,9 @@ fn whoever_lost_a_device_revokes_its_key_with_another_of_their_own_and_nobody_el
         ledger.add_key(name, seed);
         let vkey = ledger.verifier(name);
         let fields = json!({"person": person, "key": vkey});
-        ledger.say(&json!({"kind": "key.authorized.v1", "org": VILLAGE, "fields": fields}), &[("registrar", "reg1")]).unwrap()
+        ledger
+            .say(&json!({"kind": "key.authorized.v1", "org": VILLAGE, "fields": fields}), &[("registrar", "reg1")])
+            .unwrap()
     };
     let (phone, _) = (authorize("phone", 41), authorize("desk", 42));
     ledger.role("desk", "publisher", VILLAGE).unwrap();
