@@ -318,7 +318,7 @@ pub fn schemas() -> Map<String, Value> {
             ("prepared?", any()),
         ],
     );
-    let signed = object("联署的结果", &[("receipt", json!({ "type": ["object", "null"] })), ("signers", signers())]);
+    let outcome = object("联署的结果", &[("receipt", json!({ "type": ["object", "null"] })), ("signers", signers())]);
     let list = json!({ "type": "array", "items": { "$ref": "#/components/schemas/Draft" } });
     [
         ("Drafts", object("草稿清单", &[("drafts", list)])),
@@ -327,7 +327,7 @@ pub fn schemas() -> Map<String, Value> {
         ("KeepDraft", keep),
         ("KeptDraft", kept),
         ("AddSignature", object("签名", &[("signature?", text())])),
-        ("SignedDraft", signed),
+        ("SignedDraft", outcome),
     ]
     .into_iter()
     .map(|(name, schema)| (name.to_owned(), schema))

@@ -104,9 +104,9 @@ async fn with_the_last_signature_it_is_recorded_once_and_is_no_draft_any_more() 
     assert_eq!(kept.status, StatusCode::OK, "{}", kept.text());
     assert_eq!(call(&town.internal, "GET", &path, &stranger, None).await.status, StatusCode::NOT_FOUND);
     let waiting = call(&town.internal, "GET", "drafts", &signer, None).await.json();
-    let signed: Vec<_> =
+    let states: Vec<_> =
         waiting["drafts"][0]["signers"].as_array().unwrap().iter().map(|one| one["signed"].clone()).collect();
-    assert_eq!(signed, [true, false]);
+    assert_eq!(states, [true, false]);
     let text = half["prepared"]["statement"].as_str().unwrap();
     let before = town.fixture.ledger.health().committed;
     // Another's key, another text, and nobody's line sign nothing.

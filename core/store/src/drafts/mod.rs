@@ -156,7 +156,7 @@ impl Drafts {
         let mut opened = self.opened(now).await?;
         let tag = self.tag(person);
         let rows = opened.table()?.of_person(tag, now.timestamp(), SHOWN_MAX).await?;
-        Ok(rows.into_iter().filter_map(|row| self.read(row, tag)).collect())
+        Ok(rows.iter().filter_map(|row| self.read(row, tag)).collect())
     }
 
     /// A draft; `None` when it does not exist for this person.
@@ -165,7 +165,7 @@ impl Drafts {
     /// [`DraftFault::Store`], [`DraftFault::Foreign`].
     pub async fn get(&self, id: Uuid, person: &StreamId, now: DateTime<Utc>) -> Result<Option<Draft>, DraftFault> {
         let mut opened = self.opened(now).await?;
-        Ok(self.row(opened.table()?, id, person, now).await?.and_then(|row| self.read(row, self.tag(person))))
+        Ok(self.row(opened.table()?, id, person, now).await?.and_then(|row| self.read(&row, self.tag(person))))
     }
 
     /// Keeps a draft, durably when it returns, and gives its revision. Who may see it is as given here.
@@ -214,14 +214,14 @@ impl Drafts {
         let tag = self.tag(person);
         let Some(row) = self.row(table, id, person, now).await? else { return Ok(None) };
         let owner = row.owner;
-        let Some(draft) = self.read(row, tag) else { return Ok(None) };
+        let Some(draft) = self.read(&row, tag) else { return Ok(None) };
         let Some(text) = f(&draft.text) else { return Ok(Some(draft)) };
         if text.len() > DRAFT_BYTES_MAX {
             return Err(DraftFault::TooLong { bytes: text.len() });
         }
         let row = self.seal(id, owner, draft.revision + 1, &text, now)?;
         table.rewrite(&row).await?;
-        Ok(self.read(row, tag))
+        Ok(self.read(&row, tag))
     }
 
     /// Removes a draft from every file; whether there was one for this person. Its owner may, and whoever it waits for: what
@@ -288,7 +288,7 @@ impl Drafts {
     }
 
     /// What a row says; `None` for one that this vault did not write: it says nothing to anybody.
-    fn read(&self, row: Row, reader: Tag) -> Option<Draft> {
+    fn read(&self, row: &Row, reader: Tag) -> Option<Draft> {
         let id = Uuid::from_bytes(row.id);
         let text = sealing::open_draft(&self.key(id), &place(row.owner, row.revision), &row.sealed).ok()?;
         Some(Draft {

@@ -8,6 +8,7 @@ use std::{path::Path, time::Duration};
 use gongkai_domain::vault::{NONCE_BYTES, Sealed};
 use sqlx::{
     ConnectOptions as _, Connection as _, Row as _, SqliteConnection,
+    error::DatabaseError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous},
 };
 
@@ -120,11 +121,11 @@ impl Table {
     /// How many others the owner has, how many others there are, and their bytes.
     pub(super) async fn sizes(&mut self, owner: Tag, but: [u8; 16]) -> Result<(u64, u64, u64), StoreError> {
         let doing = "counting drafts";
-        let owned = sqlx::query_scalar::<_, i64>(OWNED).bind(owner.0.to_vec()).bind(but.to_vec());
-        let owned = owned.fetch_one(&mut self.0).await.map_err(sql(doing))?;
+        let own = sqlx::query_scalar::<_, i64>(OWNED).bind(owner.0.to_vec()).bind(but.to_vec());
+        let own = own.fetch_one(&mut self.0).await.map_err(sql(doing))?;
         let all = sqlx::query(SIZE).bind(but.to_vec()).fetch_one(&mut self.0).await.map_err(sql(doing))?;
         let [count, bytes] = [0, 1].map(|column| all.get::<i64, _>(column).cast_unsigned());
-        Ok((owned.cast_unsigned(), count, bytes))
+        Ok((own.cast_unsigned(), count, bytes))
     }
 
     /// Writes a draft with everybody who may see it, in one transaction.
@@ -170,7 +171,7 @@ impl Table {
 
 /// Not a database, or a damaged one (`SQLITE_NOTADB`, `SQLITE_CORRUPT`).
 fn is_unreadable(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     let code = code.and_then(|code| code.parse::<u32>().ok());
     // The primary code is the low byte.
     code.is_some_and(|code| [11, 26].contains(&(code & 0xff)))
