@@ -159,11 +159,10 @@ describe("somebody who writes a pledge", () => {
     await shot(page, "console-write-wrong");
     await browser.clearCookies();
     await fill({ target: "三里路面硬化，两米宽" });
-    await page.getByText("登录已经过期").waitFor();
-    await page.getByRole("link", { name: "重新登录" }).click();
-    await page.getByRole("button", { name: "登录" }).click();
-    await page.waitForURL(`${site}/internal/write/pledge.made`);
+    await page.getByText("登录已经过期").first().waitFor();
+    await page.getByRole("button", { name: "重新登录" }).click();
     await page.getByText("检查通过").waitFor();
+    await page.locator("[data-kept][data-state=saved]").waitFor();
     assert.equal(await field(page, "target").inputValue(), "三里路面硬化，两米宽");
     assert.ok(!sent.some((request) => request.includes("/api/v1/submissions")), "nothing was submitted while it was checked");
     await page.close();

@@ -3,6 +3,7 @@
 import { ask } from "./session.js";
 
 const TEXT_LINE_MAX = 200;
+const REVIEW = "reviewed_in";
 const ATTACHMENT_BYTES_MAX = 20 * 2 ** 20;
 
 /** An element with attributes and children; `text` is its text. */
@@ -258,7 +259,8 @@ function row(field) {
 
 /** The form of a table, in an element; `fields()` gives what is written. */
 export function build(table, into) {
-  const rows = table.fields.map(row);
+  // The number of the review is written by whoever sends it there.
+  const rows = table.fields.filter(({ name }) => name !== REVIEW).map(row);
   // What must be written comes first; what is not public, last.
   rows.sort((a, b) => rank(a.field) - rank(b.field));
   const lists = table.lists.map((list) => ({ ...list, ...rowsOf(list.columns, { wide: true }) }));

@@ -15,7 +15,7 @@ export class No extends Error {
 export async function ask(path, options = {}) {
   const sent = { cache: "no-store", credentials: "same-origin", referrerPolicy: "no-referrer", ...options };
   const response = await fetch(path, sent).catch(() => {
-    throw new Error("网络不通，没有提交。写好的内容还在这台设备上，网络恢复后再试");
+    throw new Error("网络不通，没有提交。写好的内容还在这一页，请先别关，网络恢复后再试");
   });
   if (response.ok) return response.status === 204 ? undefined : response.json();
   throw new No(await response.json().catch(() => ({})), response.status);

@@ -1,9 +1,13 @@
 // Writing, checking, signing: from a form to a recorded statement. What is signed is what was shown, byte for byte.
 import { newKey } from "../statement.js";
-import { build, fileControl, make, yuan } from "./form.js";
+import { again } from "./again.js";
+import { keeper, list, open } from "./drafts.js";
+import { build, fileControl, make } from "./form.js";
 import { all, sign } from "./keys.js";
+import { count } from "./period.js";
 import { askPin } from "./pin.js";
-import { ask, No, post } from "./session.js";
+import { done, end, show } from "./preview.js";
+import { No, post } from "./session.js";
 import "./who.js";
 
 const CHECK_AFTER_MS = 600;
@@ -12,11 +16,12 @@ const table = JSON.parse(form.dataset.table);
 const status = document.querySelector("[data-status]");
 const button = document.querySelector("[data-sign]");
 const preview = document.querySelector("[data-preview]");
-// What is begun about another matter is a draft of its own for each.
-const draftKey = `draft:${table.kind}:${table.about ?? table.given.about ?? ""}`;
+const kept = document.querySelector("[data-kept]");
 
 let written;
-let checked; // what was judged last: { prepared, signers }
+let keeping; // the draft on the server
+let going = {}; // what a returned draft goes on with: { previous, target }
+let checked; // what was judged last: { prepared, signers }, or { review } where it goes to its reviewers
 let round = 0;
 let idempotency = newKey();
 
@@ -60,7 +65,7 @@ function command() {
   const [original] = scan.read() ?? [];
   if (channel && !original) throw new Error("代录的要附上原件扫描件");
   if (channel) asked.proxy = { channel, original: original.hash };
-  if (table.about) asked.stream = table.about;
+  if (table.about ?? going.target) asked.stream = table.about ?? going.target;
   asked.signers = [[role, table.key], ...beside().map((other) => [other.role, other.key])];
   return asked;
 }
@@ -83,58 +88,69 @@ function mark(error) {
   control.closest(".field").classList.add("wrong");
 }
 
-function shown(field, value) {
-  if (field?.shape === "fen") return `${yuan(value)} 元`;
-  if (field?.choices) return field.choices.find(([wire]) => wire === value)?.[1] ?? String(value);
-  if (value === true) return "是";
-  if (value === false) return "否";
-  if (Array.isArray(value)) return value.map((one) => (typeof one === "object" ? Object.values(one).join(" ") : one)).join("、");
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+/** The rest of the page, so that another device goes on with all of it. */
+function frameState() {
+  const { role, org } = place();
+  const value = (id) => document.querySelector(id)?.value || undefined;
+  return { role, org, other: value("#f-org"), beside: beside().map(({ key }) => key), channel: value("#f-channel"), scan: scan.read(), ...going };
 }
 
-/** What the public sees, and what it does not, from what is going to be signed. */
-function show(prepared, fields) {
-  const given = table.fields.filter(({ name }) => fields[name] !== undefined);
-  const isOpen = ({ tier }) => !table.sealed && tier === "public";
-  const pair = (field) => make("div", {}, make("dt", { text: field.label }), make("dd", { text: shown(field, fields[field.name]) }));
-  const listed = (some) => make("dl", { class: "rows" }, ...some.map(pair));
-  const hidden = given.filter((field) => !isOpen(field));
-  const open = table.sealed ? [make("p", { class: "note", text: "什么都不公开。" })] : [listed(given.filter(isOpen))];
-  if (!table.sealed && fields.lines) open.push(lines(fields.lines));
-  preview.querySelector("[data-public]").replaceChildren(...open);
-  preview.querySelector("[data-sealed]").replaceChildren(...(hidden.length > 0 ? [listed(hidden)] : []));
-  preview.querySelector("[data-sealed-title]").hidden = hidden.length === 0;
-  preview.querySelector("[data-bytes]").textContent = prepared.statement;
-  preview.hidden = false;
+function restore({ role, org, other, beside: keys = [], channel, scan: original, previous, target } = {}) {
+  const at = table.places.findIndex((one) => one.role === role && one.org === org);
+  if (at >= 0) document.querySelector("#f-place").value = at;
+  if (other && document.querySelector("#f-org")) document.querySelector("#f-org").value = other;
+  for (const box of document.querySelectorAll("[data-beside]")) box.checked = keys.includes(table.beside[Number(box.value)].key);
+  if (channel) document.querySelector("#f-channel").value = channel;
+  if (original) scan.write(original);
+  going = { previous, target };
 }
 
-function lines(list) {
-  const columns = written.columns();
-  const cell = (line) => (column) => {
-    const text = line[column.name] === undefined ? "" : column.tier === "public" ? shown(column, line[column.name]) : "不公开";
-    return make("td", { text });
+const content = () => {
+  const about = table.about ? `about=${encodeURIComponent(table.about)}&` : "";
+  const href = `${location.pathname}?${about}draft=${keeping.id}`;
+  return { label: table.label, kind: table.kind, href, fields: written.fields(), frame: frameState() };
+};
+
+function tell(state, error) {
+  const time = new Date().toLocaleTimeString("zh-CN", { hour: "2-digit", minute: "2-digit" });
+  const texts = {
+    saving: "正在保存……",
+    saved: `${time} 已保存，换一台设备也能接着写。`,
+    offline: "没有连上服务器，写好的内容还在这一页，请先别关；连上后自动保存。",
+    ended: "还没有保存，请先别关这一页。",
+    nowhere: "这台服务器没有启用限阅库，不保存草稿；写好的内容只在这一页，请先别关。",
   };
-  const head = make("tr", {}, ...columns.map(({ label }) => make("th", { scope: "col", text: label })));
-  const body = list.map((line) => make("tr", {}, ...columns.map(cell(line))));
-  return make("div", { class: "scroll" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
+  kept.textContent = texts[state] ?? error.message;
+  kept.className = ["saving", "saved"].includes(state) ? "hint" : "bad";
+  kept.dataset.state = state;
+  if (state === "ended") ended();
 }
 
-const store = () => localStorage.setItem(draftKey, JSON.stringify({ label: table.label, href: location.pathname + location.search, fields: written.fields() }));
+function gates() {
+  const { gates: demanded } = place();
+  const box = document.querySelector("[data-gates]");
+  box.hidden = !demanded;
+  if (demanded) box.textContent = `这里公开前要走${demanded.label}：${demanded.steps.join("、")}。依据：${demanded.basis}`;
+  button.textContent = demanded ? "签名送审" : "签名并提交";
+  return demanded;
+}
 
 /** Has what is written judged. Answers that come late say nothing of what stands there now. */
 async function check() {
   const mine = (round += 1);
+  let counted;
   checked = undefined;
   button.disabled = true;
-  store();
   try {
     const asked = command();
-    const prepared = await post("/internal/api/v1/rehearsals", asked);
+    const demanded = gates();
+    if (table.clocked) counted = counting(asked);
+    const judged = await post(`/internal/api/v1/${demanded ? "reviews" : "rehearsals"}`, { ...asked, previous: demanded ? going.previous : undefined });
     if (mine !== round) return;
     unmark();
-    checked = { prepared, signers: asked.signers };
-    show(prepared, asked.fields);
-    say("检查通过，可以签名。");
+    checked = demanded ? { review: judged } : { prepared: judged, signers: asked.signers };
+    show(table, demanded ? judged.draft : judged, preview);
+    say(demanded ? "检查通过，可以送审。" : "检查通过，可以签名。");
     button.disabled = false;
   } catch (error) {
     if (mine !== round) return;
@@ -143,42 +159,45 @@ async function check() {
     if (error.status === 401) return ended();
     say(error.message, true);
     if (error instanceof No) mark(error);
+    const wrong = await counted;
+    if (wrong && mine === round) mark(wrong);
   }
 }
 
-/** The session ended while somebody wrote: nothing that was written is lost. */
-function ended() {
-  const to = `/internal/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`;
-  status.className = "bad";
-  status.replaceChildren("登录已经过期，写好的内容存在这台设备上。", make("a", { href: to, text: "重新登录，接着写" }));
+/** Tells when the period ends, also while other fields are empty; gives what is wrong with it. */
+async function counting(asked) {
+  let found;
+  await count(asked, (place, message) => (found = { place, message })).catch(() => undefined);
+  return found;
 }
 
-/** Signs with every key that was named, all of them on this device. */
+/** The session ended while somebody wrote: it is begun again here, and nothing is lost. */
+function ended() {
+  again(status, table.key, async () => {
+    await keeping.flush();
+    await check();
+  });
+}
+
+/** The signatures of the keys on this device, by name. */
 async function signatures(text, signers) {
   const keys = await all();
-  let note = `${text}\n`;
+  const lines = new Map();
   for (const [, name] of signers) {
     const key = keys.find((one) => one.name === name);
-    if (!key) throw new Error(`这台设备上没有 ${name}。请他用签章卡把钥匙找回到这台设备，再签名`);
-    note += await sign(key, text, askPin);
+    if (key) lines.set(name, await sign(key, text, askPin));
   }
-  return note;
+  if (!lines.has(table.key)) throw new Error(`这台设备上没有 ${table.key}，请用签章卡找回，再签名`);
+  return lines;
 }
 
 async function submit() {
   if (!checked || button.disabled) return;
-  const { prepared, signers } = checked;
   button.disabled = true;
   try {
-    say("正在签名……");
-    const note = await signatures(prepared.statement, signers);
-    say("正在提交……");
-    const submission = { note, openings: prepared.openings, lines: prepared.lines };
-    // The same key for the same bytes: after a break nothing is recorded twice.
-    const answer = await post("/api/v1/submissions", submission, { "Idempotency-Key": idempotency });
-    localStorage.removeItem(draftKey);
-    done(answer, prepared);
+    await (checked.review ? send(checked.review) : publish(checked));
   } catch (error) {
+    if (error.status === 401) return ended();
     say(error.message, true);
     if (error instanceof No) {
       idempotency = newKey();
@@ -188,49 +207,88 @@ async function submit() {
   }
 }
 
-function done(answer, prepared) {
-  const name = answer.promise ? "promised" : "done";
-  const shownPart = document.querySelector(`template[data-${name}]`).content.cloneNode(true);
-  if (answer.promise) {
-    shownPart.querySelector("[data-code]").textContent = answer.status_code;
-  } else {
-    shownPart.querySelector("[data-index]").textContent = answer.index;
-    const { stream } = JSON.parse(prepared.statement.split("\n")[2]);
-    shownPart.querySelector("[data-page]").setAttribute("href", `/streams/${stream}`);
-  }
-  const main = document.querySelector("main");
-  main.replaceChildren(document.querySelector("main h1"), shownPart);
-  scrollTo(0, 0);
+async function publish({ prepared, signers }) {
+  say("正在签名……");
+  const lines = await signatures(prepared.statement, signers);
+  const missing = signers.filter(([, name]) => !lines.has(name));
+  if (missing.length > 0) return half(prepared, lines, missing);
+  say("正在提交……");
+  const note = `${prepared.statement}\n${signers.map(([, name]) => lines.get(name)).join("")}`;
+  const submission = { note, openings: prepared.openings, lines: prepared.lines };
+  // The same key for the same bytes: after a break nothing is recorded twice.
+  const answer = await post("/api/v1/submissions", submission, { "Idempotency-Key": idempotency });
+  await keeping.end();
+  done(answer, prepared);
 }
 
-/** Everything that stands in the form, as one text. */
-const standing = () => JSON.stringify([written.fields(), scan.read(), ...[...form.elements].map(({ value, checked }) => [value, checked])]);
+/** The others sign on their own devices; until then it is kept with the signatures that it has. */
+async function half(prepared, lines, missing) {
+  const href = `/internal/drafts/${keeping.id}`;
+  await keeping.replace({ ...content(), href, prepared: { ...prepared, signatures: [...lines.values()].map((line) => line.trimEnd()) } });
+  const part = document.querySelector("template[data-half]").content.cloneNode(true);
+  const named = missing.map(([, key]) => table.beside.find((one) => one.key === key)?.label ?? key);
+  part.querySelector("[data-missing]").textContent = named.join("、");
+  part.querySelector("[data-page]").setAttribute("href", href);
+  end(part);
+}
+
+/** Goes to the reviewers; what was drafted is kept for the publication, with what they do not see. */
+async function send({ review, steps, draft, submission: { statement, openings, lines } }) {
+  say("正在签名……");
+  const own = await signatures(statement, [[undefined, table.key]]);
+  const note = `${statement}\n${own.get(table.key)}`;
+  say("正在送审……");
+  await post("/api/v1/submissions", { note, openings, lines }, { "Idempotency-Key": idempotency });
+  const href = `/internal/reviews/${review.split("/")[1]}`;
+  await keeping.replace({ ...content(), href, review, prepared: draft });
+  const part = document.querySelector("template[data-sent]").content.cloneNode(true);
+  part.querySelector("[data-next]").textContent = steps[0];
+  part.querySelector("[data-page]").setAttribute("href", href);
+  end(part);
+}
 
 let timer;
-let seen;
+let last;
 function changed() {
-  // Leaving a field tells of a change once more; a tap on the button must not be lost to it.
-  const now = standing();
-  if (now === seen) return;
-  seen = now;
+  // Leaving a field says that it changed, also where it was told before: that must not swallow the press on a button.
+  const now = JSON.stringify([written.fields(), frameState()]);
+  if (now === last) return;
+  last = now;
   round += 1;
   button.disabled = true;
   idempotency = newKey();
+  keeping.touch();
   clearTimeout(timer);
   timer = setTimeout(check, CHECK_AFTER_MS);
 }
 
-function begin() {
+/** The draft that is gone on with: the one that the address names, or the latest of the same kind and matter. */
+async function begun() {
+  const named = new URLSearchParams(location.search).get("draft");
+  if (named) return open(named);
+  const about = (href) => new URL(href, location.origin).searchParams.get("about");
+  const same = ({ is_own: own, kind, href, review, signers }) => own && !review && !signers && kind === table.kind && about(href) === (table.about ?? null);
+  const found = (await list())?.find(same);
+  return found && open(found.id);
+}
+
+async function begin() {
   const body = make("div");
   form.replaceChildren(...frame(), body);
   written = build(table, body);
-  const draft = JSON.parse(localStorage.getItem(draftKey) ?? "{}");
-  written.write({ ...draft.fields, ...table.given });
+  const draft = await begun().catch((error) => say(error.message, true));
+  const fields = { ...draft?.fields, ...table.given };
+  restore(draft?.frame);
+  written.write(fields);
+  keeping = keeper({ id: draft?.id, known: draft?.revision, content, tell });
+  gates();
+  last = JSON.stringify([written.fields(), frameState()]);
   form.addEventListener("input", changed);
   form.addEventListener("change", changed);
   form.addEventListener("submit", (event) => event.preventDefault());
   button.addEventListener("click", submit);
-  if (draft.fields) {
+  form.dataset.ready = "";
+  if (draft) {
     say("接着上次写的，正在检查……");
     check();
   }

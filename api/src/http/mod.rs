@@ -42,7 +42,7 @@ use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use gongkai_log::{Entry, VerifierKey};
 use gongkai_projections::internal::InternalViews;
 use gongkai_projections::{Reader, Views};
-use gongkai_store::{Clock, Ledger};
+use gongkai_store::{Clock, Drafts, Ledger};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
@@ -171,6 +171,8 @@ pub struct Shared {
     pub about: About,
     /// Sealed matters, for whoever is signed in; absent without a vault.
     pub internal: Option<InternalViews>,
+    /// What people are writing; absent without a vault.
+    pub drafts: Option<Drafts>,
     clock: Arc<dyn Clock>,
     downloads: Arc<Semaphore>,
     sign_in: SignIn,
@@ -201,7 +203,20 @@ impl App {
         let sign_in = SignIn::default();
         let citizens = Citizens::default();
         let kept = pages::kept::Kept::default();
-        Self(Arc::new(Shared { ledger, views, published, about, internal, clock, downloads, sign_in, citizens, kept }))
+        let drafts = ledger.as_ref().and_then(Ledger::drafts);
+        Self(Arc::new(Shared {
+            ledger,
+            views,
+            published,
+            about,
+            internal,
+            drafts,
+            clock,
+            downloads,
+            sign_in,
+            citizens,
+            kept,
+        }))
     }
 
     /// The ledger, where there is one to write to.

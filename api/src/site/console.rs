@@ -64,8 +64,8 @@ pub struct Waiting {
     pub gate: String,
     /// Whole days that it waits.
     pub days: i64,
-    /// The command that shows it.
-    pub command: String,
+    /// Where it is opened.
+    pub href: String,
 }
 
 /// Kinds of one family that somebody may write.
@@ -115,7 +115,7 @@ impl DeskPage {
                 org: "五里桥村".into(),
                 gate: "监督委员会审核（监督人）".into(),
                 days: 3,
-                command: "gongkai review show review/5ea1ed00-0000-4000-8000-000000000001".into(),
+                href: "/internal/reviews/5ea1ed00-0000-4000-8000-000000000001".into(),
             }]),
             soon: vec![Awaited::sample()],
             board: Some("/internal/board"),

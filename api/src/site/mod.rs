@@ -21,6 +21,7 @@ pub mod dossier;
 pub mod entry;
 pub mod follow;
 pub mod format;
+pub mod gates;
 pub mod hand_in;
 pub mod home;
 pub mod notice;
@@ -96,6 +97,13 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("console/write.js", SCRIPT, include_str!("../../assets/console/write.js")),
         ("console/who.js", SCRIPT, include_str!("../../assets/console/who.js")),
         ("console/form.js", SCRIPT, include_str!("../../assets/console/form.js")),
+        ("console/drafts.js", SCRIPT, include_str!("../../assets/console/drafts.js")),
+        ("console/preview.js", SCRIPT, include_str!("../../assets/console/preview.js")),
+        ("console/again.js", SCRIPT, include_str!("../../assets/console/again.js")),
+        ("console/period.js", SCRIPT, include_str!("../../assets/console/period.js")),
+        ("console/review.js", SCRIPT, include_str!("../../assets/console/review.js")),
+        ("console/cosign.js", SCRIPT, include_str!("../../assets/console/cosign.js")),
+        ("console/devices.js", SCRIPT, include_str!("../../assets/console/devices.js")),
         ("vendor/card.js", SCRIPT, include_str!("../../assets/vendor/card.js")),
         ("share.css", SHEET, include_str!("../../assets/share.css")),
         ("share.js", SCRIPT, include_str!("../../assets/share.js")),
@@ -274,6 +282,11 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("console-board-quiet", html(&console_board::NumbersPage::quiet_sample())),
         ("console-board-list", html(&console_board::RowsPage::sample())),
         ("console-board-list-empty", html(&console_board::RowsPage::empty_sample())),
+        ("console-review", html(&gates::ReviewPage::sample())),
+        ("console-review-published", html(&gates::ReviewPage::published_sample())),
+        ("console-review-returned", html(&gates::ReviewPage::returned_sample())),
+        ("console-cosign", html(&gates::CosignPage::sample())),
+        ("console-devices", html(&gates::DevicesPage::sample())),
         ("hand-in", html(&hand_in::OffersPage::sample())),
         ("hand-in-closed", html(&hand_in::OffersPage::closed_sample())),
         ("hand-in-form", html(&hand_in::FormPage::sample())),

@@ -266,11 +266,17 @@ pub fn recorded_on(now: DateTime<Utc>) -> NaiveDate {
 ///
 /// A scheme that this version does not know demands as much as any.
 pub fn demanded(world: &World, statement: &Statement, on: NaiveDate) -> Option<Demanded> {
-    let org = statement.org.as_str();
-    let rule = world.rule(rule_of(&statement.kind)?, org, on);
+    let demanded = demanded_at(world, &statement.kind, &statement.org, on)?;
+    let level = world.organization(&statement.org)?.level;
+    Some(Demanded { procedure: Procedure::of_statement(level, statement), ..demanded })
+}
+
+/// The procedure that an organization's own statements of a kind must pass, before one is written.
+pub fn demanded_at(world: &World, kind: &str, org: &str, on: NaiveDate) -> Option<Demanded> {
+    let rule = world.rule(rule_of(kind)?, org, on);
     let level = world.organization(org)?.level;
     let binds = scheme(rule.value).is_none_or(|scheme| scheme.levels.contains(&level));
-    binds.then(|| Demanded { procedure: Procedure::of_statement(level, statement), rule })
+    binds.then(|| Demanded { procedure: Procedure::of(level), rule })
 }
 
 /// Whose key a signer's is; `None` for the ledger's own and for one that nobody knows.

@@ -59,6 +59,11 @@ impl Layout {
         self.vault().join("wraps.db")
     }
 
+    /// The working store: drafts and what is half signed, encrypted; no part of the ledger.
+    pub fn drafts(&self) -> PathBuf {
+        self.vault().join("drafts.db")
+    }
+
     /// View databases.
     pub fn views(&self) -> PathBuf {
         self.root.join("views")

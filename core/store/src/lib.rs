@@ -18,6 +18,7 @@ pub mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod cores;
+pub mod drafts;
 pub mod error;
 pub mod event_store;
 mod growing;
@@ -44,6 +45,7 @@ pub mod vault;
 mod withdrawal;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use drafts::{Draft, DraftFault, Drafts};
 pub use error::{OpenError, StoreError, SubmitError};
 pub use event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, RawEntry};
 pub use layout::Layout;

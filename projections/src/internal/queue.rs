@@ -10,9 +10,10 @@ use chrono::{DateTime, Utc};
 use gongkai_domain::{
     confidentiality::Reader,
     kind::{access::Purpose, review},
-    procedure::Seat,
+    procedure::{self, Procedure, Seat, Step},
 };
-use gongkai_store::SealedEvent;
+use gongkai_log::{Entry, StreamId};
+use gongkai_store::{SealedEvent, StoredEntry};
 use serde::Serialize;
 use sqlx::Row as _;
 
@@ -62,7 +63,119 @@ pub struct QueueRow {
     pub revision: u64,
 }
 
+/// Who took a step, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    /// The person.
+    pub person: String,
+    /// The key that signed.
+    pub key: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// A step of a review with those who took it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepRow {
+    /// The gate.
+    pub gate: String,
+    /// Its Chinese name.
+    pub gate_label: String,
+    /// The role in which it is passed.
+    pub role: String,
+    /// Its Chinese name.
+    pub role_label: String,
+    /// Whether the organization above passes it.
+    pub above: bool,
+    /// How many people pass it.
+    pub people: u64,
+    /// Whether they sign the publication as well.
+    pub cosigns: bool,
+    /// Who passed it.
+    pub taken: Vec<Taken>,
+}
+
+/// Where a review stands for somebody; nothing of what the draft says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StandingRow {
+    /// Organization that is going to publish.
+    pub org: String,
+    /// Revision of its latest statement.
+    pub revision: u64,
+    /// When the draft was handed in.
+    pub submitted_at: DateTime<Utc>,
+    /// The person who made it.
+    pub author: Option<String>,
+    /// Whether that is whoever asks.
+    pub is_own: bool,
+    /// The steps, in their order.
+    pub steps: Vec<StepRow>,
+    /// Who sent it back.
+    pub returned: Option<Taken>,
+    /// The gate that waits for whoever asks.
+    pub mine: Option<String>,
+    /// Whether every step is taken.
+    pub is_complete: bool,
+    /// The entry that published what was approved.
+    pub published: Option<u64>,
+}
+
 impl InternalViews {
+    /// Where a review stands; `None` when it does not exist for the reader.
+    ///
+    /// # Errors
+    /// [`InternalError`].
+    pub async fn standing(&self, reader: &Reader, stream: &StreamId) -> Result<Option<StandingRow>, InternalError> {
+        self.reflected().await?;
+        if self.cleared(reader, Purpose::Review, stream).await?.is_none() {
+            return Ok(None);
+        }
+        let events = self.0.reader.stream(stream).await?;
+        let Some((state, _)) = stands(&events) else { return Ok(None) };
+        let Some(review) = state.get::<review::State>() else { return Ok(None) };
+        let mine = self.0.ledger.with_world(|world| review.waits_for(reader.person(), world));
+        let mut decisions = events.iter().filter_map(taken);
+        let mut passed =
+            review.passes.iter().filter_map(|pass| Some((pass.gate, decisions.next()?))).collect::<Vec<_>>();
+        let step = |step: &Step| StepRow {
+            gate: step.gate.wire().to_owned(),
+            gate_label: step.gate.label().to_owned(),
+            role: step.role.wire().to_owned(),
+            role_label: step.role.label().to_owned(),
+            above: step.seat == Seat::Above,
+            people: step.people,
+            cosigns: step.cosigns,
+            taken: passed.extract_if(.., |(gate, _)| *gate == step.gate).map(|(_, taken)| taken).collect(),
+        };
+        let steps = review.procedure.map(Procedure::steps).unwrap_or_default().iter().map(step).collect();
+        let latest = events.iter().rev().find_map(|event| Some(event.opened.as_ref()?.signed.statement.revision));
+        let published = if review.is_complete() { self.published(review).await? } else { None };
+        Ok(Some(StandingRow {
+            org: review.org.clone(),
+            revision: latest.unwrap_or(0),
+            submitted_at: events.first().map_or_else(DateTime::default, |event| event.row.received_at),
+            author: review.author.as_ref().map(ToString::to_string),
+            is_own: review.author.as_ref() == Some(reader.person()),
+            steps,
+            returned: review.returned.as_ref().and_then(|_| decisions.next()),
+            mine: mine.map(|step| step.gate.wire().to_owned()),
+            is_complete: review.is_complete(),
+            published,
+        }))
+    }
+
+    /// The entry that says what the review approved.
+    async fn published(&self, review: &review::State) -> Result<Option<u64>, InternalError> {
+        let Some(target) = &review.target else { return Ok(None) };
+        let entries = self.0.ledger.stream(target).await?;
+        let is_it = |stored: &StoredEntry| {
+            let entry = Entry::parse(stored.bytes.clone()).ok()?;
+            let statement = &entry.content.statement()?.statement;
+            (procedure::digest(statement).ok() == review.digest).then_some(entry.index)
+        };
+        Ok(entries.iter().find_map(is_it))
+    }
+
     /// The drafts that wait for somebody, the one that waits longest first.
     ///
     /// # Errors
@@ -116,4 +229,16 @@ impl InternalViews {
             revision: events.last()?.opened.as_ref()?.signed.statement.revision,
         })
     }
+}
+
+/// Who decided with an event; nothing for the one that opens the review.
+fn taken(event: &SealedEvent) -> Option<Taken> {
+    let statement = &event.opened.as_ref()?.signed.statement;
+    if statement.revision == 0 {
+        return None;
+    }
+    let key = statement.signers.first()?.key.clone();
+    let values = event.opened.as_ref()?.values()?;
+    let person = values.get("person")?.as_str()?.to_owned();
+    Some(Taken { person, key, at: event.row.received_at })
 }

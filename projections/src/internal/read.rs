@@ -276,6 +276,18 @@ impl InternalViews {
         })
     }
 
+    /// Leave to know of a matter; `None` when it does not exist for the reader.
+    pub(super) async fn cleared(
+        &self,
+        reader: &Reader,
+        purpose: Purpose,
+        stream: &StreamId,
+    ) -> Result<Option<Clearance>, InternalError> {
+        let row = sqlx::query(MATTER).bind(stream.to_string()).fetch_optional(&self.0.pool).await?;
+        let Some(candidate) = row.as_ref().and_then(Candidate::read) else { return Ok(None) };
+        Ok(self.0.ledger.with_world(|world| self.clear(&candidate, reader, purpose, world)))
+    }
+
     /// One matter with its events and the accesses to it; `None` when it does not exist for the reader.
     ///
     /// # Errors

@@ -5,8 +5,10 @@
 //! is decided by the policy behind the internal views, never here. To add a page: a file here and a line in [`routes`].
 
 mod board;
+mod devices;
 mod going_on;
-mod table;
+mod review;
+pub(in crate::http) mod table;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -46,6 +48,9 @@ pub fn routes() -> Router<App> {
         .route(board::PATH, get(board::numbers))
         .route("/internal/board/{id}", get(board::list))
         .route("/internal/continue", get(going_on::show))
+        .route("/internal/devices", get(devices::show))
+        .route("/internal/reviews/{id}", get(review::show))
+        .route("/internal/drafts/{id}", get(review::cosign))
         .route("/internal/write/{kind}", get(write::show))
 }
 
@@ -116,7 +121,7 @@ async fn waiting(app: &App, reader: &Reader, views: &mut Views) -> Result<Option
         org: orgs.get(&row.org).unwrap_or(&row.org).clone(),
         gate: format!("{}（{}）", row.gate_label, row.role_label),
         days: (now - row.since).num_days(),
-        command: format!("gongkai review show {}", row.review),
+        href: format!("/internal/reviews/{}", row.review.trim_start_matches("review/")),
     };
     Ok(Some(rows.iter().map(draft).collect()))
 }
@@ -141,7 +146,7 @@ fn roles(app: &App, reader: &Reader) -> Result<Vec<Role>, Problem> {
 }
 
 /// Whether somebody in these roles may write it here. Not here: what records a reading (whoever shows content writes it),
-/// reviews (they carry a draft) and openings (they carry a proof), which the command line makes, and what is encrypted to a
+/// reviews (they carry a draft and have pages of their own) and openings (they carry a proof), which the command line makes, and what is encrypted to a
 /// body (`/hand-in`).
 fn is_for(kind: &Kind, roles: &[Role]) -> bool {
     let made_elsewhere = ["access", "review", "slot"].contains(&kind.family()) && kind.name != Withdrawn::KIND;

@@ -6,7 +6,23 @@ use gongkai_domain::Kind;
 use gongkai_domain::field::{Choice, Column, Field, ListRule, ListShape, Place, Shape};
 use serde_json::{Value, json};
 
-pub(super) fn field(field: &Field) -> Value {
+use crate::http::pages::hand_in;
+
+/// All that a script needs to show or write one.
+pub(in crate::http) fn of(kind: &Kind) -> Value {
+    json!({
+        "kind": kind.name,
+        "label": kind.label,
+        "family": kind.family(),
+        "slug": hand_in::slug(kind),
+        "opens": kind.opens,
+        "sealed": kind.sealed,
+        "fields": kind.fields.iter().map(field).collect::<Vec<_>>(),
+        "lists": lists(kind),
+    })
+}
+
+fn field(field: &Field) -> Value {
     let (place, tier) = match field.place {
         Place::Body => ("body", "public"),
         Place::Slot(tier) => ("slot", tier.as_str()),
@@ -21,7 +37,7 @@ pub(super) fn field(field: &Field) -> Value {
 }
 
 /// The lists that a kind can carry: for which value of which field, and the columns.
-pub(super) fn lists(kind: &Kind) -> Value {
+fn lists(kind: &Kind) -> Value {
     let list = |when: Option<(&str, &str)>, required: bool, list: &ListShape| {
         let columns: Vec<Value> = list.columns.iter().map(column).collect();
         json!({"when": when, "required": required, "columns": columns})

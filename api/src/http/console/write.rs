@@ -7,7 +7,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use gongkai_domain::confidentiality::Reader;
-use gongkai_domain::kind::family_label;
+use gongkai_domain::kind::{Described as _, family_label, nomination, notice, vacancy};
+use gongkai_domain::procedure;
 use gongkai_domain::world::Grant;
 use gongkai_domain::{KINDS, Kind, Role};
 use gongkai_log::StreamId;
@@ -22,6 +23,9 @@ use crate::http::problem::Problem;
 use crate::http::query::Params;
 use crate::site::console::WritePage;
 use crate::site::parts::Link;
+
+/// Kinds whose period is counted while it is written.
+const CLOCKED: [&str; 3] = [nomination::Announced::KIND, notice::Published::KIND, vacancy::Announced::KIND];
 
 /// Roles that sign beside an author.
 const BESIDE: [Role; 4] = [Role::Registrar, Role::Reviewer, Role::Approver, Role::Supervisor];
@@ -47,22 +51,15 @@ async fn make(app: &App, uri: &Uri, slug: &str, reader: &Reader) -> Result<Write
     // What begins a matter continues none: there `about` is a field of it like any other.
     let about = params.text("about").filter(|_| !kind.opens);
     let about = about.map(|about| about.parse::<StreamId>().map_err(|_| nothing())).transpose()?;
-    let table = json!({
-        "kind": kind.name,
-        "label": kind.label,
-        "family": kind.family(),
-        "opens": kind.opens,
-        "sealed": kind.sealed,
-        "key": reader.key(),
-        "about": about,
-        "given": given(kind, &params),
-        "today": app.today(),
-        "places": places(app, kind, reader, params.text("for"), &mut views).await?,
-        "beside": beside(app, reader, &mut views).await?,
-        "channels": PROXY_CHANNELS,
-        "fields": kind.fields.iter().map(table::field).collect::<Vec<_>>(),
-        "lists": table::lists(kind),
-    });
+    let mut table = table::of(kind);
+    table["key"] = json!(reader.key());
+    table["about"] = json!(about);
+    table["given"] = given(kind, &params);
+    table["today"] = json!(app.today());
+    table["places"] = places(app, kind, reader, params.text("for"), &mut views).await?;
+    table["beside"] = beside(app, reader, &mut views).await?;
+    table["channels"] = json!(PROXY_CHANNELS);
+    table["clocked"] = json!(CLOCKED.contains(&kind.name));
     Ok(WritePage {
         site,
         who: who(app, reader, &mut views).await?,
@@ -105,10 +102,17 @@ async fn places(
         all
     });
     let names = views.org_names(grants.iter().filter_map(|grant| grant.org.as_deref())).await?;
+    let (ledger, today) = (app.ledger()?, app.today());
     let place = |grant: &Grant| {
         let org = grant.org.as_deref();
         let name = org.map(|org| names.get(org).map_or(org, String::as_str));
-        json!({"role": grant.role.wire(), "role_label": grant.role.label(), "org": org, "org_name": name})
+        let gates = org.filter(|_| kind.is_gated()).and_then(|org| {
+            let demanded = ledger.with_world(|world| procedure::demanded_at(world, kind.name, org, today))?;
+            let steps: Vec<_> = demanded.procedure.steps().iter().map(|step| step.gate.label()).collect();
+            Some(json!({"label": demanded.procedure.label(), "steps": steps, "basis": demanded.rule.basis}))
+        });
+        json!({"role": grant.role.wire(), "role_label": grant.role.label(), "org": org, "org_name": name,
+            "gates": gates})
     };
     Ok(grants.iter().map(place).collect())
 }

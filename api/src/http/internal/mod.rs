@@ -12,27 +12,34 @@ pub mod board;
 #[cfg(test)]
 mod board_tests;
 pub mod challenges;
+pub mod drafts;
+#[cfg(test)]
+mod drafts_tests;
 pub mod gate;
 pub mod matters;
 #[cfg(test)]
 mod matters_tests;
 pub mod me;
+pub mod periods;
 pub mod queue;
 #[cfg(test)]
 mod queue_tests;
 pub mod readings;
 pub mod rehearsals;
+pub mod reviews;
 pub mod schedules;
 #[cfg(test)]
 mod schedules_tests;
 pub mod sessions;
 pub mod sign_in;
+pub mod tables;
 pub mod tallies;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod timeline_tests;
 pub mod timelines;
+mod working;
 
 use std::collections::BTreeMap;
 
@@ -84,6 +91,8 @@ pub fn doors() -> Vec<Door> {
     doors.extend(matters::doors());
     doors.extend(board::doors());
     doors.extend([timelines::door(), queue::door(), schedules::door(), tallies::door(), rehearsals::door()]);
+    doors.extend(drafts::doors());
+    doors.extend([reviews::door(), periods::door(), tables::door()]);
     doors
 }
 
@@ -91,8 +100,9 @@ pub fn doors() -> Vec<Door> {
 pub fn schemas() -> Map<String, Value> {
     let reading = [matters::schemas(), readings::schemas(), schedules::schemas()];
     let watching = [timelines::schemas(), queue::schemas(), tallies::schemas(), board::schemas()];
+    let drafting = [drafts::schemas(), reviews::schemas(), periods::schemas(), tables::schemas()];
     let entering = [challenges::schemas(), sessions::schemas(), me::schemas()];
-    let all = entering.into_iter().chain(reading).chain(watching);
+    let all = entering.into_iter().chain(reading).chain(watching).chain(drafting);
     all.flatten().collect()
 }
 

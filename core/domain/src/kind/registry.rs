@@ -120,11 +120,17 @@ payload! {
 
 payload! {
     /// The key signs nothing after this entry; what it signed before stays valid.
+    ///
+    /// A registrar revokes any key. Everybody else revokes a key of their own, so that whoever lost a device does not wait
+    /// for anybody.
     KeyRevoked = "key.revoked.v1" "注销签名钥匙";
     body { reason: RevocationReason = "原因" }
     slots {}
     list ListRule::None;
-    authors REGISTRAR;
+    authors &[
+        Role::Registrar, Role::Publisher, Role::Reviewer, Role::Approver, Role::Supervisor, Role::Inspector,
+        Role::Operator,
+    ];
 }
 
 payload! {
@@ -444,8 +450,16 @@ impl Payload for KeyRevoked {
     const OPENS: bool = false;
     const TEACHES: bool = true;
 
-    fn decide(&self, state: &KeyState, _: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
-        if state.revoked { Err(Refusal::state("这把钥匙已经注销")) } else { Ok(()) }
+    fn decide(&self, state: &KeyState, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
+        if state.revoked {
+            return Err(Refusal::state("这把钥匙已经注销"));
+        }
+        let whose = |key: &str| context.world.key(key).and_then(|key| key.person.as_ref());
+        match proposal.statement.signers.first() {
+            Some(signer) if signer.role == Role::Registrar.wire() => Ok(()),
+            Some(signer) if whose(&signer.key).is_some() && whose(&signer.key) == whose(&state.name) => Ok(()),
+            _ => Err(Refusal::state("别人的钥匙由登记员注销，本人只能注销自己的")),
+        }
     }
 
     fn evolve(self, state: KeyState, _: &Recorded<'_>) -> KeyState {

@@ -31,6 +31,31 @@ fn a_revoked_key_signs_nothing_after_its_revocation() {
 }
 
 #[test]
+fn whoever_lost_a_device_revokes_its_key_with_another_of_their_own_and_nobody_elses() {
+    let mut ledger = Ledger::new();
+    let command = json!({"kind": "person.registered.v1", "org": VILLAGE, "fields": {"name": "沈溪(虚构)"}});
+    let person = ledger.say(&command, &[("registrar", "reg1")]).unwrap();
+    let mut authorize = |name: &str, seed: u8| {
+        ledger.add_key(name, seed);
+        let vkey = ledger.verifier(name);
+        let fields = json!({"person": person, "key": vkey});
+        ledger
+            .say(&json!({"kind": "key.authorized.v1", "org": VILLAGE, "fields": fields}), &[("registrar", "reg1")])
+            .unwrap()
+    };
+    let (phone, _) = (authorize("phone", 41), authorize("desk", 42));
+    ledger.role("desk", "publisher", VILLAGE).unwrap();
+    ledger.person("other", 43);
+    ledger.role("other", "supervisor", VILLAGE).unwrap();
+    let revoke = json!({"kind": "key.revoked.v1", "stream": phone, "org": VILLAGE, "fields": {"reason": "lost"}});
+    assert_eq!(refused(ledger.say(&revoke, &[("supervisor", "other")])), "state");
+    ledger.say(&revoke, &[("publisher", "desk")]).unwrap();
+    let result = ledger.say(&sample("pledge.made.v1", VILLAGE, None), &[("publisher", "phone")]);
+    assert_eq!(refused(result), "revoked_key");
+    ledger.say(&sample("pledge.made.v1", VILLAGE, None), &[("publisher", "desk")]).unwrap();
+}
+
+#[test]
 fn a_role_holds_for_the_subtree_and_not_above_or_beside_it() {
     let mut ledger = Ledger::new();
     ledger.organization("341599102", "township", Some(COUNTY)).unwrap();

@@ -30,6 +30,7 @@ pub use self::{
 };
 use crate::{
     clock::Clock,
+    drafts::Drafts,
     error::{StoreError, SubmitError},
     layout::Layout,
     reader::{ReadStore, StoredEntry},
@@ -214,6 +215,11 @@ impl Ledger {
     /// What the start found and mended.
     pub fn recovery(&self) -> &Recovery {
         &self.0.recovery
+    }
+
+    /// The working store beside the ledger; `None` without a vault. One handle serves everybody: clone it.
+    pub fn drafts(&self) -> Option<Drafts> {
+        self.0.settings.vault.clone().map(|vault| Drafts::new(&self.0.layout, vault))
     }
 
     /// Whether it accepts submissions, and how far it is.

@@ -290,7 +290,8 @@ impl Vault {
         mac
     }
 
-    fn keyed(&self, context: &str, material: &[u8]) -> blake3::Hasher {
+    /// A hasher under the vault's own key, for one context.
+    pub(crate) fn keyed(&self, context: &str, material: &[u8]) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_derive_key(context);
         hasher.update(&*self.0.blind).update(material);
         hasher
@@ -653,7 +654,7 @@ impl Vault {
         bytes
     }
 
-    fn nonce(&self) -> [u8; NONCE_BYTES] {
+    pub(crate) fn nonce(&self) -> [u8; NONCE_BYTES] {
         let mut nonce = [0; NONCE_BYTES];
         (self.0.entropy)(&mut nonce);
         nonce

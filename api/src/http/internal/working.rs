@@ -1,0 +1,229 @@
+//! What a draft of the working store says: what somebody typed, or a statement with the signatures that it has so far.
+//!
+//! Here is who may see what of it, whether a signature is good, and how it is handed in when the last one is there. Not
+//! here: where it lies (`gongkai_store::drafts`), the endpoints (`drafts`).
+
+use gongkai_domain::confidentiality::{self, Matter, Reader};
+use gongkai_domain::kind::access::Purpose;
+use gongkai_domain::submission::{Filled, Line};
+use gongkai_domain::{Refusal, Submission, World, kind};
+use gongkai_log::note::NoteSignature;
+use gongkai_log::{Signer, Statement, StreamId, Tier};
+use gongkai_store::{Draft, DraftFault};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::http::pages::nothing;
+use crate::http::problem::Problem;
+
+/// Most characters of a label.
+const LABEL_CHARS_MAX: usize = 200;
+
+/// A draft.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Working {
+    /// What it is, for people.
+    pub label: String,
+    /// The kind of statement that it is going to be.
+    pub kind: String,
+    /// The page on which it is gone on with.
+    pub href: String,
+    /// What was typed, by field.
+    #[serde(default)]
+    pub fields: Map<String, Value>,
+    /// The rest of the page: in which role, who signs beside.
+    #[serde(default)]
+    pub frame: Map<String, Value>,
+    /// The review that it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<StreamId>,
+    /// The statement, once it has bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepared: Option<Half>,
+}
+
+/// A statement with the signatures that it has so far.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Half {
+    /// The text that is signed.
+    pub statement: String,
+    /// All 16 slots.
+    pub openings: Vec<Filled>,
+    /// The lines of the list.
+    #[serde(default)]
+    pub lines: Vec<Line>,
+    /// Signature lines, without their ends.
+    #[serde(default)]
+    pub signatures: Vec<String>,
+}
+
+impl Working {
+    /// Reads what was kept.
+    pub fn of(draft: &Draft) -> Result<Self, Problem> {
+        serde_json::from_str(&draft.text).map_err(|error| Problem::internal(&error))
+    }
+
+    /// Whether it can be kept; what it says is judged when it is handed in.
+    pub fn check(&self) -> Result<(), Problem> {
+        let own = self.href.starts_with("/internal/") && !self.href.contains("//") && !self.href.contains('\\');
+        if !own || self.label.chars().count() > LABEL_CHARS_MAX {
+            return Err(Problem::new("malformed", "草稿的名称或地址不能用"));
+        }
+        kind::find(&self.kind).map(drop).ok_or_else(|| Refusal::UnknownKind(self.kind.clone()).into())
+    }
+
+    /// The statement that collects signatures; what lies with a review waits for no signature here.
+    pub fn signing(&self) -> Option<&Half> {
+        self.prepared.as_ref().filter(|_| self.review.is_none())
+    }
+
+    /// What a list shows of it.
+    pub fn summary(&self, draft: &Draft, world: &World) -> Value {
+        let signers = self.signing().and_then(|half| half.signers(world).ok());
+        json!({
+            "id": draft.id, "revision": draft.revision, "is_own": draft.is_own,
+            "changed_at": draft.changed_at, "expires_at": draft.expires_at,
+            "label": self.label, "kind": self.kind, "href": self.href, "review": self.review,
+            "title": self.title(), "signers": signers,
+        })
+    }
+
+    fn title(&self) -> Option<Value> {
+        let open = self.prepared.iter().flat_map(|half| &half.openings).find_map(|filled| match filled {
+            Filled::Open(opening) if opening.name == "title" && opening.tier == Tier::Public => Some(&opening.value),
+            _ => None,
+        });
+        open.or_else(|| self.fields.get("title")).cloned()
+    }
+
+    /// All of it that this reader may see.
+    pub fn shown(&self, draft: &Draft, reader: &Reader, world: &World) -> Result<Value, Problem> {
+        let mut shown = self.summary(draft, world);
+        if draft.is_own {
+            shown["fields"] = json!(self.fields);
+            shown["frame"] = json!(self.frame);
+            shown["prepared"] = json!(self.prepared);
+        } else if let Some(half) = &self.prepared {
+            shown["prepared"] = json!(half.for_reader(reader, world)?);
+        }
+        Ok(shown)
+    }
+}
+
+impl Half {
+    /// Reads the statement.
+    pub fn parsed(&self) -> Result<Statement, Problem> {
+        let malformed = |error: gongkai_log::statement::StatementError| Refusal::Malformed {
+            place: "statement".into(),
+            reason: error.to_string(),
+        };
+        Ok(Statement::parse(&self.statement).map_err(malformed)?)
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.signatures.iter().filter_map(|line| NoteSignature::parse(line)).any(|line| line.name == key)
+    }
+
+    /// Who has to sign, and who has.
+    fn signers(&self, world: &World) -> Result<Vec<Value>, Problem> {
+        let row = |Signer { role, key }: &Signer| {
+            let person = world.key(key).and_then(|key| key.person.as_ref());
+            json!({"role": role, "key": key, "person": person, "signed": self.has(key)})
+        };
+        Ok(self.parsed()?.signers.iter().map(row).collect())
+    }
+
+    /// The persons whose keys have to sign.
+    pub fn people(&self, world: &World) -> Result<Vec<StreamId>, Problem> {
+        let statement = self.parsed()?;
+        let person = |signer: &Signer| world.key(&signer.key)?.person.clone();
+        Ok(statement.signers.iter().filter_map(person).collect())
+    }
+
+    /// Adds a signature, if it is a good one of a live key that has to sign: whose it is, it proves itself. Adding it again
+    /// is the same as adding it once.
+    pub fn add(&mut self, line: &str, world: &World) -> Result<(), Refusal> {
+        let bad = || Refusal::Signature("签名不符，或不是这份稿件要的签名".into());
+        let line = line.trim_end_matches('\n');
+        let signature = NoteSignature::parse(line).ok_or_else(bad)?;
+        let statement = Statement::parse(&self.statement).map_err(|_| bad())?;
+        let wanted = statement.signers.iter().any(|signer| signer.key == signature.name);
+        let key = world.key(&signature.name).filter(|_| wanted).ok_or_else(bad)?;
+        if let Some(index) = key.revoked_at {
+            return Err(Refusal::RevokedKey { key: signature.name, index });
+        }
+        let good = signature.is_by(&key.verifier)
+            && signature.ed25519().is_some_and(|bytes| key.verifier.verify(self.statement.as_bytes(), bytes));
+        if !good {
+            return Err(bad());
+        }
+        if !self.has(&signature.name) {
+            self.signatures.push(line.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The submission, once everybody signed.
+    pub fn complete(&self) -> Result<Option<Submission>, Problem> {
+        let mut note = format!("{}\n", self.statement);
+        for signer in &self.parsed()?.signers {
+            let own = |line: &&String| NoteSignature::parse(line).is_some_and(|line| line.name == signer.key);
+            let Some(line) = self.signatures.iter().find(own) else { return Ok(None) };
+            note.push_str(line);
+            note.push('\n');
+        }
+        Ok(Some(Submission { note, openings: self.openings.clone(), lines: self.lines.clone(), envelope: None }))
+    }
+
+    /// The same with nothing that the policy does not clear this reader for: whoever signs beside an author sees what the
+    /// public will see, and what their own roles let them read.
+    fn for_reader(&self, reader: &Reader, world: &World) -> Result<Self, Problem> {
+        let statement = self.parsed()?;
+        let found = kind::find(&statement.kind).ok_or_else(nothing)?;
+        let open = |filled: &Filled| match filled {
+            Filled::Open(opening) => Some((opening.name.clone(), opening.value.clone())),
+            Filled::Empty { .. } | Filled::Hidden { .. } => None,
+        };
+        let mut values: Map<String, Value> = self.openings.iter().filter_map(open).collect();
+        values.extend(statement.body.clone());
+        let concerns = found.concerns(&values);
+        let cleared = |tier: Tier| {
+            let matter = Matter::of(&statement, (found, tier), &concerns, world);
+            tier == Tier::Public || confidentiality::clear(reader, Purpose::Review, &matter, world).is_some()
+        };
+        let show = |filled: &Filled| match filled {
+            Filled::Open(opening) if !cleared(opening.tier) => {
+                let commitment = filled.commit(&statement.origin, &statement.stream, statement.revision);
+                commitment.map(|commitment| Filled::Hidden { slot: opening.slot, commitment })
+            }
+            other => Ok(other.clone()),
+        };
+        let openings = self.openings.iter().map(show).collect::<Result<_, _>>();
+        let lines = self.lines.iter().cloned().map(|mut line| {
+            line.cells.retain(|cell| cleared(cell.tier));
+            line
+        });
+        Ok(Self {
+            statement: self.statement.clone(),
+            openings: openings.map_err(|error| Problem::internal(&error))?,
+            lines: lines.collect(),
+            signatures: self.signatures.clone(),
+        })
+    }
+}
+
+/// Why a draft was not kept, for people.
+pub fn problem(fault: DraftFault) -> Problem {
+    match fault {
+        DraftFault::Changed { .. } => {
+            Problem::new("stale_parent", "这份草稿在另一台设备上改过，没有覆盖它；请重新打开，接着那一份写")
+        }
+        DraftFault::NotOwn => nothing(),
+        DraftFault::TooLong { .. } => Problem::new("too_large", "草稿太长，没有保存"),
+        DraftFault::TooMany => Problem::new("too_many", "没写完的太多，请先在工作台上清理"),
+        DraftFault::Full => Problem::new("too_many", "存草稿的地方满了，请告诉管理员"),
+        other => Problem::internal(&other),
+    }
+}
