@@ -25,4 +25,5 @@ pub mod outcome;
 pub mod pending;
 pub mod reviewing;
 pub mod share;
+pub mod sheets;
 pub mod site;

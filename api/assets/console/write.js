@@ -4,9 +4,11 @@ import { build, fileControl, make, yuan } from "./form.js";
 import { all, sign } from "./keys.js";
 import { askPin } from "./pin.js";
 import { ask, No, post } from "./session.js";
+import { uploading } from "./sheet.js";
 import "./who.js";
 
 const CHECK_AFTER_MS = 600;
+const LINES_SHOWN_MAX = 200;
 const form = document.querySelector("form[data-table]");
 const table = JSON.parse(form.dataset.table);
 const status = document.querySelector("[data-status]");
@@ -15,6 +17,7 @@ const preview = document.querySelector("[data-preview]");
 const draftKey = `draft:${table.kind}:${table.about ?? ""}`;
 
 let written;
+let uploaded; // a sheet that the lines come from, where the kind has lists
 let checked; // what was judged last: { prepared, signers }
 let round = 0;
 let idempotency = newKey();
@@ -53,6 +56,8 @@ function proxy() {
 }
 
 function command() {
+  const open = uploaded?.open();
+  if (open) throw new Error(open);
   const { role, org } = place();
   const asked = { kind: table.kind, org: org ?? document.querySelector("#f-org").value.trim(), fields: written.fields() };
   const channel = document.querySelector("#f-channel").value;
@@ -114,11 +119,12 @@ function lines(list) {
     return make("td", { text });
   };
   const head = make("tr", {}, ...columns.map(({ label }) => make("th", { scope: "col", text: label })));
-  const body = list.map((line) => make("tr", {}, ...columns.map(cell(line))));
-  return make("div", { class: "scroll" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
+  const body = list.slice(0, LINES_SHOWN_MAX).map((line) => make("tr", {}, ...columns.map(cell(line))));
+  const rest = list.length > LINES_SHOWN_MAX ? [make("p", { class: "note", text: `共 ${list.length} 行，这里列出前 ${LINES_SHOWN_MAX} 行，都会公开。` })] : [];
+  return make("div", { class: "scroll" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)), ...rest);
 }
 
-const store = () => localStorage.setItem(draftKey, JSON.stringify({ label: table.label, href: location.pathname + location.search, fields: written.fields() }));
+const store = () => localStorage.setItem(draftKey, JSON.stringify({ label: table.label, href: location.pathname + location.search, fields: written.draft() }));
 
 /** Has what is written judged. Answers that come late say nothing of what stands there now. */
 async function check() {
@@ -176,6 +182,7 @@ async function submit() {
     // The same key for the same bytes: after a break nothing is recorded twice.
     const answer = await post("/api/v1/submissions", submission, { "Idempotency-Key": idempotency });
     localStorage.removeItem(draftKey);
+    uploaded?.forget();
     done(answer, prepared);
   } catch (error) {
     say(error.message, true);
@@ -217,6 +224,7 @@ function begin() {
   written = build(table, body);
   const draft = JSON.parse(localStorage.getItem(draftKey) ?? "{}");
   written.write({ ...draft.fields, ...table.given });
+  uploaded = uploading({ table, written, form, body, draftKey, button, org: () => place().org ?? document.querySelector("#f-org").value.trim(), changed });
   form.addEventListener("input", changed);
   form.addEventListener("change", changed);
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -26,6 +26,9 @@ pub mod schedules;
 #[cfg(test)]
 mod schedules_tests;
 pub mod sessions;
+pub mod sheets;
+#[cfg(test)]
+mod sheets_tests;
 pub mod sign_in;
 pub mod tallies;
 #[cfg(test)]
@@ -84,6 +87,7 @@ pub fn doors() -> Vec<Door> {
     doors.extend(matters::doors());
     doors.extend(board::doors());
     doors.extend([timelines::door(), queue::door(), schedules::door(), tallies::door(), rehearsals::door()]);
+    doors.extend(sheets::doors());
     doors
 }
 
@@ -92,7 +96,7 @@ pub fn schemas() -> Map<String, Value> {
     let reading = [matters::schemas(), readings::schemas(), schedules::schemas()];
     let watching = [timelines::schemas(), queue::schemas(), tallies::schemas(), board::schemas()];
     let entering = [challenges::schemas(), sessions::schemas(), me::schemas()];
-    let all = entering.into_iter().chain(reading).chain(watching);
+    let all = entering.into_iter().chain(reading).chain(watching).chain([sheets::schemas()]);
     all.flatten().collect()
 }
 
