@@ -16,6 +16,7 @@ pub mod draftfile;
 pub mod exchange;
 pub mod fetch;
 pub mod http;
+pub mod importing;
 pub mod keyfile;
 pub mod login;
 pub mod mirrors;

@@ -44,7 +44,7 @@ export function uploading({ table, written, form, body, draftKey, button, org, c
   }
   const panel = make(
     "section",
-    { class: "field sheet", "aria-label": "从表格读入" },
+    { class: "field upload", "aria-label": "从表格读入" },
     make("h2", { text: "从表格读入" }),
     make("p", { class: "hint", text: "Excel（.xlsx、.xls）或 CSV，原样上传：标题行、合计行、空列不用删。表格只在这里核对，签名以前不保存。" }),
     make("label", { for: "f-sheet", text: "选一份表格" }),
@@ -148,6 +148,7 @@ export function uploading({ table, written, form, body, draftKey, button, org, c
       const [sign, word] = holds === true ? ["✓", "相符"] : holds === false ? ["✗", "不符"] : ["–", "未核对"];
       checks.append(make("li", { class: holds === false ? "bad" : "" }, make("b", { text: `${sign} ${label}` }), ` ${word}：${detail}`));
     }
+    checks.append(...read.notes.map((note) => make("li", { class: "note", text: note })));
     view.show(read, state.carried);
     say(summary(), blocked);
   }
@@ -222,7 +223,7 @@ export function uploading({ table, written, form, body, draftKey, button, org, c
     const { rows, carried, told } = state;
     const text = JSON.stringify({ rows, carried, told: { ...told, header: read.header_row ?? undefined }, filled });
     // A sheet beyond this is uploaded again; the file is still there.
-    if (text.length <= DRAFT_CHARS_MAX) localStorage.setItem(kept, text);
+    if (rows.length > 0 && text.length <= DRAFT_CHARS_MAX) localStorage.setItem(kept, text);
     else localStorage.removeItem(kept);
   }
 
@@ -250,8 +251,11 @@ export function uploading({ table, written, form, body, draftKey, button, org, c
       const { rows, cells, from } = await ask(`${SHEETS}/last?${query}`);
       if (rows.length === 1) return say(`${from} 和再上一月没有重复的收支，没有可沿用的。`);
       state = { rows, carried: cells, told: { header: 1 } };
-      written.set({ content: "finance" });
-      view.open(rows.map(({ row }) => row));
+      // The month after the last one, unless somebody said another.
+      const [year, month] = from.split("-").map(Number);
+      const next = month === 12 ? `${year + 1}-01` : `${year}-${String(month + 1).padStart(2, "0")}`;
+      written.set({ content: "finance", period: given.period ?? next });
+      view.open(rows.slice(1).map(({ row }) => row));
       void check();
     } catch (error) {
       say(error.message, true);

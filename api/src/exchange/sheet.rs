@@ -48,6 +48,15 @@ impl SheetFault {
     }
 }
 
+/// For files that somebody sends: far beyond any table that is meant.
+pub const SENT: Bounds = Bounds { inflated_bytes_max: 64 << 20, text_bytes_max: 64 << 20 };
+
+impl Default for Bounds {
+    fn default() -> Self {
+        FILES
+    }
+}
+
 const BROKEN: &str = "文件打不开，可能已损坏或设了密码。请用表格软件打开后另存为 xlsx";
 
 /// The visible sheets of an XLSX workbook (`only`: the one of this name), and the names of the hidden ones.

@@ -141,6 +141,8 @@ pub struct ReadOptions {
     pub header_row: Option<u64>,
     /// Keys of columns whose empty cells repeat the cell above (vertically merged cells).
     pub fill_down: Vec<String>,
+    /// What a workbook may come to.
+    pub bounds: sheet::Bounds,
 }
 
 /// The key under which a header is found: half-width, lower case, without spaces and the star of required fields.
@@ -214,10 +216,10 @@ pub fn read(input: &Input, options: &ReadOptions, problems: &mut Problems, notes
         return Vec::new();
     }
     if bytes.starts_with(ZIP) {
-        return workbook(input, sheet::xlsx(bytes, options.sheet.as_deref(), sheet::FILES), options, problems, notes);
+        return workbook(input, sheet::xlsx(bytes, options.sheet.as_deref(), options.bounds), options, problems, notes);
     }
     if bytes.starts_with(OLE) {
-        return workbook(input, sheet::xls(bytes, options.sheet.as_deref(), sheet::FILES), options, problems, notes);
+        return workbook(input, sheet::xls(bytes, options.sheet.as_deref(), options.bounds), options, problems, notes);
     }
     let text = match text::decode(bytes) {
         Ok(text) => text,

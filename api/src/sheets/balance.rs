@@ -154,7 +154,7 @@ impl Sheet {
     }
 
     fn check_private(&mut self) {
-        let found = self.problems.iter().filter(|fault| fault.problem.message.contains("不能公开")).count();
+        let found = self.own.private;
         let detail = match found {
             0 => "没有发现身份证号、手机号、银行卡号".to_owned(),
             _ => format!("有 {found} 处，见下面的问题"),

@@ -141,6 +141,8 @@ pub struct Sheet {
 struct Own {
     /// Rows that should be lines and could not be read.
     unread: usize,
+    /// Numbers of people that must not be published.
+    private: usize,
     opening: Option<stated::Stated>,
     closing: Option<stated::Stated>,
     asked_opening: Option<i64>,

@@ -13,7 +13,7 @@ use crate::exchange::Problems;
 use crate::exchange::cell::{self, DateContext, MoneyUnit, half_width};
 use crate::exchange::plan::grand_total;
 use crate::exchange::problems::column_letters;
-use crate::exchange::sheet::Bounds;
+use crate::exchange::sheet::SENT;
 use crate::exchange::table::{self, HEADER_ROWS_MAX, Input, RawRow, RawTable, Row, Table};
 
 /// Largest file. A year of a village's accounts is below 1 MiB.
@@ -22,8 +22,6 @@ pub const BYTES_MAX: usize = 8 << 20;
 pub const LINES_MAX: usize = gongkai_domain::submission::LINES_MAX;
 /// Most cells of a sheet, empty ones included.
 const CELLS_MAX: usize = 2_000_000;
-/// What one file may come to: far beyond any sheet of [`LINES_MAX`] lines.
-const BOUNDS: Bounds = Bounds { inflated_bytes_max: 64 << 20, text_bytes_max: 64 << 20 };
 /// What a problem of the whole file calls it; the name that it has is nobody's business.
 const UNREAD_NAME: &str = "上传的表格";
 
@@ -46,7 +44,7 @@ fn raw(bytes: Vec<u8>) -> Result<Vec<RawTable>, Box<crate::exchange::Problem>> {
         return Err(refuse("文件超过 8 MB。请只留要公开的这一期，去掉图片，再上传"));
     }
     let input = Input { name: UNREAD_NAME.into(), bytes, folder: None };
-    let tables: Vec<RawTable> = table::raw(&input, BOUNDS)?.into_iter().filter(|raw| !raw.rows.is_empty()).collect();
+    let tables: Vec<RawTable> = table::raw(&input, SENT)?.into_iter().filter(|raw| !raw.rows.is_empty()).collect();
     if tables.is_empty() {
         return Err(refuse("文件里没有内容。请选填好的表格"));
     }
@@ -161,6 +159,7 @@ fn titled(sheet: &mut Sheet, header: usize) {
             known.cells.iter().position(|cell| !cell.trim().is_empty())
         });
         for message in private(title, Tier::Public) {
+            sheet.own.private += 1;
             let fault = sheet.problem(Some(*row), place, message);
             sheet.fault(fault);
         }
@@ -191,7 +190,7 @@ fn lines(sheet: &mut Sheet, class: Class, raw: RawTable, at: usize, asked: &Aske
     let year = told.and_then(|period| period.get(..4)?.parse().ok()).or_else(|| stated::year(title));
     let units = units(sheet, &table);
     totals(sheet, class, &table, &units);
-    let mut reader = Reader { class, year, units, above: None };
+    let mut reader = Reader { class, year, units, above: None, filled: 0 };
     for row in &table.rows {
         if class.is_finance() && balance_row(sheet, &reader, &table, row) {
             continue;
@@ -201,6 +200,10 @@ fn lines(sheet: &mut Sheet, class: Class, raw: RawTable, at: usize, asked: &Aske
     if class.is_finance() {
         beside(sheet, at, reader.units.first().copied().unwrap_or_default());
     }
+    if reader.filled > 0 {
+        notes.push(format!("有 {} 行没有写日期，按上一行的日期读。", reader.filled));
+    }
+    sheet.notes.extend(notes.into_iter().map(|note| note.replace(UNREAD_NAME, "").trim_start().to_owned()));
     if sheet.lines.is_empty() && sheet.own.unread == 0 {
         let fault = sheet.problem(None, None, "表头下面没有数据行。没有收支的，请在表单里勾“本期无收支”");
         sheet.fault(fault);
@@ -306,6 +309,8 @@ struct Reader {
     units: Vec<MoneyUnit>,
     /// The last date that was written: vertically merged cells leave those below empty.
     above: Option<Value>,
+    /// Lines that took it.
+    filled: usize,
 }
 
 /// One row into one line, or into the problems of its cells.
@@ -338,6 +343,7 @@ fn one(sheet: &mut Sheet, reader: &mut Reader, table: &Table, row: &Row) {
     if faults.is_empty() {
         faults.extend(judged(sheet, reader.class, row.number, &line));
     }
+    sheet.own.private += words.iter().filter(|fault| fault.blocking).count();
     // A number that must not be published blocks too; the amounts beside it still count.
     let readable = faults.is_empty();
     faults.into_iter().chain(words).for_each(|fault| sheet.fault(fault));
@@ -391,6 +397,7 @@ fn settle(
             None if sheet.place_of("date").is_some_and(|place| cell::is_absent(sheet.cell(row, place))) => {
                 if let Some(date) = &reader.above {
                     line.insert("date".into(), date.clone());
+                    reader.filled += 1;
                 }
             }
             None => {}

@@ -287,3 +287,77 @@ fn the_workbook_of_a_template_has_the_columns_explains_them_and_is_the_same_each
         assert!(said(&sheet)[0].2.contains("没有数据行"), "{:?}", said(&sheet));
     }
 }
+
+/// A workbook as Excel 97 saves it ([MS-XLS], in a compound file of [MS-CFB]): one sheet, texts and numbers.
+fn xls(rows: &[&[&str]]) -> Vec<u8> {
+    const END: u32 = 0xFFFF_FFFE;
+    let record = |kind: u16, data: &[u8]| [&kind.to_le_bytes(), &(data.len() as u16).to_le_bytes(), data].concat();
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let bof = |kind: u8| record(0x0809, &[&[0, 6, kind, 0][..], &[0; 12]].concat());
+    let mut cells = bof(0x10);
+    for (row, texts) in (0_u16..).zip(rows) {
+        for (column, text) in (0_u16..).zip(*texts).filter(|(_, text)| !text.is_empty()) {
+            let place = [row.to_le_bytes(), column.to_le_bytes(), [0, 0]].concat();
+            cells.extend(match text.parse::<f64>() {
+                Ok(number) => record(0x0203, &[place, number.to_le_bytes().to_vec()].concat()),
+                Err(_) => {
+                    let chars = (text.encode_utf16().count() as u16).to_le_bytes().to_vec();
+                    record(0x0204, &[place, chars, vec![1], wide(text)].concat())
+                }
+            });
+        }
+    }
+    cells.extend(record(0x000A, &[]));
+    let name = [&[2, 1][..], &wide("二月")].concat();
+    let globals = |at: u32| {
+        let sheet = [&at.to_le_bytes()[..], &[0, 0], &name].concat();
+        [bof(5), record(0x0042, &[0xB0, 4]), record(0x0085, &sheet), record(0x000A, &[])].concat()
+    };
+    let mut stream = globals(globals(0).len() as u32);
+    stream.extend(cells);
+    // Below 4,096 bytes it would lie in a stream of small sectors.
+    stream.resize(stream.len().max(4_096).next_multiple_of(512), 0);
+    let sectors = (stream.len() / 512) as u32;
+    let mut header = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1".to_vec();
+    header.extend([0; 16]);
+    header.extend([0x3E, 0, 3, 0, 0xFE, 0xFF, 9, 0, 6, 0, 0, 0, 0, 0, 0, 0]);
+    for number in [0, 1, 1, 0, 4_096, END, 0, END, 0, 0] {
+        header.extend(u32::to_le_bytes(number));
+    }
+    header.resize(512, 0xFF);
+    let mut table: Vec<u8> = [0xFFFF_FFFD_u32, END].into_iter().flat_map(u32::to_le_bytes).collect();
+    for at in 0..sectors {
+        table.extend(if at + 1 == sectors { END } else { at + 3 }.to_le_bytes());
+    }
+    table.resize(512, 0xFF);
+    let entry = |name: &str, kind: u8, child: u32, start: u32, size: u32| {
+        let mut entry = wide(name);
+        entry.resize(64, 0);
+        entry.extend(((name.len() as u16 + 1) * 2).to_le_bytes());
+        entry.extend([kind, 1]);
+        [u32::MAX, u32::MAX, child].into_iter().for_each(|at| entry.extend(at.to_le_bytes()));
+        entry.extend([0; 36]);
+        [start, size, 0].into_iter().for_each(|at| entry.extend(at.to_le_bytes()));
+        entry
+    };
+    let mut directory = entry("Root Entry", 5, 1, END, 0);
+    directory.extend(entry("Workbook", 2, u32::MAX, 2, stream.len() as u32));
+    directory.resize(512, 0);
+    [header, table, directory, stream].concat()
+}
+
+#[test]
+fn a_workbook_of_excel_97_is_read_like_any_other() {
+    let sheet = checked(xls(&[
+        &["五里桥村2026年2月财务公开表（虚构）"],
+        &["日期", "凭证号", "", "摘要", "收入", "支出", "收款人"],
+        &["2月3日", "记-1", "", "公厕水电费", "", "330.3", "供电所"],
+        &["", "记-1", "", "公厕水电费", "", "330.3", "供电所"],
+        &["2月5日", "记-3", "", "利息", "318.26", "", ""],
+        &["合计", "", "", "", "318.26", "660.6", ""],
+    ]));
+    sound(&sheet);
+    assert_eq!((sheet.lines.len(), sheet.sheet.as_deref()), (3, Some("二月")));
+    assert_eq!(sheet.lines[0], sheet.lines[1]);
+    assert_eq!((&sheet.fields["income"], &sheet.fields["expense"]), (&json!(31_826), &json!(66_060)));
+}

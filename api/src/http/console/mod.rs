@@ -5,6 +5,7 @@
 //! is decided by the policy behind the internal views, never here. To add a page: a file here and a line in [`routes`].
 
 mod going_on;
+mod import;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub fn routes() -> Router<App> {
         .route("/internal/", get(desk))
         .route("/internal/sign-in", get(sign_in))
         .route("/internal/continue", get(going_on::show))
+        .route("/internal/import", get(import::show))
         .route("/internal/write/{kind}", get(write::show))
 }
 

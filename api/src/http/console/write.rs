@@ -54,7 +54,7 @@ async fn make(app: &App, uri: &Uri, slug: &str, reader: &Reader) -> Result<Write
         "about": about,
         "given": given(kind, &params),
         "today": app.today(),
-        "places": places(app, kind, reader, &mut views).await?,
+        "places": places(app, |role| kind.authors.contains(&role), reader, &mut views).await?,
         "beside": beside(app, reader, &mut views).await?,
         "channels": PROXY_CHANNELS,
         "fields": kind.fields.iter().map(table::field).collect::<Vec<_>>(),
@@ -77,10 +77,15 @@ fn given(kind: &Kind, params: &Params) -> Value {
     Value::Object(fields.collect())
 }
 
-/// Where and in which role the reader may write it.
-async fn places(app: &App, kind: &Kind, reader: &Reader, views: &mut Views) -> Result<Value, Problem> {
+/// Where the reader holds a role that may write it.
+pub(super) async fn places(
+    app: &App,
+    may: impl Fn(Role) -> bool,
+    reader: &Reader,
+    views: &mut Views,
+) -> Result<Value, Problem> {
     let grants = app.ledger()?.with_world(|world| world.grants(reader.person()).to_vec());
-    let grants: Vec<_> = grants.into_iter().filter(|grant| kind.authors.contains(&grant.role)).collect();
+    let grants: Vec<_> = grants.into_iter().filter(|grant| may(grant.role)).collect();
     let names = views.org_names(grants.iter().filter_map(|grant| grant.org.as_deref())).await?;
     let place = |grant: &gongkai_domain::world::Grant| {
         let org = grant.org.as_deref();
@@ -91,7 +96,7 @@ async fn places(app: &App, kind: &Kind, reader: &Reader, views: &mut Views) -> R
 }
 
 /// Who may sign beside the reader: people with live keys in a role at one of the reader's organizations or above.
-async fn beside(app: &App, reader: &Reader, views: &mut Views) -> Result<Value, Problem> {
+pub(super) async fn beside(app: &App, reader: &Reader, views: &mut Views) -> Result<Value, Problem> {
     let found: Vec<(String, Role, Option<String>, String)> = app.ledger()?.with_world(|world| {
         let own: Vec<&str> = world.grants(reader.person()).iter().filter_map(|grant| grant.org.as_deref()).collect();
         let is_near = |org: &Option<String>| match org {

@@ -17,6 +17,7 @@ pub mod matters;
 #[cfg(test)]
 mod matters_tests;
 pub mod me;
+pub mod plans;
 pub mod queue;
 #[cfg(test)]
 mod queue_tests;
@@ -88,6 +89,7 @@ pub fn doors() -> Vec<Door> {
     doors.extend(board::doors());
     doors.extend([timelines::door(), queue::door(), schedules::door(), tallies::door(), rehearsals::door()]);
     doors.extend(sheets::doors());
+    doors.push(plans::door());
     doors
 }
 
@@ -96,7 +98,7 @@ pub fn schemas() -> Map<String, Value> {
     let reading = [matters::schemas(), readings::schemas(), schedules::schemas()];
     let watching = [timelines::schemas(), queue::schemas(), tallies::schemas(), board::schemas()];
     let entering = [challenges::schemas(), sessions::schemas(), me::schemas()];
-    let all = entering.into_iter().chain(reading).chain(watching).chain([sheets::schemas()]);
+    let all = entering.into_iter().chain(reading).chain(watching).chain([sheets::schemas(), plans::schemas()]);
     all.flatten().collect()
 }
 
