@@ -83,7 +83,8 @@ const ENTRIES: u64 = 1_000_000;
 
 /// What can be asked for, in the order of the run.
 const FIGURES: [&str; 13] = [
-    "limits", "bulk", "one", "many", "verify", "rebuild", "start", "search", "pages", "http", "import", "sheet", "sealed",
+    "limits", "bulk", "one", "many", "verify", "rebuild", "start", "search", "pages", "http", "import", "sheet",
+    "sealed",
 ];
 
 /// Set for the run that counts flushes: the library that does it.

@@ -72,7 +72,12 @@ impl Sheet {
         }
         let has = |kind: ProblemKind| told.iter().any(|problem| problem.kind == kind);
         self.check_opening(opening, books, has(ProblemKind::Opening));
-        self.check_closing(opening, income, expense, whole.then_some(!has(ProblemKind::Closing) && !has(ProblemKind::Balance)));
+        self.check_closing(
+            opening,
+            income,
+            expense,
+            whole.then_some(!has(ProblemKind::Closing) && !has(ProblemKind::Balance)),
+        );
         self.check_totals(income, expense, whole);
         let detail = format!("每笔和合计都不超过 {}，或写明了用途", fen_text(books.other_fen_max));
         self.checks.push(Check { label: "其他收支列明", holds: Some(!has(ProblemKind::NotItemised)), detail });
@@ -94,7 +99,8 @@ impl Sheet {
             ProblemKind::NotItemised => Some("summary"),
             _ => None,
         };
-        let message = problem.message.split_once('：').filter(|_| row.is_some()).map_or(problem.message.as_str(), |(_, it)| it);
+        let message =
+            problem.message.split_once('：').filter(|_| row.is_some()).map_or(problem.message.as_str(), |(_, it)| it);
         let at = |stated: Option<Stated>| (stated.map(|s| s.row), stated.map(|s| s.place));
         let (row, place) = match problem.kind {
             ProblemKind::Opening => at(self.own.opening),
@@ -107,7 +113,9 @@ impl Sheet {
 
     fn check_opening(&mut self, opening: Option<i64>, books: &Books, differs: bool) {
         let (holds, detail) = match (opening, books.previous_closing, self.own.opening) {
-            (Some(_), Some(previous), Some(_)) => (Some(!differs), format!("上期公开的期末结存是 {}", fen_text(previous))),
+            (Some(_), Some(previous), Some(_)) => {
+                (Some(!differs), format!("上期公开的期末结存是 {}", fen_text(previous)))
+            }
             (Some(_), Some(previous), None) => {
                 (Some(true), format!("表里没有写，沿用上期公开的期末结存 {}", fen_text(previous)))
             }
@@ -149,7 +157,11 @@ impl Sheet {
                 self.fault(fault);
             }
         }
-        let detail = if whole { "与各行相加比较".to_owned() } else { "有几行还没读懂，改好后再核对".to_owned() };
+        let detail = if whole {
+            "与各行相加比较".to_owned()
+        } else {
+            "有几行还没读懂，改好后再核对".to_owned()
+        };
         self.checks.push(Check { label: "合计行相符", holds: whole.then_some(holds), detail });
     }
 

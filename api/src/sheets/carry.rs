@@ -29,8 +29,7 @@ type Line = Map<String, Value>;
 pub fn carry(class: Class, last: &[Line], before: Option<&[Line]>) -> Carried {
     let columns = class.shape.columns;
     let headers = columns.iter().map(|column| class.header(column).to_owned()).collect();
-    let mut carried =
-        Carried { rows: vec![RowRead { row: 1, part: Part::Header, cells: headers }], cells: Vec::new() };
+    let mut carried = Carried { rows: vec![RowRead { row: 1, part: Part::Header, cells: headers }], cells: Vec::new() };
     let mut unmatched: Vec<&Line> = before.unwrap_or_default().iter().collect();
     for line in last {
         let found = unmatched.iter().position(|other| is_same(line, other));
@@ -101,7 +100,10 @@ mod tests {
         assert_eq!(column(&carried, "expense"), ["198.00", ""]);
         assert_eq!(column(&carried, "date"), ["", ""]);
         assert_eq!(column(&carried, "voucher"), ["", ""]);
-        assert!(carried.cells.iter().all(|(row, place)| !carried.rows[*row as usize - 1].cells[*place].is_empty()));
+        for (row, place) in &carried.cells {
+            let found = carried.rows.iter().find(|known| known.row == *row).unwrap();
+            assert!(!found.cells[*place].is_empty());
+        }
     }
 
     #[test]

@@ -165,7 +165,9 @@ impl Sheet {
         self.blocking += usize::from(fault.blocking);
         if self.problems.len() < PROBLEMS_SHOWN_MAX {
             self.problems.push(fault);
-        } else if fault.blocking && let Some(at) = self.problems.iter().rposition(|known| !known.blocking) {
+        } else if fault.blocking
+            && let Some(at) = self.problems.iter().rposition(|known| !known.blocking)
+        {
             self.problems[at] = fault;
         }
     }

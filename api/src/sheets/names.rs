@@ -135,7 +135,10 @@ impl Class {
                 words.iter().map(|word| header_key(word)).any(|word| word == key || word == bare_key(&key))
             })
         });
-        named.map_or_else(|| self.field_of(header), |(field, _)| self.fields().map(|(name, _)| name).find(|n| n == field))
+        named.map_or_else(
+            || self.field_of(header),
+            |(field, _)| self.fields().map(|(name, _)| name).find(|n| n == field),
+        )
     }
 
     /// The field of each header; the first of several for the same one.

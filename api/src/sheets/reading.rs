@@ -72,7 +72,8 @@ fn reading(sheet: &mut Sheet, tables: Vec<RawTable>, asked: &Asked) {
     let Some((raw, class, header)) = choose(tables, asked) else { return };
     sheet.content = Some(class.content);
     sheet.sheet.clone_from(&raw.sheet);
-    sheet.rows = raw.rows.iter().map(|row| RowRead { row: row.number, part: Part::Aside, cells: row.cells.clone() }).collect();
+    sheet.rows =
+        raw.rows.iter().map(|row| RowRead { row: row.number, part: Part::Aside, cells: row.cells.clone() }).collect();
     let at = header.unwrap_or_else(|| widest(&raw.rows));
     sheet.header_row = raw.rows.get(at).map(|row| row.number);
     name_columns(sheet, class, &raw.rows[at].cells, asked);
@@ -103,7 +104,8 @@ fn choose(tables: Vec<RawTable>, asked: &Asked) -> Option<(RawTable, Class, Opti
         }
         for class in &wanted {
             let scored = raw.rows.iter().take(HEADER_ROWS_MAX).map(|row| class.score(&row.cells)).enumerate();
-            let scored = scored.max_by_key(|(at, score)| (*score, std::cmp::Reverse(*at))).filter(|(_, score)| *score >= 2);
+            let scored =
+                scored.max_by_key(|(at, score)| (*score, std::cmp::Reverse(*at))).filter(|(_, score)| *score >= 2);
             let told = asked.header.and_then(|header| raw.rows.iter().position(|row| row.number == header));
             let (header, score) = scored.map_or((None, 0), |(at, score)| (Some(at), score));
             if best.as_ref().is_none_or(|(_, known, ..)| score > *known) {
@@ -134,7 +136,11 @@ fn name_columns(sheet: &mut Sheet, class: Class, headers: &[String], asked: &Ask
             (0..headers.len()).map(|place| known(field(place)?)).collect()
         }
     };
-    let named = headers.iter().zip(fields).enumerate().filter(|(_, (header, field))| field.is_some() || !header.trim().is_empty());
+    let named = headers
+        .iter()
+        .zip(fields)
+        .enumerate()
+        .filter(|(_, (header, field))| field.is_some() || !header.trim().is_empty());
     sheet.columns = named
         .map(|(place, (header, field))| ColumnRead {
             place,
@@ -148,16 +154,19 @@ fn name_columns(sheet: &mut Sheet, class: Class, headers: &[String], asked: &Ask
 /// What stands above the header: title, period, and balances in lines of their own.
 fn titled(sheet: &mut Sheet, header: usize) {
     let above = sheet.rows[..header].iter().map(|row| {
-        let text = row.cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join(" ");
+        let text =
+            row.cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join(" ");
         (row.row, text)
     });
     let above: Vec<(u64, String)> = above.collect();
     let title = above.iter().find(|(_, text)| text.chars().count() >= 4 && !text.starts_with("单位"));
     if let Some((row, title)) = title {
         sheet.fields.insert("title".into(), json!(title));
-        let place = sheet.rows.iter().find(|known| known.row == *row).and_then(|known| {
-            known.cells.iter().position(|cell| !cell.trim().is_empty())
-        });
+        let place = sheet
+            .rows
+            .iter()
+            .find(|known| known.row == *row)
+            .and_then(|known| known.cells.iter().position(|cell| !cell.trim().is_empty()));
         for message in private(title, Tier::Public) {
             sheet.own.private += 1;
             let fault = sheet.problem(Some(*row), place, message);
@@ -182,7 +191,10 @@ fn lines(sheet: &mut Sheet, class: Class, raw: RawTable, at: usize, asked: &Aske
     let table = table::below(&input, raw, at, &mut found, &mut notes);
     for problem in found.shown {
         sheet.own.unread += 1;
-        let place = problem.column.as_ref().and_then(|letters| (0..table::COLUMNS_MAX).find(|at| column_letters(*at) == *letters));
+        let place = problem
+            .column
+            .as_ref()
+            .and_then(|letters| (0..table::COLUMNS_MAX).find(|at| column_letters(*at) == *letters));
         sheet.fault(Fault { problem, place, blocking: true });
     }
     let title = sheet.fields.get("title").and_then(Value::as_str).unwrap_or_default();
@@ -315,12 +327,8 @@ struct Reader {
 
 /// One row into one line, or into the problems of its cells.
 fn one(sheet: &mut Sheet, reader: &mut Reader, table: &Table, row: &Row) {
-    let named: Vec<(usize, &'static str, usize)> = sheet
-        .columns
-        .iter()
-        .enumerate()
-        .filter_map(|(at, column)| Some((at, column.field?, column.place)))
-        .collect();
+    let named: Vec<(usize, &'static str, usize)> =
+        sheet.columns.iter().enumerate().filter_map(|(at, column)| Some((at, column.field?, column.place))).collect();
     if named.iter().all(|(_, _, place)| cell::is_absent(text_at(table, row, *place))) {
         return;
     }
@@ -329,11 +337,14 @@ fn one(sheet: &mut Sheet, reader: &mut Reader, table: &Table, row: &Row) {
     for (at, field, place) in named {
         let text = text_at(table, row, place);
         let read = if field == SIDE || field == AMOUNT && reader.class.is_finance() {
-            moved(field, text, reader.units[at]).map(|value| value.map(|value| drop(side.insert(field.to_owned(), value))))
+            moved(field, text, reader.units[at])
+                .map(|value| value.map(|value| drop(side.insert(field.to_owned(), value))))
         } else {
             let Some(column) = reader.class.shape.columns.iter().find(|column| column.name == field) else { continue };
             words.extend(remarks(sheet, column, row.number, place, text));
-            reader.value(column, text, reader.units[at]).map(|value| value.map(|value| drop(line.insert(field.to_owned(), value))))
+            reader
+                .value(column, text, reader.units[at])
+                .map(|value| value.map(|value| drop(line.insert(field.to_owned(), value))))
         };
         if let Err(why) = read {
             faults.push(sheet.problem(Some(row.number), Some(place), why));
@@ -444,20 +455,18 @@ fn chosen(choices: &[Choice], text: &str) -> cell::Parsed<Value> {
         let label = table::header_key(label);
         *wire == key || label == key || table::bare_key(&label) == key || (key == "白条" && *wire == "irregular")
     };
-    match choices.iter().find(fits) {
-        Some((wire, _)) => Ok(Some(json!(wire))),
-        None => {
-            let labels: Vec<&str> = choices.iter().map(|(_, label)| *label).collect();
-            Err(format!("不是认得的值，可以填：{}", labels.join("、")))
-        }
+    if let Some((wire, _)) = choices.iter().find(fits) {
+        return Ok(Some(json!(wire)));
     }
+    let labels: Vec<&str> = choices.iter().map(|(_, label)| *label).collect();
+    Err(format!("不是认得的值，可以填：{}", labels.join("、")))
 }
 
 /// What the ledger's own rules for one line say.
 fn judged(sheet: &Sheet, class: Class, row: u64, line: &Map<String, Value>) -> Vec<Fault> {
     let label = |name: &str| class.shape.columns.iter().find(|c| c.name == name).map_or("", |column| column.label);
     let missing = |name: &str| format!("没有填「{}」", label(name));
-    for column in class.shape.columns.iter().filter(|c| c.required && !line.contains_key(c.name)) {
+    if let Some(column) = class.shape.columns.iter().find(|c| c.required && !line.contains_key(c.name)) {
         return vec![sheet.problem(Some(row), sheet.place_of(column.name), missing(column.name))];
     }
     if let Err(Refusal::Field { name, reason, .. }) = check_row(class.shape, 0, line) {

@@ -69,7 +69,8 @@ fn workbook() -> Vec<u8> {
     let sheet = book.add_worksheet().set_name("二月").unwrap();
     let (plain, day) = (Format::new(), Format::new().set_num_format("yyyy-mm-dd"));
     sheet.merge_range(0, 0, 0, 5, "五里桥村2026年2月财务公开表（虚构）", &plain).unwrap();
-    for (column, header) in (0..).zip(["日期", "凭证号", "摘要", "收入（元）", "支出（元）", "余额"]) {
+    for (column, header) in (0..).zip(["日期", "凭证号", "摘要", "收入（元）", "支出（元）", "余额"])
+    {
         sheet.write(2, column, header).unwrap();
     }
     sheet.merge_range(3, 0, 4, 0, "", &day).unwrap();
@@ -141,7 +142,9 @@ fn a_wrong_total_balance_or_opening_is_said_at_the_cell_that_states_it() {
     assert_eq!(said(&sheet).len(), 1);
     assert_eq!((said(&sheet)[0].0, said(&sheet)[0].1), (Some(9), "G"));
     let sheet = checked(MESSY.replace("\"10,000.00\"", "9000"));
-    assert!(said(&sheet).iter().any(|(row, column, why)| (*row, *column) == (Some(4), "G") && why.contains("上期期末")));
+    assert!(
+        said(&sheet).iter().any(|(row, column, why)| (*row, *column) == (Some(4), "G") && why.contains("上期期末"))
+    );
 }
 
 #[test]
@@ -155,7 +158,8 @@ fn what_was_fixed_in_the_page_comes_back_as_a_table_of_the_same_rows() {
             text.push('\n');
             next += 1;
         }
-        let cells: Vec<String> = row.cells.iter().map(|c| format!("\"{}\"", c.replace("12六0", "1260").replace('"', "\"\""))).collect();
+        let cells: Vec<String> =
+            row.cells.iter().map(|c| format!("\"{}\"", c.replace("12六0", "1260").replace('"', "\"\""))).collect();
         text.push_str(&cells.join(","));
         text.push('\n');
         next += 1;
@@ -219,7 +223,8 @@ fn exports_of_platforms_are_read_by_what_their_headers_mean_together() {
     sound(&sheet);
     assert!(sheet.platform.is_some_and(|name| name.contains("借方为收")));
     assert_eq!((&sheet.fields["income"], &sheet.fields["expense"]), (&json!(70_000), &json!(500)));
-    let flow = "日期,摘要,收支方向,金额（元）\n2026-02-03,租金,收,700.00\n2026-02-04,水费,支出,5.00\n2026-02-05,电费,,5.00\n";
+    let flow =
+        "日期,摘要,收支方向,金额（元）\n2026-02-03,租金,收,700.00\n2026-02-04,水费,支出,5.00\n2026-02-05,电费,,5.00\n";
     let sheet = checked(flow);
     assert_eq!(said(&sheet), [(Some(4), "C", "没有写是收还是支。请填“收”或“支”")]);
     assert_eq!((&sheet.lines[0]["income"], &sheet.lines[1]["expense"]), (&json!(70_000), &json!(500)));
@@ -289,6 +294,7 @@ fn the_workbook_of_a_template_has_the_columns_explains_them_and_is_the_same_each
 }
 
 /// A workbook as Excel 97 saves it ([MS-XLS], in a compound file of [MS-CFB]): one sheet, texts and numbers.
+#[expect(clippy::cast_possible_truncation, reason = "a handful of short cells")]
 fn xls(rows: &[&[&str]]) -> Vec<u8> {
     const END: u32 = 0xFFFF_FFFE;
     let record = |kind: u16, data: &[u8]| [&kind.to_le_bytes(), &(data.len() as u16).to_le_bytes(), data].concat();

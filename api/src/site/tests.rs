@@ -93,7 +93,13 @@ fn check_tag(page: &str, tag: &Tag<'_>) {
         "script" => {
             let modules: &[&str] = match page.split('-').next() {
                 Some("hand") => &["site.js", "hand-in.js"],
-                Some("console") => &["console/sign-in.js", "console/desk.js", "console/who.js", "console/write.js"],
+                Some("console") => &[
+                    "console/sign-in.js",
+                    "console/desk.js",
+                    "console/who.js",
+                    "console/write.js",
+                    "console/import.js",
+                ],
                 _ => &["site.js", "share.js"],
             };
             let known = modules.iter().any(|name| tag.get("src") == Some(super::asset(name).as_str()));

@@ -311,7 +311,8 @@ impl Press {
         let mut stream = stream("disclosure", u64::MAX - number)?;
         stream.id =
             uuid::Builder::from_unix_timestamp_millis(number, &stream.id.as_bytes()[..10].try_into()?).into_uuid();
-        let command = json!({"kind": "disclosure.published.v1", "stream": stream, "org": self.township(), "fields": fields});
+        let command =
+            json!({"kind": "disclosure.published.v1", "stream": stream, "org": self.township(), "fields": fields});
         let command = Command::from_value(command)?;
         let (_, submission) = self.sign(&command, ("publisher", &author.key), None, &mut Random::new(number))?;
         Ok((format!("publication-{number}"), submission))

@@ -75,7 +75,9 @@ fn check(bytes: Vec<u8>) -> Sheet {
 /// A month of payments with everything that a sheet has around them.
 fn text(year: u64) -> Outcome<String> {
     let mut random = Random::new(year);
-    let mut text = format!("柳溪镇{year}年2月收支明细（虚构）\n日期,凭证号,摘要,科目,类别,收入,支出,往来单位,经手人,审批人,监督人,附件张数\n");
+    let mut text = format!(
+        "柳溪镇{year}年2月收支明细（虚构）\n日期,凭证号,摘要,科目,类别,收入,支出,往来单位,经手人,审批人,监督人,附件张数\n"
+    );
     let mut fen = 0;
     for line in 0..LINES {
         let amount = 100 + random.below(900_000);

@@ -45,14 +45,26 @@ pub fn door() -> Door {
         },
         body: Some(("application/octet-stream", "")),
         answers: &[Answer { status: 200, about: "会生成的各条", media: &[(JSON, "Plan")] }],
-        problems: &["bad_query", "not_signed_in", "cross_origin", "body_too_large", "unsupported_media_type", "internal"],
+        problems: &[
+            "bad_query",
+            "not_signed_in",
+            "cross_origin",
+            "body_too_large",
+            "unsupported_media_type",
+            "internal",
+        ],
         writes: true,
         handler: post(make).layer(DefaultBodyLimit::max(BYTES_MAX)),
     };
     Door { endpoint, callers: Callers::SignedIn, unseen: Unseen::Told }
 }
 
-async fn make(State(app): State<App>, params: Params, headers: HeaderMap, body: Arrived) -> Result<Json<Value>, Refused> {
+async fn make(
+    State(app): State<App>,
+    params: Params,
+    headers: HeaderMap,
+    body: Arrived,
+) -> Result<Json<Value>, Refused> {
     app.ledger()?;
     params.only(&["family", "org"])?;
     let family = params.text("family").and_then(|name| FAMILIES.iter().find(|(known, _)| *known == name));

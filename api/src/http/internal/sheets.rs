@@ -53,7 +53,14 @@ pub fn doors() -> [Door; 3] {
         params: ASKED,
         body: Some(("application/octet-stream", "")),
         answers: &[Answer { status: 200, about: "读到的表格", media: &[(JSON, "Sheet")] }],
-        problems: &["bad_query", "not_signed_in", "cross_origin", "body_too_large", "unsupported_media_type", "internal"],
+        problems: &[
+            "bad_query",
+            "not_signed_in",
+            "cross_origin",
+            "body_too_large",
+            "unsupported_media_type",
+            "internal",
+        ],
         writes: true,
         handler: post(check).layer(DefaultBodyLimit::max(BYTES_MAX)),
     };

@@ -66,7 +66,10 @@ async fn a_file_beyond_the_limit_is_refused_before_it_is_read() {
     let town = Town::empty().await;
     let token = token(&town).await;
     let answer = upload(&town, &token, "", vec![b'a'; crate::sheets::BYTES_MAX + 1]).await;
-    assert_eq!((answer.status, answer.json()["code"].clone()), (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large".into()));
+    assert_eq!(
+        (answer.status, answer.json()["code"].clone()),
+        (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large".into())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,4 +108,28 @@ async fn what_repeats_is_carried_from_the_last_sheet_and_the_last_balance_is_the
     assert_eq!(carried["rows"][1]["cells"][2], "公厕电费");
     let sheet = upload(&town, &token, &format!("?org={COUNTY}&book=committee"), MESSY).await.json();
     assert_eq!(sheet["fields"]["opening"], 1_000_000 - 67_336);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_many_is_planned_by_row_and_cell_and_the_same_table_is_the_same_import() {
+    let town = Town::empty().await;
+    let token = token(&town).await;
+    let plans = "/internal/api/v1/plans";
+    let send = async |query: &str, bytes: Vec<u8>| {
+        let request = Request::post(format!("{plans}{query}")).header("authorization", format!("Bearer {token}"));
+        ask(&town.internal, request.body(Body::from(bytes)).unwrap()).await
+    };
+    let request = Request::post(format!("{plans}?family=pledges")).body(Body::from("a")).unwrap();
+    assert_eq!(ask(&town.internal, request).await.status, StatusCode::UNAUTHORIZED);
+    let csv = "年度,承诺人,承诺事项,完成时限\n2026,方禾生（虚构）,修桥,2026-12-31\n2026,方禾生（虚构）,修路,年底\n";
+    let query = format!("?family=pledges&org={COUNTY}");
+    let plan = send(&query, csv.into()).await.json();
+    assert_eq!((&plan["commands"][0]["json"]["org"], &plan["problems_total"]), (&COUNTY.into(), &1.into()), "{plan}");
+    let problem = &plan["problems"][0];
+    assert_eq!((&problem["row"], &problem["column"], &problem["cell"]), (&3.into(), &"D".into(), &"年底".into()));
+    assert_eq!(send(&query, csv.into()).await.json()["digest"], plan["digest"]);
+    assert_ne!(send("?family=pledges", csv.into()).await.json()["digest"], plan["digest"]);
+    assert_eq!(send("?family=letters", csv.into()).await.status, StatusCode::BAD_REQUEST);
+    let empty = send(&query, Vec::new()).await.json();
+    assert!(empty["problems"][0]["message"].as_str().unwrap().contains("文件是空的"));
 }
