@@ -45,6 +45,8 @@ mod reading;
 mod sealed;
 #[path = "figures/serving.rs"]
 mod serving;
+#[path = "figures/sheet.rs"]
+mod sheet;
 #[path = "figures/table.rs"]
 mod table;
 #[path = "figures/writing.rs"]
@@ -82,9 +84,9 @@ pub(crate) const ORIGIN: &str = "ledger.example/benchmark";
 const ENTRIES: u64 = 1_000_000;
 
 /// What can be asked for, in the order of the run.
-const FIGURES: [&str; 14] = [
+const FIGURES: [&str; 15] = [
     "limits", "bulk", "one", "many", "verify", "rebuild", "board", "start", "search", "pages", "types", "http",
-    "import", "sealed",
+    "import", "sheet", "sealed",
 ];
 
 /// Set for the run that counts flushes: the library that does it.
@@ -192,6 +194,9 @@ async fn measure(arguments: &[String]) -> Outcome<()> {
     }
     if wants("import") {
         importing::organizations(&setup, &mut table).await?;
+    }
+    if wants("sheet") {
+        sheet::measure(&setup, &press, &mut table).await?;
     }
     if wants("sealed") {
         sealed::measure(&setup, &press, entries, &mut table).await?;

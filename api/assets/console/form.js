@@ -271,13 +271,27 @@ export function build(table, into) {
   into.replaceChildren(...needed, ...(others.length > 0 ? [more] : []), ...boxes);
   const value = (name) => rows.find(({ field }) => field.name === name)?.read();
   const current = () => lists.find(({ when }) => !when || value(when[0]) === when[1]);
-  const show = () => lists.forEach((list, at) => (boxes[at].hidden = list !== current()));
+  // Lines that are shown and mended elsewhere (an uploaded sheet), with the element of each.
+  let held;
+  const hold = (lines, element) => {
+    held = lines && { lines, element };
+    show();
+  };
+  const show = () => lists.forEach((list, at) => (boxes[at].hidden = list !== current() || Boolean(held)));
   into.addEventListener("change", show);
   show();
+  const own = () => rows.map(({ field, read }) => [field.name, read()]).filter(([, given]) => given !== undefined);
   const fields = () => {
-    const written = rows.map(({ field, read }) => [field.name, read()]).filter(([, given]) => given !== undefined);
-    const lines = current()?.read().filter((line) => Object.keys(line).length > 0) ?? [];
-    return Object.fromEntries(lines.length > 0 ? [...written, ["lines", lines]] : written);
+    const lines = held?.lines ?? current()?.read().filter((line) => Object.keys(line).length > 0) ?? [];
+    return Object.fromEntries(lines.length > 0 ? [...own(), ["lines", lines]] : own());
+  };
+  /** What is kept while somebody writes: held lines are kept where they come from. */
+  const draft = () => (held ? Object.fromEntries(own()) : fields());
+  /** Writes some fields and leaves the others. */
+  const set = (given) => {
+    for (const one of rows) if (given[one.field.name] !== undefined) one.write(given[one.field.name]);
+    more.open ||= rows.some(({ field }) => !field.required && given[field.name] !== undefined);
+    show();
   };
   const write = (given) => {
     for (const one of rows) if (given[one.field.name] !== undefined) one.write(given[one.field.name]);
@@ -290,11 +304,12 @@ export function build(table, into) {
   /** The control that a refusal names: a field by its name or its label, or `lines[3].amount`. */
   const place = (name = "") => {
     const [, line, column] = /^lines\[(\d+)\](?:\.(\w+))?/.exec(name) ?? [];
+    if (line !== undefined && held) return held.element(Number(line), column);
     if (line !== undefined) return current()?.at(Number(line), column ?? current().columns[0].name);
     const part = name.split(/[.[]/)[0];
     return rows.find(({ field }) => field.name === part || field.label === part)?.element;
   };
-  return { fields, write, place, columns: () => current()?.columns ?? [] };
+  return { fields, draft, write, set, value, hold, place, columns: () => current()?.columns ?? [] };
 }
 
 const rank = ({ tier, required }) => (tier === "public" ? 0 : 2) + (required ? 0 : 1);

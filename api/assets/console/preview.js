@@ -3,6 +3,8 @@
 import { make, yuan } from "./form.js";
 import { ask } from "./session.js";
 
+const LINES_SHOWN_MAX = 200;
+
 export const tableOf = (kind) => ask(`/internal/api/v1/tables/${kind}`);
 
 /** The statement of a text. */
@@ -46,8 +48,10 @@ function lines(list, all) {
     return make("td", { text });
   };
   const head = make("tr", {}, ...columns.map(({ label }) => make("th", { scope: "col", text: label })));
-  const body = list.map((line) => make("tr", {}, ...columns.map(cell(line))));
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "清单" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
+  const body = list.slice(0, LINES_SHOWN_MAX).map((line) => make("tr", {}, ...columns.map(cell(line))));
+  const rest = list.length > LINES_SHOWN_MAX ? [make("p", { class: "note", text: `共 ${list.length} 行，这里列出前 ${LINES_SHOWN_MAX} 行，都会公开。` })] : [];
+  const shownPart = make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "清单" }, shownPart, ...rest);
 }
 
 /** Shows a prepared statement in the page's preview. */

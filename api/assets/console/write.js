@@ -8,9 +8,11 @@ import { count } from "./period.js";
 import { askPin } from "./pin.js";
 import { done, end, show } from "./preview.js";
 import { No, post } from "./session.js";
+import { uploading } from "./sheet.js";
 import "./who.js";
 
 const CHECK_AFTER_MS = 600;
+const LINES_SHOWN_MAX = 200;
 const form = document.querySelector("form[data-table]");
 const table = JSON.parse(form.dataset.table);
 const status = document.querySelector("[data-status]");
@@ -20,6 +22,7 @@ const kept = document.querySelector("[data-kept]");
 
 let written;
 let keeping; // the draft on the server
+let uploaded; // a sheet that the lines come from, where the kind has lists
 let going = {}; // what a returned draft goes on with: { previous, target }
 let checked; // what was judged last: { prepared, signers }, or { review } where it goes to its reviewers
 let round = 0;
@@ -59,6 +62,8 @@ function proxy() {
 }
 
 function command() {
+  const open = uploaded?.open();
+  if (open) throw new Error(open);
   const { role, org } = place();
   const asked = { kind: table.kind, org: org ?? document.querySelector("#f-org").value.trim(), fields: written.fields() };
   const channel = document.querySelector("#f-channel").value;
@@ -108,7 +113,9 @@ function restore({ role, org, other, beside: keys = [], channel, scan: original,
 const content = () => {
   const about = table.about ? `about=${encodeURIComponent(table.about)}&` : "";
   const href = `${location.pathname}?${about}draft=${keeping.id}`;
-  return { label: table.label, kind: table.kind, href, fields: written.fields(), frame: frameState() };
+  const sheet = uploaded?.kept();
+  const fields = sheet ? written.draft() : written.fields();
+  return { label: table.label, kind: table.kind, href, fields, frame: { ...frameState(), sheet } };
 };
 
 function tell(state, error) {
@@ -249,10 +256,11 @@ async function send({ review, steps, draft, submission: { statement, openings, l
 
 let timer;
 let last;
-function changed() {
+const typed = () => JSON.stringify([written.draft(), frameState()]);
+function changed(sheet = false) {
   // Leaving a field says that it changed, also where it was told before: that must not swallow the press on a button.
-  const now = JSON.stringify([written.fields(), frameState()]);
-  if (now === last) return;
+  const now = typed();
+  if (now === last && !sheet) return;
   last = now;
   round += 1;
   button.disabled = true;
@@ -280,11 +288,13 @@ async function begin() {
   const fields = { ...draft?.fields, ...table.given };
   restore(draft?.frame);
   written.write(fields);
+  const where = () => place().org ?? document.querySelector("#f-org").value.trim();
+  uploaded = uploading({ table, written, form, body, button, org: where, changed: () => changed(true), draft: draft?.frame?.sheet });
   keeping = keeper({ id: draft?.id, known: draft?.revision, content, tell });
   gates();
-  last = JSON.stringify([written.fields(), frameState()]);
-  form.addEventListener("input", changed);
-  form.addEventListener("change", changed);
+  last = typed();
+  form.addEventListener("input", () => changed());
+  form.addEventListener("change", () => changed());
   form.addEventListener("submit", (event) => event.preventDefault());
   button.addEventListener("click", submit);
   form.dataset.ready = "";

@@ -300,7 +300,9 @@ fn calendar_day(text: &str, context: DateContext) -> Result<NaiveDate, String> {
             let year = context.year.ok_or("没有写年份，请写成 2026-02-03")?;
             return ymd(Some(year), number(month), number(day)).ok_or_else(missing);
         }
-        [_, _] if text.len() >= 6 => return Err("只有年月，没有日，请写成 2026-02-03".into()),
+        [year, month] if text.len() >= 6 && number(year).is_some() && number(month).is_some() => {
+            return Err("只有年月，没有日，请写成 2026-02-03".into());
+        }
         all => all.try_into().map_err(|_| bad())?,
     };
     let numbers = written.map(number);

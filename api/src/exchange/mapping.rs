@@ -357,6 +357,7 @@ impl Mapping {
             array: self.source.array.clone(),
             header_row: self.source.header_row,
             fill_down: self.source.fill_down.iter().map(|n| header_key(n)).collect(),
+            bounds: super::sheet::FILES,
         }
     }
 

@@ -10,7 +10,7 @@ mod json;
 pub mod mapping;
 pub mod plan;
 pub mod problems;
-mod sheet;
+pub mod sheet;
 pub mod table;
 mod text;
 

@@ -634,7 +634,7 @@ impl<'a> Planner<'a> {
 }
 
 /// The last total that is of the whole table: not of a page, a part or a year.
-fn grand_total(table: &Table) -> Option<&Row> {
+pub fn grand_total(table: &Table) -> Option<&Row> {
     table.totals.iter().rev().find(|row| {
         let label: String = row.cells.iter().take(3).flat_map(|c| c.chars().filter(|c| !c.is_whitespace())).collect();
         ["合计", "总计", "共计"].iter().any(|w| label.contains(w))

@@ -1,22 +1,28 @@
 //! From a workbook (XLSX, XLS) to the raw rows of its sheets.
 //!
-//! Nothing is allocated by what a file claims: the directory of an XLSX archive is summed before anything is
-//! unpacked, its cells are read one by one into bounded rows, and the text of all cells together is bounded,
-//! because one shared string can be referenced a million times. A directory can lie about sizes; then the bound on
-//! the cells still holds, and the bound on the file limits the rest. Formulas give the value that was saved with
+//! Nothing is allocated by what a file claims: the members of an XLSX archive are counted while they are unpacked into
+//! nothing, its cells are read one by one into bounded rows, and the text of all cells together is bounded,
+//! because one shared string can be referenced a million times. Formulas give the value that was saved with
 //! them. Hidden sheets are not read, and this is said.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read as _};
 
 use calamine::{CellErrorType, Data, DataRef, ExcelDateTime, Reader, SheetVisible, Xls, Xlsx};
+use flate2::read::DeflateDecoder;
 
 use super::table::{CELL_CHARS_MAX, COLUMNS_MAX, ROWS_MAX, RawRow};
 
-/// What the members of an XLSX archive may come to when unpacked.
-pub const XLSX_INFLATED_BYTES_MAX: u64 = 512 << 20;
+/// What a workbook may come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// The members of an XLSX archive, unpacked, in bytes.
+    pub inflated_bytes_max: u64,
+    /// All cells in memory, empty ones included, in bytes.
+    pub text_bytes_max: usize,
+}
 
-/// What the cells of one workbook may come to in memory, empty ones included.
-pub const TEXT_BYTES_MAX: usize = 512 << 20;
+/// For files that somebody has on their own disk.
+pub const FILES: Bounds = Bounds { inflated_bytes_max: 512 << 20, text_bytes_max: 512 << 20 };
 
 /// A sheet as it was found.
 pub struct RawSheet {
@@ -42,14 +48,23 @@ impl SheetFault {
     }
 }
 
+/// For files that somebody sends: far beyond any table that is meant.
+pub const SENT: Bounds = Bounds { inflated_bytes_max: 64 << 20, text_bytes_max: 64 << 20 };
+
+impl Default for Bounds {
+    fn default() -> Self {
+        FILES
+    }
+}
+
 const BROKEN: &str = "文件打不开，可能已损坏或设了密码。请用表格软件打开后另存为 xlsx";
 
 /// The visible sheets of an XLSX workbook (`only`: the one of this name), and the names of the hidden ones.
-pub fn xlsx(bytes: &[u8], only: Option<&str>) -> Result<(Vec<RawSheet>, Vec<String>), SheetFault> {
-    check_directory(bytes)?;
+pub fn xlsx(bytes: &[u8], only: Option<&str>, bounds: Bounds) -> Result<(Vec<RawSheet>, Vec<String>), SheetFault> {
+    check_archive(bytes, bounds.inflated_bytes_max)?;
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|_| SheetFault::file(BROKEN))?;
     let (names, hidden) = choose(book.sheets_metadata(), only)?;
-    let mut room = TEXT_BYTES_MAX;
+    let mut room = bounds.text_bytes_max;
     let mut sheets = Vec::new();
     for name in names {
         let mut rows = Rows::new(&name, &mut room);
@@ -65,10 +80,10 @@ pub fn xlsx(bytes: &[u8], only: Option<&str>) -> Result<(Vec<RawSheet>, Vec<Stri
 }
 
 /// The visible sheets of an XLS workbook, as [`xlsx`].
-pub fn xls(bytes: &[u8], only: Option<&str>) -> Result<(Vec<RawSheet>, Vec<String>), SheetFault> {
+pub fn xls(bytes: &[u8], only: Option<&str>, bounds: Bounds) -> Result<(Vec<RawSheet>, Vec<String>), SheetFault> {
     let mut book: Xls<_> = Xls::new(Cursor::new(bytes)).map_err(|_| SheetFault::file(BROKEN))?;
     let (names, hidden) = choose(book.sheets_metadata(), only)?;
-    let mut room = TEXT_BYTES_MAX;
+    let mut room = bounds.text_bytes_max;
     let mut sheets = Vec::new();
     for name in names {
         let mut rows = Rows::new(&name, &mut room);
@@ -209,27 +224,47 @@ fn moment_text(moment: &ExcelDateTime) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
-/// Sums the sizes that a zip archive's central directory declares (APPNOTE.TXT 4.3.12 and 4.3.16).
-fn check_directory(bytes: &[u8]) -> Result<(), SheetFault> {
+/// Unpacks what a zip archive's central directory lists (APPNOTE.TXT 4.3.12 and 4.3.16) and counts the bytes, keeping
+/// none: the sizes that a directory declares may be lies.
+fn check_archive(bytes: &[u8], inflated_bytes_max: u64) -> Result<(), SheetFault> {
     let broken = || SheetFault::file(BROKEN);
+    let too_much = || SheetFault::file("文件解压后太大，请拆成几个文件");
     let end = bytes.windows(4).rposition(|w| w == b"PK\x05\x06").ok_or_else(broken)?;
     let count = le16(bytes, end + 10).ok_or_else(broken)?;
     let mut at = usize::try_from(le32(bytes, end + 16).ok_or_else(broken)?).map_err(|_| broken())?;
-    let (mut total, mut workbook) = (0_u64, false);
+    let (mut declared, mut found, mut workbook) = (0_u64, 0_u64, false);
     for _ in 0..count {
         if bytes.get(at..at + 4) != Some(b"PK\x01\x02".as_slice()) {
             return Err(broken());
         }
-        total += u64::from(le32(bytes, at + 24).ok_or_else(broken)?);
+        declared += u64::from(le32(bytes, at + 24).ok_or_else(broken)?);
+        if declared > inflated_bytes_max {
+            return Err(too_much());
+        }
+        found += inflated(bytes, at, inflated_bytes_max - found).ok_or_else(broken)?;
+        if found > inflated_bytes_max {
+            return Err(too_much());
+        }
         let lengths = [28, 30, 32].map(|field| le16(bytes, at + field).map(usize::from));
         let [Some(name), Some(extra), Some(comment)] = lengths else { return Err(broken()) };
         workbook |= bytes.get(at + 46..at + 46 + name).is_some_and(|n| n.eq_ignore_ascii_case(b"xl/workbook.xml"));
         at += 46 + name + extra + comment;
     }
-    if total > XLSX_INFLATED_BYTES_MAX {
-        return Err(SheetFault::file("文件解压后太大，请拆成几个文件"));
-    }
     if workbook { Ok(()) } else { Err(SheetFault::file("这不是 xlsx 表格，请用表格软件另存为 xlsx")) }
+}
+
+/// Bytes of one member when unpacked, at most one more than there is room for; nothing if it cannot be unpacked.
+fn inflated(bytes: &[u8], entry: usize, room: u64) -> Option<u64> {
+    let method = le16(bytes, entry + 10)?;
+    let packed = usize::try_from(le32(bytes, entry + 20)?).ok()?;
+    let header = usize::try_from(le32(bytes, entry + 42)?).ok()?;
+    let data = header + 30 + usize::from(le16(bytes, header + 26)?) + usize::from(le16(bytes, header + 28)?);
+    let content = bytes.get(data..data.checked_add(packed)?)?;
+    match method {
+        0 => u64::try_from(content.len()).ok(),
+        8 => std::io::copy(&mut DeflateDecoder::new(content).take(room + 1), &mut std::io::sink()).ok(),
+        _ => None,
+    }
 }
 
 fn le16(bytes: &[u8], at: usize) -> Option<u16> {
@@ -263,7 +298,33 @@ mod tests {
             bomb.extend_from_slice(&[0; 18]);
         }
         bomb.extend_from_slice(b"PK\x05\x06\0\0\0\0\x02\0\x02\0\0\0\0\0\0\0\0\0\0\0");
-        let Err(fault) = xlsx(&bomb, None) else { panic!("a bomb was opened") };
+        let Err(fault) = xlsx(&bomb, None, FILES) else { panic!("a bomb was opened") };
+        assert!(fault.message.contains("解压后太大"), "{}", fault.message);
+    }
+
+    #[test]
+    fn an_archive_that_lies_about_its_sizes_is_refused_too() {
+        let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut packed, &vec![0; 4 << 20]).unwrap();
+        let packed = packed.finish().unwrap();
+        let size = u32::try_from(packed.len()).unwrap().to_le_bytes();
+        let name = b"xl/workbook.xml";
+        let mut bomb = b"PK\x03\x04".to_vec();
+        bomb.extend_from_slice(&[0; 22]);
+        bomb.extend_from_slice(&[15, 0, 0, 0]);
+        bomb.extend_from_slice(name);
+        bomb.extend_from_slice(&packed);
+        let directory = u32::try_from(bomb.len()).unwrap().to_le_bytes();
+        bomb.extend_from_slice(b"PK\x01\x02\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\0\0");
+        bomb.extend_from_slice(&size);
+        bomb.extend_from_slice(&[1, 0, 0, 0, 15, 0]);
+        bomb.extend_from_slice(&[0; 16]);
+        bomb.extend_from_slice(name);
+        bomb.extend_from_slice(b"PK\x05\x06\0\0\0\0\x01\0\x01\0\0\0\0\0");
+        bomb.extend_from_slice(&directory);
+        bomb.extend_from_slice(&[0, 0]);
+        let bounds = Bounds { inflated_bytes_max: 1 << 20, text_bytes_max: 1 << 20 };
+        let Err(fault) = xlsx(&bomb, None, bounds) else { panic!("a bomb was opened") };
         assert!(fault.message.contains("解压后太大"), "{}", fault.message);
     }
 }

@@ -23,7 +23,7 @@ pub const CELL_CHARS_MAX: usize = 32_767;
 pub const CELLS_MAX: usize = 25_000_000;
 
 /// Rows in which the header is looked for.
-const HEADER_ROWS_MAX: usize = 30;
+pub const HEADER_ROWS_MAX: usize = 30;
 
 /// Words that make a row a total, after spaces and colons are removed.
 const TOTAL_WORDS: [&str; 14] = [
@@ -141,6 +141,8 @@ pub struct ReadOptions {
     pub header_row: Option<u64>,
     /// Keys of columns whose empty cells repeat the cell above (vertically merged cells).
     pub fill_down: Vec<String>,
+    /// What a workbook may come to.
+    pub bounds: sheet::Bounds,
 }
 
 /// The key under which a header is found: half-width, lower case, without spaces and the star of required fields.
@@ -149,8 +151,48 @@ pub fn header_key(header: &str) -> String {
 }
 
 /// The key without a note in brackets: 金额（元） is also 金额.
-fn bare_key(key: &str) -> &str {
+pub fn bare_key(key: &str) -> &str {
     key.split_once('(').map_or(key, |(before, _)| before)
+}
+
+/// How a zip archive begins: XLSX, but also DOCX.
+const ZIP: &[u8] = b"PK\x03\x04";
+/// How an OLE2 file begins: XLS, but also DOC.
+const OLE: &[u8] = &[0xD0, 0xCF, 0x11, 0xE0];
+
+/// A sheet before its header is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawTable {
+    /// Name of the sheet in its workbook.
+    pub sheet: Option<String>,
+    /// Rows that are not empty.
+    pub rows: Vec<RawRow>,
+}
+
+/// The visible sheets of a file that somebody sent, whatever it is called: its first bytes say what it is.
+pub fn raw(input: &Input, bounds: sheet::Bounds) -> Result<Vec<RawTable>, Box<Problem>> {
+    let bytes = input.bytes.as_slice();
+    let refuse = |row: Option<u64>, why: String| Box::new(Problem { row, ..Problem::of_sheet(&input.name, why) });
+    let book = if bytes.starts_with(ZIP) {
+        sheet::xlsx(bytes, None, bounds)
+    } else if bytes.starts_with(OLE) {
+        sheet::xls(bytes, None, bounds)
+    } else {
+        let text = text::decode(bytes).map_err(|(row, why)| refuse(Some(row), why))?;
+        if text.trim_start().starts_with('<') {
+            return Err(refuse(None, "文件其实是网页格式，请用表格软件打开后另存为 xlsx".into()));
+        }
+        let rows = text::csv_rows(&text).map_err(|(row, why)| refuse(Some(row), why))?;
+        return Ok(vec![RawTable { sheet: None, rows }]);
+    };
+    let (sheets, _) = book.map_err(|fault| refuse(fault.row, fault.message))?;
+    let filled = sheets.into_iter().filter(|sheet| !sheet.rows.is_empty());
+    Ok(filled.map(|sheet| RawTable { sheet: Some(sheet.name), rows: sheet.rows }).collect())
+}
+
+/// The table below a header that somebody else found; `header` is its place among the rows.
+pub fn below(input: &Input, raw: RawTable, header: usize, problems: &mut Problems, notes: &mut Vec<String>) -> Table {
+    assemble(input, raw.sheet.as_deref(), raw.rows, header, &ReadOptions::default(), problems, notes)
 }
 
 /// Reads a file from the disk, within [`FILE_BYTES_MAX`].
@@ -173,11 +215,11 @@ pub fn read(input: &Input, options: &ReadOptions, problems: &mut Problems, notes
         problems.push(Problem::of_sheet(&input.name, format!("文件超过 {} MiB，请拆成几个文件", FILE_BYTES_MAX >> 20)));
         return Vec::new();
     }
-    if bytes.starts_with(b"PK\x03\x04") {
-        return workbook(input, sheet::xlsx(bytes, options.sheet.as_deref()), options, problems, notes);
+    if bytes.starts_with(ZIP) {
+        return workbook(input, sheet::xlsx(bytes, options.sheet.as_deref(), options.bounds), options, problems, notes);
     }
-    if bytes.starts_with(&[0xD0, 0xCF, 0x11, 0xE0]) {
-        return workbook(input, sheet::xls(bytes, options.sheet.as_deref()), options, problems, notes);
+    if bytes.starts_with(OLE) {
+        return workbook(input, sheet::xls(bytes, options.sheet.as_deref(), options.bounds), options, problems, notes);
     }
     let text = match text::decode(bytes) {
         Ok(text) => text,

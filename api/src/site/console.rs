@@ -223,3 +223,32 @@ impl WritePage {
         }
     }
 }
+
+/// `/internal/import`
+#[derive(Debug, Clone, Template)]
+#[template(path = "console_import.html")]
+pub struct ImportPage {
+    /// Frame.
+    pub site: Site,
+    /// Who is signed in.
+    pub who: Who,
+    /// Everything that the form is made of, as JSON for the script.
+    pub table: String,
+}
+
+impl Page for ImportPage {
+    fn title(&self) -> String {
+        "批量导入".into()
+    }
+
+    fn section(&self) -> Section {
+        Section::None
+    }
+}
+
+impl ImportPage {
+    /// A publisher's.
+    pub fn sample() -> Self {
+        Self { site: Site::sample(), who: Who::sample(), table: r#"{"families":[["pledges","承诺"]]}"#.into() }
+    }
+}

@@ -101,6 +101,7 @@ fn check_tag(page: &str, tag: &Tag<'_>) {
                     "console/review.js",
                     "console/cosign.js",
                     "console/devices.js",
+                    "console/import.js",
                 ],
                 _ => &["site.js", "share.js"],
             };

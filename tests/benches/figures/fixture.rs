@@ -9,7 +9,7 @@ use chrono::{DateTime, Datelike as _, Duration, FixedOffset, NaiveDate, Utc};
 use gongkai_domain::{Command, Head, Setting, Submission, prepare};
 use gongkai_log::{Digest, KeyKind, SignedStatement, Signer, SigningKey, StreamId};
 use gongkai_store::Clock as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::Outcome;
@@ -308,6 +308,24 @@ impl Press {
             made.push((format!("sheet-{number}"), submission));
         }
         Ok((made, heads))
+    }
+
+    /// A sheet of the first township with these fields, signed; made in order, each of another period.
+    pub(crate) fn publication(&self, number: u64, fields: &Map<String, Value>) -> Outcome<Keyed> {
+        let author = self.author(0)?;
+        let mut stream = stream("disclosure", u64::MAX - number)?;
+        stream.id =
+            uuid::Builder::from_unix_timestamp_millis(number, &stream.id.as_bytes()[..10].try_into()?).into_uuid();
+        let command =
+            json!({"kind": "disclosure.published.v1", "stream": stream, "org": self.township(), "fields": fields});
+        let command = Command::from_value(command)?;
+        let (_, submission) = self.sign(&command, ("publisher", &author.key), None, &mut Random::new(number))?;
+        Ok((format!("publication-{number}"), submission))
+    }
+
+    /// Code of the first township.
+    pub(crate) fn township(&self) -> String {
+        township(0)
     }
 
     /// Questions about these sheets in turn, each with three sealed slots; the heads go on.

@@ -7,6 +7,7 @@
 mod board;
 mod devices;
 mod going_on;
+mod import;
 mod review;
 pub(in crate::http) mod table;
 #[cfg(test)]
@@ -51,6 +52,7 @@ pub fn routes() -> Router<App> {
         .route("/internal/devices", get(devices::show))
         .route("/internal/reviews/{id}", get(review::show))
         .route("/internal/drafts/{id}", get(review::cosign))
+        .route("/internal/import", get(import::show))
         .route("/internal/write/{kind}", get(write::show))
 }
 

@@ -51,12 +51,13 @@ async fn make(app: &App, uri: &Uri, slug: &str, reader: &Reader) -> Result<Write
     // What begins a matter continues none: there `about` is a field of it like any other.
     let about = params.text("about").filter(|_| !kind.opens);
     let about = about.map(|about| about.parse::<StreamId>().map_err(|_| nothing())).transpose()?;
+    let grants = grants(app, |role| kind.authors.contains(&role), reader, params.text("for"))?;
     let mut table = table::of(kind);
     table["key"] = json!(reader.key());
     table["about"] = json!(about);
     table["given"] = given(kind, &params);
     table["today"] = json!(app.today());
-    table["places"] = places(app, kind, reader, params.text("for"), &mut views).await?;
+    table["places"] = places(app, &grants, Some(kind), &mut views).await?;
     table["beside"] = beside(app, reader, &mut views).await?;
     table["channels"] = json!(PROXY_CHANNELS);
     table["clocked"] = json!(CLOCKED.contains(&kind.name));
@@ -77,36 +78,44 @@ fn given(kind: &Kind, params: &Params) -> Value {
     Value::Object(fields.collect())
 }
 
-/// Where and in which role the reader may write it; first of all for an organization below, if the address names one.
-async fn places(
+/// What of the reader's roles may write it; first of all for an organization below, if the address names one.
+pub(super) fn grants(
     app: &App,
-    kind: &Kind,
+    may: impl Fn(Role) -> bool,
     reader: &Reader,
     below: Option<&str>,
-    views: &mut Views,
-) -> Result<Value, Problem> {
-    let grants: Vec<_> = app.ledger()?.with_world(|world| {
-        let own = world.grants(reader.person()).iter().filter(|grant| kind.authors.contains(&grant.role)).cloned();
+) -> Result<Vec<Grant>, Problem> {
+    Ok(app.ledger()?.with_world(|world| {
+        let own: Vec<&Grant> = world.grants(reader.person()).iter().filter(|grant| may(grant.role)).collect();
         let reaches = |grant: &Grant, org: &str| grant.org.as_deref().is_none_or(|above| world.is_within(org, above));
         let below = below.filter(|org| world.organization(org).is_some());
-        let placed = below.into_iter().flat_map(|org| {
-            let reaching = own.clone().filter(move |grant| reaches(grant, org));
-            reaching.map(|grant| Grant { org: Some(org.to_owned()), ..grant })
-        });
-        let mut all: Vec<Grant> = placed.collect();
-        for grant in own.clone() {
+        let mut all: Vec<Grant> = Vec::new();
+        if let Some(org) = below {
+            let reaching = own.iter().filter(|grant| reaches(grant, org));
+            all.extend(reaching.map(|grant| Grant { org: Some(org.to_owned()), ..(*grant).clone() }));
+        }
+        for grant in own {
             if !all.iter().any(|known| known.role == grant.role && known.org == grant.org) {
-                all.push(grant);
+                all.push(grant.clone());
             }
         }
         all
-    });
+    }))
+}
+
+/// Where these roles are held, and the gates that a kind passes there.
+pub(super) async fn places(
+    app: &App,
+    grants: &[Grant],
+    gated: Option<&Kind>,
+    views: &mut Views,
+) -> Result<Value, Problem> {
     let names = views.org_names(grants.iter().filter_map(|grant| grant.org.as_deref())).await?;
     let (ledger, today) = (app.ledger()?, app.today());
     let place = |grant: &Grant| {
         let org = grant.org.as_deref();
         let name = org.map(|org| names.get(org).map_or(org, String::as_str));
-        let gates = org.filter(|_| kind.is_gated()).and_then(|org| {
+        let gates = gated.filter(|kind| kind.is_gated()).zip(org).and_then(|(kind, org)| {
             let demanded = ledger.with_world(|world| procedure::demanded_at(world, kind.name, org, today))?;
             let steps: Vec<_> = demanded.procedure.steps().iter().map(|step| step.gate.label()).collect();
             Some(json!({"label": demanded.procedure.label(), "steps": steps, "basis": demanded.rule.basis}))
@@ -118,7 +127,7 @@ async fn places(
 }
 
 /// Who may sign beside the reader: people with live keys in a role at one of the reader's organizations or above.
-async fn beside(app: &App, reader: &Reader, views: &mut Views) -> Result<Value, Problem> {
+pub(super) async fn beside(app: &App, reader: &Reader, views: &mut Views) -> Result<Value, Problem> {
     let found: Vec<(String, Role, Option<String>, String)> = app.ledger()?.with_world(|world| {
         let own: Vec<&str> = world.grants(reader.person()).iter().filter_map(|grant| grant.org.as_deref()).collect();
         let is_near = |org: &Option<String>| match org {

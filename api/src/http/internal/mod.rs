@@ -21,6 +21,7 @@ pub mod matters;
 mod matters_tests;
 pub mod me;
 pub mod periods;
+pub mod plans;
 pub mod queue;
 #[cfg(test)]
 mod queue_tests;
@@ -31,6 +32,9 @@ pub mod schedules;
 #[cfg(test)]
 mod schedules_tests;
 pub mod sessions;
+pub mod sheets;
+#[cfg(test)]
+mod sheets_tests;
 pub mod sign_in;
 pub mod tables;
 pub mod tallies;
@@ -93,6 +97,8 @@ pub fn doors() -> Vec<Door> {
     doors.extend([timelines::door(), queue::door(), schedules::door(), tallies::door(), rehearsals::door()]);
     doors.extend(drafts::doors());
     doors.extend([reviews::door(), periods::door(), tables::door()]);
+    doors.extend(sheets::doors());
+    doors.push(plans::door());
     doors
 }
 
@@ -103,6 +109,7 @@ pub fn schemas() -> Map<String, Value> {
     let drafting = [drafts::schemas(), reviews::schemas(), periods::schemas(), tables::schemas()];
     let entering = [challenges::schemas(), sessions::schemas(), me::schemas()];
     let all = entering.into_iter().chain(reading).chain(watching).chain(drafting);
+    let all = all.chain([sheets::schemas(), plans::schemas()]);
     all.flatten().collect()
 }
 

@@ -1,0 +1,48 @@
+//! `/internal/import`: many matters from one table, signed on the device one after the other.
+//!
+//! The page carries what its script needs: the families, who may sign, and which roles author which kind. The table is
+//! read by `plans`; judging, signing and submitting go the way of a single matter.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use gongkai_domain::KINDS;
+use gongkai_domain::confidentiality::Reader;
+use serde_json::{Map, Value, json};
+
+use super::write::{beside, grants, places};
+use super::{answer, who};
+use crate::http::App;
+use crate::http::internal::plans::FAMILIES;
+use crate::http::pages::{Frame, frame};
+use crate::http::problem::Problem;
+use crate::site::console::ImportPage;
+
+/// Kinds that an import can make.
+const MADE: [&str; 4] = ["pledge.made.v1", "organization.registered.v1", "person.registered.v1", "role.granted.v1"];
+
+pub(super) async fn show(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
+    answer(&app, &headers, &uri, async |reader| make(&app, &reader).await).await
+}
+
+async fn make(app: &App, reader: &Reader) -> Result<ImportPage, Problem> {
+    let Frame { site, .. } = frame(app).await?;
+    let mut views = app.read().await?;
+    let kinds: Map<String, Value> = KINDS
+        .iter()
+        .filter(|kind| MADE.contains(&kind.name))
+        .map(|kind| {
+            let authors: Vec<_> = kind.authors.iter().map(|role| role.wire()).collect();
+            (kind.name.to_owned(), json!({"label": kind.label, "authors": authors}))
+        })
+        .collect();
+    let any = |role| KINDS.iter().any(|kind| MADE.contains(&kind.name) && kind.authors.contains(&role));
+    let table = json!({
+        "key": reader.key(),
+        "families": FAMILIES,
+        "kinds": kinds,
+        "places": places(app, &grants(app, any, reader, None)?, None, &mut views).await?,
+        "beside": beside(app, reader, &mut views).await?,
+    });
+    Ok(ImportPage { site, who: who(app, reader, &mut views).await?, table: table.to_string() })
+}

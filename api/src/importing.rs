@@ -1,0 +1,113 @@
+//! Families that are imported in bulk: which mapping reads their tables, and what no ledger would even parse.
+//!
+//! The command line and the console plan an import with the same words. What a command means is judged by the ledger. To
+//! add a family, add its mapping and a line in [`FAMILIES`].
+
+use gongkai_domain::{Command, Refusal};
+use serde_json::Value;
+
+use crate::exchange::{Plan, PlannedCommand, Problem};
+
+/// Families with their default mappings.
+pub const FAMILIES: [(&str, &str); 8] = [
+    ("organizations", include_str!("../mappings/organizations.toml")),
+    ("calendars", include_str!("../mappings/calendars.toml")),
+    ("persons", include_str!("../mappings/persons.toml")),
+    ("pledges", include_str!("../mappings/pledges.toml")),
+    ("vacancies", include_str!("../mappings/vacancies.toml")),
+    ("nominations", include_str!("../mappings/nominations.toml")),
+    ("notices", include_str!("../mappings/notices.toml")),
+    ("disclosures", include_str!("../mappings/disclosures.toml")),
+];
+
+/// People with their roles, one row each: whom a role is for is known only once the person is registered, so whoever
+/// submits replaces `@` and the person's stream key by the stream.
+pub const ROLES: (&str, &str) = ("roles", include_str!("../mappings/roles.toml"));
+
+/// Where a default mapping takes the organization that whoever imports names.
+const ORG: &str = "@org@";
+
+/// The mapping of a family, with the organization for tables that name none.
+///
+/// # Errors
+/// A sentence, where the organization is missing or no code; nothing of a family that is not there.
+pub fn mapping_text(family: &str, org: Option<&str>) -> Result<String, &'static str> {
+    let text = FAMILIES.iter().chain([&ROLES]).find(|(name, _)| *name == family).map_or("", |(_, text)| *text);
+    match org {
+        Some(org) if gongkai_domain::field::is_org_code(org) => Ok(text.replace(ORG, org)),
+        Some(_) => Err("机构代码只能是 1–32 个字母、数字和 - _ ."),
+        None if text.contains(&format!("template = \"{ORG}\"")) => Err("这一类的表里没有机构代码，必须给出"),
+        None => Ok(text.replace(&format!(", default = \"{ORG}\""), "")),
+    }
+}
+
+/// Finds commands that no ledger would even parse, so that they are problems of their rows.
+pub fn check_commands(plan: &mut Plan) {
+    let mut sound = Vec::with_capacity(plan.commands.len());
+    for command in std::mem::take(&mut plan.commands) {
+        match checked(&command.json) {
+            Ok(()) => sound.push(command),
+            Err(refusal) => plan.problems.push(problem(&command, &refusal.to_string())),
+        }
+    }
+    plan.commands = sound;
+}
+
+fn checked(command: &Value) -> Result<(), Refusal> {
+    let mut command = command.clone();
+    if let Some(members) = command.as_object_mut() {
+        members.remove("stream_key");
+    }
+    let command = Command::from_value(command)?;
+    let kind = command.kind()?;
+    match command.fields.keys().find(|name| *name != "lines" && kind.field(name).is_none()) {
+        Some(unknown) => Err(Refusal::Field {
+            name: unknown.clone(),
+            label: unknown.clone(),
+            reason: format!("「{}」没有这一项，请检查对应文件", kind.label),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// A problem at the first row that a command was made from.
+pub fn problem(command: &PlannedCommand, message: &str) -> Problem {
+    match command.source.first() {
+        Some(row) => Problem::of_row(row.sheet.to_string(), row.row, message),
+        None => Problem::of_sheet("", message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{Context, Input, Mapping, Problems, plan, table};
+
+    #[test]
+    fn every_default_mapping_is_sound_with_and_without_an_organization() {
+        for (name, _) in FAMILIES.iter().chain([&ROLES]) {
+            for org in [Some("1"), None] {
+                let Ok(text) = mapping_text(name, org) else { continue };
+                assert!(Mapping::parse(&text).is_ok(), "{name}: {:?}", Mapping::parse(&text).err());
+            }
+            assert!(mapping_text(name, Some("1")).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_row_of_people_registers_the_person_and_then_gives_the_role() {
+        let mapping = Mapping::parse(&mapping_text("roles", Some("341599101201")).unwrap()).unwrap();
+        let csv = "姓名,职责,人员编号\n俞小满（虚构）,发布人,\n,监督人,person/018f0000-0000-7000-8000-000000000001\n叶云山（虚构）,村长,\n";
+        let input = Input { name: "人员.csv".into(), bytes: csv.into(), folder: None };
+        let (mut problems, mut notes) = (Problems::default(), Vec::new());
+        let tables = table::read(&input, &mapping.read_options(), &mut problems, &mut notes);
+        let mut plan = plan::plan(&mapping, &tables, &Context::default());
+        check_commands(&mut plan);
+        let kinds: Vec<_> = plan.commands.iter().map(|c| c.json["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["person.registered.v1", "role.granted.v1", "role.granted.v1"]);
+        let person = format!("@{}", plan.commands[0].json["stream_key"].as_str().unwrap());
+        assert_eq!(plan.commands[1].json["fields"]["person"], person.as_str());
+        assert_eq!(plan.commands[2].json["fields"]["role"], "supervisor");
+        assert_eq!((plan.problems.total, plan.problems.shown[0].row), (1, Some(4)), "{}", plan.problems);
+    }
+}
