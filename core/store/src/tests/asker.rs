@@ -68,7 +68,7 @@ async fn an_answer_that_names_the_asker_is_refused_and_recorded_without_the_name
 #[tokio::test]
 async fn another_askers_name_is_no_reason_and_a_restart_forgets_nothing() {
     let mut fixture = asked().await;
-    fixture.submit(&question("叶青田（虚构）", ""), BY).await.unwrap();
+    fixture.submit(&question("叶青田（虚构）", "无"), BY).await.unwrap();
     fixture.reopen().await.unwrap();
     assert_eq!(refusal(fixture.submit(&answered(2, "叶青田同志"), BY).await).code(), "personal_data");
     // Somebody of the same name may be an official in the matter.
@@ -79,7 +79,7 @@ async fn another_askers_name_is_no_reason_and_a_restart_forgets_nothing() {
 async fn question_and_answer_of_one_batch_are_compared_too() {
     let mut fixture = asked().await;
     // The answer is prepared behind the question, as an import of both does it.
-    let first = fixture.signed(&question("叶青田（虚构）", ""), BY).await.unwrap();
+    let first = fixture.signed(&question("叶青田（虚构）", "无"), BY).await.unwrap();
     let checked = gongkai_domain::submission::check(fixture.ledger.origin(), first.clone()).unwrap();
     let head = gongkai_domain::Head { revision: checked.signed.statement.revision, hash: checked.signed.hash };
     let second = fixture.following(&answered(2, "叶青田同志"), head, BY);
