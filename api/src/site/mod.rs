@@ -28,6 +28,7 @@ pub mod past;
 pub mod personnel;
 pub mod pledge;
 pub mod problem;
+pub mod question;
 pub mod search;
 pub mod share;
 pub mod stream;

@@ -46,6 +46,8 @@ const MATTERS_SHOWN: usize = 30;
 const LEVELS_MAX: usize = 6;
 /// Most persons of one organization that can be chosen.
 const PEOPLE_SHOWN: u32 = 100;
+/// Characters of a title that a letter about it repeats.
+const TITLE_CHARS_MAX: usize = 60;
 /// Texts of more characters get several lines.
 const LINE_CHARS_MAX: usize = 200;
 
@@ -169,6 +171,19 @@ pub fn letter(app: &App, org: &str) -> Vec<Link> {
     kinds.map(link).collect()
 }
 
+/// A letter that says what one thinks of a pledge, as a link for its page; nothing where nothing is taken.
+pub fn rating(app: &App, org: &str, pledge: &str, title: &str) -> Vec<Link> {
+    let fill = |link: Link| {
+        let mut href = link.href;
+        push(&mut href, "refers_to", pledge);
+        push(&mut href, "class", "opinion");
+        let title: String = title.chars().take(TITLE_CHARS_MAX).collect();
+        push(&mut href, "title", &format!("对承诺的评价：{title}"));
+        Link::new(href, "评一评这件承诺")
+    };
+    letter(app, org).into_iter().map(fill).collect()
+}
+
 /// What can be handed in about a matter today, as links for its page; nothing where nothing is taken.
 pub fn links(app: &App, about: &str, status: Status) -> Vec<Link> {
     let Some(ledger) = app.ledger.as_ref().filter(|_| status != Status::Withdrawn) else { return Vec::new() };
@@ -274,8 +289,8 @@ struct Thing {
 async fn make(app: &App, uri: &Uri, slug: &str) -> Result<FormPage, Problem> {
     let kind = find(slug)?;
     let params = Params::of(uri)?;
-    let fields = kind.fields.iter().map(|field| field.name);
-    params.only(&["org", "about", "q", "under"].into_iter().chain(fields).collect::<Vec<_>>())?;
+    let names = kind.fields.iter().map(|field| field.name);
+    params.only(&["org", "about", "q", "under"].into_iter().chain(names).collect::<Vec<_>>())?;
     let Frame { site, .. } = frame(app).await?;
     let mut reader = app.read().await?;
     let thing = match (kind.about(), params.text("about")) {
