@@ -20,7 +20,7 @@ pub struct Who {
 }
 
 impl Who {
-    fn sample() -> Self {
+    pub(super) fn sample() -> Self {
         Self {
             name: "陈会计（虚构）".into(),
             key: "chen.qingxi.example/1".into(),

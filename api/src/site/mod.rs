@@ -9,6 +9,7 @@
 //! extends `base.html`, and one line in [`samples`]. The tests then render and check it.
 
 pub mod about;
+pub mod answers;
 pub mod board;
 pub mod chart;
 pub mod compare;
@@ -94,6 +95,7 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("console/desk.js", SCRIPT, include_str!("../../assets/console/desk.js")),
         ("console/write.js", SCRIPT, include_str!("../../assets/console/write.js")),
         ("console/who.js", SCRIPT, include_str!("../../assets/console/who.js")),
+        ("console/answers.js", SCRIPT, include_str!("../../assets/console/answers.js")),
         ("console/form.js", SCRIPT, include_str!("../../assets/console/form.js")),
         ("vendor/card.js", SCRIPT, include_str!("../../assets/vendor/card.js")),
         ("share.css", SHEET, include_str!("../../assets/share.css")),
@@ -265,6 +267,10 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("console-sign-in", html(&console::SignInPage::sample())),
         ("console-desk", html(&console::DeskPage::sample())),
         ("console-desk-idle", html(&console::DeskPage::idle_sample())),
+        ("console-answers", html(&answers::AnswersPage::sample())),
+        ("console-answers-none", html(&answers::AnswersPage::empty_sample())),
+        ("console-answer", html(&answers::AnswerPage::sample())),
+        ("console-answer-letter", html(&answers::AnswerPage::letter_sample())),
         ("console-choose", html(&console::ContinuePage::sample())),
         ("console-write", html(&console::WritePage::sample())),
         ("console-continue", html(&console::WritePage::continuing_sample())),

@@ -14,7 +14,7 @@ mod entry;
 mod follow;
 pub mod hand_in;
 mod home;
-mod next;
+pub mod next;
 mod nomination;
 mod notice;
 mod organization;

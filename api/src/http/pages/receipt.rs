@@ -131,7 +131,7 @@ async fn of_entry(app: &App, index: u64) -> Result<Option<Kept>, Problem> {
     let question = |statement: &&Statement| statement.kind == Questioned::KIND;
     let Some(signed) = entry.content.statement().filter(|signed| question(&&signed.statement)) else { return Ok(None) };
     let mut rows = asked(app, &signed.statement).await?;
-    rows.insert(0, pair("收到时间", &parts::moment(entry.recorded_at).to_string()));
+    rows.insert(1, pair("收到时间", &parts::moment(entry.recorded_at).to_string()));
     rows.push(pair("记录校验值", &entry.hash.to_hex()[..HASH_CHARS]));
     let receipt = Receipt {
         site: app.about.name.clone(),
@@ -146,7 +146,7 @@ async fn of_entry(app: &App, index: u64) -> Result<Option<Kept>, Problem> {
 
 /// What a question is about, and when its answer is due.
 async fn asked(app: &App, statement: &Statement) -> Result<Vec<(String, String)>, Problem> {
-    let Some(said) = kind::body::<Questioned>(&statement.kind, &statement.body) else { return Ok(Vec::new()) };
+    let Some(said) = kind::body::<Questioned>(&statement.kind, &statement.body) else { return Err(pages::nothing()) };
     let mut reader = app.read().await?;
     let events = reader.history(&statement.stream.to_string()).await?;
     let title = history::latest(&events, "title").map(parts::shown);
