@@ -262,6 +262,7 @@ describe("an officer at a desk", () => {
     for (const name of ["date", "voucher", "account"]) if (row[name]) await cell(name).fill(row[name]);
     for (const name of ["income", "expense", "balance"]) if (row[name] !== undefined) await cell(name).fill((row[name] / 100).toFixed(2));
     await cell("summary").fill(`${row.summary}（两个月）`);
+    await cell("summary").blur();
     await page.getByText("检查通过").waitFor();
     await page.getByRole("button", { name: "签名并提交" }).click();
     await page.getByText("已记入账本").waitFor();
@@ -301,7 +302,8 @@ describe("an officer at a desk", () => {
 describe("a citizen who is not content", () => {
   test("goes on to the township, whose clock runs on the page behind the code", async () => {
     const { page, complaints } = await open(pageOf(sheet));
-    await page.locator(`#Q${number}`).getByRole("link", { name: "对答复不满意，请柳溪镇处理" }).click();
+    const further = page.locator(`#Q${number}`).getByRole("link", { name: "对答复不满意，请柳溪镇处理" });
+    await page.goto(site + (await further.getAttribute("href")));
     assert.equal(await page.locator("#f-class").inputValue(), "appeal");
     assert.match(await page.locator("#f-title").inputValue(), new RegExp(`^№${number}`));
     assert.match(await page.locator(".eyebrow").first().innerText(), /柳溪镇/);

@@ -170,7 +170,12 @@ function preview(first, second) {
 }
 
 let timer;
+let seen;
 function changed() {
+  // Leaving a field tells of a change a second time: what stands there was judged, and a click on the button counts.
+  const now = JSON.stringify([how(), aboutQuestion(), answer()]);
+  if (now === seen) return;
+  seen = now;
   round += 1;
   checked = undefined;
   button.disabled = true;

@@ -96,7 +96,10 @@ pub struct Wall {
 impl Wall {
     /// One question.
     pub fn sample() -> Self {
-        Self { sheet: Link::new("/disclosures/0", "2026年1月"), questions: vec![Question { index: 1290, ..Question::sample() }] }
+        Self {
+            sheet: Link::new("/disclosures/0", "2026年1月"),
+            questions: vec![Question { index: 1290, ..Question::sample() }],
+        }
     }
 
     /// Nobody asked.

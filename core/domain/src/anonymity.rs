@@ -143,8 +143,10 @@ impl Speaks {
     pub fn of(proposal: &Proposal<'_>) -> Self {
         let question = || proposal.statement.body.get("question").and_then(Value::as_u64);
         let is = |kind: &Kind, names: &[&str]| names.contains(&kind.name);
-        if is(proposal.kind, &[disclosure::Answered::KIND, disclosure::QuestionPublished::KIND, disclosure::QuestionWithheld::KIND])
-        {
+        if is(
+            proposal.kind,
+            &[disclosure::Answered::KIND, disclosure::QuestionPublished::KIND, disclosure::QuestionWithheld::KIND],
+        ) {
             question().map_or(Self::OfAny, Self::OfQuestion)
         } else if is(proposal.kind, &[disclosure::Corrected::KIND]) {
             Self::OfAny
@@ -181,7 +183,9 @@ fn folded(text: &str) -> impl Iterator<Item = (usize, char)> {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(char) - 0xfee0).unwrap_or(char).to_ascii_lowercase(),
         other => other.to_ascii_lowercase(),
     };
-    let is_apart = |char: char| char.is_whitespace() || char.is_control() || "-_·•.‐‑–—\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}".contains(char);
+    let is_apart = |char: char| {
+        char.is_whitespace() || char.is_control() || "-_·•.‐‑–—\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}".contains(char)
+    };
     text.chars().enumerate().map(move |(at, char)| (at, plain(char))).filter(move |(_, char)| !is_apart(*char))
 }
 
@@ -222,7 +226,10 @@ mod tests {
         for text in ["周**同志", "周柏林", "柏舟", ""] {
             assert_eq!(asker.found_in(text), None, "{text}");
         }
-        assert_eq!(Asker::of(json!({"name": "Li Lei"}).as_object().unwrap()).found_in("ＬＩ lei said"), Some(("姓名", 0)));
+        assert_eq!(
+            Asker::of(json!({"name": "Li Lei"}).as_object().unwrap()).found_in("ＬＩ lei said"),
+            Some(("姓名", 0))
+        );
     }
 
     #[test]

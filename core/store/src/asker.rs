@@ -45,7 +45,8 @@ impl<S: EventStore> Sequencer<S> {
                 if known.is_empty() { draft.askers(vault, stream, is_it)? } else { known }
             }
             Speaks::OfAny => {
-                let mut all = of_questions(&sealed, reader.stream(stream).await?, |_| true).await.map_err(vault_store)?;
+                let mut all =
+                    of_questions(&sealed, reader.stream(stream).await?, |_| true).await.map_err(vault_store)?;
                 all.extend(draft.askers(vault, stream, |_| true)?);
                 all
             }

@@ -16,7 +16,9 @@ use std::{
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, TimeDelta, Utc};
 use gongkai_domain::{
-    Command, Context, Head, Named, Recorded, Refusal, Setting, World, anonymity::Asker, judge,
+    Command, Context, Head, Named, Recorded, Refusal, Setting, World,
+    anonymity::Asker,
+    judge,
     kind::{self, erasure, slot::Withdrawn},
     prepare,
 };

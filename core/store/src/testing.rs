@@ -284,12 +284,7 @@ impl Fixture {
     }
 
     /// Prepares and signs a command behind a statement that the ledger does not have yet.
-    pub fn following(
-        &mut self,
-        command: &Value,
-        head: gongkai_domain::Head,
-        signers: &[(&str, &str)],
-    ) -> Submission {
+    pub fn following(&mut self, command: &Value, head: gongkai_domain::Head, signers: &[(&str, &str)]) -> Submission {
         let command = self.command(command);
         let list = self.signers(signers);
         let prepared = prepare_at(&command, Some(head), list, self.clock.now(), &mut self.entropy);

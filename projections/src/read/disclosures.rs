@@ -10,8 +10,7 @@ use gongkai_domain::{
     field::{Column, ListRule, ListShape, Period, Shape},
     finance::fen_text,
     kind::{
-        self,
-        Described as _,
+        self, Described as _,
         disclosure::{Book, Content, Priority, PublishedBy, QuestionPublished, Topic},
     },
     rules::{Rule, RuleCode, Unit},

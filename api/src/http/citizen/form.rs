@@ -128,9 +128,7 @@ impl Ask {
             Self::Line => Some(number(&text, 1)),
             Self::Numbers => Some(parts().map(|part| number(part, 0)).collect()),
             Self::Hashes => Some(parts().map(|hash| json!({ "hash": hash })).collect()),
-            Self::Write(_) | Self::Word(_) | Self::Choose(_) | Self::Above | Self::Refers => {
-                Some(json!(text))
-            }
+            Self::Write(_) | Self::Word(_) | Self::Choose(_) | Self::Above | Self::Refers => Some(json!(text)),
         }
     }
 }

@@ -151,7 +151,8 @@ fn role_at(app: &App, reader: &Reader, authors: &[Role], org: &str) -> Result<&'
     let role = app.ledger()?.with_world(|world| {
         let grants = world.grants(reader.person()).iter();
         let mut able = grants.filter(|grant| authors.contains(&grant.role));
-        able.find(|grant| grant.org.as_deref().is_none_or(|own| world.is_within(org, own))).map(|grant| grant.role.wire())
+        able.find(|grant| grant.org.as_deref().is_none_or(|own| world.is_within(org, own)))
+            .map(|grant| grant.role.wire())
     });
     role.ok_or_else(|| Problem::not_found("没有这件事，或者不由您的职责答复"))
 }
@@ -165,7 +166,8 @@ async fn sealed(app: &App, reader: &Reader, family: &str, id: &str) -> Result<An
     let purpose = kind::access::Purpose::Handling;
     let (matter, _) = internal.matter(reader, purpose, &stream, app.today()).await?.ok_or_else(nothing)?;
     let roles = roles(app, reader)?;
-    let more = KINDS.iter().filter(|kind| !kind.opens && kind.sealed && kind.family() == family && is_for(kind, &roles));
+    let more =
+        KINDS.iter().filter(|kind| !kind.opens && kind.sealed && kind.family() == family && is_for(kind, &roles));
     let links = more.map(|kind| {
         let mut href = format!("/internal/write/{}", hand_in::slug(kind));
         push(&mut href, "about", &stream.to_string());
@@ -189,7 +191,8 @@ async fn sealed(app: &App, reader: &Reader, family: &str, id: &str) -> Result<An
         about: Link::new("/internal/answers", matter.stream.clone()),
         rows,
         status: None,
-        table: json!({"stream": stream, "revision": 0, "org": matter.org, "role": role, "key": reader.key()}).to_string(),
+        table: json!({"stream": stream, "revision": 0, "org": matter.org, "role": role, "key": reader.key()})
+            .to_string(),
         is_question: false,
         links: links.collect(),
     })

@@ -32,8 +32,7 @@ use crate::keyfile;
 use crate::site::Page;
 use crate::site::format::Count;
 use crate::site::hand_in::{
-    AnswerPage, Ballot, Chosen, Control, Encrypted, FieldRow, FormPage, Offer, OffersPage, Person, Pick,
-    Promise, Stage,
+    AnswerPage, Ballot, Chosen, Control, Encrypted, FieldRow, FormPage, Offer, OffersPage, Person, Pick, Promise, Stage,
 };
 use crate::site::parts::{Family, Link};
 use crate::site::problem::ProblemPage;

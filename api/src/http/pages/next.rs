@@ -45,7 +45,8 @@ pub fn of(
 }
 
 fn limits(slug: &str, about: Option<&StreamId>, world: &World) -> (&'static [FromToday], &'static [Later]) {
-    let is_voters = about.and_then(|about| world.matters.notice(about)).is_some_and(|it| it.category == notice::Type::Voters);
+    let is_voters =
+        about.and_then(|about| world.matters.notice(about)).is_some_and(|it| it.category == notice::Type::Voters);
     match slug {
         "disclosure.questioned" => (&[("公开答复", &[RuleCode::QuestionDaysMax])], &[]),
         "letter.received" => (
@@ -107,7 +108,11 @@ mod tests {
         ] {
             let next = of(kind::find(name).unwrap(), "341599", None, None, (day(), &world));
             assert_eq!(next.len(), many, "{name}: {next:?}");
-            assert!(next.iter().all(|next| next.rule.contains('（') && (next.by.starts_with("最迟") || next.by.ends_with('内'))), "{next:?}");
+            assert!(
+                next.iter()
+                    .all(|next| next.rule.contains('（') && (next.by.starts_with("最迟") || next.by.ends_with('内'))),
+                "{next:?}"
+            );
         }
         let letter = of(kind::find("letter.received.v1").unwrap(), "341599", None, None, (day(), &world));
         assert_eq!(letter[0].by, "最迟2026年3月25日");

@@ -81,9 +81,9 @@ fn withheld(event: &HistoryEvent) -> Vec<Row> {
     let ground = event.body.get("ground").and_then(Value::as_str).and_then(WithholdingGround::from_wire);
     let ground = ground.map(|ground| Row::new("不公布的依据", ground.label()));
     let slots = [("不公布的理由", "reason"), ("申诉途径", "appeal")];
-    let slots = slots.iter().filter_map(|(label, name)| {
-        Some(Row { label: (*label).to_owned(), value: parts::shown(event.shown(name)?) })
-    });
+    let slots = slots
+        .iter()
+        .filter_map(|(label, name)| Some(Row { label: (*label).to_owned(), value: parts::shown(event.shown(name)?) }));
     ground.into_iter().chain(slots).collect()
 }
 
@@ -109,7 +109,8 @@ fn steps(found: &read::Question, history: &[HistoryEvent]) -> Vec<QuestionStep> 
         let corrects = event.body.get("corrects").and_then(Value::as_array);
         let fixes = event.kind == Corrected::KIND
             && event.index > found.index
-            && (found.line.is_none() || corrects.is_some_and(|lines| lines.iter().any(|line| line.as_u64() == found.line)));
+            && (found.line.is_none()
+                || corrects.is_some_and(|lines| lines.iter().any(|line| line.as_u64() == found.line)));
         event.index == found.index || named || fixes
     };
     let step = |event: &HistoryEvent| QuestionStep {

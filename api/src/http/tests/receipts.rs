@@ -44,7 +44,13 @@ async fn a_question_is_kept_by_its_number_with_the_day_of_its_answer_and_without
     let sheet = office.town.say("disclosure.published.v1", |_| {}).await;
     office.town.catch_up().await;
     let stream = office.town.stream_of(sheet.index).await;
-    let fields = [("_org", COUNTY), ("_about", stream.as_str()), ("topic", "amount"), ("line", "2"), ("text", "金丝雀为什么(虚构)")];
+    let fields = [
+        ("_org", COUNTY),
+        ("_about", stream.as_str()),
+        ("topic", "amount"),
+        ("line", "2"),
+        ("text", "金丝雀为什么(虚构)"),
+    ];
     let answer = post(&office, "/hand-in/disclosure.questioned", &fields, &[]).await;
     let text = answer.text();
     assert_eq!(answer.status.as_u16(), 200, "{text}");

@@ -36,13 +36,20 @@ fn answered(question: u64, text: &str) -> Value {
 async fn an_answer_that_names_the_asker_is_refused_and_recorded_without_the_name() {
     let mut fixture = asked().await;
     let before = fixture.ledger.health().committed;
-    let points = said("disclosure.answered.v1", json!({"question": 1, "answered_on": "2026-03-02", "text": "已查清",
-        "results": [{"result": "done"}], "points": ["周 柏 舟说的电表已换"]}));
+    let points = said(
+        "disclosure.answered.v1",
+        json!({"question": 1, "answered_on": "2026-03-02", "text": "已查清",
+        "results": [{"result": "done"}], "points": ["周 柏 舟说的电表已换"]}),
+    );
     let published = |text: &str| said("disclosure.question_published.v1", json!({"question": 1, "text": text}));
-    let withheld = said("disclosure.question_withheld.v1",
-        json!({"question": 1, "ground": "privacy", "reason": "涉及周柏舟一家"}));
-    let corrected = said("disclosure.corrected.v1",
-        json!({"content": "text", "reason": "周柏舟询问后查实", "text": "电费一笔(虚构)"}));
+    let withheld = said(
+        "disclosure.question_withheld.v1",
+        json!({"question": 1, "ground": "privacy", "reason": "涉及周柏舟一家"}),
+    );
+    let corrected = said(
+        "disclosure.corrected.v1",
+        json!({"content": "text", "reason": "周柏舟询问后查实", "text": "电费一笔(虚构)"}),
+    );
     for command in [
         answered(1, "周柏舟同志：电表已换"),
         answered(1, "可拨 05641234567 核实"),
@@ -99,11 +106,17 @@ async fn a_letter_is_published_without_its_senders_name() {
         "title": "水渠(虚构)", "text": "水渠塌了(虚构)", "name": "周柏舟(虚构)"}});
     let (stream, _) = fixture.citizen(&letter).await.unwrap();
     let step = |kind: &str, fields: Value| json!({"kind": kind, "stream": stream, "org": COUNTY, "fields": fields});
-    let registered = step("letter.registered.v1", json!({"class": "opinion", "channel": "web", "real_name": true,
-        "consent_to_publish": true, "registered_on": "2026-03-02", "told_on": "2026-03-02"}));
+    let registered = step(
+        "letter.registered.v1",
+        json!({"class": "opinion", "channel": "web", "real_name": true,
+        "consent_to_publish": true, "registered_on": "2026-03-02", "told_on": "2026-03-02"}),
+    );
     fixture.seal(&registered, &[("reviewer", "丁")]).await.unwrap();
-    let reply = step("letter.answered.v1", json!({"answered_on": "2026-03-02", "text": "周柏舟同志：已修(虚构)",
-        "points": [{"point": "水渠", "result": "done", "reply": "已修"}]}));
+    let reply = step(
+        "letter.answered.v1",
+        json!({"answered_on": "2026-03-02", "text": "周柏舟同志：已修(虚构)",
+        "points": [{"point": "水渠", "result": "done", "reply": "已修"}]}),
+    );
     fixture.seal(&reply, &[("reviewer", "丁")]).await.unwrap();
     assert_eq!(refusal(fixture.submit(&open_letter(&stream, "周柏舟同志：已修"), BY).await).code(), "personal_data");
     fixture.submit(&open_letter(&stream, "已修(虚构)"), BY).await.unwrap();
