@@ -184,6 +184,22 @@ describe("a citizen at the wall", () => {
   });
 });
 
+describe("a promise made at a session", () => {
+  test("is a pledge of its own: the session lists it, and its page names the session", async () => {
+    const { items } = await (await fetch(`${site}/api/v1/pledges?org=${VILLAGE}&limit=50`)).json();
+    const pledge = items.find(({ title }) => title.includes("代办水电缴费"));
+    const { page, complaints } = await open(`/pledges/${pledge.stream.split("/")[1]}`);
+    const said = page.locator("dl.rows div", { hasText: "在哪里承诺的" });
+    await page.goto(site + (await said.getByRole("link", { name: "柳溪镇民情沟通面对面" }).getAttribute("href")));
+    const motion = page.locator("main .qa", { hasText: "老人缴水电费" });
+    assert.match(await motion.innerText(), /列入计划[\s\S]*由党员定期上门代办/);
+    assert.equal(await motion.getByRole("link").getAttribute("href"), `/pledges/${pledge.stream.split("/")[1]}`);
+    await accessible(page);
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+});
+
 describe("an officer at a desk", () => {
   test("finds the question by its age, reads the original after signing, and cannot name the asker", async () => {
     const { page } = await open("/internal/sign-in", desk, inside);

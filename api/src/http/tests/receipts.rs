@@ -41,6 +41,7 @@ async fn a_receipt_is_an_image_in_its_own_page_and_in_no_other_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_is_kept_by_its_number_with_the_day_of_its_answer_and_without_its_text() {
     let mut office = Office::open().await;
+    office.town.fixture.officers(&[("监督一", COUNTY, "supervisor"), ("监督二", COUNTY, "supervisor")]).await;
     let sheet = office.town.say("disclosure.published.v1", |_| {}).await;
     office.town.catch_up().await;
     let stream = office.town.stream_of(sheet.index).await;
@@ -67,6 +68,7 @@ async fn a_question_is_kept_by_its_number_with_the_day_of_its_answer_and_without
     crate::http::query::escape(&mut form, &stream);
     assert!(office.town.get(&form).await.text().contains("value=\"2\""));
     let letter = format!("/hand-in/letter.received?org={COUNTY}&class=accusation&title=%3Cb%3E&refers_to=x");
-    let shown = office.town.get(&letter).await.text();
+    let shown = office.town.get(&letter).await;
+    let shown = shown.text();
     assert!(shown.contains("value=\"&#60;b&#62;\"") && !shown.contains("说的是"), "{shown}");
 }
