@@ -198,6 +198,25 @@ function receipt(name, values) {
   scrollTo(0, 0);
 }
 
+/** The receipt's words and its image, which the server draws; without them the receipt is as good, only not to be kept. */
+async function keep(of) {
+  const sent = { method: "POST", body: new URLSearchParams(of), cache: "no-store", referrerPolicy: "no-referrer" };
+  const answer = await fetch("/follow/receipt", sent).catch(() => undefined);
+  if (!answer?.ok) return;
+  const { rows, image } = await answer.json();
+  const pairs = rows.map(([label, value]) => {
+    const pair = document.createElement("div");
+    for (const [tag, text] of [["dt", label], ["dd", value]]) {
+      pair.append(Object.assign(document.createElement(tag), { textContent: text }));
+    }
+    return pair;
+  });
+  document.querySelector("[data-rows]").replaceChildren(...pairs);
+  const figure = document.querySelector("[data-keep]");
+  figure.querySelector("img").src = image;
+  figure.hidden = false;
+}
+
 const moment = (text) => new Date(text).toLocaleString("zh-CN", { timeZone: "Asia/Shanghai", dateStyle: "long", timeStyle: "short" });
 
 async function submit(event) {
@@ -219,11 +238,15 @@ async function submit(event) {
     if (answer.promise) {
       const names = JSON.parse(form.dataset.names);
       const to = body ? names[body.org] ?? body.org : "";
-      const { status_code: code, promise } = answer;
+      const { promise } = answer;
+      // What continues a matter is followed with the code that the matter has.
+      const code = former ?? answer.status_code;
       const ballot = "ballot" in form.dataset ? answer.statement : "";
-      receipt("promise", { code, deadline: moment(answer.deadline), promise, ballot, to });
+      receipt("promise", { code, known: former, fresh: !former, deadline: moment(answer.deadline), promise, ballot, to });
+      await keep({ code });
     } else {
-      receipt("entry", { index: answer.index, href: `/entries/${answer.index}/view` });
+      receipt("entry", { index: answer.index, page: `/n/${answer.index}`, href: `/entries/${answer.index}/view` });
+      await keep({ entry: answer.index });
     }
   } catch (error) {
     if (error.receipt) receipt("refusal", { reason: error.message, receipt: error.receipt });

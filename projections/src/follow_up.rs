@@ -32,6 +32,12 @@ pub struct Step {
 /// A matter as its submitter follows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Followed {
+    /// What was handed in, in Chinese.
+    #[serde(skip)]
+    pub label: &'static str,
+    /// Code of the organization to which it was handed in.
+    #[serde(skip)]
+    pub to: String,
     /// State in plain words.
     pub state: &'static str,
     /// Commitment of what was handed in.
@@ -61,6 +67,8 @@ pub async fn follow(ledger: &Ledger, code: &str, today: NaiveDate) -> Result<Opt
     let Some(opened) = &event.opened else { return Ok(None) };
     let statement = &opened.signed.statement;
     let mut followed = Followed {
+        label: kind.label,
+        to: statement.org.clone(),
         state: if event.proof().is_some() { "已收到，已记入账本" } else { "已收到，等待记入账本" },
         commitment: event.row.commitment,
         ballot: (kind.name == Cast::KIND).then_some(opened.signed.hash),

@@ -572,7 +572,9 @@ describe("every page of handing in", () => {
     for (const path of pages.values()) {
       const policy = (await fetch(site + path)).headers.get("content-security-policy");
       assert.match(policy, /default-src 'self'/);
-      assert.doesNotMatch(policy, /unsafe|script-src|https?:|data:/);
+      assert.doesNotMatch(policy, /unsafe|script-src|https?:/);
+      // A receipt's image stands in the page that a form becomes; nothing else is in an address of its own.
+      assert.doesNotMatch(policy.replace("img-src 'self' data:", ""), /data:/);
     }
   });
 

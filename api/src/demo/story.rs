@@ -301,16 +301,29 @@ impl Story {
     /// [`StoryError::Step`] for a reference to nothing.
     pub fn ready(&self, step: &Step, told: &BTreeMap<String, Placed>, keys: &Keys) -> Result<Command, StoryError> {
         let fields = step.command.fields.iter().map(|(name, value)| {
-            let value = match value.as_str().and_then(|text| text.strip_prefix('@')) {
-                Some(reference) => self.reference(reference, told, keys).ok_or_else(|| StoryError::Step {
-                    step: step.id.clone().unwrap_or_else(|| step.command.kind.clone()),
-                    what: format!("there is no @{reference}"),
-                })?,
-                None => value.clone(),
-            };
-            Ok((name.clone(), value))
+            let filled = self.filled(value, told, keys).map_err(|reference| StoryError::Step {
+                step: step.id.clone().unwrap_or_else(|| step.command.kind.clone()),
+                what: format!("there is no @{reference}"),
+            })?;
+            Ok((name.clone(), filled))
         });
         Ok(Command { fields: fields.collect::<Result<_, StoryError>>()?, ..step.command.clone() })
+    }
+
+    /// A value with its references resolved, also those in lines; the error is a reference to nothing.
+    fn filled(&self, value: &Value, told: &BTreeMap<String, Placed>, keys: &Keys) -> Result<Value, String> {
+        match value {
+            Value::String(text) => match text.strip_prefix('@') {
+                Some(reference) => self.reference(reference, told, keys).ok_or_else(|| reference.to_owned()),
+                None => Ok(value.clone()),
+            },
+            Value::Array(all) => all.iter().map(|one| self.filled(one, told, keys)).collect(),
+            Value::Object(all) => {
+                let pairs = all.iter().map(|(name, one)| Ok((name.clone(), self.filled(one, told, keys)?)));
+                pairs.collect::<Result<_, String>>().map(Value::Object)
+            }
+            other => Ok(other.clone()),
+        }
     }
 
     fn reference(&self, reference: &str, told: &BTreeMap<String, Placed>, keys: &Keys) -> Option<Value> {

@@ -27,6 +27,10 @@ pub const URI_BYTES_MAX: usize = 4_096;
 pub const CSP: &str =
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// For the page of a receipt: the same, and its image stands in the page itself, because its address would hold the code.
+pub const CSP_RECEIPT: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
+                               form-action 'self'; frame-ancestors 'none'";
+
 /// For files that others handed in: the browser must neither run nor show anything in them.
 pub const CSP_FILE: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
 

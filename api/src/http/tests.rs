@@ -7,6 +7,7 @@ mod forms;
 mod limits;
 mod log;
 mod pages;
+mod receipts;
 mod sharing;
 mod transport;
 mod withdrawals;

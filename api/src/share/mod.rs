@@ -7,7 +7,9 @@
 
 pub mod loudspeaker;
 pub mod picture;
+pub mod pixels;
 pub mod qr;
+pub mod receipt;
 pub mod short;
 pub mod spoken;
 

@@ -8,6 +8,7 @@ use super::parts::{
     Attachment, Badge, Check, Clock, Event, Family, Link, Moved, Row, Shown, Signer, Tombstone, sample_event,
     sample_tombstone,
 };
+use super::question::{Question, Wall};
 use super::share::Share;
 use super::{Page, Section, Site};
 
@@ -204,35 +205,6 @@ pub struct Correction {
     pub index: u64,
 }
 
-/// A question about the disclosure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
-    /// Line that it is about.
-    pub line: Option<u32>,
-    /// Topic.
-    pub topic: Shown,
-    /// Its text, once masked and published.
-    pub text: Option<Shown>,
-    /// When it was asked.
-    pub asked: Moment,
-    /// Answer due.
-    pub due: Day,
-    /// The rule that sets that day.
-    pub rule: String,
-    /// How it was found and which days were skipped, a sentence each.
-    pub computed: Vec<String>,
-    /// Whether a calendar that is not published yet could move it.
-    pub provisional: bool,
-    /// How calendars that were published since moved that day.
-    pub moved: Vec<Moved>,
-    /// State.
-    pub status: Badge,
-    /// The answer and when it was recorded.
-    pub answer: Option<(Shown, Moment)>,
-    /// Entry that records it.
-    pub index: u64,
-}
-
 /// `/disclosures/{id}`
 #[derive(Debug, Clone, Template)]
 #[template(path = "disclosure.html")]
@@ -281,6 +253,10 @@ pub struct DisclosurePage {
     pub corrections: Vec<Correction>,
     /// Questions; the section appears only when there are any.
     pub questions: Vec<Question>,
+    /// What was asked about the period before, which stands on this period's sheet (答复上墙).
+    pub wall: Option<Wall>,
+    /// The form of a question, to which a line's number is added.
+    pub ask_href: Option<String>,
     /// The period before.
     pub previous: Option<Link>,
     /// The period after.
@@ -382,27 +358,9 @@ impl DisclosurePage {
                 at: Moment::of(2026, 3, 20, 10, 5),
                 index: 1344,
             }],
-            questions: vec![Question {
-                line: Some(8),
-                topic: Shown::of("公厕一个月电费为什么要 600 多元？"),
-                text: Some(Shown::of("公厕只有两盏灯，330.30 元和 343.06 元是怎么来的？")),
-                asked: Moment::of(2026, 3, 14, 20, 11),
-                due: Day::of(2026, 3, 20),
-                rule: "询问答复期限：5 个工作日，提出当天不算（12345 热线条例）".into(),
-                computed: vec![
-                    "3月14日起算，第1天为3月16日，共5个工作日".into(),
-                    "跳过3月15日（周末）".into(),
-                    "3月20日届满".into(),
-                ],
-                provisional: false,
-                moved: Vec::new(),
-                status: Badge(Status::Answered),
-                answer: Some((
-                    Shown::of("两笔分属两个月。电表走得快，村监会已约供电所上门查线。"),
-                    Moment::of(2026, 3, 20, 10, 2),
-                )),
-                index: 1322,
-            }],
+            questions: vec![Question::sample()],
+            wall: Some(Wall::sample()),
+            ask_href: Some("/hand-in/disclosure.questioned?about=1".into()),
             previous: Some(Link::new("/disclosures/0", "2026年1月")),
             next: None,
             csv_href: Some("/api/v1/disclosures/1/lines?format=csv".into()),
@@ -451,6 +409,7 @@ impl DisclosurePage {
             lists: vec![list],
             corrections: Vec::new(),
             questions: Vec::new(),
+            wall: None,
             ..Self::sample()
         }
     }
@@ -466,6 +425,7 @@ impl DisclosurePage {
             finances: Vec::new(),
             corrections: Vec::new(),
             questions: Vec::new(),
+            wall: Some(Wall::empty_sample()),
             csv_href: None,
             ..Self::sample()
         }

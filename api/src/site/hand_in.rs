@@ -6,7 +6,7 @@
 use askama::Template;
 
 use super::format::{Count, Moment};
-use super::parts::Link;
+use super::parts::{Link, Row};
 use super::{Page, Section, Site};
 
 /// What people want to know before they write.
@@ -28,6 +28,17 @@ impl Promise {
             next: "马上得到收件承诺和查询码，凭查询码看办到哪一步。".into(),
         }
     }
+}
+
+/// One thing that happens then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Next {
+    /// What.
+    pub what: String,
+    /// By when.
+    pub by: String,
+    /// Under which rule.
+    pub rule: String,
 }
 
 /// One kind on the first page.
@@ -164,6 +175,8 @@ pub struct FieldRow {
     pub chars_max: Option<usize>,
     /// How it is filled in.
     pub control: Control,
+    /// What is filled in already; empty for nothing.
+    pub given: String,
 }
 
 impl FieldRow {
@@ -286,6 +299,10 @@ pub struct FormPage {
     pub encrypted: Encrypted,
     /// The three sentences.
     pub promise: Promise,
+    /// What happens then, by when.
+    pub next: Vec<Next>,
+    /// The public matter that it speaks of.
+    pub refers: Option<Link>,
     /// Code of the organization.
     pub org: String,
     /// Its name.
@@ -348,6 +365,7 @@ impl FormPage {
             is_required: chars_max == Some(20_000),
             chars_max,
             control,
+            given: String::new(),
         };
         let class = |value: &str, label: &str| Chosen {
             value: value.into(),
@@ -371,6 +389,12 @@ impl FormPage {
             needs_code: false,
             encrypted: Encrypted::Sometimes,
             promise: Promise::sample(),
+            next: vec![Next {
+                what: "登记并告知您".into(),
+                by: "最迟2026年3月25日".into(),
+                rule: "来信登记告知期限（信访工作条例第二十二条）".into(),
+            }],
+            refers: Some(Link::new("/disclosures/1", "五里桥村 2026年2月财务收支明细")),
             org: "9901".into(),
             org_name: "清溪县".into(),
             about: None,
@@ -430,6 +454,25 @@ impl FormPage {
     }
 }
 
+/// What is kept of something that was handed in: as words and as an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// What, when, by when what follows and under which rule, the short hash.
+    pub rows: Vec<Row>,
+    /// The receipt as a `data:` image, so that a long press keeps it and no address holds the code.
+    pub image: String,
+}
+
+impl Kept {
+    fn sample() -> Self {
+        let rows = vec![
+            Row::new("事项", "收到来信"),
+            Row::new("登记并告知来信人", "最迟2026年3月25日，来信登记告知期限（信访工作条例第二十二条）"),
+        ];
+        Self { rows, image: "data:image/png;base64,iVBORw0KGgo=".into() }
+    }
+}
+
 /// What one gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -437,13 +480,22 @@ pub enum Answer {
     Promised {
         /// The code.
         code: String,
+        /// It continues what has this code already.
+        is_known: bool,
         /// Until when it is recorded.
         deadline: Moment,
         /// The signed promise.
         promise: String,
+        /// What one keeps.
+        kept: Option<Kept>,
     },
     /// An entry.
-    Recorded(u64),
+    Recorded {
+        /// Its number.
+        index: u64,
+        /// What one keeps.
+        kept: Option<Kept>,
+    },
     /// A lawful no with its receipt.
     Refused {
         /// The sentence.
@@ -481,6 +533,8 @@ impl AnswerPage {
     pub fn sample() -> Self {
         let answer = Answer::Promised {
             code: "7K2M-9QXA-40TB-RZ8C".into(),
+            is_known: false,
+            kept: Some(Kept::sample()),
             deadline: Moment::of(2026, 3, 10, 9, 40),
             promise: "gongkai.promise/v1\nledger.qingxi.example\n".into(),
         };
@@ -489,7 +543,7 @@ impl AnswerPage {
 
     /// An entry.
     pub fn recorded_sample() -> Self {
-        Self { site: Site::sample(), answer: Answer::Recorded(1311) }
+        Self { site: Site::sample(), answer: Answer::Recorded { index: 1311, kept: Some(Kept::sample()) } }
     }
 
     /// A no.

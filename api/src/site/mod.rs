@@ -9,6 +9,7 @@
 //! extends `base.html`, and one line in [`samples`]. The tests then render and check it.
 
 pub mod about;
+pub mod answers;
 pub mod board;
 pub mod chart;
 pub mod compare;
@@ -31,6 +32,7 @@ pub mod past;
 pub mod personnel;
 pub mod pledge;
 pub mod problem;
+pub mod question;
 pub mod search;
 pub mod share;
 pub mod stream;
@@ -96,6 +98,7 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("console/desk.js", SCRIPT, include_str!("../../assets/console/desk.js")),
         ("console/write.js", SCRIPT, include_str!("../../assets/console/write.js")),
         ("console/who.js", SCRIPT, include_str!("../../assets/console/who.js")),
+        ("console/answers.js", SCRIPT, include_str!("../../assets/console/answers.js")),
         ("console/form.js", SCRIPT, include_str!("../../assets/console/form.js")),
         ("console/drafts.js", SCRIPT, include_str!("../../assets/console/drafts.js")),
         ("console/preview.js", SCRIPT, include_str!("../../assets/console/preview.js")),
@@ -279,6 +282,10 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("console-sign-in", html(&console::SignInPage::sample())),
         ("console-desk", html(&console::DeskPage::sample())),
         ("console-desk-idle", html(&console::DeskPage::idle_sample())),
+        ("console-answers", html(&answers::AnswersPage::sample())),
+        ("console-answers-none", html(&answers::AnswersPage::empty_sample())),
+        ("console-answer", html(&answers::AnswerPage::sample())),
+        ("console-answer-letter", html(&answers::AnswerPage::letter_sample())),
         ("console-choose", html(&console::ContinuePage::sample())),
         ("console-import", html(&console::ImportPage::sample())),
         ("console-write", html(&console::WritePage::sample())),

@@ -36,6 +36,8 @@ pub struct VacantPost {
     pub status: Badge,
     /// Totals, once the tally was published.
     pub tally: Option<Tally>,
+    /// The form of a recommendation for this post, while they are taken.
+    pub recommend: Option<String>,
     /// Where it was filled.
     pub outcome: Option<Link>,
 }
@@ -114,6 +116,7 @@ impl VacancyPage {
             ],
             status: Badge(Status::Tallied),
             tally: Some(Tally { received: Count(valid + 7), valid: Count(valid), persons: Count(9) }),
+            recommend: Some("/hand-in/vacancy.recommended?about=1&post=0".into()),
             outcome: None,
         };
         let mut filled = post("综合文化站站长", "石门乡", "990102", 42);

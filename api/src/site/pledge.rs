@@ -17,6 +17,10 @@ use super::{Page, Section, Site};
 pub struct PledgePage {
     /// Frame.
     pub site: Site,
+    /// How one says what one thinks of it.
+    pub hand_in: Vec<Link>,
+    /// Sessions with the people at which it was made.
+    pub sessions: Vec<Link>,
     /// Entry number of the first statement.
     pub index: u64,
     /// What was pledged: action and object.
@@ -92,6 +96,8 @@ impl PledgePage {
     pub fn sample() -> Self {
         Self {
             site: Site::sample(),
+            hand_in: vec![Link::new("/hand-in/letter.received?org=990101", "评一评这件承诺")],
+            sessions: vec![Link::new("/streams/session/1", "柳溪镇三月民情沟通面对面")],
             index: 1042,
             item: Shown::of("完成五里桥村电网改造，让老街不再一到夏天就跳闸"),
             kind: "实事".into(),

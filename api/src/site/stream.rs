@@ -4,9 +4,38 @@ use askama::Template;
 use gongkai_projections::Status;
 
 use super::format::Moment;
-use super::parts::{Badge, Check, Clock, Event, Family, Link, Row, Shown, sample_event};
+use super::parts::{Badge, Check, Clock, Event, Family, Link, Row, Shown, Tombstone, sample_event};
 use super::past::Past;
 use super::{Page, Section, Site};
+
+/// What was moved at a session, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Motion {
+    /// What.
+    pub motion: Shown,
+    /// What came of it, such as 采纳，正在办理.
+    pub result: String,
+    /// Who moved it, what was said, by whom and by when it is done.
+    pub rows: Vec<Row>,
+    /// The pledge that was made.
+    pub pledge: Option<Link>,
+}
+
+impl Motion {
+    /// A line that was withdrawn.
+    pub fn withdrawn(trace: Tombstone) -> Self {
+        Self { motion: Shown::Withdrawn(trace), result: String::new(), rows: Vec::new(), pledge: None }
+    }
+
+    fn sample() -> Self {
+        Self {
+            motion: Shown::of("五里桥水渠塌方何时修"),
+            result: "采纳，正在办理".into(),
+            rows: vec![Row::new("现场答复", "春灌前修好"), Row::new("办理时限", "2026年3月31日")],
+            pledge: Some(Link::new("/pledges/1", "修好五里桥水渠")),
+        }
+    }
+}
 
 /// `/streams/{family}/{id}`
 #[derive(Debug, Clone, Template)]
@@ -30,6 +59,8 @@ pub struct StreamPage {
     pub path: Vec<Link>,
     /// Present values.
     pub rows: Vec<Row>,
+    /// Of a session what was moved there.
+    pub motions: Vec<Motion>,
     /// Feeds that bring what happens next.
     pub feeds: Vec<Link>,
     /// All events, newest first.
@@ -74,6 +105,7 @@ impl StreamPage {
                 Row::new("调休上班", "6 天"),
                 Row::new("依据", "国务院办公厅关于 2026 年部分节假日安排的通知"),
             ],
+            motions: vec![Motion::sample()],
             feeds: vec![Link::new("/feeds/streams/calendar/1", "这件事")],
             history: vec![sample_event(12, "发布日历", Moment::of(2025, 11, 5, 9, 0), Moment::of(2025, 11, 5, 9, 1))],
             clocks: Vec::new(),

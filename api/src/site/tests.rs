@@ -81,8 +81,11 @@ fn check_tag(page: &str, tag: &Tag<'_>) {
         assert!(*key != "style" && !key.starts_with("on"), "{page}: inline {key} on <{}>", tag.name);
         assert!(!value.trim_start().to_ascii_lowercase().starts_with("javascript:"), "{page}: a script address");
         if ["href", "src", "action"].contains(key) {
+            // A receipt's image stands in its page, so that no address holds the code.
+            let is_kept =
+                tag.name == "img" && page.starts_with("hand-in") && value.starts_with("data:image/png;base64,");
             assert!(
-                value.starts_with(['/', '#']) && !value.starts_with("//") || value.starts_with("tel:"),
+                value.starts_with(['/', '#']) && !value.starts_with("//") || value.starts_with("tel:") || is_kept,
                 "{page}: {key}={value:?} leaves the site"
             );
         }
@@ -102,6 +105,7 @@ fn check_tag(page: &str, tag: &Tag<'_>) {
                     "console/cosign.js",
                     "console/devices.js",
                     "console/import.js",
+                    "console/answers.js",
                 ],
                 _ => &["site.js", "share.js"],
             };

@@ -7,6 +7,7 @@
 //!
 //! To add an event kind, see [`kind`].
 
+pub mod anonymity;
 pub mod audit;
 pub mod audit_sealed;
 pub mod calendar;

@@ -14,6 +14,7 @@
 #![deny(missing_docs)]
 
 mod admission;
+mod asker;
 pub mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;

@@ -58,6 +58,7 @@ impl<S: EventStore> Sequencer<S> {
             erasable: Some(looked_up.erasable.is_some()),
             ..Context::at(now, &self.world)
         };
-        Ok(judge::judge(&proposal, head, &state, &context).map(drop).map_err(Into::into))
+        let judged = judge::judge(&proposal, head, &state, &context).map(drop);
+        Ok(judged.and_then(|()| looked_up.keeps_askers(&proposal)).map_err(Into::into))
     }
 }

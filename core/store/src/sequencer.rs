@@ -16,7 +16,9 @@ use std::{
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, TimeDelta, Utc};
 use gongkai_domain::{
-    Command, Context, Head, Named, Recorded, Refusal, Setting, World, judge,
+    Command, Context, Head, Named, Recorded, Refusal, Setting, World,
+    anonymity::Asker,
+    judge,
     kind::{self, erasure, slot::Withdrawn},
     prepare,
 };
@@ -98,10 +100,10 @@ pub(crate) struct ClockFault {
 
 /// What a batch has come to so far.
 pub(crate) struct Draft {
-    from: u64,
+    pub from: u64,
     pub now: DateTime<Utc>,
     pub head: LogHead,
-    entries: Vec<NewEntry>,
+    pub entries: Vec<NewEntry>,
     // Places of the items that became entries, for the world of the readers.
     accepted: Vec<usize>,
     changed: BTreeMap<u64, Changed>,
@@ -152,6 +154,7 @@ pub(crate) struct LookedUp {
     pub target: Option<Withdrawable>,
     pub period: Option<Digest>,
     pub erasable: Option<Erased>,
+    pub askers: Vec<Asker>,
 }
 
 /// An entry that a proposal names.
@@ -421,7 +424,7 @@ impl<S: EventStore> Sequencer<S> {
     /// What a proposal names outside its own stream.
     pub(crate) async fn name(&mut self, item: &Item, draft: &Draft) -> Result<LookedUp, StoreError> {
         let statement = item.statement();
-        let mut named = LookedUp::default();
+        let mut named = LookedUp { askers: self.askers(item, draft).await?, ..LookedUp::default() };
         if let Some(index) = item.admitted.checked.kind.target(&statement.body) {
             match self.load_target(index, draft).await? {
                 Some(Found::Statement(target)) => named.target = Some(*target),
@@ -453,6 +456,7 @@ impl<S: EventStore> Sequencer<S> {
         };
         let keys = judge::judge(&proposal, stream.0, &stream.1, &context)?;
         admitted.signed_by(&keys)?;
+        named.keeps_askers(&proposal)?;
         let index = draft.head.size;
         let bytes = Entry::seal(index, draft.now, draft.head.entry_hash, &admitted.note)
             .map_err(|error| Refusal::TooLarge { bytes: entry_bytes(&error, admitted), bytes_max: ENTRY_BYTES_MAX })?;

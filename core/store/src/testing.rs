@@ -283,6 +283,14 @@ impl Fixture {
         self.sign(prepared, signers)
     }
 
+    /// Prepares and signs a command behind a statement that the ledger does not have yet.
+    pub fn following(&mut self, command: &Value, head: gongkai_domain::Head, signers: &[(&str, &str)]) -> Submission {
+        let command = self.command(command);
+        let list = self.signers(signers);
+        let prepared = prepare_at(&command, Some(head), list, self.clock.now(), &mut self.entropy);
+        self.sign(prepared, signers)
+    }
+
     fn signers(&self, signers: &[(&str, &str)]) -> Vec<Signer> {
         let signer = |(role, name): &(&str, &str)| Signer {
             role: (*role).to_owned(),

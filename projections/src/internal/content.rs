@@ -6,6 +6,7 @@
 
 use gongkai_domain::{
     Refusal, Submission, World,
+    anonymity::Asker,
     confidentiality::{self, Matter, Reader},
     kind::{self, Kind, access},
     submission,
@@ -13,7 +14,7 @@ use gongkai_domain::{
 use gongkai_log::{Digest, Statement, StreamId, Tier, slot};
 use gongkai_store::{SealedEvent, SubmitError, vault::OpenedValues};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{InternalError, InternalViews};
 
@@ -70,6 +71,9 @@ pub struct Content {
     pub envelope: Option<gongkai_domain::envelope::Envelope>,
     /// Whether something was erased.
     pub erased: bool,
+    /// The text of a question or letter with its asker masked, for whoever publishes it to begin with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub masked: Option<String>,
 }
 
 /// Why content is not given.
@@ -171,6 +175,7 @@ impl InternalViews {
             note: opened.signed.note.to_string(),
             entry: None,
             event: whole.then_some(place),
+            masked: masked(&fields),
             fields,
             envelope: opened.envelope.clone().filter(|_| whole),
             erased: false,
@@ -201,11 +206,19 @@ impl InternalViews {
             note: signed.note.to_string(),
             entry: Some(index),
             event: None,
+            masked: masked(&fields),
             fields,
             envelope: None,
             erased,
         }))
     }
+}
+
+/// The asker's text as it may be published, by the one masking rule; nothing of what has no text.
+fn masked(fields: &[OpenedField]) -> Option<String> {
+    let values: Map<String, Value> = fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
+    let text = values.get("text")?.as_str()?;
+    Some(Asker::of(&values).masked(text))
 }
 
 fn public_fields(

@@ -54,6 +54,9 @@ pub struct DueRow {
     pub days_over: u64,
     /// The rule that sets it, with its basis.
     pub rule: Option<String>,
+    /// Code of the organization that must act.
+    #[serde(skip)]
+    pub org: String,
 }
 
 impl DueRow {
@@ -64,6 +67,7 @@ impl DueRow {
             due_on: due.due_on,
             days_over: due.days_over(today),
             rule: due.rule.as_ref().map(|rule| format!("{}（{}）", rule.code.label(), rule.basis)),
+            org: due.org.clone(),
         }
     }
 }

@@ -10,8 +10,8 @@ use gongkai_domain::{
     field::{Column, ListRule, ListShape, Period, Shape},
     finance::fen_text,
     kind::{
-        self,
-        disclosure::{Book, Content, Priority, PublishedBy, Topic},
+        self, Described as _,
+        disclosure::{Book, Content, Priority, PublishedBy, QuestionPublished, Topic},
     },
     rules::{Rule, RuleCode, Unit},
 };
@@ -368,7 +368,11 @@ impl Reader {
             }
             let at = |index: u64| history.iter().find(|event| event.index == index);
             let asked = at(question.index);
-            question.text = asked.and_then(|event| event.shown("text_masked").or_else(|| event.shown("text")));
+            // Masked when it was entered, said in public, or masked and published by a statement of its own.
+            let published = said_of(history, QuestionPublished::KIND, question.revision);
+            question.text = published
+                .and_then(|event| event.shown("text"))
+                .or_else(|| asked.and_then(|event| event.shown("text_masked").or_else(|| event.shown("text"))));
             question.answer = question.answer_index.and_then(at).and_then(|event| event.shown("text"));
             questions.push(question);
         }
@@ -414,6 +418,12 @@ impl Reader {
         let line = |(line, (row, withdrawn))| Line { line, row, withdrawn, index, corrected: false };
         Ok(rows.into_iter().map(line).collect())
     }
+}
+
+/// The statement of a kind about a question, by the question's revision.
+pub fn said_of<'h>(history: &'h [HistoryEvent], kind: &str, question: u64) -> Option<&'h HistoryEvent> {
+    let is_of = |event: &&HistoryEvent| event.body.get("question").and_then(Value::as_u64) == Some(question);
+    history.iter().rev().find(|event| event.kind == kind && is_of(event))
 }
 
 /// The rule for the answer, and its deadline; the day of asking is not counted.

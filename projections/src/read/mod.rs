@@ -45,7 +45,7 @@ use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
 pub use comparison::{Compared, Comparison, Side, Sum};
 pub use compliance::{Compliance, Counted, MissingPeriod, Unanswered, WithdrawalRow, WithdrawnFiles};
-pub use disclosures::{Correction, Disclosure, Line, LinePage, Question};
+pub use disclosures::{Correction, Disclosure, Line, LinePage, Question, said_of};
 pub use dossier::{Accounts, Dossier, LatestAccounts, MonthMoney, NoFigures};
 pub use fulfilment::FulfilmentPoint;
 pub use history::{Attachment, FieldDiff, HistoryEvent, PastHistory, ShownField, SignerName};

@@ -59,6 +59,8 @@ pub enum Ask {
     People,
     /// One of the organizations above.
     Above,
+    /// Not of people: the public matter that it speaks of, which the page that led here filled in.
+    Refers,
 }
 
 impl Ask {
@@ -79,6 +81,7 @@ impl Ask {
             Shape::Hash => Self::Word(HASH_CHARS),
             Shape::Org if field.required => Self::Above,
             Shape::Org => Self::Word(ORG_CODE_BYTES_MAX),
+            Shape::Stream if !field.required => Self::Refers,
             Shape::Records([Field { shape: Shape::Link("person"), .. }]) => Self::People,
             Shape::Records([Field { shape: Shape::Hash, .. }]) => Self::Hashes,
             _ => Self::Never,
@@ -95,6 +98,7 @@ impl Ask {
             Self::Numbers => "numbers",
             Self::Hashes => "hashes",
             Self::People => "people",
+            Self::Refers => "refers",
             _ => "word",
         }
     }
@@ -124,7 +128,7 @@ impl Ask {
             Self::Line => Some(number(&text, 1)),
             Self::Numbers => Some(parts().map(|part| number(part, 0)).collect()),
             Self::Hashes => Some(parts().map(|hash| json!({ "hash": hash })).collect()),
-            Self::Write(_) | Self::Word(_) | Self::Choose(_) | Self::Above => Some(json!(text)),
+            Self::Write(_) | Self::Word(_) | Self::Choose(_) | Self::Above | Self::Refers => Some(json!(text)),
         }
     }
 }

@@ -109,6 +109,11 @@ async fn followed(app: &App, ledger: &Ledger, code: &str) -> Result<(Followed, O
     Ok((followed, kept))
 }
 
+/// What a code shows that was given out, or proven, in the same request.
+pub(in crate::http) async fn of_own(app: &App, code: &str) -> Result<Followed, Problem> {
+    Ok(followed(app, app.ledger()?, code).await?.0)
+}
+
 /// The one answer to every code that opens nothing.
 pub(super) fn unknown() -> Problem {
     Problem::not_found("没有这个查询码，请核对后再试")

@@ -4,6 +4,7 @@
 //! only one without a session. What a person may write follows from their roles and the list of kinds; what they may read
 //! is decided by the policy behind the internal views, never here. To add a page: a file here and a line in [`routes`].
 
+mod answers;
 mod board;
 mod devices;
 mod going_on;
@@ -46,6 +47,8 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/internal/", get(desk))
         .route("/internal/sign-in", get(sign_in))
+        .route("/internal/answers", get(answers::list))
+        .route("/internal/answers/{family}/{id}", get(answers::show))
         .route(board::PATH, get(board::numbers))
         .route("/internal/board/{id}", get(board::list))
         .route("/internal/continue", get(going_on::show))

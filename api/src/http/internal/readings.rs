@@ -84,6 +84,7 @@ pub fn schemas() -> Map<String, Value> {
             ("fields", json!({ "type": "array", "items": field })),
             ("envelope?", json!({ "type": "object", "description": "只有收件人能启封的信封" })),
             ("erased", json!({ "type": "boolean" })),
+            ("masked?", json!({ "type": "string", "description": "原文按统一规则遮蔽提问人以后的样子，供公布时修改" })),
         ],
     );
     Map::from_iter([("Content".to_owned(), content)])

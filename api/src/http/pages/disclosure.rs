@@ -10,12 +10,12 @@ use gongkai_domain::kind::disclosure::{Content, FINANCE, PublishedBy};
 use gongkai_projections::read::{self, Disclosure, Line};
 use serde_json::{Map, Value};
 
+use super::questions::{self, Asking};
 use super::{Frame, answer, frame, hand_in, nothing, parts, share, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::disclosure::{
     AccountSum, Behind, CheckMark, Column, Correction, DisclosurePage, Finance, FinanceLine, Flag, List, ListRow,
-    Question,
 };
 use crate::site::format::{Count, Day, Fen};
 use crate::site::parts::{Badge, Link, Row, Shown};
@@ -39,13 +39,24 @@ async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem> {
     let csv = format!("/api/v1/disclosures/{id}/lines?format=csv");
     let share = share::of_disclosure(app, &found);
     let matter = found.matter.clone();
+    let path = parts::path(&mut reader, &matter.org).await?;
+    let asking = Asking { app, sheet: &matter.stream, above: path.iter().rev().nth(1) };
+    let wall = match &found.previous {
+        Some(previous) => questions::wall(app, previous, asking.above, &mut reader).await?,
+        None => None,
+    };
+    let hand_in = hand_in::links(app, &matter.stream, matter.status);
+    let ask_href = hand_in.first().map(|link| link.href.clone());
     Ok(DisclosurePage {
-        path: parts::path(&mut reader, &matter.org).await?,
         clocks: parts::clocks(&mut reader, &matter.stream).await?,
+        questions: questions::of(&found.questions, &found.history, &asking),
+        wall,
+        ask_href,
+        hand_in,
+        path,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
         share,
-        hand_in: hand_in::links(app, &matter.stream, matter.status),
         index: matter.first_index,
         name: parts::shown_or_dash(found.title.clone()),
         class: matter.category_label.unwrap_or_default(),
@@ -71,7 +82,6 @@ async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem> {
         lists: if is_finance || found.lines.total == 0 { Vec::new() } else { vec![list(&found)] },
         attachments: parts::attachments(files(&found)),
         corrections: found.corrections.into_iter().map(correction).collect(),
-        questions: found.questions.into_iter().rev().map(|asked| question(asked, &found.history)).collect(),
         previous: found.previous.map(|other| Link::new(parts::href(&other.stream), other.period)),
         next: found.next.map(|other| Link::new(parts::href(&other.stream), other.period)),
         csv_href: (found.lines.total > 0).then_some(csv),
@@ -195,6 +205,7 @@ fn behind(found: &Disclosure, line: &Line, row: &Map<String, Value>) -> Vec<Behi
         text: format!("有人问过{}。", question.topic),
         link: Some(Link::new(format!("#Q{}", question.index), Badge(question.status).label())),
     }));
+    behind.extend(decision(found));
     if line.corrected {
         behind.push(Behind {
             text: "这一行更正过。".into(),
@@ -202,6 +213,18 @@ fn behind(found: &Disclosure, line: &Line, row: &Map<String, Value>) -> Vec<Behi
         });
     }
     behind
+}
+
+/// What the village decided before it was spent, where the sheet names it; with its entry, where that is named by number.
+fn decision(found: &Disclosure) -> Option<Behind> {
+    let said = found.decision.as_ref()?.given()?;
+    let number = said.split('№').nth(1).map(|after| after.chars().take_while(char::is_ascii_digit).collect::<String>());
+    let index = number.and_then(|digits| digits.parse::<u64>().ok());
+    let link = match index {
+        Some(index) => Link::new(crate::share::short_path(index), format!("看决策记录№{index}")),
+        None => Link::new("#decision", "看议事依据"),
+    };
+    Some(Behind { text: format!("决策依据：{said}。"), link: Some(link) })
 }
 
 fn row_link(line: u64) -> Link {
@@ -305,33 +328,6 @@ fn correction(found: read::Correction) -> Correction {
         new: side(found.new),
         reason: parts::shown_or_dash(found.reason),
         at: parts::moment(found.at),
-        index: found.index,
-    }
-}
-
-/// The rule that sets the day of an answer; the day of asking is not counted.
-fn rule(deadline: &read::Deadline) -> String {
-    format!("{}：{}，提出当天不算（{}）", deadline.rule, deadline.length, deadline.basis)
-}
-
-fn question(found: read::Question, history: &[read::HistoryEvent]) -> Question {
-    let recorded =
-        |index: u64| history.iter().find(|event| event.index == index).map(|event| parts::moment(event.recorded_at));
-    let asked = recorded(found.index).or_else(|| parts::at(found.asked_on, 0, 0));
-    let due = found.deadline.as_ref().map_or(found.asked_on, |deadline| deadline.end);
-    let answered = found.answer_index.and_then(recorded);
-    Question {
-        line: found.line.map(number),
-        topic: Shown::of(if found.interpellation { format!("质询：{}", found.topic) } else { found.topic }),
-        text: found.text.map(parts::shown),
-        asked: asked.unwrap_or_else(|| parts::moment(chrono::DateTime::UNIX_EPOCH)),
-        due: Day(due),
-        rule: found.deadline.as_ref().map(rule).unwrap_or_default(),
-        computed: found.deadline.as_ref().map(|deadline| deadline.explanation.clone()).unwrap_or_default(),
-        moved: found.deadline.as_ref().map(|deadline| parts::moved("答复期限", &deadline.moved)).unwrap_or_default(),
-        provisional: found.deadline.as_ref().is_some_and(|deadline| deadline.provisional),
-        status: Badge(found.status),
-        answer: found.answer.map(parts::shown).zip(answered),
         index: found.index,
     }
 }

@@ -78,8 +78,9 @@ async fn matter(followed: follow_up::Followed, kept: Option<&Value>, reader: &mu
         }
         steps.push(Step { label: step.label.into(), at: parts::moment(step.received_at), rows });
     }
+    let names = reader.org_names(followed.dues.iter().map(|due| due.org.as_str())).await?;
     let due = |due: gongkai_projections::internal::read::DueRow| Due {
-        what: due.what,
+        what: format!("{}{}", names.get(&due.org).unwrap_or(&due.org), due.what),
         on: Day(due.due_on),
         days_over: due.days_over,
         rule: due.rule.unwrap_or_default(),

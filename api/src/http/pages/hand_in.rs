@@ -17,10 +17,9 @@ use gongkai_log::{Signer, StreamId};
 use gongkai_projections::read::disclosures::Line;
 use gongkai_projections::read::{Filter, HistoryEvent, OrganizationItem, history};
 use gongkai_projections::{Reader, Status};
-use gongkai_store::Accepted;
 use serde_json::{Map, Value, json};
 
-use super::{Frame, HTML, frame, nothing, parts};
+use super::{Frame, HTML, frame, next, nothing, parts, receipt};
 use crate::http::api::body::{self, Arrived};
 use crate::http::citizen::address::Client;
 use crate::http::citizen::form::{Ask, Posted};
@@ -33,8 +32,7 @@ use crate::keyfile;
 use crate::site::Page;
 use crate::site::format::Count;
 use crate::site::hand_in::{
-    Answer, AnswerPage, Ballot, Chosen, Control, Encrypted, FieldRow, FormPage, Offer, OffersPage, Person, Pick,
-    Promise, Stage,
+    AnswerPage, Ballot, Chosen, Control, Encrypted, FieldRow, FormPage, Offer, OffersPage, Person, Pick, Promise, Stage,
 };
 use crate::site::parts::{Family, Link};
 use crate::site::problem::ProblemPage;
@@ -47,6 +45,8 @@ const MATTERS_SHOWN: usize = 30;
 const LEVELS_MAX: usize = 6;
 /// Most persons of one organization that can be chosen.
 const PEOPLE_SHOWN: u32 = 100;
+/// Characters of a title that a letter about it repeats.
+const TITLE_CHARS_MAX: usize = 60;
 /// Texts of more characters get several lines.
 const LINE_CHARS_MAX: usize = 200;
 
@@ -109,7 +109,10 @@ pub async fn offers(State(app): State<App>, headers: HeaderMap) -> Response {
 /// The form of one kind.
 pub async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap, Path(slug): super::Id) -> Response {
     let page = make(&app, &uri, &slug).await;
-    pages::answer(&app, &headers, page).await
+    let is_form = page.as_ref().is_ok_and(|page| page.stage == Stage::Form);
+    let response = pages::answer(&app, &headers, page).await;
+    // The receipt takes the form's place, with its image.
+    if is_form { receipt::with_image(response) } else { response }
 }
 
 /// The form as a browser without scripts posts it.
@@ -121,7 +124,7 @@ pub async fn post(
     body: Arrived,
 ) -> Response {
     let answer = accept(&app, client, &headers, &slug, body).await;
-    unkept(&app, answer).await
+    receipt::with_image(unkept(&app, answer).await)
 }
 
 fn for_citizens() -> impl Iterator<Item = &'static Kind> {
@@ -165,6 +168,19 @@ pub fn letter(app: &App, org: &str) -> Vec<Link> {
         Link::new(href, words(kind).0)
     };
     kinds.map(link).collect()
+}
+
+/// A letter that says what one thinks of a pledge, as a link for its page; nothing where nothing is taken.
+pub fn rating(app: &App, org: &str, pledge: &str, title: &str) -> Vec<Link> {
+    let fill = |link: Link| {
+        let mut href = link.href;
+        push(&mut href, "refers_to", pledge);
+        push(&mut href, "class", "opinion");
+        let title: String = title.chars().take(TITLE_CHARS_MAX).collect();
+        push(&mut href, "title", &format!("对承诺的评价：{title}"));
+        Link::new(href, "评一评这件承诺")
+    };
+    letter(app, org).into_iter().map(fill).collect()
 }
 
 /// What can be handed in about a matter today, as links for its page; nothing where nothing is taken.
@@ -265,12 +281,15 @@ struct Thing {
     choices_max: Option<u64>,
     /// Ballots of it are made from the codes on slips.
     has_slips: bool,
+    /// The day on which it promises to publish what came of it.
+    report_on: Option<NaiveDate>,
 }
 
 async fn make(app: &App, uri: &Uri, slug: &str) -> Result<FormPage, Problem> {
     let kind = find(slug)?;
     let params = Params::of(uri)?;
-    params.only(&["org", "about", "q", "under"])?;
+    let names = kind.fields.iter().map(|field| field.name);
+    params.only(&["org", "about", "q", "under"].into_iter().chain(names).collect::<Vec<_>>())?;
     let Frame { site, .. } = frame(app).await?;
     let mut reader = app.read().await?;
     let thing = match (kind.about(), params.text("about")) {
@@ -288,6 +307,12 @@ async fn make(app: &App, uri: &Uri, slug: &str) -> Result<FormPage, Problem> {
         Stage::Form => fields(app, kind, thing.as_ref(), &path, &mut reader).await?,
         _ => Vec::new(),
     };
+    let (fields, refers) = filled(kind, fields, &params, &mut reader).await?;
+    let about = thing.as_ref().map(|thing| &thing.stream);
+    let next = app.ledger.as_ref().zip(org.as_deref()).map(|(ledger, org)| {
+        let report_on = thing.as_ref().and_then(|thing| thing.report_on);
+        ledger.with_world(|world| next::of(kind, org, about, report_on, (app.today(), world)))
+    });
     let (label, gloss) = words(kind);
     let names: Map<String, Value> = path.iter().map(|link| (code(link).to_owned(), json!(link.label))).collect();
     Ok(FormPage {
@@ -302,6 +327,8 @@ async fn make(app: &App, uri: &Uri, slug: &str) -> Result<FormPage, Problem> {
         needs_code: needs_code(kind),
         encrypted: encrypted(kind),
         promise: promise(kind),
+        next: next.unwrap_or_default(),
+        refers,
         org_name: path.last().map(|link| link.label.clone()).unwrap_or_default(),
         org: org.unwrap_or_default(),
         about: thing.map(|thing| (thing.stream.to_string(), thing.link)),
@@ -326,7 +353,8 @@ async fn thing(reader: &mut Reader, family: &str, about: &str) -> Result<Thing, 
     let choices_max = first.body.get("choices_max").and_then(Value::as_u64);
     let has_slips = first.body.get("slips").and_then(Value::as_array).is_some_and(|files| !files.is_empty());
     let link = Link::new(parts::href(about), title);
-    Ok(Thing { org: first.org.clone(), link, stream, lines, choices_max, has_slips })
+    let report_on = first.body.get("report_on").and_then(Value::as_str).and_then(|day| day.parse().ok());
+    Ok(Thing { org: first.org.clone(), link, stream, lines, choices_max, has_slips, report_on })
 }
 
 /// The lines of a matter's list by their first two texts: 姓名 and 拟任职务, 职位 and 单位.
@@ -463,6 +491,7 @@ async fn fields(
             Ask::Thing => Control::Hidden(thing.map(|thing| thing.stream.to_string()).unwrap_or_default()),
             Ask::Today => Control::Hidden(app.today().to_string()),
             Ask::Web => Control::Hidden("web".into()),
+            Ask::Refers => Control::Hidden(String::new()),
             Ask::Write(chars_max) if chars_max > LINE_CHARS_MAX => Control::Area,
             Ask::Choose(choices) => Control::Select(choices.iter().map(|choice| chosen(kind, field, choice)).collect()),
             Ask::Tick => Control::Tick,
@@ -542,7 +571,38 @@ fn row(kind: &Kind, field: &Field, ask: Ask, control: Control) -> FieldRow {
         is_required: field.required && ask != Ask::Tick,
         chars_max,
         control,
+        given: String::new(),
     }
+}
+
+/// The fields with what the address of the form fills in, and the public matter that it speaks of. Nothing is filled in
+/// where it is always encrypted: what an address says is not secret.
+async fn filled(
+    kind: &Kind,
+    mut rows: Vec<FieldRow>,
+    params: &Params,
+    reader: &mut Reader,
+) -> Result<(Vec<FieldRow>, Option<Link>), Problem> {
+    let mut refers = None;
+    for row in rows.iter_mut().filter(|_| encrypted(kind) != Encrypted::Always) {
+        let Some(text) = params.text(&row.name) else { continue };
+        match &mut row.control {
+            Control::Hidden(stream) if row.shape == Ask::Refers.shape() => {
+                let Some(first) = reader.history(text).await?.into_iter().next() else { continue };
+                let title = thing(reader, &stream_family(text), text).await?.link;
+                stream.push_str(text);
+                refers = Some(Link::new(title.href, format!("{} {}", first.org_name, title.label)));
+            }
+            Control::Select(choices) if choices.iter().any(|choice| choice.value == text) => row.given = text.into(),
+            Control::Line { .. } | Control::Area => row.given = text.into(),
+            _ => {}
+        }
+    }
+    Ok((rows, refers))
+}
+
+fn stream_family(stream: &str) -> String {
+    stream.split('/').next().unwrap_or_default().to_owned()
 }
 
 /// Whom the registry names at the organization and those above it, nearest first.
@@ -582,22 +642,7 @@ async fn accept(
     let text = prepared.text.clone();
     let accepted = taken(app, client, code, &random_key(), &bytes, prepared.into_submission(text)).await;
     let Frame { site, .. } = frame(app).await?;
-    Ok(AnswerPage { site, answer: answer(accepted)? })
-}
-
-fn answer(accepted: Result<Accepted, Problem>) -> Result<Answer, Problem> {
-    match accepted {
-        Ok(Accepted::Entry(receipt)) => Ok(Answer::Recorded(receipt.index)),
-        Ok(Accepted::Promise(promised)) => Ok(Answer::Promised {
-            code: promised.status_code,
-            deadline: parts::moment(promised.deadline),
-            promise: promised.promise,
-        }),
-        Err(problem) => match problem.more.get("receipt").and_then(Value::as_str) {
-            Some(receipt) => Ok(Answer::Refused { reason: problem.detail.clone(), receipt: receipt.to_owned() }),
-            None => Err(problem),
-        },
-    }
+    Ok(AnswerPage { site, answer: receipt::answer(app, code.filter(|_| needs_code(kind)), accepted).await? })
 }
 
 /// Each posting counts for itself: a key that came from the content could be used to guess it.

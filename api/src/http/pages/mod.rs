@@ -16,13 +16,17 @@ mod follow;
 pub mod hand_in;
 mod home;
 pub mod kept;
+pub mod next;
 mod nomination;
 mod notice;
 mod organization;
 pub mod parts;
 mod picture;
 mod pledge;
+mod questions;
+mod receipt;
 mod search;
+mod sessions;
 mod share;
 mod stream;
 mod timeline;
@@ -34,7 +38,7 @@ use axum::extract::{DefaultBodyLimit, OriginalUri, Path, Request, State};
 use axum::http::{HeaderMap, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use gongkai_log::StreamId;
 
 use super::App;
@@ -88,6 +92,7 @@ pub fn routes() -> Router<App> {
         .route("/dictionary", get(dictionary::show))
         .route("/hand-in", get(hand_in::offers))
         .route("/hand-in/{kind}", get(hand_in::show).post(hand_in::post).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))
+        .route("/follow/receipt", post(receipt::post).layer(DefaultBodyLimit::max(CODE_FORM_BYTES_MAX)))
         .route("/follow", get(follow::show).post(follow::post).layer(DefaultBodyLimit::max(CODE_FORM_BYTES_MAX)));
     for family in Family::BOARDS {
         router = router.route(

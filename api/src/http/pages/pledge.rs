@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::Datelike as _;
 
-use super::{Frame, answer, frame, nothing, parts, share, stream};
+use super::{Frame, answer, frame, hand_in, nothing, parts, sessions, share, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::format::Day;
@@ -29,9 +29,15 @@ async fn make(app: &App, id: &str) -> Result<PledgePage, Problem> {
         None => None,
     };
     let withdrawn = pledge.history.last().map_or(0, |event| event.withdrawn_count);
+    let path = parts::path(&mut reader, &matter.org).await?;
+    let above = path.iter().rev().nth(1).map(|link| link.href.trim_start_matches("/organizations/"));
+    let above = above.unwrap_or(&matter.org).to_owned();
+    let title = pledge.title.as_ref().and_then(|title| title.given()).unwrap_or_default();
     Ok(PledgePage {
-        path: parts::path(&mut reader, &matter.org).await?,
         clocks: parts::clocks(&mut reader, &matter.stream).await?,
+        sessions: sessions::promised_at(&mut reader, &matter.stream, &above).await?,
+        hand_in: hand_in::rating(app, &matter.org, &matter.stream, title),
+        path,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
         share,

@@ -7,7 +7,7 @@ use gongkai_domain::kind::family_label;
 use gongkai_projections::Status;
 use gongkai_projections::read::{HistoryEvent, PastHistory, Reader, ShownField, history};
 
-use super::{Frame, answer, frame, hand_in, nothing, parts, share};
+use super::{Frame, answer, frame, hand_in, nothing, parts, sessions, share};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::query::Params;
@@ -71,6 +71,7 @@ async fn make(app: &App, uri: &Uri, family: &str, id: &str) -> Result<StreamPage
         past,
         feeds: feeds(&stream, name_text.as_deref(), first),
         rows: present(&events).into_iter().map(parts::row).collect(),
+        motions: sessions::motions(&mut reader, first).await?,
         history: parts::history(events),
     })
 }

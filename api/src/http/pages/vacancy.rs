@@ -32,12 +32,15 @@ async fn make(app: &App, id: &str) -> Result<VacancyPage, Problem> {
     let path = parts::path(&mut reader, &matter.org).await?;
     let org = path.last().cloned().unwrap_or_else(|| parts::org_link(&matter.org, &matter.org_name));
     let declared = parts::declared(matter.declared_at);
+    let hand_in = hand_in::links(app, &matter.stream, matter.status);
+    let recommend = hand_in.first().map(|link| link.href.as_str());
+    let posts = vacancy.posts.iter().map(|found| post(found, &org, recommend)).collect();
     Ok(VacancyPage {
         clocks: parts::clocks(&mut reader, &matter.stream).await?,
         check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
         site,
         share,
-        hand_in: hand_in::links(app, &matter.stream, matter.status),
+        hand_in,
         path,
         index: matter.first_index,
         name: parts::shown_or_dash(vacancy.title),
@@ -48,7 +51,7 @@ async fn make(app: &App, id: &str) -> Result<VacancyPage, Problem> {
         closes: matter.ends_on.and_then(|day| parts::at(day, 23, 59)).unwrap_or(declared),
         days_left: matter.days_left,
         received_at_close: received(&vacancy.posts).map(Count),
-        posts: vacancy.posts.iter().map(|found| post(found, &org)).collect(),
+        posts,
         history: parts::history(vacancy.history),
     })
 }
@@ -58,7 +61,7 @@ fn received(posts: &[ReadPost]) -> Option<u64> {
     posts.iter().map(|post| post.tally.map(|(received, _, _)| received)).sum()
 }
 
-fn post(found: &ReadPost, org: &Link) -> VacantPost {
+fn post(found: &ReadPost, org: &Link, recommend: Option<&str>) -> VacantPost {
     let cell = |name: &str| parts::cell(found.row.as_ref(), found.withdrawn.as_ref(), name);
     let text = |name: &str| cell(name).map(|value| value.plain().to_owned()).unwrap_or_default();
     let unit = text("unit");
@@ -77,6 +80,7 @@ fn post(found: &ReadPost, org: &Link) -> VacantPost {
             valid: Count(valid),
             persons: Count(persons),
         }),
+        recommend: recommend.filter(|_| found.row.is_some()).map(|href| format!("{href}&post={}", found.line)),
         outcome: found.filled_index.map(|index| Link::new(format!("/entries/{index}/view"), format!("第 {index} 条"))),
     }
 }

@@ -10,7 +10,7 @@ use crate::http::citizen::address::Peer;
 use crate::http::query::escape;
 
 /// Posts a form to the public listener.
-async fn post(office: &Office, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
+pub(super) async fn post(office: &Office, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
     let mut form = String::new();
     for (name, value) in fields {
         form.extend(["&", name, "="]);
@@ -25,7 +25,7 @@ async fn post(office: &Office, path: &str, fields: &[(&str, &str)], headers: &[(
     ask(&office.town.public, request).await
 }
 
-fn letter(class: &str) -> [(&str, &str); 4] {
+pub(super) fn letter(class: &str) -> [(&str, &str); 4] {
     [("_org", COUNTY), ("class", class), ("title", "水渠塌方(虚构)"), ("text", CANARY)]
 }
 

@@ -1,5 +1,6 @@
 //! The ledger under load, faults and tampering. Numbers are those of the thirty cases.
 
+mod asker;
 mod clock;
 mod faults;
 mod helpers;
