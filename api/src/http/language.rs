@@ -115,8 +115,7 @@ fn quality(weight: &str) -> Option<u16> {
 /// The address without `lang`, so that no handler has to know of it.
 fn without_lang(uri: &Uri) -> Option<Uri> {
     let query = uri.query()?;
-    let kept: Vec<&str> =
-        query.split('&').filter(|pair| *pair != NAME && !pair.starts_with("lang=")).collect();
+    let kept: Vec<&str> = query.split('&').filter(|pair| *pair != NAME && !pair.starts_with("lang=")).collect();
     let kept = kept.join("&");
     let path = if kept.is_empty() { uri.path().to_owned() } else { format!("{}?{kept}", uri.path()) };
     let mut parts = uri.clone().into_parts();

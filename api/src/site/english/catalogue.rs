@@ -111,14 +111,12 @@ impl Catalogue {
             }
             assert!(chinese.is_none(), "a message without its English: {chinese:?}");
         }
-        let longest_first = |messages: &mut Vec<Message>| messages.sort_by_key(|m| std::cmp::Reverse(m.own_chars));
-        catalogue.by_start.values_mut().for_each(longest_first);
-        catalogue.by_end.values_mut().for_each(longest_first);
         catalogue
     }
 
     fn add(&mut self, chinese: &'static str, english: &'static str) {
-        let (element, chinese) = chinese.strip_prefix('<').and_then(|text| text.split_once('>')).unwrap_or(("", chinese));
+        let (element, chinese) =
+            chinese.strip_prefix('<').and_then(|text| text.split_once('>')).unwrap_or(("", chinese));
         let parts = parts(chinese);
         let holes = parts.iter().filter(|part| matches!(part, Part::Hole(_))).count();
         let own = |part: &Part| if let Part::Text(text) = part { *text } else { "" };
@@ -138,7 +136,10 @@ impl Catalogue {
         let known = if let Some(Part::Text(text)) = message.parts.first() {
             self.by_start.entry(text.chars().next().unwrap_or_default()).or_default()
         } else {
-            let end = message.parts.last().and_then(|part| if let Part::Text(text) = part { text.chars().last() } else { None });
+            let end = message
+                .parts
+                .last()
+                .and_then(|part| if let Part::Text(text) = part { text.chars().last() } else { None });
             self.by_end.entry(end).or_default()
         };
         assert!(known.iter().all(|other| other.chinese != message.chinese), "twice: {}", message.chinese);
@@ -148,7 +149,11 @@ impl Catalogue {
     /// Every message.
     #[cfg(test)]
     pub fn messages(&self) -> impl Iterator<Item = &Message> {
-        self.exact.values().chain(self.within.values()).chain(self.by_start.values().flatten()).chain(self.by_end.values().flatten())
+        self.exact
+            .values()
+            .chain(self.within.values())
+            .chain(self.by_start.values().flatten())
+            .chain(self.by_end.values().flatten())
     }
 
     /// The English of a text without space around it; nothing when it is not, or not wholly, in the catalogue.
@@ -165,7 +170,7 @@ impl Catalogue {
         if let Some(message) = within.or_else(|| self.exact.get(text)) {
             return Some(written(message, &[], asked));
         }
-        if let Some(date) = dates::english(text) {
+        if let Some(date) = dates::english(text).or_else(|| dates::round(text)) {
             return Some(date);
         }
         if text.len() > PATTERN_TEXT_BYTES_MAX {
@@ -180,7 +185,9 @@ impl Catalogue {
         let started = self.by_start.get(&first);
         let ended = [self.by_end.get(&last), self.by_end.get(&None)];
         let candidates = started.into_iter().chain(ended.into_iter().flatten()).flatten();
-        for message in candidates.filter(|message| asked.text.contains(message.needle)) {
+        let mut candidates: Vec<&Message> = candidates.filter(|message| asked.text.contains(message.needle)).collect();
+        candidates.sort_by_key(|message| std::cmp::Reverse(message.own_chars));
+        for message in candidates {
             let mut found = Vec::new();
             if self.fits(&message.parts, asked, depth, &mut found) {
                 return Some(written(message, &found, asked));
@@ -249,7 +256,8 @@ impl Catalogue {
             if asked.text.contains(mark) {
                 // Small records are written as labels and values with spaces between.
                 let value = |text: &str| (mark == ' ' && is_number(text)).then(|| text.to_owned());
-                let all = asked.text.split(mark).map(|text| value(text).or_else(|| part(text))).collect::<Option<Vec<_>>>();
+                let all =
+                    asked.text.split(mark).map(|text| value(text).or_else(|| part(text))).collect::<Option<Vec<_>>>();
                 return all.map(|all| all.join(english));
             }
         }
@@ -281,7 +289,8 @@ fn sentences<'a>(text: &'a str, part: impl Fn(&'a str) -> Option<String>) -> Opt
 
 fn is_number(text: &str) -> bool {
     let digits = text.trim_start_matches(['−', '-']).trim_end_matches('%');
-    digits.starts_with(|c: char| c.is_ascii_digit()) && digits.chars().all(|c| c.is_ascii_digit() || c == ',' || c == '.')
+    digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_digit() || c == ',' || c == '.')
 }
 
 fn written(message: &Message, found: &[String], asked: Asked<'_>) -> String {

@@ -1,9 +1,19 @@
-//! Dates: `2026年3月10日` is `10 March 2026`.
+//! Dates: `2026年3月10日` is `10 March 2026`; and round numbers: `8万` is `80k`.
 //!
-//! Every form in which the site writes one (`site::format`, the domain's periods); nothing else is a date.
+//! Every form in which the site writes one (`site::format`, the domain's periods, the axes of charts); nothing else.
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -33,7 +43,8 @@ pub fn english(text: &str) -> Option<String> {
     let (month, rest) = number(rest, "月")?;
     let month = MONTHS.get(usize::try_from(month.checked_sub(1)?).ok()?)?;
     if rest.is_empty() {
-        return Some(of_year(month));
+        // Without its year a month stands in a grid or below a chart, where there is little room.
+        return Some(if year.is_some() { of_year(month) } else { month[..3].to_owned() });
     }
     if let Some(date) = rest.strip_prefix("末").filter(|rest| rest.is_empty()).map(|_| of_year(month)) {
         return Some(format!("end of {date}"));
@@ -45,6 +56,16 @@ pub fn english(text: &str) -> Option<String> {
         Some(time) if is_time(time) => Some(format!("{date}, {time}")),
         _ => None,
     }
+}
+
+/// The English of a round number beside an axis.
+pub fn round(text: &str) -> Option<String> {
+    let (number, tenfold, unit) = match text.strip_suffix('万') {
+        Some(number) => (number, 10.0, "k"),
+        None => (text.strip_suffix('亿')?, 100.0, "m"),
+    };
+    let number: f64 = number.trim_end().parse().ok()?;
+    Some(format!("{}{unit}", number * tenfold))
 }
 
 fn number<'a>(text: &'a str, unit: &str) -> Option<(u32, &'a str)> {

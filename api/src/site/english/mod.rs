@@ -72,7 +72,8 @@ pub fn page(html: &str) -> String {
 
 /// A sentence in English, or as it is.
 pub fn sentence(chinese: &str) -> Cow<'_, str> {
-    let english = english_of(Asked { text: chinese, after_one: false, within: "", escape: |text, out| out.push_str(text) });
+    let english =
+        english_of(Asked { text: chinese, after_one: false, within: "", escape: |text, out| out.push_str(text) });
     english.map_or(Cow::Borrowed(chinese), Cow::Owned)
 }
 

@@ -12,9 +12,8 @@ use super::{english_of, has_chinese, script};
 /// Attributes that people read, or hear, or that scripts and style sheets put before them.
 const READ: [&str; 8] = ["alt", "title", "aria-label", "placeholder", "content", "data-label", "data-title", "data-k"];
 /// Elements that flow with the text around them, so that a space belongs between.
-const INLINE: [&str; 15] = [
-    "a", "b", "strong", "small", "span", "time", "code", "mark", "em", "i", "del", "ins", "output", "button", "label",
-];
+const INLINE: [&str; 15] =
+    ["a", "b", "strong", "small", "span", "time", "code", "mark", "em", "i", "del", "ins", "output", "button", "label"];
 /// What may stand around a text without belonging to it.
 const AROUND: [char; 3] = [' ', '\n', '·'];
 /// Elements without an end tag.
@@ -23,10 +22,11 @@ const VOID: [&str; 8] = ["meta", "link", "input", "br", "img", "hr", "col", "wbr
 struct Open<'a> {
     name: &'a str,
     is_recorded: bool,
-    /// Where `lang` goes, unless it says one.
+    /// Where `lang` goes, unless it or an element around it says one.
     lang_at: Option<usize>,
     has_english: bool,
     has_chinese: bool,
+    says_chinese: bool,
 }
 
 struct Pass<'a> {
@@ -144,14 +144,18 @@ impl<'a> Pass<'a> {
     }
 
     fn open(&mut self, name: &'a str, tag: &'a str) {
-        let value = |wanted: &str| attributes(tag).find(|(_, name, _)| *name == wanted).map(|(_, _, value)| value);
-        let (class, lang, href) = if tag.len() > name.len() + 2 {
-            (value("class"), value("lang"), value("href"))
-        } else {
-            (None, None, None)
-        };
+        let (mut class, mut lang, mut href, mut label) = (None, None, None, None);
+        for (_, name, value) in attributes(tag) {
+            match name {
+                "class" => class = Some(value),
+                "lang" => lang = Some(value),
+                "href" => href = Some(value),
+                "data-k" => label = Some(value),
+                _ => {}
+            }
+        }
         if name == "td" {
-            self.label = value("data-k").unwrap_or_default();
+            self.label = label.unwrap_or_default();
         }
         let is_recorded = match recorded::place(name, class, lang, href) {
             Place::Recorded => true,
@@ -163,8 +167,10 @@ impl<'a> Pass<'a> {
             return;
         }
         let is_frame = matches!(name, "html" | "head" | "title" | "body" | "script" | "style");
-        let lang_at = (lang.is_none() && !is_frame).then(|| self.out.len() - 1);
-        self.open.push(Open { name, is_recorded, lang_at, has_english: false, has_chinese: false });
+        let around = self.open.last().is_some_and(|open| open.says_chinese);
+        let says_chinese = name != "html" && lang.map_or(around, |lang| lang == "zh-CN");
+        let lang_at = (lang.is_none() && !says_chinese && !is_frame).then(|| self.out.len() - 1);
+        self.open.push(Open { name, is_recorded, lang_at, has_english: false, has_chinese: false, says_chinese });
     }
 
     fn write_tag(&mut self, element: &str, tag: &str, is_recorded: bool) {
@@ -250,7 +256,8 @@ impl<'a> Pass<'a> {
         }
         self.out.push_str(english);
         self.out.push_str(trail);
-        let begins_inline = after.len() > 1 && !after.starts_with("</") && INLINE.contains(&name(after));
+        let begins_inline =
+            after.len() > 1 && !after.starts_with("</") && (name(after) == "br" || INLINE.contains(&name(after)));
         if trail.is_empty() && begins_inline && !english.is_empty() && !english.ends_with(['(', '“', ' ']) {
             self.out.push(' ');
         }
@@ -271,7 +278,9 @@ impl<'a> Pass<'a> {
 
 /// Chinese punctuation alone between two elements.
 fn is_punctuation(text: &str) -> bool {
-    text.len() <= 9 && !text.is_ascii() && text.chars().all(|c| matches!(c, '、' | '，' | '。' | '：' | '；' | '（' | '）' | '”' | '“'))
+    text.len() <= 9
+        && !text.is_ascii()
+        && text.chars().all(|c| matches!(c, '、' | '，' | '。' | '：' | '；' | '（' | '）' | '”' | '“'))
 }
 
 /// The address of a script's English copy.

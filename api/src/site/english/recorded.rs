@@ -71,7 +71,10 @@ fn is_untitled(label: &str) -> bool {
 fn is_made_title(title: &str) -> bool {
     title.strip_suffix("登记").is_some_and(|family| FAMILIES.iter().any(|(_, label)| *label == family))
         || title.strip_suffix("月财务收支").is_some_and(|month| month.starts_with("20") && month.chars().count() <= 7)
-        || title.strip_prefix("关于").and_then(|rest| rest.strip_suffix("的询问")).is_some_and(|topic| is_made("h3", topic))
+        || title
+            .strip_prefix("关于")
+            .and_then(|rest| rest.strip_suffix("的询问"))
+            .is_some_and(|topic| is_made("h3", topic))
         || title.strip_suffix("：撤下一处内容").is_some_and(|label| KINDS.iter().any(|kind| kind.label == label))
 }
 

@@ -64,7 +64,9 @@ fn replaced(token: &str) -> Option<String> {
     let (quote, inside) = (&token[..1], &token[1..token.len() - 1]);
     // Code inside `${…}` may hold literals of its own.
     let inside = if quote == "`" { nested(inside) } else { inside.to_owned() };
-    let escape = |text: &str, out: &mut String| out.push_str(&text.replace('\\', "\\\\").replace('"', "\\\"").replace('`', "\\`"));
+    let escape = |text: &str, out: &mut String| {
+        out.push_str(&text.replace('\\', "\\\\").replace('"', "\\\"").replace('`', "\\`"))
+    };
     let asked = Asked { text: &inside, after_one: false, within: "", escape };
     let english = SPOKEN.english(asked).or_else(|| english_of(asked));
     Some(format!("{quote}{}{quote}", english.unwrap_or(inside)))
