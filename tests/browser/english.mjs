@@ -111,7 +111,7 @@ describe("a reader of English", () => {
     await page.locator("#f-class option[value=accusation]:not([disabled])").waitFor({ state: "attached" });
     await page.locator("form.write button[type=submit]").click();
     assert.match(await page.locator("form.write").innerText(), /is not filled in/);
-    await page.selectOption("#f-class", "suggestion");
+    await page.selectOption("#f-class", "opinion");
     await page.locator("#f-title").fill("Lamp broken (虚构)");
     await page.locator("#f-text").fill("The lamp at the bridge has been broken since March.");
     await page.locator("form.write button[type=submit]").click();

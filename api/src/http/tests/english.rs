@@ -29,7 +29,7 @@ async fn recorded(town: &Town) -> String {
     }
     for (page, _) in matters(town).await {
         let detail = town.get(&format!("/api/v1{page}")).await.json();
-        recorded.push_str(&format!("{}{}", detail["posts"], detail["people"]));
+        recorded.extend([detail["posts"].to_string(), detail["people"].to_string()]);
         if page.starts_with("/disclosures") {
             recorded.push_str(town.get(&format!("/api/v1{page}/lines?format=csv")).await.text());
         }

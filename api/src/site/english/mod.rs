@@ -56,7 +56,9 @@ static SPOKEN: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::parse(&[include
 
 /// The scripts, with English sentences; what is not a script is not here.
 static SCRIPTS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    let scripts = ASSETS.iter().filter(|asset| asset.name.ends_with(".js") && !asset.name.starts_with("console/"));
+    let scripts = ASSETS
+        .iter()
+        .filter(|asset| asset.media_type.starts_with("text/javascript") && !asset.name.starts_with("console/"));
     let english = |asset: &Asset| {
         let is_ours = !asset.name.starts_with("vendor/");
         let content = if is_ours { Cow::Owned(script::english(&asset.content)) } else { asset.content.clone() };

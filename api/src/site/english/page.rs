@@ -19,6 +19,7 @@ const AROUND: [char; 3] = [' ', '\n', '·'];
 /// Elements without an end tag.
 const VOID: [&str; 8] = ["meta", "link", "input", "br", "img", "hr", "col", "wbr"];
 
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts of an element")]
 struct Open<'a> {
     name: &'a str,
     is_recorded: bool,

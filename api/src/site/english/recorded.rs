@@ -100,7 +100,9 @@ static LABELS: LazyLock<Labels> = LazyLock::new(|| {
 fn note(field: &Field, labels: &mut Labels) {
     one(field.label, field.shape, labels);
     if let Shape::Records(members) = field.shape {
-        members.iter().for_each(|member| note(member, labels));
+        for member in members {
+            note(member, labels);
+        }
     }
 }
 

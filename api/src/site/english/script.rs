@@ -65,7 +65,7 @@ fn replaced(token: &str) -> Option<String> {
     // Code inside `${…}` may hold literals of its own.
     let inside = if quote == "`" { nested(inside) } else { inside.to_owned() };
     let escape = |text: &str, out: &mut String| {
-        out.push_str(&text.replace('\\', "\\\\").replace('"', "\\\"").replace('`', "\\`"))
+        out.push_str(&text.replace('\\', "\\\\").replace('"', "\\\"").replace('`', "\\`"));
     };
     let asked = Asked { text: &inside, after_one: false, within: "", escape };
     let english = SPOKEN.english(asked).or_else(|| english_of(asked));
