@@ -50,7 +50,7 @@ const unsaid = (page) =>
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       const element = node.parentElement;
       if (!/\p{Script=Han}/u.test(node.data) || element.closest("script, style")) continue;
-      if (element.closest("[lang]").lang !== "zh-CN") found.push(node.data.trim());
+      if (element.closest("[lang]").getAttribute("lang") !== "zh-CN") found.push(node.data.trim());
     }
     return found;
   });
