@@ -1,8 +1,8 @@
 //! What every request passes: limits, time, security headers, and one line in the log.
 //!
 //! The log line has method, path template, status and duration, and nothing else: no address, no
-//! query (people search for names), no header, no body. Cookies and sessions are the internal side's alone
-//! (`internal`).
+//! query (people search for names), no header, no body. Sessions are the internal side's alone (`internal`); the one
+//! cookie of the public side is the language that somebody chose (`language`).
 //!
 //! Not here: limits of connections (`server`) and of bodies (each endpoint that takes one).
 

@@ -17,6 +17,7 @@ pub mod console;
 pub mod feeds;
 pub mod guard;
 pub mod internal;
+pub mod language;
 pub mod log;
 pub mod openapi;
 pub mod pages;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler as _;
 use axum::routing::get;
 use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use gongkai_log::{Entry, VerifierKey};
@@ -295,7 +297,8 @@ fn finish(router: Router<App>, app: &App, limits: &Limits) -> Router {
     let compression =
         CompressionLayer::new().gzip(true).quality(tower_http::CompressionLevel::Fastest).compress_when(worth_it);
     router
-        .fallback(pages::not_found)
+        .fallback(pages::not_found.layer(axum::middleware::from_fn(language::page)))
+        .layer(axum::middleware::from_fn(language::problem))
         .layer(DefaultBodyLimit::max(api::BODY_BYTES_MAX))
         .layer(compression)
         .layer(axum::middleware::from_fn_with_state(limits.request_time_max, guard::guard))

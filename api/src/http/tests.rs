@@ -2,6 +2,7 @@
 
 mod citizen;
 mod deadlines;
+mod english;
 mod figures;
 mod forms;
 mod limits;

@@ -19,6 +19,7 @@ pub mod console_board;
 pub mod dictionary;
 pub mod disclosure;
 pub mod dossier;
+pub mod english;
 pub mod entry;
 pub mod follow;
 pub mod format;
@@ -41,6 +42,7 @@ pub mod timeline;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use askama::Template;
@@ -65,9 +67,16 @@ pub struct Asset {
     /// Media type.
     pub media_type: &'static str,
     /// Content.
-    pub content: &'static str,
+    pub content: Cow<'static, str>,
     /// Start of the content's hash: another content has another address.
     pub version: String,
+}
+
+impl Asset {
+    fn new(name: &'static str, media_type: &'static str, content: Cow<'static, str>) -> Self {
+        let version = gongkai_log::Digest::of(content.as_bytes()).to_hex()[..16].to_owned();
+        Self { name, media_type, content, version }
+    }
 }
 
 /// All of them. To add one: a line here and a link with [`asset`] in a template, or an import in another script, which
@@ -116,11 +125,7 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("share.js", SCRIPT, include_str!("../../assets/share.js")),
         ("vendor/crypto.js", SCRIPT, include_str!("../../assets/vendor/crypto.js")),
     ];
-    let asset = |(name, media_type, content): (&'static str, &'static str, &'static str)| {
-        let version = gongkai_log::Digest::of(content.as_bytes()).to_hex()[..16].to_owned();
-        Asset { name, media_type, content, version }
-    };
-    files.into_iter().map(asset).collect()
+    files.into_iter().map(|(name, media_type, content)| Asset::new(name, media_type, Cow::Borrowed(content))).collect()
 });
 
 /// Address of an asset, which browsers may keep for ever.

@@ -44,6 +44,7 @@ use gongkai_log::StreamId;
 use super::App;
 use super::caching::{self, REVALIDATE};
 use super::citizen::BODY_BYTES_MAX;
+use super::language;
 use super::problem::Problem;
 use super::published::Signed;
 use super::query::{Params, push};
@@ -100,7 +101,7 @@ pub fn routes() -> Router<App> {
             get(move |app: State<App>, uri: Uri, headers: HeaderMap| board::show(family, app, uri, headers)),
         );
     }
-    router
+    router.layer(middleware::from_fn(language::page))
 }
 
 /// A matter on a past day is on the page that every matter has: its records by then, and no status that nobody
