@@ -5,8 +5,7 @@ use gongkai_projections::Status;
 
 use super::format::{Count, Day, Fen, Moment};
 use super::parts::{
-    Attachment, Badge, Check, Clock, Event, Family, Link, Moved, Row, Shown, Signer, Tombstone, sample_event,
-    sample_tombstone,
+    Attachment, Badge, Check, Clock, Event, Family, Link, Row, Shown, Signer, Tombstone, sample_event, sample_tombstone,
 };
 use super::question::{Question, Wall};
 use super::share::Share;

@@ -31,7 +31,12 @@ pub fn of(
 ) -> Vec<Next> {
     let (from_today, later) = limits(slug(kind), about, world);
     let dated = from_today.iter().filter_map(|(what, codes)| {
-        let running = Running { what, org: org.to_owned(), part: None, limit: Limit::Rules(today, codes) };
+        let running = Running {
+            what: (*what).into(),
+            org: org.to_owned(),
+            part: None,
+            limit: Limit::Rules(today, codes.to_vec()),
+        };
         let due = clock::due(running, world)?;
         let rule = due.rule.map(|rule| format!("{}（{}）", rule.code.label(), rule.basis)).unwrap_or_default();
         Some(Next { what: (*what).to_owned(), by: latest(due.due_on), rule })

@@ -159,11 +159,11 @@ async fn asked(app: &App, statement: &Statement) -> Result<Vec<(String, String)>
         pair("问的是", &format!("{org} {sheet}{line}")),
         pair("问什么", said.topic.label()),
     ];
-    let limit = Limit::Rules(said.asked_on, &[RuleCode::QuestionDaysMax]);
-    let running = Running { what: "公开答复", org: statement.org.clone(), part: None, limit };
+    let limit = Limit::Rules(said.asked_on, vec![RuleCode::QuestionDaysMax]);
+    let running = Running { what: "公开答复".into(), org: statement.org.clone(), part: None, limit };
     if let Some(due) = app.ledger()?.with_world(|world| clock::due(running, world)) {
         let rule = due.rule.map(|rule| format!("，{}（{}）", rule.code.label(), rule.basis)).unwrap_or_default();
-        rows.push((due.what.to_owned(), format!("{}{rule}", latest(due.due_on))));
+        rows.push((due.what.into_owned(), format!("{}{rule}", latest(due.due_on))));
     }
     Ok(rows)
 }
