@@ -159,7 +159,7 @@ describe("the secretary on Monday", () => {
     await row.getByRole("link", { name: "督办" }).click();
     await page.waitForURL(/write\/supervision\.issued\?/);
     const value = (name) => page.locator(`form.write [data-name="${name}"]`).inputValue();
-    assert.equal(await value("title"), `督办：${title}`);
+    assert.equal(await value("title"), `限期办理“${title}”`);
     assert.match(await value("text"), /并回复办理情况/);
     assert.equal(`/pledges/${(await value("about")).split("/")[1]}`, pledge);
     assert.ok((await value("due_on")) > (await value("issued_on")));
@@ -178,7 +178,7 @@ describe("the secretary on Monday", () => {
     await accessible(page);
     await shot(page, "board-clock");
     await page.goto(`${site}/internal/board/supervisions`);
-    assert.ok((await page.locator(".awaited .title").allInnerTexts()).includes(`督办：${title}`));
+    assert.ok((await page.locator(".awaited .title").allInnerTexts()).includes(`限期办理“${title}”`));
     await page.goto(`${site}/internal/board/overdue_pledges`);
     const marked = page.locator(".awaited").first();
     assert.ok(await marked.getByRole("link", { name: "正在督办" }).isVisible());

@@ -296,7 +296,7 @@ fn supervise(row: &Row, today: NaiveDate, world: &World) -> Link {
     }
     push(&mut href, "issued_on", &today.to_string());
     push(&mut href, "due_on", &due.to_string());
-    push(&mut href, "title", &format!("督办：{title}"));
+    push(&mut href, "title", &format!("限期办理“{title}”"));
     let since = row.due_on.map(|due| format!("（期限{}）", Day(due))).unwrap_or_default();
     push(&mut href, "text", &format!("{}：{title}{since}，请按时{}，并回复办理情况。", row.label, row.awaits));
     Link::new(href, "督办")

@@ -234,6 +234,8 @@ async fn a_desk_reminds_those_who_have_to_act_within_three_days_and_not_those_ab
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publisher_above_is_led_to_publish_in_place_of_a_village_and_its_own_people_are_not() {
     let (scene, ..) = county().await;
+    // The village is of March: that month is its first, and due on 10 April.
+    scene.town.fixture.clock.advance(DAY * 40);
     let offered = format!("/internal/write/disclosure.published?for={VILLAGE}");
     let list = scene.get("会计", "/internal/board/undisclosed").await;
     assert!(list.text().contains(&offered) && list.text().contains("published_by=substitute"), "{}", list.text());
