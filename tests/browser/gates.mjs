@@ -320,6 +320,9 @@ describe("a draft on its way through the gates", () => {
     await phone.goto(`${site}/internal/`);
     await phone.getByText("写一件新的").waitFor();
     assert.ok(await phone.locator("[data-cosign]").isHidden(), "what is recorded waits for nobody");
+    await page.goto(site + path);
+    await page.getByText(`已经公开，第 ${index} 号`).waitFor();
+    assert.ok(await page.locator("[data-publish]").isHidden());
     await page.close();
     await phone.close();
   });
