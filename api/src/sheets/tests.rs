@@ -74,10 +74,10 @@ fn workbook() -> Vec<u8> {
         sheet.write(2, column, header).unwrap();
     }
     sheet.merge_range(3, 0, 4, 0, "", &day).unwrap();
-    sheet.write_with_format(3, 0, &ExcelDateTime::from_ymd(2026, 2, 3).unwrap(), &day).unwrap();
+    sheet.write_with_format(3, 0, ExcelDateTime::from_ymd(2026, 2, 3).unwrap(), &day).unwrap();
     sheet.write(3, 2, "公厕水电费").unwrap().write(3, 4, 330.3).unwrap();
     sheet.write(4, 2, "公厕水电费").unwrap().write(4, 4, 330.3).unwrap();
-    sheet.write_with_format(5, 0, &ExcelDateTime::from_ymd(2026, 2, 5).unwrap(), &day).unwrap();
+    sheet.write_with_format(5, 0, ExcelDateTime::from_ymd(2026, 2, 5).unwrap(), &day).unwrap();
     sheet.write(5, 2, "利息").unwrap();
     sheet.write_formula(5, 3, Formula::new("=300+18.26").set_result("318.26")).unwrap();
     sheet.write(6, 0, "合计").unwrap().write(6, 3, 318.26).unwrap().write(6, 4, 660.6).unwrap();
@@ -304,12 +304,11 @@ fn xls(rows: &[&[&str]]) -> Vec<u8> {
     for (row, texts) in (0_u16..).zip(rows) {
         for (column, text) in (0_u16..).zip(*texts).filter(|(_, text)| !text.is_empty()) {
             let place = [row.to_le_bytes(), column.to_le_bytes(), [0, 0]].concat();
-            cells.extend(match text.parse::<f64>() {
-                Ok(number) => record(0x0203, &[place, number.to_le_bytes().to_vec()].concat()),
-                Err(_) => {
-                    let chars = (text.encode_utf16().count() as u16).to_le_bytes().to_vec();
-                    record(0x0204, &[place, chars, vec![1], wide(text)].concat())
-                }
+            cells.extend(if let Ok(number) = text.parse::<f64>() {
+                record(0x0203, &[place, number.to_le_bytes().to_vec()].concat())
+            } else {
+                let chars = (text.encode_utf16().count() as u16).to_le_bytes().to_vec();
+                record(0x0204, &[place, chars, vec![1], wide(text)].concat())
             });
         }
     }
@@ -341,9 +340,9 @@ fn xls(rows: &[&[&str]]) -> Vec<u8> {
         entry.resize(64, 0);
         entry.extend(((name.len() as u16 + 1) * 2).to_le_bytes());
         entry.extend([kind, 1]);
-        [u32::MAX, u32::MAX, child].into_iter().for_each(|at| entry.extend(at.to_le_bytes()));
+        entry.extend([u32::MAX, u32::MAX, child].into_iter().flat_map(u32::to_le_bytes));
         entry.extend([0; 36]);
-        [start, size, 0].into_iter().for_each(|at| entry.extend(at.to_le_bytes()));
+        entry.extend([start, size, 0].into_iter().flat_map(u32::to_le_bytes));
         entry
     };
     let mut directory = entry("Root Entry", 5, 1, END, 0);
