@@ -97,9 +97,9 @@ impl Canvas {
         let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX).to_be_bytes();
         // One bit a pixel, grey, deflate, filters by row, not interlaced.
         let header = [&side(self.width)[..], &side(self.height())[..], &[1, 0, 0, 0, 0][..]].concat();
-        chunk(&mut png, b"IHDR", &header);
-        chunk(&mut png, b"IDAT", &deflated(&rows));
-        chunk(&mut png, b"IEND", &[]);
+        chunk(&mut png, *b"IHDR", &header);
+        chunk(&mut png, *b"IDAT", &deflated(&rows));
+        chunk(&mut png, *b"IEND", &[]);
         png
     }
 }
@@ -139,12 +139,12 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
     written.unwrap_or_default()
 }
 
-fn chunk(png: &mut Vec<u8>, name: &[u8; 4], data: &[u8]) {
+fn chunk(png: &mut Vec<u8>, name: [u8; 4], data: &[u8]) {
     png.extend(u32::try_from(data.len()).unwrap_or(u32::MAX).to_be_bytes());
     png.extend(name);
     png.extend(data);
     let mut crc = flate2::Crc::new();
-    crc.update(name);
+    crc.update(&name);
     crc.update(data);
     png.extend(crc.sum().to_be_bytes());
 }

@@ -80,16 +80,13 @@ pub async fn post(
         return Err(Problem::new("cross_origin", "这个请求来自别的网站，没有执行"));
     }
     let posted = Posted::read(&headers, body::bytes(&headers, body)?).await?;
-    let kept = match posted.text("entry").and_then(|index| index.parse().ok()) {
-        Some(index) => {
-            app.citizens.ask(client, app.clock.monotonic())?;
-            of_entry(&app, index).await?.ok_or_else(pages::nothing)?
-        }
-        None => {
-            let code = posted.text("code").unwrap_or_default();
-            let (followed, _) = status::shown(&app, client, code).await?;
-            of_code(&app, &crate::code::normal(code).unwrap_or_default(), followed).await?
-        }
+    let kept = if let Some(index) = posted.text("entry").and_then(|index| index.parse().ok()) {
+        app.citizens.ask(client, app.clock.monotonic())?;
+        of_entry(&app, index).await?.ok_or_else(pages::nothing)?
+    } else {
+        let code = posted.text("code").unwrap_or_default();
+        let (followed, _) = status::shown(&app, client, code).await?;
+        of_code(&app, &crate::code::normal(code).unwrap_or_default(), followed).await?
     };
     let rows: Vec<_> = kept.rows.iter().map(|row| json!([row.label, row.value.plain()])).collect();
     let answer = json!({ "rows": rows, "image": kept.image });

@@ -65,7 +65,7 @@ async fn pledge(reader: &mut Reader, stream: &str) -> Result<Link, Problem> {
 
 /// The sessions at which a pledge of an organization was made; `above` is the one whose sessions are looked through.
 pub async fn promised_at(reader: &mut Reader, pledge: &str, above: &str) -> Result<Vec<Link>, Problem> {
-    let family = kind::find(session::Held::KIND).map(|kind| kind.family());
+    let family = kind::find(session::Held::KIND).map(kind::Kind::family);
     let filter = Filter { org: Some(above.to_owned()), limit: SESSIONS_MAX, ..Filter::default() };
     let held = reader.timeline(family, &filter).await?;
     let mut found = Vec::new();

@@ -20,7 +20,7 @@ async fn a_receipt_is_an_image_in_its_own_page_and_in_no_other_answer() {
     let answer = post(&office, "/hand-in/letter.received", &letter("appeal"), &[]).await;
     assert!(answer.header("content-security-policy").contains("img-src 'self' data:;"));
     let text = answer.text();
-    assert_eq!(image(&text)[1..4], *b"PNG");
+    assert_eq!(image(text)[1..4], *b"PNG");
     assert!(text.contains("来信登记告知期限（信访工作条例第二十二条）"), "by when and under which rule: {text}");
     for path in ["/", "/hand-in", "/follow"] {
         assert!(!office.town.get(path).await.header("content-security-policy").contains("data:"), "{path}");
@@ -28,9 +28,9 @@ async fn a_receipt_is_an_image_in_its_own_page_and_in_no_other_answer() {
     let code = text.split_once("codeword\">").unwrap().1.split_once('<').unwrap().0.to_owned();
     let asked = post(&office, "/follow/receipt", &[("code", &code)], &[]).await;
     assert_eq!((asked.status.as_u16(), asked.header("cache-control")), (200, "no-store"));
-    let again: serde_json::Value = serde_json::from_str(&asked.text()).unwrap();
+    let again: serde_json::Value = serde_json::from_str(asked.text()).unwrap();
     assert_eq!(again["rows"][0], serde_json::json!(["事项", "收到来信"]));
-    assert_eq!(image(&format!("{}\"", again["image"].as_str().unwrap())), image(&text), "the same receipt");
+    assert_eq!(image(&format!("{}\"", again["image"].as_str().unwrap())), image(text), "the same receipt");
     let unknown = post(&office, "/follow/receipt", &[("code", "0000-0000-0000-0000")], &[]).await;
     assert_eq!(unknown.status.as_u16(), 404);
     let forged = post(&office, "/follow/receipt", &[("code", &code)], &[("origin", "https://elsewhere.example")]).await;
@@ -56,7 +56,7 @@ async fn a_question_is_kept_by_its_number_with_the_day_of_its_answer_and_without
     let text = answer.text();
     assert_eq!(answer.status.as_u16(), 200, "{text}");
     assert!(text.contains("第2行") && text.contains("询问答复期限（") && !text.contains("金丝雀"), "{text}");
-    assert_eq!(image(&text)[1..4], *b"PNG");
+    assert_eq!(image(text)[1..4], *b"PNG");
     let index = text.split_once("codeword\">№").unwrap().1.split_once('<').unwrap().0.to_owned();
     let asked = post(&office, "/follow/receipt", &[("entry", &index)], &[]).await;
     assert!(asked.text().contains("公开答复") && !asked.text().contains("金丝雀"));

@@ -24,12 +24,12 @@ fn question(asker: &str, contact: &str) -> Value {
         "topic": "amount", "asked_on": "2026-03-02", "text": "我是周柏舟，电费为什么两笔？", "asker": asker, "contact": contact}})
 }
 
-fn said(kind: &str, fields: Value) -> Value {
+fn said(kind: &str, fields: &Value) -> Value {
     json!({"kind": kind, "stream": SHEET, "org": COUNTY, "fields": fields})
 }
 
 fn answered(question: u64, text: &str) -> Value {
-    said("disclosure.answered.v1", json!({"question": question, "answered_on": "2026-03-02", "text": text}))
+    said("disclosure.answered.v1", &json!({"question": question, "answered_on": "2026-03-02", "text": text}))
 }
 
 #[tokio::test]
@@ -38,17 +38,17 @@ async fn an_answer_that_names_the_asker_is_refused_and_recorded_without_the_name
     let before = fixture.ledger.health().committed;
     let points = said(
         "disclosure.answered.v1",
-        json!({"question": 1, "answered_on": "2026-03-02", "text": "已查清",
+        &json!({"question": 1, "answered_on": "2026-03-02", "text": "已查清",
         "results": [{"result": "done"}], "points": ["周 柏 舟说的电表已换"]}),
     );
-    let published = |text: &str| said("disclosure.question_published.v1", json!({"question": 1, "text": text}));
+    let published = |text: &str| said("disclosure.question_published.v1", &json!({"question": 1, "text": text}));
     let withheld = said(
         "disclosure.question_withheld.v1",
-        json!({"question": 1, "ground": "privacy", "reason": "涉及周柏舟一家"}),
+        &json!({"question": 1, "ground": "privacy", "reason": "涉及周柏舟一家"}),
     );
     let corrected = said(
         "disclosure.corrected.v1",
-        json!({"content": "text", "reason": "周柏舟询问后查实", "text": "电费一笔(虚构)"}),
+        &json!({"content": "text", "reason": "周柏舟询问后查实", "text": "电费一笔(虚构)"}),
     );
     for command in [
         answered(1, "周柏舟同志：电表已换"),
