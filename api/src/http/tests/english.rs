@@ -197,6 +197,6 @@ async fn a_problem_is_told_in_the_readers_language_and_the_log_and_the_console_h
     let entry = in_english(&town, "/entries/0").await;
     assert_eq!(entry.text(), town.get("/entries/0").await.text());
     assert!(!entry.header("vary").contains("language"));
-    let request = Request::get("/internal/").header("accept-language", "en").body(Body::empty()).unwrap();
+    let request = Request::get("/internal/sign-in").header("accept-language", "en").body(Body::empty()).unwrap();
     assert!(ask(&town.internal, request).await.text().contains("<html lang=\"zh-CN\">"));
 }
