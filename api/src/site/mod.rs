@@ -9,13 +9,15 @@
 //! extends `base.html`, and one line in [`samples`]. The tests then render and check it.
 
 pub mod about;
-pub mod answers;
+
 pub mod board;
 pub mod chart;
 pub mod compare;
 pub mod compliance;
 pub mod console;
+pub mod console_answers;
 pub mod console_board;
+pub mod console_gates;
 pub mod dictionary;
 pub mod disclosure;
 pub mod dossier;
@@ -23,7 +25,6 @@ pub mod english;
 pub mod entry;
 pub mod follow;
 pub mod format;
-pub mod gates;
 pub mod hand_in;
 pub mod home;
 pub mod notice;
@@ -287,10 +288,10 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("console-sign-in", html(&console::SignInPage::sample())),
         ("console-desk", html(&console::DeskPage::sample())),
         ("console-desk-idle", html(&console::DeskPage::idle_sample())),
-        ("console-answers", html(&answers::AnswersPage::sample())),
-        ("console-answers-none", html(&answers::AnswersPage::empty_sample())),
-        ("console-answer", html(&answers::AnswerPage::sample())),
-        ("console-answer-letter", html(&answers::AnswerPage::letter_sample())),
+        ("console-answers", html(&console_answers::AnswersPage::sample())),
+        ("console-answers-none", html(&console_answers::AnswersPage::empty_sample())),
+        ("console-answer", html(&console_answers::AnswerPage::sample())),
+        ("console-answer-letter", html(&console_answers::AnswerPage::letter_sample())),
         ("console-choose", html(&console::ContinuePage::sample())),
         ("console-import", html(&console::ImportPage::sample())),
         ("console-write", html(&console::WritePage::sample())),
@@ -299,11 +300,11 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("console-board-quiet", html(&console_board::NumbersPage::quiet_sample())),
         ("console-board-list", html(&console_board::RowsPage::sample())),
         ("console-board-list-empty", html(&console_board::RowsPage::empty_sample())),
-        ("console-review", html(&gates::ReviewPage::sample())),
-        ("console-review-published", html(&gates::ReviewPage::published_sample())),
-        ("console-review-returned", html(&gates::ReviewPage::returned_sample())),
-        ("console-cosign", html(&gates::CosignPage::sample())),
-        ("console-devices", html(&gates::DevicesPage::sample())),
+        ("console-review", html(&console_gates::ReviewPage::sample())),
+        ("console-review-published", html(&console_gates::ReviewPage::published_sample())),
+        ("console-review-returned", html(&console_gates::ReviewPage::returned_sample())),
+        ("console-cosign", html(&console_gates::CosignPage::sample())),
+        ("console-devices", html(&console_gates::DevicesPage::sample())),
         ("hand-in", html(&hand_in::OffersPage::sample())),
         ("hand-in-closed", html(&hand_in::OffersPage::closed_sample())),
         ("hand-in-form", html(&hand_in::FormPage::sample())),

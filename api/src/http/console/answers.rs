@@ -24,7 +24,7 @@ use crate::http::pages::next::latest;
 use crate::http::pages::{Frame, frame, hand_in, nothing, parts};
 use crate::http::problem::Problem;
 use crate::http::query::{Params, push};
-use crate::site::answers::{AnswerPage, AnswersPage, Awaiting};
+use crate::site::console_answers::{AnswerPage, AnswersPage, Awaiting};
 use crate::site::format::{Count, Day};
 use crate::site::parts::{Badge, Link, Row};
 

@@ -14,7 +14,7 @@ use crate::http::App;
 use crate::http::pages::{Frame, frame, parts};
 use crate::http::problem::Problem;
 use crate::http::query::Params;
-use crate::site::gates::{DeviceLine, DevicesPage};
+use crate::site::console_gates::{DeviceLine, DevicesPage};
 
 pub(super) async fn show(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
     answer(&app, &headers, &uri, async |reader| make(&app, &uri, &reader).await).await

@@ -20,7 +20,7 @@ use crate::http::internal::matters;
 use crate::http::pages::{Frame, frame, nothing, parts};
 use crate::http::problem::Problem;
 use crate::site::console::Who;
-use crate::site::gates::{CosignPage, ReviewPage, StepLine};
+use crate::site::console_gates::{CosignPage, ReviewPage, StepLine};
 
 /// In which role somebody looks, the first that they hold.
 const READING_ROLES: [Role; 5] = [Role::Reviewer, Role::Supervisor, Role::Approver, Role::Publisher, Role::Inspector];

@@ -45,7 +45,7 @@ fn files(folder: &Path, ending: &str) -> Vec<(String, String)> {
 /// What a reader sees in place of a template's or a format's expression; one of them has to fit.
 const FILLERS: [&str; 6] = ["7", "2026年3月10日", "某某", "承诺事项", "周五", "2026"];
 /// Parts of sentences, which never stand alone.
-const FRAGMENTS: [&str; 3] = ["，后附{n}张", "万", "亿"];
+const FRAGMENTS: [&str; 4] = ["，后附{n}张", "万", "亿", "{ACCEPTED}{}{}内"];
 
 /// Whether a text with `{…}` in it is translated whatever stands there.
 fn is_covered(text: &str) -> bool {
