@@ -203,18 +203,8 @@ async function keep(of) {
   const sent = { method: "POST", body: new URLSearchParams(of), cache: "no-store", referrerPolicy: "no-referrer" };
   const answer = await fetch("/follow/receipt", sent).catch(() => undefined);
   if (!answer?.ok) return;
-  const { rows, image } = await answer.json();
-  const pairs = rows.map(([label, value]) => {
-    const pair = document.createElement("div");
-    for (const [tag, text] of [["dt", label], ["dd", value]]) {
-      pair.append(Object.assign(document.createElement(tag), { textContent: text }));
-    }
-    return pair;
-  });
-  document.querySelector("[data-rows]").replaceChildren(...pairs);
-  const figure = document.querySelector("[data-keep]");
-  figure.querySelector("img").src = image;
-  figure.hidden = false;
+  const part = new DOMParser().parseFromString(await answer.text(), "text/html");
+  document.querySelector("[data-kept]").replaceChildren(...part.body.children);
 }
 
 const moment = (text) => new Date(text).toLocaleString("zh-CN", { timeZone: "Asia/Shanghai", dateStyle: "long", timeStyle: "short" });

@@ -90,7 +90,11 @@ export function complaintsOf(page, site) {
     if (["error", "warning"].includes(message.type())) complaints.push(`${page.url()}: ${message.text()} ${message.location().url}`);
   });
   page.on("pageerror", (error) => complaints.push(`${page.url()}: ${error}`));
-  page.on("requestfailed", (request) => complaints.push(`${request.url()}: ${request.failure()?.errorText}`));
+  page.on("requestfailed", (request) => {
+    // Aborted is what was still loading when the page was left, and what became a download.
+    const failure = request.failure()?.errorText;
+    if (failure !== "net::ERR_ABORTED") complaints.push(`${request.url()}: ${failure}`);
+  });
   page.on("request", (request) => {
     if (!request.url().startsWith(site)) complaints.push(`${page.url()} asked ${request.url()}`);
   });

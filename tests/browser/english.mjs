@@ -118,8 +118,9 @@ describe("a reader of English", () => {
     await page.locator("main h1", { hasText: "Received" }).waitFor();
     const code = (await page.locator(".codeword").innerText()).trim();
     assert.match(code, /^([0-9A-Z]{4}-){3}[0-9A-Z]{4}$/);
+    await page.locator(".keep img").waitFor();
     const receipt = await page.locator("main").innerText();
-    for (const words of ["Write it down", "In the ledger at the latest by", "Promise of receipt"]) assert.ok(receipt.includes(words), receipt);
+    for (const words of ["write it down", "Letter received", "In the ledger at the latest by", "Promise of receipt"]) assert.ok(receipt.includes(words), receipt);
     await page.goto(`${site}/follow`);
     await page.getByLabel("Code").fill(code);
     await page.getByRole("main").getByRole("button", { name: "Show" }).click();

@@ -236,7 +236,7 @@ describe("a citizen whose matter the office handles", () => {
     for (const path of pages) {
       await vacancies.page.goto(site + path);
       const link = vacancies.page.locator('main a[href^="/hand-in/vacancy.recommended"]');
-      if (await link.count()) form = await link.getAttribute("href");
+      if (await link.count()) form = await link.first().getAttribute("href");
     }
     await vacancies.page.close();
     assert.ok(form, "no vacancy of the demo is open");

@@ -42,7 +42,6 @@ export function keeper({ id = newKey(), known, content, tell }) {
     busy = (async () => {
       while (dirty && !off) {
         dirty = false;
-        tell("saving");
         try {
           ({ revision: known } = await put(id, known, content()));
           if (!dirty) tell("saved");
@@ -75,7 +74,9 @@ export function keeper({ id = newKey(), known, content, tell }) {
   return {
     id,
     touch() {
+      if (off) return;
       dirty = true;
+      tell("saving");
       clearTimeout(timer);
       timer = setTimeout(save, SAVE_AFTER_MS);
     },

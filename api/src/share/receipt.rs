@@ -111,7 +111,7 @@ mod tests {
             mark: ("查询码".into(), "7K2M-9QXA-40TB-RZ8C".into()),
             remark: "只此一份，丢了不补。不要发到群里。".into(),
             rows: vec![
-                ("事项".into(), "收到来信".into()),
+                ("登记为".into(), "收到来信".into()),
                 ("收到时间".into(), "2026年3月10日 09:20".into()),
                 ("登记并告知来信人".into(), "2026年3月25日前（信访工作条例第二十二条）".into()),
                 ("封存值".into(), "5ea1ed005ea1ed00".into()),

@@ -4,6 +4,7 @@
 //! be encrypted. Controls of what is always encrypted have no `name`: a browser could not send them if it wanted to.
 
 use askama::Template;
+use askama::filters::HtmlSafe;
 
 use super::format::{Count, Moment};
 use super::parts::{Link, Row};
@@ -454,8 +455,9 @@ impl FormPage {
     }
 }
 
-/// What is kept of something that was handed in: as words and as an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is kept of something that was handed in: as words and as an image. Scripts put it into their page as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "part_kept.html")]
 pub struct Kept {
     /// What, when, by when what follows and under which rule, the short hash.
     pub rows: Vec<Row>,
@@ -463,10 +465,12 @@ pub struct Kept {
     pub image: String,
 }
 
+impl HtmlSafe for Kept {}
+
 impl Kept {
     fn sample() -> Self {
         let rows = vec![
-            Row::new("事项", "收到来信"),
+            Row::new("登记为", "收到来信"),
             Row::new("登记并告知来信人", "最迟2026年3月25日，来信登记告知期限（信访工作条例第二十二条）"),
         ];
         Self { rows, image: "data:image/png;base64,iVBORw0KGgo=".into() }

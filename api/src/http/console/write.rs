@@ -115,13 +115,13 @@ pub(super) async fn places(
     let place = |grant: &Grant| {
         let org = grant.org.as_deref();
         let name = org.map(|org| names.get(org).map_or(org, String::as_str));
-        let gates = gated.filter(|kind| kind.is_gated()).zip(org).and_then(|(kind, org)| {
+        let passed = gated.filter(|kind| kind.is_gated()).zip(org).and_then(|(kind, org)| {
             let demanded = ledger.with_world(|world| procedure::demanded_at(world, kind.name, org, today))?;
             let steps: Vec<_> = demanded.procedure.steps().iter().map(|step| step.gate.label()).collect();
             Some(json!({"label": demanded.procedure.label(), "steps": steps, "basis": demanded.rule.basis}))
         });
         json!({"role": grant.role.wire(), "role_label": grant.role.label(), "org": org, "org_name": name,
-            "gates": gates})
+            "gates": passed})
     };
     Ok(grants.iter().map(place).collect())
 }

@@ -4,11 +4,11 @@
 //! for the script that handed something in (`POST /follow/receipt`), and is kept by nobody. What it says is looked up by
 //! the code as on `/follow`, never taken from whoever asks. Not here: how it is drawn ([`crate::share::receipt`]).
 
-use axum::Json;
+use askama::Template as _;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use axum::http::{HeaderMap, HeaderValue};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{Html, IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gongkai_domain::clock::{self, Limit, Running};
@@ -18,7 +18,7 @@ use gongkai_log::{Entry, Statement};
 use gongkai_projections::follow_up::Followed;
 use gongkai_projections::read::history;
 use gongkai_store::Accepted;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::next::latest;
 use super::parts;
@@ -68,7 +68,7 @@ pub async fn answer(app: &App, known: Option<&str>, accepted: Result<Accepted, P
     }
 }
 
-/// The same for the page's script: rows and image of a `code` or of an `entry`.
+/// The same for the page's script: words and image of a `code` or of an `entry`, to be put into its page.
 pub async fn post(
     State(app): State<App>,
     client: Client,
@@ -88,9 +88,8 @@ pub async fn post(
         let (followed, _) = status::shown(&app, client, code).await?;
         of_code(&app, &crate::code::normal(code).unwrap_or_default(), followed).await?
     };
-    let rows: Vec<_> = kept.rows.iter().map(|row| json!([row.label, row.value.plain()])).collect();
-    let answer = json!({ "rows": rows, "image": kept.image });
-    Ok(([(CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    let part = kept.render().map_err(|error| Problem::internal(&error))?;
+    Ok(([(CACHE_CONTROL, "no-store")], Html(part)).into_response())
 }
 
 /// Of something sealed, by its code.
@@ -100,14 +99,15 @@ async fn of_code(app: &App, code: &str, followed: Followed) -> Result<Kept, Prob
     let names = reader.org_names(orgs).await?;
     let name = |org: &str| names.get(org).cloned().unwrap_or_else(|| org.to_owned());
     let mut rows = vec![
-        pair("事项", followed.label),
+        pair("登记为", followed.label),
         pair("交给", &name(&followed.to)),
         pair("收到时间", &parts::moment(followed.received_at).to_string()),
         pair("最迟记入账本", &parts::moment(followed.deadline).to_string()),
     ];
     rows.extend(followed.dues.iter().map(|due| {
         let rule = due.rule.as_ref().map(|rule| format!("，{rule}")).unwrap_or_default();
-        (format!("{}{}", name(&due.org), due.what), format!("{}{rule}", latest(due.due_on)))
+        let other = if due.org == followed.to { String::new() } else { format!("{}：", name(&due.org)) };
+        (due.what.clone(), format!("{other}{}{rule}", latest(due.due_on)))
     }));
     rows.push(pair("封存值", &followed.commitment.to_hex()[..HASH_CHARS]));
     let receipt = Receipt {
@@ -152,7 +152,7 @@ async fn asked(app: &App, statement: &Statement) -> Result<Vec<(String, String)>
     let sheet = title.map(|title| title.plain().to_owned()).unwrap_or_default();
     let line = said.line.map(|line| format!(" 第{}行", line + 1)).unwrap_or_default();
     let mut rows = vec![
-        pair("事项", "对公开的账目提问"),
+        pair("登记为", "对公开的账目提问"),
         pair("问的是", &format!("{org} {sheet}{line}")),
         pair("问什么", said.topic.label()),
     ];

@@ -28,9 +28,9 @@ async fn a_receipt_is_an_image_in_its_own_page_and_in_no_other_answer() {
     let code = text.split_once("codeword\">").unwrap().1.split_once('<').unwrap().0.to_owned();
     let asked = post(&office, "/follow/receipt", &[("code", &code)], &[]).await;
     assert_eq!((asked.status.as_u16(), asked.header("cache-control")), (200, "no-store"));
-    let again: serde_json::Value = serde_json::from_str(asked.text()).unwrap();
-    assert_eq!(again["rows"][0], serde_json::json!(["事项", "收到来信"]));
-    assert_eq!(image(&format!("{}\"", again["image"].as_str().unwrap())), image(text), "the same receipt");
+    assert!(text.contains(asked.text().trim()), "the same receipt");
+    let read = post(&office, "/follow/receipt", &[("code", &code)], &[("accept-language", "en")]).await;
+    assert!(read.text().contains("at the latest, Time for registering a letter ("), "{}", read.text());
     let unknown = post(&office, "/follow/receipt", &[("code", "0000-0000-0000-0000")], &[]).await;
     assert_eq!(unknown.status.as_u16(), 404);
     let forged = post(&office, "/follow/receipt", &[("code", &code)], &[("origin", "https://elsewhere.example")]).await;
