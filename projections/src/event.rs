@@ -10,8 +10,9 @@ use gongkai_domain::{
     event::Recorded,
     field::ListShape,
     kind::{self, Described},
+    submission::Line,
 };
-use gongkai_log::{Content, Digest, Entry, List, Openings, Row, Statement, Tier, entry::EntryError};
+use gongkai_log::{Content, Digest, Entry, List, Opening, Openings, Row, Statement, Tier, entry::EntryError};
 use serde_json::{Map, Value};
 
 /// An entry that cannot be read; the log is damaged or newer than this program.
@@ -79,8 +80,6 @@ impl PublicEvent {
         let Content::Statement(signed) = entry.content else { return Ok(None) };
         let kind = kind::find(&signed.statement.kind);
         let shape = kind.and_then(|kind| kind.list.shape(&signed.statement.body)).map(|(shape, _)| shape);
-        let fields =
-            openings.into_iter().flat_map(|openings| openings.open).filter(|opening| opening.tier == Tier::Public);
         let lines = list.into_iter().flat_map(|list| list.rows).map(|row| public_line(row, shape));
         Ok(Some(Self {
             index: entry.index,
@@ -88,10 +87,33 @@ impl PublicEvent {
             entry_hash: entry.hash,
             statement_hash: signed.hash,
             kind,
-            fields: fields.map(|o| Field { slot: o.slot, name: o.name, value: o.value }).collect(),
+            fields: fields(openings.map(|openings| openings.open).unwrap_or_default()),
             lines: lines.collect(),
             statement: signed.statement,
         }))
+    }
+
+    /// What a statement shows once it is recorded at this place and time; `open` and `lines` are what it commits to.
+    /// Nothing of it is recorded or proven yet, and it has no hash of an entry.
+    pub fn foreseen(
+        (index, recorded_at): (u64, DateTime<Utc>),
+        statement: Statement,
+        open: Vec<Opening>,
+        lines: Vec<Line>,
+    ) -> Self {
+        let kind = kind::find(&statement.kind);
+        let shape = kind.and_then(|kind| kind.list.shape(&statement.body)).map(|(shape, _)| shape);
+        let row = |line: Line| Row::Open { line: line.line, salt: line.salt, row: line.row };
+        Self {
+            index,
+            recorded_at,
+            entry_hash: Digest::of(&[]),
+            statement_hash: Digest::of(&[]),
+            kind,
+            fields: fields(open),
+            lines: lines.into_iter().map(|line| public_line(row(line), shape)).collect(),
+            statement,
+        }
     }
 
     /// The open slots, in the order of their numbers.
@@ -157,6 +179,12 @@ impl PublicEvent {
             line.content = None;
         }
     }
+}
+
+/// The values of the tier `public`.
+fn fields(open: Vec<Opening>) -> Vec<Field> {
+    let public = open.into_iter().filter(|opening| opening.tier == Tier::Public);
+    public.map(|o| Field { slot: o.slot, name: o.name, value: o.value }).collect()
 }
 
 /// The public cells of a row. Of a list whose shape is unknown nothing is shown.

@@ -82,6 +82,9 @@ pub enum FollowError {
         #[source]
         source: std::io::Error,
     },
+    /// A statement that no projection can show.
+    #[error("what is not recorded cannot be shown")]
+    Foreseen(#[from] ProjectionError),
     /// A read worker was lost.
     #[error("an entry could not be read because its worker was lost")]
     Worker(#[from] tokio::task::JoinError),
@@ -317,6 +320,30 @@ impl Batch {
         self.touched.withdrawn = true;
         Ok(())
     }
+}
+
+/// A transaction that has the rows of an event which is not recorded, and that nobody commits; with it the registry and
+/// the cursors as of now. It holds the connection that writes: the follower waits until it is dropped.
+pub(crate) async fn foreseen(
+    pool: &SqlitePool,
+    registry: &Registry,
+    event: &PublicEvent,
+) -> Result<(Transaction<'static, Sqlite>, Arc<World>, BTreeMap<String, Cursor>), FollowError> {
+    let mut rows = Rows::new(pool.begin().await?);
+    let world = Arc::clone(&*registry.read().await);
+    let mut cursors = BTreeMap::new();
+    for row in sqlx::query(CURSORS).fetch_all(&mut *rows.transaction).await? {
+        let cursor = Cursor { next_index: row.count("next_index")?, halted: row.maybe("halted")? };
+        cursors.insert(row.text("projection")?, cursor);
+    }
+    for projection in PROJECTIONS {
+        let families = projection.families();
+        if families.is_empty() || families.contains(&event.statement.stream.family.as_str()) {
+            projection.apply(event, &world)?.into_iter().for_each(|change| rows.merge(change));
+        }
+    }
+    rows.flush().await?;
+    Ok((rows.transaction, world, cursors))
 }
 
 /// Rows that wait to be written, merged by key, and the transaction that writes them.

@@ -21,6 +21,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, sqlite
 use tokio::sync::{Notify, watch};
 
 use crate::{
+    event::PublicEvent,
     follower::{CURSORS, FollowError, Follower, Registry},
     generation::{Builder, DOCUMENTS, Files, Generation, Pace, SCHEMA_SQLITE, Step},
     projection::{PROJECTIONS, TABLES},
@@ -100,6 +101,18 @@ impl Views {
         let serving = serving.ok_or(ReadError::NotReady)?;
         let (pool, search) = (&serving.generation.read, serving.generation.search.clone());
         Reader::new(pool, &serving.registry, search, today).await
+    }
+
+    /// The views as they would be once `event` is recorded. Writing waits until the reader is dropped, so it is for one
+    /// page at a time, which must end soon.
+    ///
+    /// # Errors
+    /// [`ReadError::NotReady`], [`ReadError::Foreseen`].
+    pub async fn foresee(&self, today: NaiveDate, event: &PublicEvent) -> Result<Reader, ReadError> {
+        let serving = self.0.serving.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let serving = serving.ok_or(ReadError::NotReady)?;
+        let generation = &serving.generation;
+        Reader::foreseeing(&generation.write, &serving.registry, generation.search.clone(), today, event).await
     }
 
     /// How the views are.

@@ -67,6 +67,36 @@ async function newKey(page, name) {
   return page.locator("[data-part=made] [data-vkey]").innerText();
 }
 
+const GPS_MARK = Buffer.from("gps-latitude-31.5");
+
+/** The segment of a JPEG in which a camera writes where a photo was taken: one IFD with a maker's text and a GPS IFD. */
+function exif(latitude, longitude) {
+  const tiff = Buffer.alloc(8 + 2 + 24 + 4 + 2 + 24 + 4 + 16);
+  tiff.write("II*\0", 0, "latin1");
+  tiff.writeUInt32LE(8, 4);
+  const entry = (at, tag, type, count, value) => {
+    tiff.writeUInt16LE(tag, at);
+    tiff.writeUInt16LE(type, at + 2);
+    tiff.writeUInt32LE(count, at + 4);
+    tiff.writeUInt32LE(value, at + 8);
+  };
+  const text = tiff.length;
+  tiff.writeUInt16LE(2, 8);
+  entry(10, 0x010f, 2, GPS_MARK.length, text);
+  entry(22, 0x8825, 4, 1, 38);
+  tiff.writeUInt16LE(2, 38);
+  entry(40, 0x0002, 5, 1, 68);
+  entry(52, 0x0004, 5, 1, 76);
+  for (const [at, degrees] of [[68, latitude], [76, longitude]]) {
+    tiff.writeUInt32LE(degrees * 100, at);
+    tiff.writeUInt32LE(100, at + 4);
+  }
+  const content = Buffer.concat([Buffer.from("Exif\0\0", "latin1"), tiff, GPS_MARK]);
+  const head = Buffer.from([0xff, 0xe1, 0, 0]);
+  head.writeUInt16BE(content.length + 2, 2);
+  return Buffer.concat([head, content]);
+}
+
 async function open(path, context = browser) {
   const page = await context.newPage();
   const complaints = complaintsOf(page, site);
@@ -176,6 +206,13 @@ describe("somebody who writes a pledge", () => {
     const bytes = await page.locator("[data-bytes]").innerText();
     await accessible(page);
     await shot(page, "console-write");
+    const [preview] = await Promise.all([browser.waitForEvent("page"), page.getByRole("button", { name: "看公开以后的页面" }).click()]);
+    await preview.getByText("现在还没有公开").waitFor();
+    assert.equal(await preview.locator("h1").innerText(), TITLE);
+    assert.match(await preview.locator("main").innerText(), /三里路面硬化，两米宽[\s\S]*记入账本以后，谁都可以在这里核对/);
+    await accessible(preview);
+    await shot(preview, "console-preview");
+    await preview.close();
     const button = page.getByRole("button", { name: "签名并提交" });
     await button.dblclick();
     await page.getByText("已记入账本").waitFor();
@@ -187,6 +224,36 @@ describe("somebody who writes a pledge", () => {
     await page.getByRole("link", { name: "回工作台" }).click();
     await page.waitForURL(`${site}/internal/`);
     assert.ok(await page.locator("[data-drafts]").isHidden(), "what is recorded is no draft any more");
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+});
+
+describe("somebody who adds a photo", () => {
+  test("sends it without where it was taken, and by the hash that the device computed", async () => {
+    const { page, complaints } = await open("/internal/write/disclosure.published");
+    const photo = await page.evaluate(async () => {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 40, height: 30 });
+      canvas.getContext("2d").fillRect(0, 0, 20, 30);
+      const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg"));
+      return [...new Uint8Array(await blob.arrayBuffer())];
+    });
+    const [before, rest] = [Buffer.from(photo.slice(0, 2)), Buffer.from(photo.slice(2))];
+    const taken = Buffer.concat([before, exif(31.5, 120.25), rest]);
+    assert.ok(taken.includes(GPS_MARK));
+    const choose = async () => {
+      const sent = page.waitForRequest((request) => request.url().endsWith("/api/v1/attachments"));
+      await page.locator('form.write input[type=file][data-name="attachments"]').setInputFiles({ name: "IMG_31.50N.jpg", mimeType: "image/jpeg", buffer: taken });
+      return (await sent).postDataBuffer();
+    };
+    const bytes = await choose();
+    await page.locator(".files li", { hasText: "image/jpeg" }).waitFor();
+    assert.deepEqual([...bytes.subarray(0, 3)], [0xff, 0xd8, 0xff], "it is a photo");
+    assert.ok(!bytes.includes(GPS_MARK) && !bytes.includes("Exif"), "where it was taken stays on the device");
+    await page.route("**/api/v1/attachments", (route) => route.fulfill({ json: { hash: "A".repeat(43) + "=", size: 1 } }));
+    await choose();
+    await page.getByText("服务器收到的和这台设备上的不同").waitFor();
+    assert.equal(await page.locator(".files li", { hasText: "image/jpeg" }).count(), 1);
     assert.deepEqual(complaints, []);
     await page.close();
   });
@@ -242,5 +309,42 @@ describe("another device", () => {
     await page.goto(`${site}/internal/`);
     assert.match(page.url(), /sign-in/);
     await other.close();
+  });
+
+  test("whose browser cannot sign with Ed25519 keeps the key encrypted, and asks for the PIN each time", async () => {
+    const old = await launch(served.folder, "old", DESKTOP);
+    await old.addInitScript(() => {
+      const { importKey } = SubtleCrypto.prototype;
+      SubtleCrypto.prototype.importKey = function (format, data, algorithm, ...rest) {
+        const isUnknown = (algorithm.name ?? algorithm) === "Ed25519";
+        return isUnknown ? Promise.reject(new DOMException("Unrecognized name", "NotSupportedError")) : importKey.call(this, format, data, algorithm, ...rest);
+      };
+    });
+    const { page } = await open(`/internal/sign-in#card=${encodeURIComponent(card)}`, old);
+    await page.locator("#f-card-pin").fill(PIN);
+    await page.getByRole("button", { name: "找回钥匙" }).click();
+    await page.getByText("已经回到这台设备上").waitFor();
+    const stored = await page.evaluate(() => import("/assets/console/keys.js").then(({ all }) => all()).then(([key]) => [key.handle === undefined, key.card]));
+    assert.deepEqual(stored, [true, card]);
+    const pin = async (text) => {
+      await page.locator("dialog[data-pin] input").fill(text);
+      await page.locator("dialog[data-pin] form button[type=submit], dialog[data-pin] form button:not([type])").first().click();
+    };
+    await page.getByRole("button", { name: "登录" }).click();
+    await pin("不是这个口令呀");
+    await page.getByText("口令不对").waitFor();
+    await page.getByRole("button", { name: "登录" }).click();
+    await pin(PIN);
+    await page.waitForURL(`${site}/internal/`);
+    await page.goto(`${site}/internal/write/pledge.made`);
+    await page.getByText("更多可填的").click();
+    for (const [name, value] of Object.entries({ title: "修好村西水渠(虚构)", year: "2026", target: "二里", due: "2026-12-31", pledger: "方禾生(虚构)" })) await field(page, name).fill(value);
+    await field(page, "pledger_kind").selectOption("official");
+    await field(page, "category").selectOption("practical");
+    await page.getByText("检查通过").waitFor();
+    await page.getByRole("button", { name: "签名并提交" }).click();
+    await pin(PIN);
+    await page.getByText("已记入账本").waitFor();
+    await old.close();
   });
 });

@@ -1,5 +1,7 @@
 // A form from a kind's own table: controls by shape, values by shape, lists with lines. A kind that is added later needs
 // nothing here; a new shape is a line in CONTROLS.
+import { encode } from "../proof.js";
+import { blake3 } from "../vendor/crypto.js";
 import { ask } from "./session.js";
 
 const TEXT_LINE_MAX = 200;
@@ -102,7 +104,7 @@ function control(field, label) {
   return { id, element: input, read, write };
 }
 
-/** Files: sent as they are chosen, and named by the hash that the ledger gives them. */
+/** Files: sent as they are chosen, and named by the hash that is computed here and has to be the ledger's as well. */
 function files(field, common) {
   let kept = [];
   const input = make("input", { ...common, type: "file", multiple: true, accept: "image/png,image/jpeg,image/webp,application/pdf" });
@@ -125,10 +127,13 @@ function files(field, common) {
     for (const file of input.files) {
       try {
         if (file.size > ATTACHMENT_BYTES_MAX) throw new Error("超过 20 MB");
-        const bytes = await clean(file);
+        const cleaned = await clean(file);
+        const bytes = new Uint8Array(await cleaned.arrayBuffer());
+        const hash = encode(blake3(bytes));
         const headers = { "Content-Type": "application/octet-stream" };
-        const { hash, size } = await ask("/api/v1/attachments", { method: "PUT", body: bytes, headers });
-        kept.push({ hash, size, media_type: bytes.type || file.type });
+        const answer = await ask("/api/v1/attachments", { method: "PUT", body: bytes, headers });
+        if (answer.hash !== hash) throw new Error("服务器收到的和这台设备上的不同，没有用它。请再选一次");
+        kept.push({ hash, size: bytes.length, media_type: cleaned.type || file.type });
       } catch (error) {
         listed.append(make("li", { class: "why", text: `${file.name}：${error.message}` }));
         continue;

@@ -56,6 +56,9 @@ function lines(list, all) {
 
 /** Shows a prepared statement in the page's preview. */
 export function show(table, prepared, preview = document.querySelector("[data-preview]")) {
+  const page = preview.querySelector("[data-page-form]");
+  page.hidden = table.sealed;
+  page.elements.prepared.value = table.sealed ? "" : JSON.stringify(prepared);
   const { fields, hidden } = valuesOf(table, prepared);
   const given = table.fields.filter(({ name }) => fields[name] !== undefined && name !== "reviewed_in");
   const isOpen = ({ tier }) => !table.sealed && tier === "public";

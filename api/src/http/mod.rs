@@ -42,6 +42,7 @@ use axum::handler::Handler as _;
 use axum::routing::get;
 use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use gongkai_log::{Entry, VerifierKey};
+use gongkai_projections::event::PublicEvent;
 use gongkai_projections::internal::InternalViews;
 use gongkai_projections::{Reader, Views};
 use gongkai_store::{Clock, Drafts, Ledger};
@@ -157,9 +158,9 @@ impl About {
     }
 }
 
-/// What handlers share. Cheap to clone.
+/// What handlers share. Cheap to clone. With an event that is not recorded, its readers see that event.
 #[derive(Clone)]
-pub struct App(Arc<Shared>);
+pub struct App(Arc<Shared>, Option<Arc<PublicEvent>>);
 
 /// The parts of [`App`].
 pub struct Shared {
@@ -206,19 +207,19 @@ impl App {
         let citizens = Citizens::default();
         let kept = pages::kept::Kept::default();
         let drafts = ledger.as_ref().and_then(Ledger::drafts);
-        Self(Arc::new(Shared {
-            ledger,
-            views,
-            published,
-            about,
-            internal,
-            drafts,
-            clock,
-            downloads,
-            sign_in,
-            citizens,
-            kept,
-        }))
+        let shared =
+            Shared { ledger, views, published, about, internal, drafts, clock, downloads, sign_in, citizens, kept };
+        Self(Arc::new(shared), None)
+    }
+
+    /// The same app as if this event were recorded, to make one page with.
+    pub fn foreseeing(&self, event: PublicEvent) -> Self {
+        Self(Arc::clone(&self.0), Some(Arc::new(event)))
+    }
+
+    /// What this app's readers see that is not recorded.
+    pub fn foreseen(&self) -> Option<&PublicEvent> {
+        self.1.as_deref()
     }
 
     /// The ledger, where there is one to write to.
@@ -248,6 +249,9 @@ impl App {
 
     /// The views once an entry is in them that the caller has seen elsewhere.
     pub async fn read_at(&self, at_least: Option<u64>) -> Result<Reader, Problem> {
+        if let Some(event) = self.foreseen() {
+            return Ok(self.views.foresee(self.today(), event).await?);
+        }
         Ok(self.views.read(self.today(), at_least).await?)
     }
 

@@ -128,15 +128,15 @@ impl Town {
 
     /// Says the sample of a kind at the county, signed by everyone who could have to.
     pub async fn say(&mut self, kind: &str, change: impl FnOnce(&mut Value)) -> gongkai_store::Receipt {
-        let mut command = (gongkai_domain::kind::find(kind).unwrap().sample)();
-        command["org"] = json!(COUNTY);
+        let (mut command, signers) = sample(kind);
         change(&mut command["fields"]);
-        let cosigners: &[(&str, &str)] = match kind.split('.').next().unwrap() {
-            "disclosure" => &[("publisher", "文书"), ("supervisor", "监督一"), ("supervisor", "监督二")],
-            "pledge" | "vacancy" | "notice" => &[("publisher", "文书")],
-            _ => &[("publisher", "文书"), ("approver", "审批")],
-        };
-        self.fixture.submit(&command, cosigners).await.unwrap_or_else(|error| panic!("{kind}: {error:?}"))
+        self.fixture.submit(&command, signers).await.unwrap_or_else(|error| panic!("{kind}: {error:?}"))
+    }
+
+    /// The same, signed and not handed in.
+    pub fn signed(&mut self, kind: &str) -> Value {
+        let (command, signers) = sample(kind);
+        serde_json::to_value(self.fixture.opening(&command, signers)).unwrap()
     }
 
     /// Asks the public listener.
@@ -161,6 +161,18 @@ impl Town {
         let entry = self.get(&format!("/api/v1/entries/{index}")).await.json();
         entry["statement"]["stream"].as_str().unwrap().to_owned()
     }
+}
+
+/// The sample of a kind at the county, and everyone who could have to sign it.
+fn sample(kind: &str) -> (Value, &'static [(&'static str, &'static str)]) {
+    let mut command = (gongkai_domain::kind::find(kind).unwrap().sample)();
+    command["org"] = json!(COUNTY);
+    let signers: &[(&str, &str)] = match kind.split('.').next().unwrap() {
+        "disclosure" => &[("publisher", "文书"), ("supervisor", "监督一"), ("supervisor", "监督二")],
+        "pledge" | "vacancy" | "notice" => &[("publisher", "文书")],
+        _ => &[("publisher", "文书"), ("approver", "审批")],
+    };
+    (command, signers)
 }
 
 /// Asks a router.

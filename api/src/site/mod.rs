@@ -225,6 +225,8 @@ pub struct Site {
     pub checkpoint_at: Option<Moment>,
     /// Shown on every page of a demo ledger.
     pub is_demo: bool,
+    /// The page shows something that nobody has signed yet.
+    pub is_preview: bool,
     /// The ledger accepts nothing at present.
     pub halt: Option<Halt>,
 }
@@ -239,6 +241,7 @@ impl Site {
             entries: Count(1310),
             checkpoint_at: Some(Moment::of(2026, 3, 10, 9, 20)),
             is_demo: true,
+            is_preview: false,
             halt: None,
         }
     }

@@ -87,8 +87,9 @@ CREATE TABLE matters (
 ) STRICT;
 CREATE INDEX matters_by_family ON matters (family, last_index);
 CREATE INDEX matters_by_org ON matters (org, family, last_index);
+CREATE INDEX matters_by_year ON matters (family, year);
 CREATE INDEX matters_by_period ON matters (org, content, period_start) WHERE content IS NOT NULL;
-CREATE INDEX matters_open_pledges ON matters (org, due_on, family, state) WHERE family = 'pledge' AND state IN ('made', 'no_progress', 'in_progress');
+CREATE INDEX matters_open_pledges ON matters (org, due_on, family, state, first_index, stream) WHERE family = 'pledge' AND state IN ('made', 'no_progress', 'in_progress');
 CREATE INDEX matters_open_periods ON matters (org, family, starts_on) WHERE state IN ('open', 'closed');
 CREATE INDEX matters_finance ON matters (org, period_start, period_end) WHERE family = 'disclosure' AND state <> 'withdrawn' AND (content = 'finance' OR class = 'finance');
 

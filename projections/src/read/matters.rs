@@ -249,7 +249,13 @@ macro_rules! within {
 }
 
 const LIST: &str = concat!(columns!(), everywhere!(), " ORDER BY m.last_index DESC LIMIT $7 OFFSET $8");
-const LIST_WITHIN: &str = concat!(columns!(), within!(), " ORDER BY m.last_index DESC LIMIT $8 OFFSET $9");
+/// The rows of the page are found by the index first: sorting whole rows of a subtree would read all of them.
+const LIST_WITHIN: &str = concat!(
+    columns!(),
+    " FROM matters m WHERE m.stream IN (SELECT m.stream",
+    within!(),
+    " ORDER BY m.last_index DESC LIMIT $8 OFFSET $9) ORDER BY m.last_index DESC"
+);
 const COUNT: &str = concat!("SELECT COUNT(*)", everywhere!());
 const COUNT_WITHIN: &str = concat!("SELECT COUNT(*)", within!());
 const BY_KEY: &str = concat!("SELECT ", key!(), " AS status_key, COUNT(*) AS total", everywhere!(), " GROUP BY 1");
@@ -287,10 +293,11 @@ const OPEN_PERIODS_WITHIN: &str = open_periods!(
 /// Pledges without an end that are due from `$34` to `$35`, the first due first.
 const OPEN_PLEDGES: &str = concat!(
     columns!("$33"),
-    " FROM matters m WHERE m.family = 'pledge' AND m.state IN ('made', 'no_progress', 'in_progress') \
+    " FROM matters m WHERE m.stream IN (SELECT m.stream \
+     FROM matters m WHERE m.family = 'pledge' AND m.state IN ('made', 'no_progress', 'in_progress') \
      AND m.due_on >= $34 AND m.due_on <= $35 AND m.org IN (SELECT code FROM organization_ancestors WHERE ancestor IN ",
     roots!(),
-    ") ORDER BY m.due_on, m.first_index LIMIT $36 OFFSET $37"
+    ") ORDER BY m.due_on, m.first_index LIMIT $36 OFFSET $37) ORDER BY m.due_on, m.first_index"
 );
 /// How many of them on each day from `$33` to `$34`.
 const OPEN_PLEDGES_BY_DAY: &str = concat!(
@@ -304,7 +311,10 @@ const ONE: &str = concat!(
     columns!(),
     " FROM matters m WHERE m.stream = $1 AND CAST($5 AS TEXT) IS NOT NULL AND CAST($2 AS TEXT) IS NULL AND CAST($3 AS TEXT) IS NULL AND CAST($4 AS TEXT) IS NULL"
 );
-const YEARS: &str = "SELECT DISTINCT year FROM matters WHERE family = $1 AND year IS NOT NULL ORDER BY year DESC";
+/// One look into the index a year; `DISTINCT` would go through every matter.
+const YEARS: &str = "WITH RECURSIVE years (year) AS (SELECT MAX(year) FROM matters WHERE family = $1 UNION ALL \
+     SELECT (SELECT MAX(m.year) FROM matters m WHERE m.family = $1 AND m.year < years.year) FROM years \
+     WHERE years.year IS NOT NULL) SELECT year FROM years WHERE year IS NOT NULL ORDER BY year DESC";
 
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("matters.list", LIST),

@@ -60,7 +60,12 @@ pub use search::{Found, SearchFilter, SearchPage};
 pub use timeline::TimelineItem;
 pub use vacancies::{Vacancy, VacantPost};
 
-use crate::{follower::Registry, projection::Arg, search::SearchIndex};
+use crate::{
+    event::PublicEvent,
+    follower::{self, FollowError, Registry},
+    projection::Arg,
+    search::SearchIndex,
+};
 
 /// Most rows of one page.
 pub const LIMIT_MAX: u32 = 100;
@@ -90,6 +95,9 @@ pub enum ReadError {
     /// The search index.
     #[error("the search could not be run")]
     Search(#[from] crate::search::SearchError),
+    /// An event that is not recorded.
+    #[error("what is not recorded cannot be shown")]
+    Foreseen(#[source] Box<FollowError>),
     /// A search that is not run.
     #[error("the search is not run")]
     Refused(#[from] crate::search::QueryRefused),
@@ -164,6 +172,19 @@ impl Reader {
             let cursor = Cursor { next_index: row.count("next_index")?, halted: row.maybe("halted")? };
             cursors.insert(row.text("projection")?, cursor);
         }
+        Ok(Self { transaction, world, search, cursors, today })
+    }
+
+    /// The views as they would be once `event` is recorded: nothing of it is, and dropping the reader forgets it.
+    pub(crate) async fn foreseeing(
+        write: &sqlx::SqlitePool,
+        registry: &Registry,
+        search: SearchIndex,
+        today: NaiveDate,
+        event: &PublicEvent,
+    ) -> Result<Self, ReadError> {
+        let made = follower::foreseen(write, registry, event).await;
+        let (transaction, world, cursors) = made.map_err(|error| ReadError::Foreseen(Box::new(error)))?;
         Ok(Self { transaction, world, search, cursors, today })
     }
 

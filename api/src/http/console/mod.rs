@@ -9,6 +9,7 @@ mod board;
 mod devices;
 mod going_on;
 mod import;
+mod preview;
 mod review;
 pub(in crate::http) mod table;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use gongkai_domain::confidentiality::Reader;
 use gongkai_domain::kind::slot::Withdrawn;
 use gongkai_domain::kind::{Described as _, Secrecy, family_label};
@@ -56,6 +57,7 @@ pub fn routes() -> Router<App> {
         .route("/internal/reviews/{id}", get(review::show))
         .route("/internal/drafts/{id}", get(review::cosign))
         .route("/internal/import", get(import::show))
+        .route("/internal/preview", post(preview::show))
         .route("/internal/write/{kind}", get(write::show))
 }
 

@@ -105,3 +105,76 @@ async fn nobody_rehearses_in_anothers_name_or_without_a_session() {
     let public = Request::post(REHEARSALS).body(Body::from(command.to_string())).unwrap();
     assert_eq!(ask(&town.public, public).await.status, StatusCode::NOT_FOUND);
 }
+
+/// What was signed as the page of the console sends it to be shown.
+fn prepared(submission: &Value) -> String {
+    let (statement, _) = submission["note"].as_str().unwrap().split_once("\n\n").unwrap();
+    let lines = submission.get("lines").cloned().unwrap_or(json!([]));
+    json!({"statement": format!("{statement}\n"), "openings": submission["openings"], "lines": lines}).to_string()
+}
+
+async fn preview(town: &Town, token: &str, prepared: &str, origin: &str) -> Answer {
+    let request = Request::post("/internal/preview").header("content-type", "application/x-www-form-urlencoded");
+    let request = request.header("cookie", format!("gongkai_session={token}")).header("sec-fetch-site", origin);
+    let mut body = "prepared=".to_owned();
+    crate::http::query::escape(&mut body, prepared);
+    ask(&town.internal, request.body(Body::from(body)).unwrap()).await
+}
+
+/// A page between its heading and its check panel, without what tells when and where it was recorded.
+fn shown(page: &str) -> Vec<&str> {
+    let (_, main) = page.split_once("<main").unwrap();
+    let (before, _) = main.split_once("<details class=\"check\"").unwrap();
+    before.lines().filter(|line| !line.contains("<time") && !line.contains("/n/")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_is_the_page_that_the_public_gets_and_leaves_nothing() {
+    let mut town = Town::with_vault().await;
+    let publisher = token(&town, "文书").await;
+    for (kind, board) in [
+        ("pledge.made.v1", "pledges"),
+        ("vacancy.announced.v1", "vacancies"),
+        ("nomination.announced.v1", "nominations"),
+        ("notice.published.v1", "notices"),
+        ("disclosure.published.v1", "disclosures"),
+    ] {
+        let submission = town.signed(kind);
+        let prepared = prepared(&submission);
+        let before = town.fixture.ledger.health().committed;
+        let page = preview(&town, &publisher, &prepared, "same-origin").await;
+        assert_eq!(
+            (page.status, page.header("cache-control")),
+            (StatusCode::OK, "no-store"),
+            "{kind}: {}",
+            page.text()
+        );
+        assert!(page.text().contains("<b>预览：</b>") && page.text().contains("记入账本以后"), "{kind}");
+        assert_eq!(town.fixture.ledger.health().committed, before);
+        let stream = prepared.split(&format!("{}/", kind.split('.').next().unwrap())).nth(1).unwrap();
+        let address = format!("/{board}/{}", &stream[..36]);
+        assert_eq!(town.get(&address).await.status, StatusCode::NOT_FOUND, "{kind}: nothing of it is there");
+        let recorded = town.post("/api/v1/submissions", kind, submission.to_string()).await;
+        assert_eq!(recorded.status, StatusCode::CREATED, "{kind}: {}", recorded.text());
+        town.catch_up().await;
+        let published = town.get(&address).await;
+        assert_eq!(shown(page.text()), shown(published.text()), "{kind}");
+        assert!(!published.text().contains("预览："));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_shown_a_preview_from_elsewhere_without_a_session_or_of_what_is_no_statement() {
+    let mut town = Town::with_vault().await;
+    let publisher = token(&town, "文书").await;
+    let good = prepared(&town.signed("pledge.made.v1"));
+    assert_eq!(preview(&town, &publisher, &good, "cross-site").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(preview(&town, "00", &good, "same-origin").await.status, StatusCode::UNAUTHORIZED);
+    let other = good.replacen("\"value\":\"", "\"value\":\"别", 1);
+    assert_ne!(other, good);
+    for wrong in ["", "{}", &other] {
+        let answer = preview(&town, &publisher, wrong, "same-origin").await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text());
+        assert!(answer.text().contains("格式不正确"), "{}", answer.text());
+    }
+}

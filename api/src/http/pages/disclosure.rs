@@ -30,7 +30,7 @@ pub async fn show(State(app): State<App>, headers: HeaderMap, Path(id): super::I
     answer(&app, &headers, page).await
 }
 
-async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem> {
+pub(super) async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem> {
     let Frame { site, signed } = frame(app).await?;
     let mut reader = app.read().await?;
     let found = reader.disclosure(&stream("disclosure", id)?).await?.ok_or_else(nothing)?;

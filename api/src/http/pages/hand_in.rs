@@ -654,8 +654,12 @@ fn random_key() -> String {
 
 /// A page for one person at one time: kept by nobody on the way, and its address told to nobody.
 pub async fn unkept(app: &App, page: Result<impl Page, Problem>) -> Response {
-    let rendered = page.and_then(|page| page.render().map_err(|error| Problem::internal(&error)));
-    let mut response = match rendered {
+    unkept_text(app, super::rendered(page)).await
+}
+
+/// The same of a page that is rendered already.
+pub async fn unkept_text(app: &App, html: Result<String, Problem>) -> Response {
+    let mut response = match html {
         Ok(html) => ([(CONTENT_TYPE, HeaderValue::from_static(HTML))], html).into_response(),
         Err(problem) => declined(app, problem).await,
     };

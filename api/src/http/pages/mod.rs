@@ -138,16 +138,33 @@ pub async fn frame(app: &App) -> Result<Frame, Problem> {
         entries: Count(signed.as_ref().map_or(0, |signed| signed.checkpoint.size)),
         checkpoint_at: signed.as_ref().map(|signed| parts::moment(signed.written_at)),
         is_demo: app.about.is_demo,
+        is_preview: app.foreseen().is_some(),
         halt,
     };
     Ok(Frame { site, signed })
 }
 
+/// The page of a matter, as its own address answers.
+pub async fn matter(app: &App, stream: &StreamId) -> Result<String, Problem> {
+    let id = stream.id.to_string();
+    match stream.family.as_str() {
+        "pledge" => rendered(pledge::make(app, &id).await),
+        "vacancy" => rendered(vacancy::make(app, &id).await),
+        "nomination" => rendered(nomination::make(app, &id).await),
+        "notice" => rendered(notice::make(app, &id).await),
+        "disclosure" => rendered(disclosure::make(app, &id).await),
+        family => rendered(stream::make(app, &Uri::default(), family, &id).await),
+    }
+}
+
+fn rendered(page: Result<impl Page, Problem>) -> Result<String, Problem> {
+    page?.render().map_err(|error| Problem::internal(&error))
+}
+
 /// Renders the page, or the problem as a page.
 pub async fn answer(app: &App, headers: &HeaderMap, page: Result<impl Page, Problem>) -> Response {
-    match page.map(|page| page.render()) {
-        Ok(Ok(html)) => caching::tagged(headers, HTML, REVALIDATE, html.into_bytes()),
-        Ok(Err(error)) => problem(app, Problem::internal(&error)).await,
+    match rendered(page) {
+        Ok(html) => caching::tagged(headers, HTML, REVALIDATE, html.into_bytes()),
         Err(problem_) => problem(app, problem_).await,
     }
 }

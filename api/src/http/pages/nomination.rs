@@ -20,7 +20,7 @@ pub async fn show(State(app): State<App>, headers: HeaderMap, Path(id): super::I
     answer(&app, &headers, page).await
 }
 
-async fn make(app: &App, id: &str) -> Result<NominationPage, Problem> {
+pub(super) async fn make(app: &App, id: &str) -> Result<NominationPage, Problem> {
     let Frame { site, signed } = frame(app).await?;
     let mut reader = app.read().await?;
     let nomination = reader.nomination(&stream("nomination", id)?).await?.ok_or_else(nothing)?;

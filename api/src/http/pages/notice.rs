@@ -16,7 +16,7 @@ pub async fn show(State(app): State<App>, headers: HeaderMap, Path(id): super::I
     answer(&app, &headers, page).await
 }
 
-async fn make(app: &App, id: &str) -> Result<NoticePage, Problem> {
+pub(super) async fn make(app: &App, id: &str) -> Result<NoticePage, Problem> {
     let Frame { site, signed } = frame(app).await?;
     let mut reader = app.read().await?;
     let notice = reader.notice(&stream("notice", id)?).await?.ok_or_else(nothing)?;

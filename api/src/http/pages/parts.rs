@@ -304,6 +304,9 @@ pub async fn check(
     index: u64,
     withdrawn: u64,
 ) -> Result<Check, Problem> {
+    if app.foreseen().is_some_and(|event| event.index == index) {
+        return Ok(Check::later(index, moment(app.now())));
+    }
     let entry = app.entry(index).await?.ok_or_else(|| Problem::not_found("账本里没有这个序号的条目"))?;
     check_of(app, reader, signed, &entry, withdrawn).await
 }
@@ -332,6 +335,7 @@ pub async fn check_of(
         line: place + 10,
     };
     Ok(Check {
+        is_later: false,
         proven,
         index: entry.index,
         recorded: moment(entry.recorded_at),

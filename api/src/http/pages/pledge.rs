@@ -18,7 +18,7 @@ pub async fn show(State(app): State<App>, headers: HeaderMap, Path(id): super::I
     answer(&app, &headers, page).await
 }
 
-async fn make(app: &App, id: &str) -> Result<PledgePage, Problem> {
+pub(super) async fn make(app: &App, id: &str) -> Result<PledgePage, Problem> {
     let Frame { site, signed } = frame(app).await?;
     let mut reader = app.read().await?;
     let pledge = reader.pledge(&stream("pledge", id)?).await?.ok_or_else(nothing)?;

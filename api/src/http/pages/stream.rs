@@ -32,7 +32,7 @@ const ALWAYS: &str = "机构和人的名称按今天；后来依法撤下的内�
 /// What is said where the status of that day cannot be told.
 const NO_STATUS: &str = "当天算什么状态，要看后来公布的日历和规则，这里不写。";
 
-async fn make(app: &App, uri: &Uri, family: &str, id: &str) -> Result<StreamPage, Problem> {
+pub(super) async fn make(app: &App, uri: &Uri, family: &str, id: &str) -> Result<StreamPage, Problem> {
     let Frame { site, signed } = frame(app).await?;
     let stream = super::stream(family, id)?;
     let mut reader = app.read().await?;

@@ -22,7 +22,7 @@ pub async fn show(State(app): State<App>, headers: HeaderMap, Path(id): super::I
     answer(&app, &headers, page).await
 }
 
-async fn make(app: &App, id: &str) -> Result<VacancyPage, Problem> {
+pub(super) async fn make(app: &App, id: &str) -> Result<VacancyPage, Problem> {
     let Frame { site, signed } = frame(app).await?;
     let mut reader = app.read().await?;
     let vacancy = reader.vacancy(&stream("vacancy", id)?).await?.ok_or_else(nothing)?;
