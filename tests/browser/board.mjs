@@ -4,12 +4,10 @@
 //
 // Run by tests/run. GONGKAI_BINARY names the binary.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import axe from "axe-core";
-import { START_MS_MAX, binary, complaintsOf, demo, launch, screenshots } from "./demo.mjs";
+import { START_MS_MAX, accessible, complaintsOf, demo, launch, run, shot } from "./demo.mjs";
 
 const COUNTY = "341599";
 const TOWN = "341599101";
@@ -35,8 +33,6 @@ after(async () => {
   await served?.end();
 });
 
-const shot = (page, name) => page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
-const run = (...args) => execFileSync(binary, args, { encoding: "utf8", stdio: "pipe" });
 const key = (name) => join(served.folder, `demo/demo-keys/${name}.key`);
 
 /** Somebody of the demo, or the registrars, record something; gives the receipt. */
@@ -78,12 +74,6 @@ async function enter(context, keyName, who) {
   await page.getByRole("button", { name: "登录" }).click();
   await page.waitForURL(`${site}/internal/`);
   return page;
-}
-
-async function accessible(page) {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
-  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
 }
 
 async function notWide(page) {

@@ -7,12 +7,10 @@
 //
 // Run by tests/run. GONGKAI_BINARY names the binary.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import axe from "axe-core";
-import { START_MS_MAX, binary, complaintsOf, demo, launch, screenshots } from "./demo.mjs";
+import { START_MS_MAX, accessible, complaintsOf, demo, launch, run, shot } from "./demo.mjs";
 
 const VILLAGE = "341599101201";
 const NAME = "ceshi.wuliqiao/1";
@@ -36,8 +34,6 @@ after(async () => {
   await served?.end();
 });
 
-const shot = (page, name) => page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
-const run = (...args) => execFileSync(binary, args, { encoding: "utf8", stdio: "pipe" });
 
 /** Both registrars record something. */
 function register(command) {
@@ -107,12 +103,6 @@ async function open(path, context = browser) {
 }
 
 const field = (page, name) => page.locator(`form.write [data-name="${name}"]`).first();
-
-async function accessible(page) {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
-  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
-}
 
 async function signIn(page) {
   await page.getByRole("button", { name: "登录" }).click();

@@ -2,11 +2,12 @@
 //
 // GONGKAI_BINARY names the binary. Screenshots go to target/screenshots.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import axe from "axe-core";
 import { chromium } from "playwright-core";
 
 export const root = resolve(import.meta.dirname, "../..");
@@ -102,4 +103,19 @@ export function complaintsOf(page, site) {
     if (response.status() >= 400) complaints.push(`${response.url()}: ${response.status()}`);
   });
   return complaints;
+}
+
+/** What a command of the binary prints. */
+export const run = (...args) => execFileSync(binary, args, { encoding: "utf8", stdio: "pipe" });
+
+/** A picture of a whole page. */
+export const shot = (page, name) => page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
+
+/** A page that everybody can use (WCAG 2.2 AA), and that is not wider than its screen. */
+export async function accessible(page) {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
+  const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert.ok(wide <= screen, `${page.url()} is ${wide} px wide on a screen of ${screen}`);
 }

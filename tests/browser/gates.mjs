@@ -8,13 +8,11 @@
 //
 // Run by tests/run. GONGKAI_BINARY names the binary.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import axe from "axe-core";
 import { chromium } from "playwright-core";
-import { START_MS_MAX, binary, complaintsOf, demo, options, screenshots } from "./demo.mjs";
+import { START_MS_MAX, accessible, complaintsOf, demo, options, run, shot } from "./demo.mjs";
 
 const COUNTY = "341599";
 const OFFICE = "341599-zzb";
@@ -31,8 +29,6 @@ let site;
 let chrome;
 const people = {};
 
-const run = (...args) => execFileSync(binary, args, { encoding: "utf8", stdio: "pipe" });
-const shot = (page, name) => page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
 const field = (page, name) => page.locator(`form.write [data-name="${name}"]`).first();
 const act = (page, name) => page.getByRole("button", { name, exact: true });
 const demoKey = (name) => join(served.folder, "demo/demo-keys", `${name}.key`);
@@ -93,14 +89,6 @@ async function appoint(who) {
     people[id] = { ...made, person, context, at };
   }
   register(commands);
-}
-
-async function accessible(page) {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
-  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-  assert.ok(!wide, `${page.url()} is wider than the screen`);
 }
 
 async function fill(page, values) {

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import axe from "axe-core";
 import { blake3 } from "../../api/assets/vendor/crypto.js";
-import { START_MS_MAX, binary, complaintsOf, demo, launch, root, screenshots } from "./demo.mjs";
+import { START_MS_MAX, complaintsOf, demo, launch, root, run, shot } from "./demo.mjs";
 
 const VILLAGE = "341599101201";
 const TOWN = "341599101";
@@ -36,9 +36,7 @@ after(async () => {
   await served?.end();
 });
 
-const shot = (page, name) => page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
 const key = (name) => join(served.folder, "demo/demo-keys", `${name}.key`);
-const run = (...args) => execFileSync(binary, args, { encoding: "utf8", stdio: "pipe" });
 
 /** A page with everything that it sends, and everything that it complains about. */
 async function open(path, context = browser) {

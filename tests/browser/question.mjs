@@ -8,12 +8,10 @@
 //
 // Run by tests/run. GONGKAI_BINARY names the binary.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import axe from "axe-core";
-import { START_MS_MAX, binary, complaintsOf, demo, launch, screenshots } from "./demo.mjs";
+import { START_MS_MAX, accessible, complaintsOf, demo, launch, run, shot } from "./demo.mjs";
 
 const VILLAGE = "341599101201";
 const ASKER = "宁知远";
@@ -49,8 +47,6 @@ after(async () => {
   await served?.end();
 });
 
-const shot = (page, name) => page.screenshot({ path: join(screenshots, `question-${name}.png`), fullPage: true });
-const run = (...args) => execFileSync(binary, args, { encoding: "utf8", stdio: "pipe" });
 const pageOf = ({ stream }) => `/disclosures/${stream.split("/")[1]}`;
 
 async function open(path, context = phone, origin = site) {
@@ -59,14 +55,6 @@ async function open(path, context = phone, origin = site) {
   const complaints = complaintsOf(page, origin);
   const response = await page.goto(origin + path);
   return { page, complaints, response };
-}
-
-async function accessible(page) {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
-  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
-  const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-  assert.ok(wide <= screen, `${page.url()} is ${wide} px wide on a screen of ${screen}`);
 }
 
 /** The image of a receipt: it has pixels, and is in the page itself. */
@@ -116,7 +104,7 @@ describe("a citizen at the wall", () => {
     assert.match(said, new RegExp(`问的是\\s+五里桥村 .*第1行`));
     number = Number(/№(\d+)/.exec(said)[1]);
     await accessible(page);
-    await shot(page, "receipt");
+    await shot(page, "question-receipt");
     await page.getByRole("link", { name: "看公开的页面" }).click();
     await page.waitForURL(site + pageOf(sheet));
     const card = page.locator(`#Q${number}`);
@@ -145,7 +133,7 @@ describe("a citizen at the wall", () => {
       assert.match(await page.locator("main").innerText(), /登记并告知来信人\s+最迟/);
       assert.ok(!page.url().includes(code.slice(0, 4)));
       await page.emulateMedia({ media: "print" });
-      await shot(page, "receipt-print");
+      await shot(page, "question-receipt-print");
       const policy = (await fetch(`${site}${pageOf(sheet)}`)).headers.get("content-security-policy");
       assert.doesNotMatch(policy, /data:/);
     } finally {
@@ -217,7 +205,7 @@ describe("an officer at a desk", () => {
     await page.waitForURL(`${inside}/internal/`);
     await page.getByRole("link", { name: /^答复群众/ }).click();
     await accessible(page);
-    await shot(page, "list");
+    await shot(page, "question-list");
     const waits = page.locator("main li", { hasText: "今天收到" }).filter({ has: page.locator(`a[href*="${sheet.stream.split("/")[1]}"]`) });
     assert.match(await waits.innerText(), /五里桥村\s+询问[\s\S]*最迟 \d+年/);
     await waits.getByRole("link", { name: /答复/ }).click();
@@ -231,7 +219,7 @@ describe("an officer at a desk", () => {
     await why.waitFor();
     assert.match(await why.innerText(), /第1字起写着提问人的姓名/);
     assert.ok(await page.getByRole("button", { name: "签名并公布" }).isDisabled());
-    await shot(page, "refused");
+    await shot(page, "question-refused");
     await page.locator("#f-text").fill("两个月的电费一起付的，凭证已张贴(虚构)");
     await page.locator("#f-masked").fill(`${ASKER}问：${ASKED}`);
     await page.locator(".field.wrong #f-masked").waitFor();
@@ -246,7 +234,7 @@ describe("an officer at a desk", () => {
     await page.getByText("检查通过").waitFor();
     assert.match(await page.locator("[data-public]").innerText(), /宁\*\*问[\s\S]*凭证已张贴[\s\S]*暂不办理\s+加装分表/);
     await accessible(page);
-    await shot(page, "answer");
+    await shot(page, "question-answer");
     // Whoever walks round the page meets the same no.
     const forced = await page.evaluate(async ([stream, org, role, key, text]) => {
       const fields = { question: 99, answered_on: "2026-01-01", text };
@@ -258,7 +246,7 @@ describe("an officer at a desk", () => {
     assert.deepEqual(forced, [422, "personal_data"]);
     await page.getByRole("button", { name: "签名并公布" }).click();
     await page.getByText("已答复并公布").waitFor();
-    await shot(page, "done");
+    await shot(page, "question-done");
     await page.close();
   });
 
@@ -310,7 +298,7 @@ describe("an officer at a desk", () => {
       assert.match(told, /宁\*\*问[\s\S]*凭证已张贴/);
       assert.ok(!told.includes(ASKER));
     }
-    await shot(page, "wall-print");
+    await shot(page, "question-wall-print");
     await page.close();
   });
 });
@@ -330,7 +318,7 @@ describe("a citizen who is not content", () => {
     await image(page);
     const code = (await page.locator(".codeword").innerText()).trim();
     assert.match(code, /^([0-9A-Z]{4}-){3}[0-9A-Z]{4}$/);
-    await shot(page, "letter-receipt");
+    await shot(page, "question-letter-receipt");
     await page.goto(`${site}/follow`);
     await page.locator("#f-code").fill(code);
     await page.locator("form.write button").click();
@@ -338,7 +326,7 @@ describe("a citizen who is not content", () => {
     assert.match(told, /柳溪镇登记并告知来信人\s+最迟 \d+年\d+月\d+日 来信登记告知期限/);
     assert.ok(!page.url().includes(code.slice(0, 4)));
     await accessible(page);
-    await shot(page, "follow");
+    await shot(page, "question-follow");
     assert.deepEqual(complaints, []);
     await page.close();
   });

@@ -7,13 +7,11 @@
 //
 // Run by tests/run. GONGKAI_BINARY names the binary.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { crc32, deflateRawSync } from "node:zlib";
-import axe from "axe-core";
-import { START_MS_MAX, binary, complaintsOf, demo, launch, screenshots } from "./demo.mjs";
+import { START_MS_MAX, accessible, complaintsOf, demo, launch, run, screenshots } from "./demo.mjs";
 
 const VILLAGE = "341599101201";
 const PIN = "山高月小水落石出";
@@ -35,7 +33,6 @@ let month; // what is published here, after the last month of the demo's books
 let opening; // its balance brought forward, yuan
 
 const shot = (name) => page.screenshot({ path: join(screenshots, `sheet-${name}.png`), fullPage: true });
-const run = (...args) => execFileSync(binary, args, { encoding: "utf8", stdio: "pipe" });
 const field = (name) => page.locator(`form.write [data-name="${name}"]`).first();
 const status = () => page.locator(".sheetstatus");
 const upload = (name, buffer) => page.getByLabel("选一份表格").setInputFiles({ name, mimeType: "application/octet-stream", buffer });
@@ -175,12 +172,6 @@ after(async () => {
   await served?.end();
 });
 
-async function accessible() {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
-  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
-}
-
 async function open(viewport) {
   await page.setViewportSize(viewport);
   await page.goto(`${site}/internal/write/disclosure.published`);
@@ -221,7 +212,7 @@ describe("a messy sheet on a phone", () => {
     assert.match(await card(8).innerText(), /收款人（I 列）[\s\S]*身份证号，不能公开/);
     assert.ok(await sign().isHidden());
     assert.match(await page.locator(".sheetchecks").innerText(), /个人信息 不符[\s\S]*收支平衡 未核对/);
-    await accessible();
+    await accessible(page);
     await shot("problems-phone");
   });
 
@@ -239,7 +230,7 @@ describe("a messy sheet on a phone", () => {
     for (const label of ["上期结存相符", "收支平衡", "合计行相符", "其他收支列明", "个人信息"]) assert.match(checks, new RegExp(`✓ ${label} 相符`), checks);
     assert.equal(await field("period").inputValue(), month);
     assert.match(await field("title").inputValue(), /财务收支公开表/);
-    await accessible();
+    await accessible(page);
     await shot("mended-phone");
   });
 
@@ -277,7 +268,7 @@ describe("on a desk", () => {
     await page.getByRole("heading", { name: "请说明哪一列是什么" }).waitFor();
     assert.ok(await sign().isHidden());
     await shot("columns");
-    await accessible();
+    await accessible(page);
     for (const [header, choice] of [["发生", "日期"], ["干什么", "摘要"], ["进账", "收入"], ["出账", "支出"]]) {
       await page.locator(".columns").getByLabel(new RegExp(`^${header}`)).selectOption({ label: choice });
     }
@@ -298,7 +289,7 @@ describe("on a desk", () => {
     assert.match(await page.locator("td.wrong").filter({ hasText: "公式" }).innerText(), /按文字读入/);
     assert.ok(await page.getByText("<b>租金</b>").first().isVisible(), "what looks like a page is text");
     await shot("table");
-    await accessible();
+    await accessible(page);
     await wrong.locator("input").fill("5.50");
     await wrong.locator("input").press("Enter");
     await page.getByText("没有要改的").waitFor();
@@ -321,7 +312,7 @@ describe("many matters from one table", () => {
     await page.getByText("有 1 处要改").waitFor();
     assert.match(await page.locator("[data-problems]").innerText(), /第 2 行 F 列 “完成时限”，填的是“年底”：不是日期/);
     assert.ok(await page.getByRole("button", { name: "逐条签名提交" }).isHidden());
-    await accessible();
+    await accessible(page);
     await shot("import-problem");
   });
 

@@ -10,7 +10,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { START_MS_MAX, binary, complaintsOf, demo, launch, screenshots } from "./demo.mjs";
+import { START_MS_MAX, binary, complaintsOf, demo, launch, screenshots, shot } from "./demo.mjs";
 
 const NARROW = { width: 360, height: 740 };
 
@@ -44,7 +44,6 @@ async function go(page, path) {
   assert.equal(response.status(), 200, path);
 }
 
-const shot = (page, name) => page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
 
 /** Searches from the home page, as people do, and gives the hits' titles. */
 async function search(page, words) {

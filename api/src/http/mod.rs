@@ -213,6 +213,7 @@ impl App {
     }
 
     /// The same app as if this event were recorded, to make one page with.
+    #[must_use]
     pub fn foreseeing(&self, event: PublicEvent) -> Self {
         Self(Arc::clone(&self.0), Some(Arc::new(event)))
     }

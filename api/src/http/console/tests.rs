@@ -157,9 +157,9 @@ async fn a_preview_is_the_page_that_the_public_gets_and_leaves_nothing() {
         let recorded = town.post("/api/v1/submissions", kind, submission.to_string()).await;
         assert_eq!(recorded.status, StatusCode::CREATED, "{kind}: {}", recorded.text());
         town.catch_up().await;
-        let published = town.get(&address).await;
-        assert_eq!(shown(page.text()), shown(published.text()), "{kind}");
-        assert!(!published.text().contains("预览："));
+        let later = town.get(&address).await;
+        assert_eq!(shown(page.text()), shown(later.text()), "{kind}");
+        assert!(!later.text().contains("预览："));
     }
 }
 

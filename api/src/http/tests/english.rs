@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use serde_json::json;
 
-use super::pages::matters;
+use super::pages::{ADDRESSES, matters};
 use super::{Answer, Town, ask};
 use crate::site::english;
 
@@ -38,26 +38,7 @@ async fn recorded(town: &Town) -> String {
 }
 
 async fn paths(town: &Town) -> Vec<String> {
-    let mut paths: Vec<String> = [
-        "/",
-        "/pledges",
-        "/vacancies",
-        "/nominations",
-        "/notices",
-        "/disclosures",
-        "/organizations",
-        "/compliance",
-        "/compliance?list=missing",
-        "/compare",
-        "/compare?under=341599",
-        "/timeline",
-        "/search",
-        "/search?q=alert",
-        "/about",
-        "/entries/0/view",
-        "/organizations/341599",
-        "/organizations?under=341599",
-        "/organizations?at=2024",
+    const MORE: [&str; 13] = [
         "/nothing",
         "/notices?status=late",
         "/notices?page=0",
@@ -71,9 +52,8 @@ async fn paths(town: &Town) -> Vec<String> {
         "/hand-in/tally.cast",
         "/hand-in/letter.received?org=341599",
         "/n/3/picture",
-    ]
-    .map(str::to_owned)
-    .into();
+    ];
+    let mut paths = [&ADDRESSES[..], &MORE[..]].concat().into_iter().map(str::to_owned).collect::<Vec<_>>();
     for (page, stream) in matters(town).await {
         paths.extend([format!("/streams/{stream}"), format!("{page}/loudspeaker"), page]);
     }

@@ -20,37 +20,38 @@ pub async fn matters(town: &Town) -> Vec<(String, String)> {
     found
 }
 
+/// Pages that every ledger of the tests has.
+pub const ADDRESSES: [&str; 24] = [
+    "/",
+    "/pledges",
+    "/vacancies",
+    "/nominations",
+    "/notices",
+    "/disclosures",
+    "/organizations",
+    "/compliance",
+    "/compliance?list=missing",
+    "/compare",
+    "/compare?under=341599",
+    "/timeline",
+    "/search",
+    "/search?q=alert",
+    "/search?q=%3Cscript%3E",
+    "/about",
+    "/entries/0/view",
+    "/organizations/341599",
+    "/organizations?under=341599",
+    "/organizations?q=341599",
+    "/organizations?at=2024",
+    "/organizations?under=341599&at=2024",
+    "/pledges?org=341599&year=2026&status=not_reported&type=practical&q=script",
+    "/timeline?page=2",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_renders_from_the_views_and_escapes_what_it_shows() {
     let town = Town::with_matters().await;
-    let mut paths: Vec<String> = [
-        "/",
-        "/pledges",
-        "/vacancies",
-        "/nominations",
-        "/notices",
-        "/disclosures",
-        "/organizations",
-        "/compliance",
-        "/compliance?list=missing",
-        "/compare",
-        "/compare?under=341599",
-        "/timeline",
-        "/search",
-        "/search?q=alert",
-        "/search?q=%3Cscript%3E",
-        "/about",
-        "/entries/0/view",
-        "/organizations/341599",
-        "/organizations?under=341599",
-        "/organizations?q=341599",
-        "/organizations?at=2024",
-        "/organizations?under=341599&at=2024",
-        "/pledges?org=341599&year=2026&status=not_reported&type=practical&q=script",
-        "/timeline?page=2",
-    ]
-    .map(str::to_owned)
-    .into();
+    let mut paths = ADDRESSES.map(str::to_owned).to_vec();
     for (page, stream) in matters(&town).await {
         paths.extend([page, format!("/streams/{stream}")]);
     }
