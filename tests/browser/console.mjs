@@ -199,6 +199,7 @@ describe("somebody who writes a pledge", () => {
     const [preview] = await Promise.all([browser.waitForEvent("page"), page.getByRole("button", { name: "看公开以后的页面" }).click()]);
     await preview.getByText("现在还没有公开").waitFor();
     assert.equal(await preview.locator("h1").innerText(), TITLE);
+    await preview.locator("#check > summary").click();
     assert.match(await preview.locator("main").innerText(), /三里路面硬化，两米宽[\s\S]*记入账本以后，谁都可以在这里核对/);
     await accessible(preview);
     await shot(preview, "console-preview");
@@ -222,6 +223,7 @@ describe("somebody who writes a pledge", () => {
 describe("somebody who adds a photo", () => {
   test("sends it without where it was taken, and by the hash that the device computed", async () => {
     const { page, complaints } = await open("/internal/write/disclosure.published");
+    await page.getByText("更多可填的").click();
     const photo = await page.evaluate(async () => {
       const canvas = Object.assign(document.createElement("canvas"), { width: 40, height: 30 });
       canvas.getContext("2d").fillRect(0, 0, 20, 30);
@@ -317,8 +319,8 @@ describe("another device", () => {
     const stored = await page.evaluate(() => import("/assets/console/keys.js").then(({ all }) => all()).then(([key]) => [key.handle === undefined, key.card]));
     assert.deepEqual(stored, [true, card]);
     const pin = async (text) => {
-      await page.locator("dialog[data-pin] input").fill(text);
-      await page.locator("dialog[data-pin] form button[type=submit], dialog[data-pin] form button:not([type])").first().click();
+      await page.locator("dialog[data-pin]").getByLabel("口令").fill(text);
+      await page.locator("dialog[data-pin]").getByRole("button", { name: "确定" }).click();
     };
     await page.getByRole("button", { name: "登录" }).click();
     await pin("不是这个口令呀");

@@ -14,9 +14,9 @@ function say(text, bad = false) {
   status.className = bad ? "bad" : "";
 }
 
-/** Runs a step with its buttons off, and says what went wrong. */
+/** Runs a step with the page's buttons off, and says what went wrong. The dialog for the PIN is outside of main. */
 async function step(text, work) {
-  const buttons = [...document.querySelectorAll("button")];
+  const buttons = [...document.querySelectorAll("main button")];
   for (const button of buttons) button.disabled = true;
   say(text);
   try {

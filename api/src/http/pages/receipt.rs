@@ -153,7 +153,10 @@ async fn asked(app: &App, statement: &Statement) -> Result<Vec<(String, String)>
     let line = said.line.map(|line| format!(" 第{}行", line + 1)).unwrap_or_default();
     let mut rows = vec![
         pair("登记为", "对公开的账目提问"),
-        pair("问的是", &format!("{org} {sheet}{line}")),
+        pair(
+            "问的是",
+            &if sheet.starts_with(org.as_str()) { format!("{sheet}{line}") } else { format!("{org} {sheet}{line}") },
+        ),
         pair("问什么", said.topic.label()),
     ];
     let limit = Limit::Rules(said.asked_on, vec![RuleCode::QuestionDaysMax]);
