@@ -197,12 +197,14 @@ describe("somebody who writes a pledge", () => {
     await accessible(page);
     await shot(page, "console-write");
     const [preview] = await Promise.all([browser.waitForEvent("page"), page.getByRole("button", { name: "看公开以后的页面" }).click()]);
+    const wrong = complaintsOf(preview, site);
     await preview.getByText("现在还没有公开").waitFor();
     assert.equal(await preview.locator("h1").innerText(), TITLE);
     await preview.locator("#check > summary").click();
     assert.match(await preview.locator("main").innerText(), /三里路面硬化，两米宽[\s\S]*记入账本以后，谁都可以在这里核对/);
     await accessible(preview);
     await shot(preview, "console-preview");
+    assert.deepEqual(wrong, []);
     await preview.close();
     const button = page.getByRole("button", { name: "签名并提交" });
     await button.dblclick();

@@ -16,6 +16,8 @@ use crate::share::picture::{Layout, MARGIN, WIDTH};
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "part_share.html")]
 pub struct Share {
+    /// The matter is not recorded yet: its number is not certain, and nothing that carries it is offered.
+    pub is_later: bool,
     /// Text for a message.
     pub text: String,
     /// Scheme, host and path of the short address.
@@ -38,6 +40,7 @@ impl Share {
     pub fn sample(family: Family) -> Self {
         let script = matches!(family, Family::Nomination | Family::Notice | Family::Disclosure);
         Self {
+            is_later: false,
             text: "五里桥村：2026年2月财务收支明细。支出18,081.36元，3月12日入账。 https://qingxi.example/n/1310"
                 .into(),
             address: "https://qingxi.example/n/1310".into(),

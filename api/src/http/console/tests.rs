@@ -121,10 +121,10 @@ async fn preview(town: &Town, token: &str, prepared: &str, origin: &str) -> Answ
     ask(&town.internal, request.body(Body::from(body)).unwrap()).await
 }
 
-/// A page between its heading and its check panel, without what tells when and where it was recorded.
+/// A page up to what carries its number, without what tells when and where it was recorded.
 fn shown(page: &str) -> Vec<&str> {
     let (_, main) = page.split_once("<main").unwrap();
-    let (before, _) = main.split_once("<details class=\"check\"").unwrap();
+    let (before, _) = main.split_once("<section class=\"card share\"").unwrap();
     before.lines().filter(|line| !line.contains("<time") && !line.contains("/n/")).collect()
 }
 

@@ -66,6 +66,7 @@ fn block(app: &App, matter: &Matter, title: &Shown, facts: Vec<String>) -> Share
     };
     let has_script = matches!(family, Family::Nomination | Family::Notice | Family::Disclosure);
     Share {
+        is_later: app.foreseen().is_some_and(|event| event.index == matter.first_index),
         text: short::text(&said, &address),
         address,
         path: short_path(matter.first_index),
