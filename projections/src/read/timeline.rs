@@ -25,6 +25,11 @@ const LATEST_WITHIN: &str = item!(
     "WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1) AND e.org IN (SELECT code FROM organization_ancestors WHERE ancestor = $4) \
      ORDER BY e.entry_index DESC LIMIT $2 OFFSET $3"
 );
+/// Of a family that has few events among all; an index on the organization would read everything else of the subtree.
+const NEWEST: &str = item!(
+    "WHERE e.family = $1 AND (e.org || '') IN (SELECT code FROM organization_ancestors WHERE ancestor = $3) \
+     ORDER BY e.entry_index DESC LIMIT $2"
+);
 /// What names a person, and what later happened in the matters that do: the reports on a pledge do not repeat the pledger.
 const ABOUT: &str = item!(
     "WHERE e.entry_index IN (SELECT s.entry_index FROM named_persons n JOIN events s ON s.stream = n.stream \
@@ -44,6 +49,7 @@ const BACK_FILLED_COUNT: &str = "SELECT COUNT(*) FROM events e WHERE e.back_fill
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("timeline.latest", LATEST),
     ("timeline.latest_within", LATEST_WITHIN),
+    ("timeline.newest", NEWEST),
     ("timeline.about", ABOUT),
     ("timeline.about_count", ABOUT_COUNT),
     ("timeline.count", COUNT),
@@ -103,6 +109,12 @@ impl Reader {
             None => (self.rows(LATEST, page.to_vec()).await?, self.count(COUNT, vec![wanted]).await?),
         };
         self.timeline_page(rows, total, filter).await
+    }
+
+    /// The newest statements of a family of which there are few, in a subtree.
+    pub async fn newest(&mut self, family: &str, org: &str, limit: u32) -> Result<Vec<TimelineItem>, ReadError> {
+        let rows = self.rows(NEWEST, vec![text(family), int(limit), text(org)]).await?;
+        rows.iter().map(item).collect()
     }
 
     /// A page of every statement in the matters that name a registered person, by the person's stream

@@ -2,7 +2,7 @@
 //! a pledge's page, the session at which it was made.
 
 use gongkai_domain::kind::{self, Described as _, intake::PointResult, session};
-use gongkai_projections::read::{Filter, HistoryEvent, Reader, history};
+use gongkai_projections::read::{HistoryEvent, Reader, history};
 use serde_json::{Map, Value};
 
 use super::parts;
@@ -65,11 +65,9 @@ async fn pledge(reader: &mut Reader, stream: &str) -> Result<Link, Problem> {
 
 /// The sessions at which a pledge of an organization was made; `above` is the one whose sessions are looked through.
 pub async fn promised_at(reader: &mut Reader, pledge: &str, above: &str) -> Result<Vec<Link>, Problem> {
-    let family = kind::find(session::Held::KIND).map(kind::Kind::family);
-    let filter = Filter { org: Some(above.to_owned()), limit: SESSIONS_MAX, ..Filter::default() };
-    let held = reader.timeline(family, &filter).await?;
+    let family = kind::find(session::Held::KIND).map_or("session", kind::Kind::family);
     let mut found = Vec::new();
-    for item in held.items {
+    for item in reader.newest(family, above, SESSIONS_MAX).await? {
         let lines = reader.lines_of_entry(item.index).await?;
         let names = |row: &Map<String, Value>| row.get("pledge").and_then(Value::as_str) == Some(pledge);
         if lines.iter().filter_map(|line| line.row.as_ref()).any(names) {
