@@ -156,9 +156,9 @@ describe("a citizen at the wall", () => {
     assert.match(await page.locator(".vow .next").innerText(), /推荐截止.*最迟/);
     await page.goto(`${site}/pledges`);
     await page.locator("main .items a.title").first().click();
-    await page.getByRole("link", { name: "评一评这件承诺" }).click();
+    await page.getByRole("link", { name: "有话要说，写信" }).click();
     assert.equal(await page.locator("#f-class").inputValue(), "opinion");
-    assert.match(await page.locator("#f-title").inputValue(), /^对承诺的评价：/);
+    assert.match(await page.locator("#f-title").inputValue(), /^关于承诺：/);
     assert.match(await page.locator("header .callout").innerText(), /^说的是：/);
     await accessible(page);
     for (const board of ["/nominations", "/notices"]) {
@@ -167,6 +167,29 @@ describe("a citizen at the wall", () => {
       await page.locator('main a[href^="/hand-in/"]').first().click();
       assert.match(await page.locator(".vow .next").innerText(), /办结异议：最迟/);
     }
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+});
+
+describe("a citizen who reads a pledge", () => {
+  test("rates it by a grade and nothing else, and keeps a receipt that proves no grade", async () => {
+    const { page, complaints } = await open("/pledges");
+    await page.locator("main .items a.title").first().click();
+    await page.getByRole("link", { name: "评一评", exact: true }).click();
+    assert.match(await page.locator(".vow").innerText(), /只公布各等次有多少人.*不算群众评议/s);
+    const shown = page.locator("main form").locator("input, select, textarea").locator("visible=true");
+    assert.equal(await shown.count(), 1, "a grade is all that is asked");
+    await page.getByLabel(/^评价/).selectOption({ label: "良好" });
+    await accessible(page);
+    await shot(page, "rate");
+    await page.getByRole("button", { name: /^提交/ }).click();
+    const kept = page.locator(".kept");
+    await kept.waitFor();
+    const said = await page.locator("main").innerText();
+    assert.match(said, /查询码/);
+    assert.doesNotMatch(said, /良好/);
+    await accessible(page);
     assert.deepEqual(complaints, []);
     await page.close();
   });

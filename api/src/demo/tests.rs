@@ -580,6 +580,7 @@ fn the_sealed_side_has_recommendations_letters_with_clocks_reviews_and_an_object
             ("letter.answered.v1", 1),
             ("nomination.objected.v1", 1),
             ("consultation.submitted.v1", 3),
+            ("pledge.rated.v1", 7),
             ("review.submitted.v1", 2),
             ("review.gate_passed.v1", 7),
             ("review.approved.v1", 1),

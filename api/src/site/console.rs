@@ -6,6 +6,7 @@
 use askama::Template;
 
 use super::console_board::Awaited;
+use super::format::{Count, Day};
 use super::parts::Link;
 use super::{Page, Section, Site};
 
@@ -148,6 +149,19 @@ pub struct ContinuePage {
     pub about: Link,
     /// What may be written of it.
     pub links: Vec<Link>,
+    /// What people on the web think of a pledge, for whoever may count it.
+    pub feedback: Option<Feedback>,
+}
+
+/// Ratings of a pledge, counted.
+#[derive(Debug, Clone)]
+pub struct Feedback {
+    /// The last day that counts.
+    pub through: Day,
+    /// How many gave each grade; nothing while there are too few.
+    pub grades: Vec<(&'static str, Count)>,
+    /// Publishes them.
+    pub publish: Option<Link>,
 }
 
 impl Page for ContinuePage {
@@ -168,6 +182,11 @@ impl ContinuePage {
             who: Who::sample(),
             about: Link::new("/pledges/1", "修好村北机耕路"),
             links: vec![Link::new("/internal/write/pledge.progressed?about=pledge%2F1", "报告进展")],
+            feedback: Some(Feedback {
+                through: Day::of(2026, 2, 28),
+                grades: vec![("优秀", Count(26)), ("良好", Count(9)), ("一般", Count(2)), ("较差", Count(1))],
+                publish: Some(Link::new("/internal/write/pledge.evaluated?about=pledge%2F1&by=online", "公布网上反馈")),
+            }),
         }
     }
 }

@@ -96,7 +96,10 @@ impl PledgePage {
     pub fn sample() -> Self {
         Self {
             site: Site::sample(),
-            hand_in: vec![Link::new("/hand-in/letter.received?org=990101", "评一评这件承诺")],
+            hand_in: vec![
+                Link::new("/hand-in/pledge.rated?about=pledge%2F1", "评一评"),
+                Link::new("/hand-in/letter.received?org=990101", "有话要说，写信"),
+            ],
             sessions: vec![Link::new("/streams/session/1", "柳溪镇三月民情沟通面对面")],
             index: 1042,
             item: Shown::of("完成五里桥村电网改造，让老街不再一到夏天就跳闸"),

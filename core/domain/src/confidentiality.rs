@@ -1,7 +1,7 @@
 //! Who may read what that is not public, and who may call what: the one policy (confidentiality.md §5).
 //!
-//! [`clear`] decides every internal reading, [`counts`] what ballots add up to, [`Callers::admit`] every call; no view and no handler filters
-//! by hand. A reading needs a [`Clearance`], and nothing but [`clear`] makes one. What is not cleared does
+//! [`clear`] decides every internal reading, [`counts`] and [`sums`] what ballots and ratings add up to,
+//! [`Callers::admit`] every call; no view and no handler filters by hand. A reading needs a [`Clearance`], and nothing but [`clear`] makes one. What is not cleared does
 //! not exist for whoever asked: there is no reason to give, so there is no refusal here but `None`. The world is
 //! the current one at each question: a role withdrawn a second ago is gone, and so is a revoked key.
 //!
@@ -169,8 +169,14 @@ fn reads(person: &StreamId, purpose: Purpose, matter: &Matter<'_>, world: &World
 /// Decides whether somebody may learn what the ballots of a tally add up to: who organizes, supervises or inspects it, and
 /// nobody before it is closed. Single ballots are for nobody ([`clear`]).
 pub fn counts(reader: &Reader, tally: &Tally, world: &World) -> bool {
+    tally.window.ended && sums(reader, &tally.window.org, world)
+}
+
+/// Decides whether somebody may learn what things add up to that nobody reads one by one, such as ratings of an
+/// organization's pledges: who publishes for it, supervises or inspects it.
+pub fn sums(reader: &Reader, org: &str, world: &World) -> bool {
     let may = |role| matches!(role, Role::Publisher | Role::Supervisor | Role::Inspector);
-    tally.window.ended && reader.is_current(world) && sees_as(&reader.person, &tally.window.org, world, may)
+    reader.is_current(world) && sees_as(&reader.person, org, world, may)
 }
 
 /// Whether a person was registered at the organization, above it, or below it.

@@ -9,10 +9,12 @@
 //! ([`gongkai_store::vault::Vault::link`]), enough to join what is about one matter; `timeline` shows the join to
 //! those alone whom the policy clears for that tier.
 
+mod about;
 pub(crate) mod board;
 pub mod content;
 mod fold;
 pub mod queue;
+pub mod rating;
 pub mod read;
 pub mod schedules;
 mod standing;

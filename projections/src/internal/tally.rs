@@ -4,6 +4,7 @@
 //! them. Who may ask is the policy's ([`confidentiality::counts`]); the audit counts again from the vault itself.
 
 use gongkai_domain::{
+    Recorded,
     confidentiality::{self, Reader},
     kind::{
         self, Described as _,
@@ -12,15 +13,8 @@ use gongkai_domain::{
 };
 use gongkai_log::{Digest, StreamId};
 use serde::Serialize;
-use sqlx::Row as _;
 
 use super::{InternalError, InternalViews};
-
-/// Ballots that are in memory at the same time.
-const BALLOTS_AT_ONCE: usize = 256;
-
-const BALLOTS: &str = "SELECT m.stream FROM links l JOIN matters m ON m.opened_seq = l.seq \
-                       WHERE l.about = ? AND m.kind = ? ORDER BY l.seq";
 
 /// The counts with what proves them to a voter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,18 +38,11 @@ impl InternalViews {
             confidentiality::counts(reader, tally, world).then_some(tally.options_count)
         });
         let Some(options) = options else { return Ok(None) };
-        let about = self.0.reader.vault().link(stream).to_hex();
-        let rows = sqlx::query(BALLOTS).bind(about).bind(Cast::KIND).fetch_all(&self.0.pool).await?;
-        let streams: Vec<StreamId> = rows.iter().filter_map(|row| row.get::<&str, _>(0).parse().ok()).collect();
-        let mut ballots = Vec::with_capacity(streams.len());
-        for some in streams.chunks(BALLOTS_AT_ONCE) {
-            let some: Vec<&StreamId> = some.iter().collect();
-            for event in self.0.reader.streams(&some).await?.into_iter().flatten() {
-                let Some(opened) = event.opened else { continue };
-                let cast = opened.values().and_then(|values| kind::body::<Cast>(Cast::KIND, &values));
-                ballots.extend(cast.map(|cast| (opened.signed.hash, cast.choices)));
-            }
-        }
+        let ballot = |event: &Recorded<'_>| {
+            let cast = kind::body::<Cast>(Cast::KIND, event.values?)?;
+            Some((event.hash, cast.choices))
+        };
+        let ballots = self.each_about(stream, Cast::KIND, ballot).await?;
         let hashes: Vec<Digest> = ballots.iter().map(|(hash, _)| *hash).collect();
         Ok(Some(Urn { counted: tally::count(&ballots, options), hashes: tally::sorted(&hashes) }))
     }

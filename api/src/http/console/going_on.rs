@@ -6,15 +6,20 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use gongkai_domain::confidentiality::Reader;
+use gongkai_domain::kind::pledge::Evaluator;
+use gongkai_domain::kind::rating::{Counted, Grade};
 use gongkai_domain::{KINDS, kind};
 use gongkai_log::StreamId;
+use gongkai_projections::internal::rating::Ratings;
 
 use super::{answer, is_for, roles, who};
 use crate::http::App;
+use crate::http::internal::ratings;
 use crate::http::pages::{Frame, frame, hand_in, nothing, parts};
 use crate::http::problem::Problem;
 use crate::http::query::{Params, push};
-use crate::site::console::ContinuePage;
+use crate::site::console::{ContinuePage, Feedback};
+use crate::site::format::{Count, Day};
 use crate::site::parts::{Family, Link};
 
 pub(super) async fn show(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
@@ -40,12 +45,38 @@ async fn make(app: &App, uri: &Uri, reader: &Reader) -> Result<ContinuePage, Pro
         Link::new(href, kind.label)
     };
     let links = more.map(link).collect();
+    let feedback = match about.family.as_str() {
+        "pledge" => feedback(app, reader, &about).await?,
+        _ => None,
+    };
     Ok(ContinuePage {
         site,
         who: who(app, reader, &mut views).await?,
         about: Link::new(parts::href(&stream), label),
         links,
+        feedback,
     })
+}
+
+/// The ratings of a pledge, for whoever may count them, and the form that publishes them.
+async fn feedback(app: &App, reader: &Reader, pledge: &StreamId) -> Result<Option<Feedback>, Problem> {
+    let Some(Ratings { through, counts }) = ratings::of(app, reader, pledge).await? else { return Ok(None) };
+    let publish = |counted: &Counted| {
+        let mut href = "/internal/write/pledge.evaluated".to_owned();
+        push(&mut href, "about", &pledge.to_string());
+        push(&mut href, "by", Evaluator::Online.wire());
+        push(&mut href, "held_on", &through.to_string());
+        for (grade, count) in counted.by_grade() {
+            push(&mut href, grade.wire(), &count.to_string());
+        }
+        Link::new(href, "公布网上反馈")
+    };
+    let grade = |(grade, count): (Grade, u64)| (grade.label(), Count(count));
+    Ok(Some(Feedback {
+        through: Day(through),
+        grades: counts.iter().flat_map(Counted::by_grade).map(grade).collect(),
+        publish: counts.as_ref().map(publish),
+    }))
 }
 
 /// The matter that a number or a page's address names.

@@ -25,6 +25,9 @@ pub mod plans;
 pub mod queue;
 #[cfg(test)]
 mod queue_tests;
+pub mod ratings;
+#[cfg(test)]
+mod ratings_tests;
 pub mod readings;
 pub mod rehearsals;
 pub mod reviews;
@@ -94,7 +97,8 @@ pub fn doors() -> Vec<Door> {
     let mut doors = vec![challenges::door(), open, close, me::door(), readings::door()];
     doors.extend(matters::doors());
     doors.extend(board::doors());
-    doors.extend([timelines::door(), queue::door(), schedules::door(), tallies::door(), rehearsals::door()]);
+    doors.extend([timelines::door(), queue::door(), schedules::door(), tallies::door(), ratings::door()]);
+    doors.push(rehearsals::door());
     doors.extend(drafts::doors());
     doors.extend([reviews::door(), periods::door(), tables::door()]);
     doors.extend(sheets::doors());
@@ -105,7 +109,7 @@ pub fn doors() -> Vec<Door> {
 /// The schemas of all answers.
 pub fn schemas() -> Map<String, Value> {
     let reading = [matters::schemas(), readings::schemas(), schedules::schemas()];
-    let watching = [timelines::schemas(), queue::schemas(), tallies::schemas(), board::schemas()];
+    let watching = [timelines::schemas(), queue::schemas(), tallies::schemas(), ratings::schemas(), board::schemas()];
     let drafting = [drafts::schemas(), reviews::schemas(), periods::schemas(), tables::schemas()];
     let entering = [challenges::schemas(), sessions::schemas(), me::schemas()];
     let all = entering.into_iter().chain(reading).chain(watching).chain(drafting);

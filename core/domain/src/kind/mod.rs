@@ -35,6 +35,7 @@ pub mod objection;
 pub mod opening;
 pub mod pledge;
 pub mod question;
+pub mod rating;
 pub mod receiver;
 pub mod registry;
 pub mod review;
@@ -73,6 +74,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<pledge::PartlyFulfilled>(),
     Kind::of::<pledge::NotFulfilled>(),
     Kind::of::<pledge::Evaluated>(),
+    Kind::of::<rating::Rated>(),
     Kind::of::<pledge::CarriedOver>(),
     Kind::of::<pledge::Superseded>(),
     Kind::of::<pledge::Withdrawn>(),

@@ -8,7 +8,7 @@
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
-use super::{PUBLISHER, Payload, payload, sample_stream};
+use super::{PUBLISHER, Payload, payload, rating::RATINGS_SHOWN_MIN, sample_stream};
 use crate::{
     event::{Context, Proposal, Recorded},
     field::{Attachment, ListRule, OrgCode, Percent, PersonId, PledgeId, Year, choices},
@@ -373,6 +373,11 @@ impl Payload for Evaluated {
         let Some(votes) = votes.filter(|votes| *votes > 0) else {
             return Err(Refusal::field("excellent", "优秀票", "各等次合计应大于零"));
         };
+        // What another site counted is entered with its original.
+        if self.by == Evaluator::Online && proposal.statement.proxy.is_none() && votes < RATINGS_SHOWN_MIN {
+            let reason = format!("网上反馈不足 {RATINGS_SHOWN_MIN} 人，不分等次公布，以免看出是谁评的");
+            return Err(Refusal::field("excellent", "优秀票", reason));
+        }
         if self.by != Evaluator::Public {
             return Ok(());
         }

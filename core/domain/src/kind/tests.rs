@@ -153,6 +153,7 @@ fn the_intake_key_signs_a_closed_list_of_kinds() {
     let expected = [
         "ledger.halted.v1",
         "ledger.resumed.v1",
+        "pledge.rated.v1",
         "vacancy.recommended.v1",
         "nomination.objected.v1",
         "notice.objected.v1",

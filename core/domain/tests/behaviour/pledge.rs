@@ -84,6 +84,22 @@ fn a_public_evaluation_needs_a_quorum_and_the_teller() {
 }
 
 #[test]
+fn feedback_from_the_web_is_told_from_five_on_unless_another_site_counted_it() {
+    let mut ledger = Ledger::new();
+    let pledge = made(&mut ledger);
+    ledger.at("2027-01-05");
+    let feedback = |good: u64| {
+        json!({"kind": "pledge.evaluated.v1", "stream": pledge, "org": VILLAGE, "fields": {
+            "by": "online", "held_on": "2026-12-31", "excellent": 1, "good": good, "fair": 0, "poor": 1}})
+    };
+    assert_eq!(refused(ledger.village(&feedback(2))), "field");
+    ledger.village(&feedback(3)).unwrap();
+    let mut elsewhere = feedback(1);
+    elsewhere["proxy"] = json!({"channel": "网", "original": gongkai_log::Digest::of(b"table")});
+    ledger.village(&elsewhere).unwrap();
+}
+
+#[test]
 fn an_amendment_names_what_it_changes() {
     let mut ledger = Ledger::new();
     let pledge = made(&mut ledger);

@@ -118,7 +118,7 @@ impl Audit<'_> {
         let (seq, tag) = (row.seq, Tag(row.tag));
         let spot = Spot { tag, entry: None, at: row.as_of };
         if row.note.is_none() {
-            self.tallies.unread();
+            self.unread();
             self.report.erased += 1;
             let problem = Problem::new(Category::Missing, "正文不在限阅库里，也没有删除令").of("note");
             self.found.unless(problem.unless(Lack::Sealed), Some(seq), spot, &self.orders);
@@ -142,8 +142,14 @@ impl Audit<'_> {
                 self.found.event(seq, problem.of("note"));
             }
         }
-        self.tallies.unread();
+        self.unread();
         Ok(())
+    }
+
+    /// A sealed event whose content could not be opened: it may have been a ballot or a rating.
+    fn unread(&mut self) {
+        self.tallies.unread();
+        self.ratings.unread();
     }
 
     /// Number, times and deadline, which need no key.
@@ -223,6 +229,7 @@ impl Audit<'_> {
             self.found.unless(problem, Some(seq), spot, &self.orders);
         }
         self.tallies.cast(&signed.statement, signed.hash, &sealed);
+        self.ratings.rated(signed, row.received_at, &sealed);
         self.streams.fold(row, signed, &held);
         Ok(())
     }

@@ -7,11 +7,13 @@
 //! erasure against what was erased ([`orders`]), keys that are missing and keys that nobody needs.
 //!
 //! Memory does not grow with the log: pages, two bounded caches (data keys, states of sealed streams), so many findings
-//! of each category, the ballots of tallies that are not counted yet, and 16 bytes for each subject that has keys. Works beside a running server, and changes nothing.
+//! of each category, the ballots of tallies that are not counted yet, the days and grades of
+//! ratings, and 16 bytes for each subject that has keys. Works beside a running server, and changes nothing.
 
 mod events;
 mod found;
 mod orders;
+mod ratings;
 mod statements;
 mod streams;
 mod tallies;
@@ -42,6 +44,7 @@ use crate::{
 use events::Events;
 use found::Found;
 use orders::Orders;
+use ratings::Ratings;
 use streams::SealedStreams;
 use tallies::Tallies;
 
@@ -147,6 +150,7 @@ pub async fn run(
         streams: SealedStreams::default(),
         events: Events::default(),
         tallies: Tallies::default(),
+        ratings: Ratings::default(),
         found: Found::default(),
         report: SealedReport::default(),
         recorded_at: DateTime::UNIX_EPOCH,
@@ -185,6 +189,7 @@ struct Audit<'a> {
     streams: SealedStreams,
     events: Events,
     tallies: Tallies,
+    ratings: Ratings,
     found: Found,
     report: SealedReport,
     // When the last entry was recorded that was read.
@@ -250,6 +255,7 @@ impl Audit<'_> {
                 };
                 self.statement(&entry, &signed.statement, openings.as_ref(), list.as_ref(), values, inventory).await?;
                 self.tallied(index, &signed.statement);
+                self.rated(index, &signed.statement);
                 if teaches(&signed.statement) {
                     with_recorded(&entry, |recorded| self.world.evolve(recorded));
                 }

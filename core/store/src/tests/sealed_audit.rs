@@ -587,3 +587,64 @@ async fn counts_of_ballots_that_were_erased_since_cannot_be_judged_again() {
     fixture.submit(&order, ERASERS).await.unwrap();
     finds(&fixture, &[Category::Unjudged]).await;
 }
+
+const RATED: &str = "pledge/018f0000-0000-7000-8000-00000000cafe";
+
+/// A pledge that six people rated, of whom one did so on the day on which the counts are published.
+async fn rated() -> Fixture {
+    let mut fixture = town().await;
+    let made = json!({"kind": "pledge.made.v1", "stream": RATED, "org": COUNTY, "fields": {
+        "year": 2026, "pledger_kind": "organization", "category": "practical", "pledger": "县局(虚构)",
+        "title": "修好机耕路(虚构)"}});
+    fixture.submit(&made, PUBLISHER).await.unwrap();
+    for (number, grade) in ["good", "good", "fair", "poor", "excellent", "poor"].into_iter().enumerate() {
+        if number == 5 {
+            fixture.ledger.end_period().await.unwrap();
+            fixture.clock.advance(TimeDelta::days(2).to_std().unwrap());
+        }
+        let rated = json!({"kind": "pledge.rated.v1", "org": COUNTY, "fields": {"pledge": RATED, "grade": grade}});
+        fixture.citizen(&rated).await.unwrap();
+    }
+    fixture.ledger.end_period().await.unwrap();
+    fixture
+}
+
+/// Publishes counts of the ratings through the day before.
+async fn evaluate(fixture: &mut Fixture, [excellent, good, fair, poor]: [u64; 4], proxy: bool) -> Receipt {
+    let held_on = (fixture.clock.now() - TimeDelta::days(1)).format("%Y-%m-%d").to_string();
+    let mut command = json!({"kind": "pledge.evaluated.v1", "stream": RATED, "org": COUNTY, "fields": {"by": "online",
+        "held_on": held_on, "excellent": excellent, "good": good, "fair": fair, "poor": poor}});
+    if proxy {
+        command["proxy"] = json!({"channel": "网", "original": Digest::of(b"table")});
+    }
+    fixture.submit(&command, PUBLISHER).await.unwrap()
+}
+
+#[tokio::test]
+async fn published_ratings_are_counted_again_through_their_day_and_a_poor_one_left_out_is_found() {
+    let mut fixture = rated().await;
+    evaluate(&mut fixture, [1, 2, 1, 1], false).await;
+    finds(&fixture, &[]).await;
+    let mut fixture = rated().await;
+    let receipt = evaluate(&mut fixture, [2, 2, 1, 0], false).await;
+    let findings = finds(&fixture, &[Category::Rule]).await;
+    assert_eq!((findings[0].entry, findings[0].field.as_deref()), (Some(receipt.index), Some("excellent")));
+}
+
+#[tokio::test]
+async fn ratings_that_another_site_counted_are_entered_with_their_original_and_not_counted_again() {
+    let mut fixture = rated().await;
+    evaluate(&mut fixture, [60, 40, 13, 6], true).await;
+    finds(&fixture, &[]).await;
+}
+
+#[tokio::test]
+async fn published_ratings_of_which_one_was_erased_since_cannot_be_judged_again() {
+    let mut fixture = rated().await;
+    evaluate(&mut fixture, [1, 2, 1, 1], false).await;
+    let commitment = fixture.ledger.sealed_reader().unwrap().events(0, 1).await.unwrap()[0].row.commitment;
+    let order = json!({"kind": "erasure.ordered.v1", "org": COUNTY, "fields": {"commitment": commitment,
+        "basis": "personal_data", "reason": "当事人要求删除(虚构)", "appeal": "无(虚构)"}});
+    fixture.submit(&order, ERASERS).await.unwrap();
+    finds(&fixture, &[Category::Unjudged]).await;
+}

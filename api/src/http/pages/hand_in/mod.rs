@@ -2,8 +2,9 @@
 //! scripts posts it.
 //!
 //! The form follows from the kind's own table (`citizen::form`); a posted one goes through the functions that judge the
-//! API's submissions (`citizen::hand_in`). What people call a kind and what it is for stands in [`WORDS`]; a kind without
-//! words there has its own label.
+//! API's submissions (`citizen::hand_in`). What it says to people stands in [`words`].
+
+mod words;
 
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY};
@@ -11,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::{IntoResponse as _, Response};
 use chrono::NaiveDate;
 use gongkai_domain::field::{Choice, Field, Place, Shape};
-use gongkai_domain::kind::{self, Described as _, FollowUp, KINDS, Secrecy, family_label, tally};
+use gongkai_domain::kind::{self, Described as _, KINDS, tally};
 use gongkai_domain::{Kind, Role, envelope};
 use gongkai_log::{Signer, StreamId};
 use gongkai_projections::read::disclosures::Line;
@@ -32,10 +33,11 @@ use crate::keyfile;
 use crate::site::Page;
 use crate::site::format::Count;
 use crate::site::hand_in::{
-    AnswerPage, Ballot, Chosen, Control, Encrypted, FieldRow, FormPage, Offer, OffersPage, Person, Pick, Promise, Stage,
+    AnswerPage, Ballot, Chosen, Control, Encrypted, FieldRow, FormPage, Offer, OffersPage, Person, Pick, Stage,
 };
 use crate::site::parts::{Family, Link};
 use crate::site::problem::ProblemPage;
+use words::{called, hint, place_in_order, promise};
 
 /// Most organizations that are offered at once.
 const ORGANIZATIONS_SHOWN: u32 = 30;
@@ -49,52 +51,6 @@ const PEOPLE_SHOWN: u32 = 100;
 const TITLE_CHARS_MAX: usize = 60;
 /// Texts of more characters get several lines.
 const LINE_CHARS_MAX: usize = 200;
-
-/// Wire name without version, what people call it, for what it is.
-const WORDS: [(&str, &str, &str); 9] = [
-    ("letter.received", "写信", "给村、乡镇、县里写信：提意见建议，求解决难处，检举控告。"),
-    (
-        "nomination.objected",
-        "对拟任人选提异议",
-        "公示的人选有问题，或公示的材料与实际不符，可以反映。过了公示期也可以。",
-    ),
-    ("notice.objected", "对公示提异议", "对征地、救助、选民名单、发展党员等公示有不同意见，可以反映。"),
-    (
-        "disclosure.questioned",
-        "对公开的账目提问",
-        "村里公开的收支、合同、名单，看不明白或者觉得不对，可以问。到期必须公开答复。",
-    ),
-    ("vacancy.recommended", "推荐人选", "有空缺职位公开推荐时，可以推荐别人，也可以自荐。"),
-    ("consultation.submitted", "提意见", "公开征集意见时，可以写下您的意见。"),
-    ("tally.cast", "投票", "民主评议、推荐投票时，凭抽到的票码投票。"),
-    ("letter.rated", "评价答复", "来信答复以后，说说满意不满意。"),
-    ("letter.escalated", "申请复查复核", "对答复不满意，或到期没有答复，可以请上一级机构复查、复核。"),
-];
-
-/// Remarks below labels: wire name without version and field, or a field of any kind; and the remark.
-const HINTS: [(&str, &str); 18] = [
-    ("nomination.objected/person", "公示里的哪一位；说整份公示的，不用选。"),
-    ("letter.received/class", "检举控告会在您的设备上加密，其他来信由受理机构直接办理。"),
-    (
-        "letter.received/concerns",
-        "勾选的人看不到这封信；检举控告还会跳过他主管的机构。名单来自公开登记；没有列出的，写在内容里。",
-    ),
-    ("concerns", "勾选的人打不开；他主管的机构也会跳过。名单来自公开登记；没有列出的，写在内容里。"),
-    ("request", "可以不写。希望怎样解决。"),
-    ("real_name", "不勾也照样受理。实名的要写姓名，便于告知结果。"),
-    ("consent_to_publish", "公开前会遮蔽个人信息。不同意的不公开。"),
-    ("text", "写清时间、地点、什么事。不要写身份证号。"),
-    ("evidence", "有什么证据、在哪里可以看到。这里不能传文件，可以先写明，再按受理机关的要求送交。"),
-    ("name", "可以不写。"),
-    ("contact", "可以不写。写了才能通知到您。"),
-    ("asker", "可以不写，不公开。"),
-    ("line", "公开页面上每一行前面的行号；问整张表的不用填。"),
-    ("unit", "机构代码，不知道的不用填。"),
-    ("place", "纸条上票码前面的序号。"),
-    ("credential", "抽到的纸条上的票码。"),
-    ("path", "纸条上的票码证明，一行一个。"),
-    ("choices", "选项的行号，从 0 起，用逗号隔开。"),
-];
 
 /// Everything that can be handed in.
 pub async fn offers(State(app): State<App>, headers: HeaderMap) -> Response {
@@ -128,9 +84,8 @@ pub async fn post(
 }
 
 fn for_citizens() -> impl Iterator<Item = &'static Kind> {
-    let order = |kind: &&Kind| WORDS.iter().position(|(name, _, _)| *name == slug(kind)).unwrap_or(WORDS.len());
     let mut kinds: Vec<&Kind> = KINDS.iter().filter(|kind| kind.is_for_citizens()).collect();
-    kinds.sort_by_key(order);
+    kinds.sort_by_key(|kind| place_in_order(kind));
     kinds.into_iter()
 }
 
@@ -141,11 +96,6 @@ pub fn slug(kind: &Kind) -> &'static str {
 
 fn find(slug: &str) -> Result<&'static Kind, Problem> {
     for_citizens().find(|kind| self::slug(kind) == slug).ok_or_else(|| Problem::not_found("没有这种事项"))
-}
-
-fn words(kind: &Kind) -> (&'static str, &'static str) {
-    let found = WORDS.iter().find(|(name, _, _)| *name == slug(kind));
-    found.map_or((kind.label, family_label(kind.family())), |(_, label, gloss)| (*label, *gloss))
 }
 
 /// Address of the form of a kind about a matter.
@@ -165,20 +115,20 @@ pub fn letter(app: &App, org: &str) -> Vec<Link> {
     let link = |kind: &Kind| {
         let mut href = format!("/hand-in/{}", slug(kind));
         push(&mut href, "org", org);
-        Link::new(href, words(kind).0)
+        Link::new(href, called(kind).0)
     };
     kinds.map(link).collect()
 }
 
-/// A letter that says what one thinks of a pledge, as a link for its page; nothing where nothing is taken.
-pub fn rating(app: &App, org: &str, pledge: &str, title: &str) -> Vec<Link> {
+/// A letter that speaks of a matter, as a link for its page; nothing where nothing is taken.
+pub fn letter_about(app: &App, org: &str, matter: &str, title: &str) -> Vec<Link> {
     let fill = |link: Link| {
         let mut href = link.href;
-        push(&mut href, "refers_to", pledge);
+        push(&mut href, "refers_to", matter);
         push(&mut href, "class", "opinion");
         let title: String = title.chars().take(TITLE_CHARS_MAX).collect();
-        push(&mut href, "title", &format!("对承诺的评价：{title}"));
-        Link::new(href, "评一评这件承诺")
+        push(&mut href, "title", &format!("关于承诺：{title}"));
+        Link::new(href, "有话要说，写信")
     };
     letter(app, org).into_iter().map(fill).collect()
 }
@@ -192,11 +142,11 @@ pub fn links(app: &App, about: &str, status: Status) -> Vec<Link> {
         return Vec::new();
     }
     let kinds = for_citizens().filter(|kind| kind.about() == Some(stream.family.as_str()));
-    kinds.map(|kind| Link::new(href(kind, about), words(kind).0)).collect()
+    kinds.map(|kind| Link::new(href(kind, about), called(kind).0)).collect()
 }
 
 fn offer(kind: &'static Kind) -> Offer {
-    let (label, gloss) = words(kind);
+    let (label, gloss) = called(kind);
     let start = match kind.about() {
         Some(family) => {
             from_board(family).unwrap_or_else(|| Link::new(format!("/hand-in/{}", slug(kind)), "看正在进行的"))
@@ -243,35 +193,6 @@ fn must_encrypt(kind: &Kind, field: &Field, (wire, _): &Choice) -> bool {
     envelope::is_demanded(kind, &Map::from_iter([(field.name.to_owned(), json!(wire))]))
 }
 
-fn promise(kind: &Kind) -> Promise {
-    let readers = match (kind.sealed, kind.secrecy, kind.opens) {
-        (false, ..) => "您的姓名和问题原文不公开，只有公开这份表的单位和监督人员能看。",
-        (true, Secrecy::Body, _) => {
-            "在您的浏览器里加密给受理机关，只有它登记在账本里的收件人能解开来看。服务器、管理员和所反映的人都看不到。"
-        }
-        (true, Secrecy::Either, true) => {
-            "检举控告在您的浏览器里加密，只有受理机关的收件人能看。其他来信封存起来，只有办理的人能看，看了都有签名记录。"
-        }
-        (true, ..) if kind.named_readers.is_empty() => "封存起来，谁也翻看不到单张选票，只公布票数。票码不记名。",
-        (true, ..) => "封存起来，只有办理的人能看，看了都有签名记录。",
-    };
-    let public = match (kind.sealed, kind.named_readers) {
-        (true, []) => "截止后公布票数和选票编号清单。单张选票不公开，截止前连有多少票也看不出来。",
-        (true, _) => "什么都不公开，连有没有这件事，外面也看不出来。账本里只记一个封存值，证明那一刻已经收到。",
-        (false, _) => "问的是哪一项、哪方面、哪一天，立即公开。问题由公开的单位遮蔽个人信息后公布。",
-    };
-    let next = match (kind.sealed, kind.opens, kind.follow_up) {
-        (false, ..) => "几秒钟就记入账本，答复期限从当天算起，谁都能查。",
-        (true, false, _) => "记在原来那件事后面，用原来的查询码查看。",
-        (true, true, FollowUp::Answers) => "马上得到收件承诺和查询码。凭查询码看办到哪一步、什么答复、还剩几天。",
-        (true, true, FollowUp::Content) => "马上得到收件承诺和查询码。凭查询码看是否已记入账本。",
-        (true, true, FollowUp::Receipt) => {
-            "马上得到收件承诺和查询码。它们只证明收到过，证明不了您写了什么，谁也没法逼您出示。"
-        }
-    };
-    Promise { readers: readers.into(), public: public.into(), next: next.into() }
-}
-
 /// The matter that something is about, as the page shows it.
 struct Thing {
     stream: StreamId,
@@ -313,7 +234,7 @@ async fn make(app: &App, uri: &Uri, slug: &str) -> Result<FormPage, Problem> {
         let report_on = thing.as_ref().and_then(|thing| thing.report_on);
         ledger.with_world(|world| next::of(kind, org, about, report_on, (app.today(), world)))
     });
-    let (label, gloss) = words(kind);
+    let (label, gloss) = called(kind);
     let names: Map<String, Value> = path.iter().map(|link| (code(link).to_owned(), json!(link.label))).collect();
     Ok(FormPage {
         site,
@@ -547,7 +468,6 @@ fn chosen(kind: &Kind, field: &Field, choice: &Choice) -> Chosen {
 
 fn row(kind: &Kind, field: &Field, ask: Ask, control: Control) -> FieldRow {
     let full = format!("{}/{}", slug(kind), field.name);
-    let hint = |wanted: &str| HINTS.iter().find(|(name, _)| *name == wanted).map(|(_, hint)| (*hint).to_owned());
     let (place, tier) = match field.place {
         Place::Body => ("body", String::new()),
         Place::Slot(tier) => ("slot", tier.to_string()),
@@ -564,7 +484,7 @@ fn row(kind: &Kind, field: &Field, ask: Ask, control: Control) -> FieldRow {
             Control::Select(_) | Control::Options(_) => field.label.trim_end_matches("行号").into(),
             _ => field.label.into(),
         },
-        hint: hint(&full).or_else(|| hint(field.name)).map(optional).unwrap_or_default(),
+        hint: hint(&full).or_else(|| hint(field.name)).map(|hint| optional(hint.to_owned())).unwrap_or_default(),
         shape: ask.shape(),
         place,
         tier,
