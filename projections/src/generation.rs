@@ -27,10 +27,17 @@ use crate::{
     source::Source,
 };
 
-/// The tables, as SQLite makes them.
+/// The tables with the indexes that writing asks, as SQLite makes them.
 pub const SCHEMA_SQLITE: &str = include_str!("../../migrations/views/sqlite/0001_boards.sql");
+/// The indexes that only pages ask.
+pub const PAGE_INDEXES_SQLITE: &str = include_str!("../../migrations/views/sqlite/0002_page_indexes.sql");
 /// The same tables for PostgreSQL.
 pub const SCHEMA_POSTGRES: &str = include_str!("../../migrations/views/postgres/0001_boards.sql");
+/// The same indexes for PostgreSQL.
+pub const PAGE_INDEXES_POSTGRES: &str = include_str!("../../migrations/views/postgres/0002_page_indexes.sql");
+/// Entries from which on a new generation gets the pages' indexes only when it has caught up. Until then its pages are
+/// slower; where there are older views, those are served.
+const BULK_ENTRIES_MIN: u64 = if cfg!(test) { 8 } else { 10_000 };
 /// Readers of one generation at a time.
 const READERS_MAX: u32 = 16;
 /// Memory of indexing while the views are behind; given back when they have caught up.
@@ -105,6 +112,8 @@ pub(crate) enum Step {
 pub(crate) struct Builder {
     pub generation: Arc<Generation>,
     pub follower: Follower,
+    /// Whether the rows have the indexes that pages ask.
+    is_indexed: bool,
     writer: Option<SearchWriter>,
     /// What the rows have and the search index is not told yet.
     waiting: Touched,
@@ -123,7 +132,13 @@ struct Indexing {
 impl Builder {
     pub(crate) async fn open(dir: &Path, name: &str, source: Arc<dyn Source>) -> Result<Self, FollowError> {
         let generation = Arc::new(Generation::open(dir, name).await?);
+        let committed = *source.committed().borrow();
         let follower = Follower::open(generation.write.clone(), source).await?;
+        let mut is_indexed = generation.has_page_indexes().await?;
+        if !is_indexed && committed.saturating_sub(follower.size()) < BULK_ENTRIES_MIN {
+            generation.make_page_indexes().await?;
+            is_indexed = true;
+        }
         // An index that a crash left behind its rows makes up for it.
         let reached = generation.search.reached().map_or(0, |reached| reached + 1);
         let waiting = if reached < follower.size() {
@@ -132,12 +147,25 @@ impl Builder {
             Touched::default()
         };
         // Whether the last process got that far is not known.
-        Ok(Self { generation, follower, writer: None, waiting, indexing: None, indexed_at: None, scrub: true })
+        Ok(Self {
+            generation,
+            follower,
+            is_indexed,
+            writer: None,
+            waiting,
+            indexing: None,
+            indexed_at: None,
+            scrub: true,
+        })
     }
 
     /// One batch of entries before `end`, or what is left to do when there is none.
     pub(crate) async fn step(&mut self, end: u64, pace: Pace) -> Result<Step, FollowError> {
         let moved = self.follower.step(end).await?;
+        if !self.is_indexed && self.follower.size() >= end {
+            self.generation.make_page_indexes().await?;
+            self.is_indexed = true;
+        }
         let rest = match (pace, self.indexed_at) {
             (Pace::Steady, Some(at)) => INDEX_PAUSE.saturating_sub(at.elapsed()),
             _ => Duration::ZERO,
@@ -283,6 +311,18 @@ impl Generation {
         };
         Ok(Self { name: name.to_owned(), files, write, read, search })
     }
+
+    async fn has_page_indexes(&self) -> Result<bool, FollowError> {
+        Ok(sqlx::query(INDEXED).fetch_optional(&self.write).await?.is_some())
+    }
+
+    /// All of them or none: after a crash the next start finds none, and makes them.
+    async fn make_page_indexes(&self) -> Result<(), FollowError> {
+        let mut transaction = self.write.begin().await?;
+        sqlx::raw_sql(PAGE_INDEXES_SQLITE).execute(&mut *transaction).await?;
+        Ok(transaction.commit().await?)
+    }
 }
 
 const MADE: &str = "SELECT name FROM sqlite_schema WHERE name = 'cursors'";
+const INDEXED: &str = "SELECT name FROM sqlite_schema WHERE name = 'matters_by_family'";

@@ -25,7 +25,7 @@ mod tests;
 pub mod views;
 
 pub use follower::FollowError;
-pub use generation::{SCHEMA_POSTGRES, SCHEMA_SQLITE};
+pub use generation::{PAGE_INDEXES_POSTGRES, PAGE_INDEXES_SQLITE, SCHEMA_POSTGRES, SCHEMA_SQLITE};
 pub use read::{ReadError, Reader};
 pub use source::{Source, SourceError, Sourced};
 pub use status::Status;

@@ -23,7 +23,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     event::PublicEvent,
     follower::{CURSORS, FollowError, Follower, Registry},
-    generation::{Builder, DOCUMENTS, Files, Generation, Pace, SCHEMA_SQLITE, Step},
+    generation::{Builder, DOCUMENTS, Files, Generation, PAGE_INDEXES_SQLITE, Pace, SCHEMA_SQLITE, Step},
     projection::{PROJECTIONS, TABLES},
     read::{Columns as _, Cursor, ReadError, Reader},
     source::Source,
@@ -158,7 +158,7 @@ fn names() -> (String, String) {
         filling.push_str(kind.name);
         filling.push('\n');
     }
-    (short(SCHEMA_SQLITE), short(&filling))
+    (short(&[SCHEMA_SQLITE, PAGE_INDEXES_SQLITE].concat()), short(&filling))
 }
 
 /// Names of the generations in a directory, oldest first.

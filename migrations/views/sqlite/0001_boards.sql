@@ -33,9 +33,6 @@ CREATE TABLE events (
     target_index INTEGER                    -- entry that it is about, other than its own stream
 ) STRICT;
 CREATE UNIQUE INDEX events_by_stream ON events (stream, revision);
-CREATE INDEX events_by_family ON events (family, entry_index);
-CREATE INDEX events_by_org ON events (org, entry_index);
-CREATE INDEX events_back_filled ON events (entry_index) WHERE back_filled = 1;
 
 CREATE TABLE lines (
     entry_index INTEGER NOT NULL,           -- entry whose list it is
@@ -85,13 +82,6 @@ CREATE TABLE matters (
     last_recorded_at TEXT NOT NULL,         -- its log's time
     revisions INTEGER NOT NULL              -- how many events it has
 ) STRICT;
-CREATE INDEX matters_by_family ON matters (family, last_index);
-CREATE INDEX matters_by_org ON matters (org, family, last_index);
-CREATE INDEX matters_by_year ON matters (family, year);
-CREATE INDEX matters_by_period ON matters (org, content, period_start) WHERE content IS NOT NULL;
-CREATE INDEX matters_open_pledges ON matters (org, due_on, family, state, first_index, stream) WHERE family = 'pledge' AND state IN ('made', 'no_progress', 'in_progress');
-CREATE INDEX matters_open_periods ON matters (org, family, starts_on) WHERE state IN ('open', 'closed');
-CREATE INDEX matters_finance ON matters (org, period_start, period_end) WHERE family = 'disclosure' AND state <> 'withdrawn' AND (content = 'finance' OR class = 'finance');
 
 CREATE TABLE people (
     stream TEXT NOT NULL,                   -- nomination

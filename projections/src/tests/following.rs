@@ -160,6 +160,39 @@ async fn views_are_rebuilt_while_the_log_grows_and_swapped_without_a_gap() {
     assert!(left.iter().all(|name| !name.starts_with(&before)), "{left:?}");
 }
 
+/// The indexes of the rows of the only generation in a directory.
+async fn indexes(dir: &Path) -> Vec<String> {
+    let mut rows = std::fs::read_dir(dir.join("views")).unwrap().map(|entry| entry.unwrap().path());
+    let rows = rows.find(|path| path.extension().is_some_and(|extension| extension == "db")).unwrap();
+    let mut connection = SqliteConnectOptions::new().filename(rows).connect().await.unwrap();
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'matters' AND sql IS NOT NULL";
+    let found = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    found
+}
+
+#[tokio::test]
+async fn views_that_begin_far_behind_get_the_indexes_of_their_pages_when_they_have_caught_up() {
+    let log = Log::new();
+    for number in 1..=9 {
+        log.pledge(number, "2026-12-31", "修路");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (views, engine) = Views::open(dir.path(), log.clone()).await.unwrap();
+    assert_eq!(indexes(dir.path()).await.len(), 0);
+    // The process ends before they have caught up, and goes on.
+    drop((views, engine));
+    let (views, mut engine) = Views::open(dir.path(), log.clone()).await.unwrap();
+    assert_eq!(indexes(dir.path()).await.len(), 0);
+    engine.catch_up().await.unwrap();
+    let made = indexes(dir.path()).await;
+    assert!(made.len() > 5, "{made:?}");
+    assert_eq!(titles(&views, VILLAGE).await.len(), 9);
+    let near = tempfile::tempdir().unwrap();
+    let _ = Views::open(near.path(), Log::new()).await.unwrap();
+    assert_eq!(indexes(near.path()).await, made, "views that are not behind have them from the start");
+}
+
 #[tokio::test]
 async fn views_of_an_older_program_are_served_until_this_ones_have_caught_up() {
     let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());

@@ -17,7 +17,7 @@ use crate::{
     Engine, ReadError, Status,
     event::PublicEvent,
     follower::Follower,
-    generation::{INDEX_PAUSE, Pace, SCHEMA_POSTGRES, SCHEMA_SQLITE, Step},
+    generation::{INDEX_PAUSE, PAGE_INDEXES_POSTGRES, PAGE_INDEXES_SQLITE, Pace, SCHEMA_POSTGRES, SCHEMA_SQLITE, Step},
     projection::{TABLES, Type},
     read::{Filter, SearchFilter, Shown},
     source::Source as _,
@@ -453,6 +453,7 @@ async fn a_public_event_cannot_hold_what_is_not_public() {
 async fn every_statement_can_be_prepared_on_the_embedded_database() {
     let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
     sqlx::raw_sql(SCHEMA_SQLITE).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(PAGE_INDEXES_SQLITE).execute(&mut connection).await.unwrap();
     let all = statements();
     assert!(all.len() > 60);
     for (name, sql) in all {
@@ -495,6 +496,16 @@ fn both_migrations_have_the_columns_that_the_projections_write_each_with_a_comme
         assert!(table.columns.iter().any(|(name, _)| *name == "stream"), "{}: cannot be folded again", table.name);
     }
     assert_eq!(sqlite.len(), TABLES.len() + 1, "cursors is the follower's own");
+}
+
+#[test]
+fn both_databases_have_the_same_page_indexes_over_the_same_columns() {
+    let made = |text: &str| {
+        let lines = text.lines().filter_map(|line| line.strip_prefix("CREATE INDEX ")?.split(" WHERE ").next());
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(made(PAGE_INDEXES_SQLITE), made(PAGE_INDEXES_POSTGRES));
+    assert!(!made(SCHEMA_SQLITE).iter().any(|index| index.contains(" ON matters ")), "what pages ask is made last");
 }
 
 #[test]
