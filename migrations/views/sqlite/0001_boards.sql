@@ -88,6 +88,8 @@ CREATE TABLE matters (
 CREATE INDEX matters_by_family ON matters (family, last_index);
 CREATE INDEX matters_by_org ON matters (org, family, last_index);
 CREATE INDEX matters_by_year ON matters (family, year);
+CREATE INDEX matters_by_first ON matters (family, first_index);
+CREATE INDEX matters_by_org_first ON matters (org, family, first_index);
 CREATE INDEX matters_by_period ON matters (org, content, period_start) WHERE content IS NOT NULL;
 CREATE INDEX matters_open_pledges ON matters (org, due_on, family, state, first_index, stream) WHERE family = 'pledge' AND state IN ('made', 'no_progress', 'in_progress');
 CREATE INDEX matters_open_periods ON matters (org, family, starts_on) WHERE state IN ('open', 'closed');
