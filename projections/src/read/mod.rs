@@ -53,7 +53,7 @@ pub use home::Home;
 pub use matters::{Filter, Matter, Page, PastPage, StatusCount, category_label};
 pub use nominations::{Nomination, Nominee};
 pub use notices::Notice;
-pub use organizations::{Organization, OrganizationItem, PostHeld};
+pub use organizations::{Organization, OrganizationItem, OrganizationThen, PostHeld};
 pub use pledges::{FulfilmentRate, Pledge};
 pub use schedules::ScheduledOpening;
 pub use search::{Found, SearchFilter, SearchPage};

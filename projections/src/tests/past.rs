@@ -160,6 +160,10 @@ async fn a_list_of_a_past_day_is_the_one_that_views_of_that_day_alone_would_show
                 let filter = Filter { limit: 3, ..filter };
                 let answer = whole(&mut reader, family, &filter, day(on)).await;
                 assert_eq!(answer, model, "{family} on {on} with {filter:?}");
+                if let Some(one) = model.first() {
+                    let found = reader.matter_on(&one.stream, day(on)).await.unwrap();
+                    assert_eq!(found.as_ref(), Some(one), "one of them");
+                }
                 compared += model.len();
                 let total = reader.matters_on(family, &filter, day(on), None).await.unwrap().total;
                 assert!(total.is_none_or(|total| total == model.len() as u64), "{family} on {on}: {total:?}");

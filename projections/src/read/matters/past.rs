@@ -73,6 +73,8 @@ const CANDIDATES_WITHIN: &str = concat!(
     candidates!(),
     " ORDER BY m.first_index DESC LIMIT $9) ORDER BY m.first_index DESC"
 );
+const ONE_THEN: &str =
+    concat!(columns!(), " FROM matters m WHERE m.stream = $7 AND m.first_index < $8 AND", conditions!());
 const TOTAL: &str = "SELECT COUNT(*) FROM matters m WHERE m.family = $1 AND m.first_index < $3 AND (CAST($2 AS BIGINT) IS NULL OR m.year = $2)";
 const TOTAL_WITHIN: &str = "SELECT COUNT(*) FROM organization_ancestors a CROSS JOIN matters m WHERE m.org = a.code AND a.ancestor = $4 \
      AND m.family = $1 AND m.first_index < $3 AND (CAST($2 AS BIGINT) IS NULL OR m.year = $2)";
@@ -97,6 +99,7 @@ pub(in crate::read) const STATEMENTS: &[(&str, &str)] = &[
     ("past.terms", TERMS),
     ("past.candidates", CANDIDATES),
     ("past.candidates_within", CANDIDATES_WITHIN),
+    ("past.one", ONE_THEN),
     ("past.total", TOTAL),
     ("past.total_within", TOTAL_WITHIN),
     ("past.events", EVENTS),
@@ -174,11 +177,7 @@ impl Reader {
         on: NaiveDate,
         before: Option<u64>,
     ) -> Result<PastPage, ReadError> {
-        let by_period = matches!(family, "notice" | "nomination");
-        let mut wanted = Wanted { family, filter, on, end: self.end_of(on).await?, by_period };
-        // A projection that stopped has rows of nothing later.
-        let reached = wanted.projection().and_then(|projection| self.cursors().get(projection.name()));
-        wanted.end = reached.map_or(wanted.end, |cursor| cursor.next_index.min(wanted.end));
+        let wanted = self.wanted(family, filter, on).await?;
         let (items, next) = self.walk(&wanted, before.unwrap_or(wanted.end).min(wanted.end)).await?;
         let items = self.with_org_names(items).await?;
         Ok(PastPage {
@@ -190,6 +189,33 @@ impl Reader {
             next,
             items,
         })
+    }
+
+    /// One matter as its list showed it at the end of a past day; `None` when it was not there yet, or has no list.
+    pub async fn matter_on(&mut self, stream: &str, on: NaiveDate) -> Result<Option<Matter>, ReadError> {
+        let (family, filter) = (stream.split('/').next().unwrap_or_default(), Filter::default());
+        let wanted = self.wanted(family, &filter, on).await?;
+        let args = [wanted.conditions(), vec![text(stream), int(wanted.end)]].concat();
+        let rows = self.rows(ONE_THEN, args).await?;
+        let Some((_, Some(raw))) = self.as_of(&wanted, &rows).await?.pop() else { return Ok(None) };
+        let (registry, published) = (self.world_handle(), self.published_by(&wanted).await?);
+        let terms = Terms { registry: &registry, published: published.as_ref().unwrap_or(&registry) };
+        let matter = Matter { as_of: Some(on), ..raw.finish(terms, &mut Periods::default(), on) };
+        Ok(self.with_org_names(vec![matter]).await?.pop())
+    }
+
+    async fn wanted<'a>(
+        &mut self,
+        family: &'a str,
+        filter: &'a Filter,
+        on: NaiveDate,
+    ) -> Result<Wanted<'a>, ReadError> {
+        let by_period = matches!(family, "notice" | "nomination");
+        let mut wanted = Wanted { family, filter, on, end: self.end_of(on).await?, by_period };
+        // A projection that stopped has rows of nothing later.
+        let reached = wanted.projection().and_then(|projection| self.cursors().get(projection.name()));
+        wanted.end = reached.map_or(wanted.end, |cursor| cursor.next_index.min(wanted.end));
+        Ok(wanted)
     }
 
     /// The first entry that was recorded after a day had ended in China; the log's times never go back.
