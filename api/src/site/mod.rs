@@ -287,6 +287,7 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("compare", html(&compare::ComparePage::sample())),
         ("compare-choose", html(&compare::ComparePage::choose_sample())),
         ("timeline", html(&timeline::TimelinePage::sample())),
+        ("timeline-before", html(&timeline::TimelinePage::before_sample())),
         ("search", html(&search::SearchPage::sample())),
         ("search-none", html(&search::SearchPage::none_sample())),
         ("entry", html(&entry::EntryPage::sample())),

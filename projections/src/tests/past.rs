@@ -227,3 +227,20 @@ async fn a_page_that_would_fold_too_much_is_cut_and_goes_on_without_a_gap() {
     let all = Filter { limit: 100, ..Filter::default() };
     assert_eq!(whole(&mut reader, "pledge", &all, day("2026-01-31")).await.len(), 130);
 }
+
+#[tokio::test]
+async fn the_records_until_a_past_day_have_the_titles_of_that_day() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    log.pledge(1, "2026-06-30", "装灯");
+    log.say("2026-01-20", report(1, "progressed", json!({"percent": 40, "report": "过半"})));
+    log.say("2026-02-20", report(1, "amended", json!({"title": "装灯和修路", "reason": "并为一件"})));
+    log.say("2026-03-01", report(1, "fulfilled", json!({"report": "完成"})));
+    let (views, _engine) = views(&log, dir.path()).await;
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    let page = reader.timeline_on(day("2026-01-31"), &Filter::default()).await.unwrap();
+    let titles: Vec<_> = page.items.iter().take(2).map(|item| item.title.as_deref()).collect();
+    assert_eq!((page.total, titles), (5, vec![Some("装灯"), Some("装灯")]), "three organizations and two records");
+    let now = reader.timeline(None, &Filter::default()).await.unwrap();
+    assert_eq!((now.total, now.items[2].title.as_deref()), (7, Some("装灯和修路")), "the report has today's title");
+    assert_eq!(reader.timeline_on(day("2024-12-31"), &Filter::default()).await.unwrap().items, []);
+}

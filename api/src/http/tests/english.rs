@@ -44,7 +44,7 @@ async fn recorded_with_lines(town: &Town) -> String {
 }
 
 async fn paths(town: &Town) -> Vec<String> {
-    const MORE: [&str; 18] = [
+    const MORE: [&str; 19] = [
         "/nothing",
         "/notices?status=late",
         "/notices?page=0",
@@ -56,6 +56,7 @@ async fn paths(town: &Town) -> Vec<String> {
         "/pledges?on=2020-01-01&page=2",
         "/pledges?before=2",
         "/organizations/341599?on=2020-01-01",
+        "/timeline?on=2020-01-01",
         "/hand-in",
         "/follow",
         "/hand-in/letter.received",

@@ -96,7 +96,7 @@ async fn a_download_of_a_past_day_says_the_day_in_each_row_and_the_dictionary_ex
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_past_list_is_filtered_by_what_held_on_that_day_and_is_walked_without_a_gap() {
-    let (mut town, _, day) = a_month_later().await;
+    let (town, _, day) = a_month_later().await;
     let list = async |town: &Town, query: String| town.get(&format!("/api/v1/pledges?{query}")).await;
     assert_eq!(titles(&list(&town, format!("on={day}&status=not_reported")).await), [FIRST]);
     assert_eq!(titles(&list(&town, format!("on={day}&q=40")).await), [FIRST]);
@@ -176,7 +176,7 @@ async fn a_kept_page_of_a_past_day_loses_what_is_withdrawn_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_of_an_organization_on_a_past_day_has_its_lists_and_rate_and_names_what_is_left_out() {
+async fn an_organization_and_all_records_on_a_past_day_have_what_was_said_by_then_and_name_what_is_left_out() {
     let (town, _, day) = a_month_later().await;
     let page = town.get(&format!("/organizations/{COUNTY}?on={day}")).await;
     let html = page.text();
@@ -192,8 +192,15 @@ async fn the_page_of_an_organization_on_a_past_day_has_its_lists_and_rate_and_na
     for (query, status) in [("on=2020-01-01", StatusCode::NOT_FOUND), ("on=2999-01-01", StatusCode::BAD_REQUEST)] {
         assert_eq!(town.get(&format!("/organizations/{COUNTY}?{query}")).await.status, status, "{query}");
     }
-    let paths =
-        [format!("/organizations/{COUNTY}?on={day}"), format!("/pledges?on={day}&q=x"), format!("/notices?on={day}")];
+    let records = town.get(&format!("/timeline?on={day}")).await;
+    assert!(records.text().contains("的情况。") && records.text().contains(FIRST), "{}", records.text());
+    assert!(!records.text().contains(LATER) && !records.text().contains("清淤"), "{}", records.text());
+    let mut paths = vec![format!("/timeline?on={day}")];
+    paths.extend([
+        format!("/organizations/{COUNTY}?on={day}"),
+        format!("/pledges?on={day}&q=x"),
+        format!("/notices?on={day}"),
+    ]);
     let missing = untranslated(&town, &paths, &recorded(&town).await).await;
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -236,7 +236,7 @@ impl Reader {
     }
 
     /// The day of the log's first entry in China.
-    pub(crate) async fn first_day(&mut self) -> Result<Option<NaiveDate>, ReadError> {
+    pub async fn first_day(&mut self) -> Result<Option<NaiveDate>, ReadError> {
         Ok(self.statement_at(0).await?.map(|(_, at)| at.with_timezone(&ZONE).date_naive()))
     }
 
