@@ -156,7 +156,9 @@ async fn a_list_of_a_past_day_is_the_one_that_views_of_that_day_alone_would_show
                 let mut model = then.matters(family, &Filter { limit: 100, ..filter.clone() }).await.unwrap().items;
                 model.sort_by_key(|matter| std::cmp::Reverse(matter.first_index));
                 seen.extend(model.iter().map(|matter| matter.status));
-                model.iter_mut().for_each(|matter| matter.as_of = Some(day(on)));
+                for matter in &mut model {
+                    matter.as_of = Some(day(on));
+                }
                 let filter = Filter { limit: 3, ..filter };
                 let answer = whole(&mut reader, family, &filter, day(on)).await;
                 assert_eq!(answer, model, "{family} on {on} with {filter:?}");

@@ -19,8 +19,10 @@ use crate::site::past::{AsOf, AskDay};
 const SHOWN: u32 = 5;
 
 /// What is not as of that day, and what is missing.
-const NOTES: &[&str] =
-    &["每月公开、钱、职务没有照当天重算，这里不列。", "清单里的机构名称和上下级按今天；后来依法撤下的内容，这里也看不到。"];
+const NOTES: &[&str] = &[
+    "每月公开、钱、职务没有照当天重算，这里不列。",
+    "清单里的机构名称和上下级按今天；后来依法撤下的内容，这里也看不到。",
+];
 
 /// The page.
 pub async fn make(app: &App, code: &str, on: NaiveDate) -> Result<OrganizationPastPage, Problem> {

@@ -263,7 +263,7 @@ impl Reader {
     async fn walk(&mut self, wanted: &Wanted<'_>, mut before: u64) -> Result<(Vec<Matter>, Option<u64>), ReadError> {
         let limit = wanted.filter.limit() as usize;
         let published = self.published_by(wanted).await?;
-        let (mut found, mut examined, mut folded, mut periods) = (Vec::new(), 0, 0, Periods::default());
+        let (mut found, mut examined, mut folded, mut periods) = (Vec::<Matter>::new(), 0, 0, Periods::default());
         loop {
             let portion = (limit - found.len()).clamp(PORTION_MIN, PORTION_MAX);
             let mut rows = self.candidates(wanted, before, portion + 1).await?;
@@ -285,7 +285,9 @@ impl Reader {
             }
             more |= left > 0;
             if !more || found.len() == limit || examined >= EXAMINED_MAX || folded >= FOLDED_EVENTS_MAX {
-                found.iter_mut().for_each(|matter: &mut Matter| matter.as_of = Some(wanted.on));
+                for matter in &mut found {
+                    matter.as_of = Some(wanted.on);
+                }
                 return Ok((found, more.then_some(before)));
             }
         }
@@ -345,7 +347,9 @@ impl Reader {
             let event = recalled::event(&row, lines.remove(&index).unwrap_or_default())?;
             let changes = projection.map(|projection| projection.apply(&event, &world)).transpose();
             let changes = changes.map_err(|_| ReadError::Damaged(index))?.unwrap_or_default();
-            changes.into_iter().for_each(|change| merged.merge(change));
+            for change in changes {
+                merged.merge(change);
+            }
         }
         for row in rows {
             // Which rule called it 补报 was decided when it was recorded.
