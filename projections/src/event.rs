@@ -116,6 +116,18 @@ impl PublicEvent {
         }
     }
 
+    /// An event back from its row.
+    pub(crate) fn recalled(
+        (index, recorded_at): (u64, DateTime<Utc>),
+        (entry_hash, statement_hash): (Digest, Digest),
+        statement: Statement,
+        fields: Vec<Field>,
+        lines: Vec<PublicLine>,
+    ) -> Self {
+        let kind = kind::find(&statement.kind);
+        Self { index, recorded_at, entry_hash, statement_hash, statement, kind, fields, lines }
+    }
+
     /// The open slots, in the order of their numbers.
     pub fn fields(&self) -> &[Field] {
         &self.fields

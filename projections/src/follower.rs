@@ -12,15 +12,15 @@ use std::{
 };
 
 use gongkai_domain::World;
-use gongkai_log::{Digest, Statement, StreamId};
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, SqlitePool, Transaction};
 use tokio::sync::RwLock;
 
 use crate::{
     boards,
     event::{EventError, PublicEvent},
-    projection::{Arg, Change, Marks, PROJECTIONS, ProjectionError, TABLES, Table},
+    projection::{Arg, Marks, Merged, PROJECTIONS, ProjectionError, TABLES},
     read::{Columns, Cursor, text},
+    recalled::{RecallError, teach},
     source::{Source, SourceError, Sourced},
 };
 
@@ -91,6 +91,15 @@ pub enum FollowError {
     /// The log ends before an entry that the views hold.
     #[error("the log has no entry {0}, which the views reflect")]
     Shorter(u64),
+}
+
+impl From<RecallError> for FollowError {
+    fn from(error: RecallError) -> Self {
+        match error {
+            RecallError::Database(error) => Self::Database(error),
+            RecallError::Damaged(index) => Self::Row(index),
+        }
+    }
 }
 
 /// What a committed batch touched, for the search index.
@@ -284,7 +293,7 @@ impl Batch {
                 projection.apply(event, &self.world)
             };
             match changes {
-                Ok(changes) => changes.into_iter().for_each(|change| self.rows.merge(change)),
+                Ok(changes) => changes.into_iter().for_each(|change| self.rows.waiting.merge(change)),
                 Err(reason) => {
                     tracing::error!(projection = projection.name(), index = event.index, %reason, "projection halted");
                     *cursor = Cursor { next_index: event.index, halted: Some(reason.to_string()) };
@@ -339,7 +348,7 @@ pub(crate) async fn foreseen(
     for projection in PROJECTIONS {
         let families = projection.families();
         if families.is_empty() || families.contains(&event.statement.stream.family.as_str()) {
-            projection.apply(event, &world)?.into_iter().for_each(|change| rows.merge(change));
+            projection.apply(event, &world)?.into_iter().for_each(|change| rows.waiting.merge(change));
         }
     }
     rows.flush().await?;
@@ -349,50 +358,28 @@ pub(crate) async fn foreseen(
 /// Rows that wait to be written, merged by key, and the transaction that writes them.
 struct Rows {
     transaction: Transaction<'static, Sqlite>,
-    waiting: BTreeMap<&'static str, Waiting>,
+    waiting: Merged,
     #[cfg(test)]
     statements_left: Option<usize>,
-}
-
-struct Waiting {
-    table: &'static Table,
-    rows: Vec<Change>,
-    places: HashMap<Vec<Arg>, usize>,
 }
 
 impl Rows {
     fn new(transaction: Transaction<'static, Sqlite>) -> Self {
         Self {
             transaction,
-            waiting: BTreeMap::new(),
+            waiting: Merged::default(),
             #[cfg(test)]
             statements_left: None,
         }
     }
 
-    /// One row a key: a statement may not meet the same row twice (PostgreSQL refuses it).
-    fn merge(&mut self, change: Change) {
-        let table = change.table;
-        let waiting = self.waiting.entry(table.name).or_insert_with(|| Waiting {
-            table,
-            rows: Vec::new(),
-            places: HashMap::new(),
-        });
-        if let Some(place) = waiting.places.get(change.key()) {
-            waiting.rows[*place].merge(change);
-        } else {
-            waiting.places.insert(change.key().to_vec(), waiting.rows.len());
-            waiting.rows.push(change);
-        }
-    }
-
     async fn flush(&mut self) -> Result<(), FollowError> {
-        for (_, waiting) in std::mem::take(&mut self.waiting) {
-            let mut rows = waiting.rows.into_iter();
+        for (table, rows) in std::mem::take(&mut self.waiting).into_tables() {
+            let mut rows = rows.into_iter();
             while rows.len() > 0 {
                 let many = ROWS.into_iter().find(|many| *many <= rows.len()).unwrap_or(1);
                 let args = rows.by_ref().take(many).flat_map(|row| row.values).collect();
-                self.execute(waiting.table.upsert(many, Marks::Plain), args).await?;
+                self.execute(table.upsert(many, Marks::Plain), args).await?;
             }
         }
         Ok(())
@@ -461,32 +448,7 @@ impl Rows {
 async fn world(pool: &SqlitePool) -> Result<World, FollowError> {
     let mut world = World::default();
     for row in sqlx::query(TAUGHT).fetch_all(pool).await? {
-        let index = row.count("entry_index")?;
-        let damaged = || FollowError::Row(index);
-        let signers: Vec<gongkai_log::Signer> = serde_json::from_str(&row.text("signers")?).map_err(|_| damaged())?;
-        let statement = Statement {
-            // Only the genesis is asked for it, and its signer's key is named like the ledger.
-            origin: signers.first().map(|signer| signer.key.clone()).unwrap_or_default(),
-            kind: row.text("kind")?,
-            stream: StreamId::parse(&row.text("stream")?).map_err(|_| damaged())?,
-            revision: row.count("revision")?,
-            parent: row.maybe::<String>("parent")?.and_then(|parent| Digest::parse(&parent).ok()),
-            org: row.text("org")?,
-            declared_at: row.declared("declared_at")?,
-            signers,
-            proxy: None,
-            body: serde_json::from_str(&row.text("body")?).map_err(|_| damaged())?,
-            slots: Digest::parse(&row.text("slots")?).map_err(|_| damaged())?,
-        };
-        let hash = Digest::parse(&row.text("statement_hash")?).map_err(|_| damaged())?;
-        let recorded_at = row.recorded("recorded_at")?;
-        world.evolve(&gongkai_domain::event::Recorded {
-            index,
-            recorded_at,
-            statement: &statement,
-            hash,
-            values: None,
-        });
+        teach(&mut world, &row)?;
     }
     Ok(world)
 }

@@ -17,6 +17,7 @@ mod generation;
 pub mod internal;
 pub mod projection;
 pub mod read;
+mod recalled;
 pub mod search;
 pub mod source;
 pub mod status;

@@ -6,9 +6,13 @@
 //! `boards/`, its tables in both migration files, a [`Table`] here in [`TABLES`], and one line in
 //! [`PROJECTIONS`]. Raise `version` when its rows would come out differently.
 
-use std::fmt::Write as _;
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+};
 
 use gongkai_domain::World;
+use serde_json::Value;
 
 use crate::{boards, event::PublicEvent};
 
@@ -240,5 +244,46 @@ impl Change {
                 *old = new;
             }
         }
+    }
+}
+
+/// Changes that belong together, merged by key.
+#[derive(Default)]
+pub(crate) struct Merged(BTreeMap<&'static str, Waiting>);
+
+struct Waiting {
+    table: &'static Table,
+    rows: Vec<Change>,
+    places: HashMap<Vec<Arg>, usize>,
+}
+
+impl Merged {
+    /// One row a key: a statement may not meet the same row twice (PostgreSQL refuses it).
+    pub(crate) fn merge(&mut self, change: Change) {
+        let table = change.table;
+        let waiting =
+            self.0.entry(table.name).or_insert_with(|| Waiting { table, rows: Vec::new(), places: HashMap::new() });
+        if let Some(place) = waiting.places.get(change.key()) {
+            waiting.rows[*place].merge(change);
+        } else {
+            waiting.places.insert(change.key().to_vec(), waiting.rows.len());
+            waiting.rows.push(change);
+        }
+    }
+
+    /// The rows of each table.
+    pub(crate) fn into_tables(self) -> impl Iterator<Item = (&'static Table, Vec<Change>)> {
+        self.0.into_values().map(|waiting| (waiting.table, waiting.rows))
+    }
+
+    /// The rows of one table as JSON, a list of lists in the order of its columns.
+    pub(crate) fn json(&self, table: &Table) -> String {
+        let value = |arg: &Arg| match arg {
+            Arg::Text(text) => Value::from(text.clone()),
+            Arg::Int(number) => Value::from(*number),
+        };
+        let row = |row: &Change| row.values.iter().map(value).collect::<Value>();
+        let rows = self.0.get(table.name).into_iter().flat_map(|waiting| &waiting.rows);
+        rows.map(row).collect::<Value>().to_string()
     }
 }

@@ -180,17 +180,29 @@ pub struct Listing {
     pub page: u64,
     /// Results a page.
     pub limit: u64,
+    /// The past day at whose end the list is shown; none is today.
+    pub on: Option<NaiveDate>,
+    /// Place in the list of a past day: only matters that were opened before this entry.
+    pub before: Option<u64>,
     /// Entry that the caller has seen and that the list must reflect.
     pub at_least: Option<u64>,
 }
 
 /// Parameters that every list knows.
-pub const LIST_PARAMS: [&str; 9] = ["org", "year", "status", "type", "q", "page", "limit", "format", "at_least"];
+pub const LIST_PARAMS: [&str; 11] =
+    ["org", "year", "status", "type", "q", "page", "limit", "format", "on", "before", "at_least"];
 
 impl Listing {
-    /// Reads a list's parameters.
-    pub fn of(params: &Params) -> Result<Self, Problem> {
+    /// Reads a list's parameters. A past day has its own way through the list, because its order is another.
+    pub fn of(params: &Params, today: NaiveDate) -> Result<Self, Problem> {
         params.only(&LIST_PARAMS)?;
+        let on = params.past_day("on", today)?;
+        if on.is_none() && params.text("before").is_some() {
+            return Err(Problem::query("before", "只和过去的一天（on）同用"));
+        }
+        if on.is_some() && params.text("page").is_some() {
+            return Err(Problem::query("page", "看过去某一天的清单，用 before 翻页"));
+        }
         let year = params.number("year", 1900, 2999)?.and_then(|year| i32::try_from(year).ok());
         Ok(Self {
             org: code(params)?,
@@ -200,6 +212,8 @@ impl Listing {
             text: params.text("q").map(str::to_owned),
             page: params.number("page", 1, PAGE_MAX)?.unwrap_or(1),
             limit: params.number("limit", 1, LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT),
+            on,
+            before: params.number("before", 0, gongkai_domain::field::INTEGER_MAX.unsigned_abs())?,
             at_least: params.at_least()?,
         })
     }
@@ -218,6 +232,18 @@ impl Listing {
         href
     }
 
+    /// The address at which a list of a past day goes on.
+    pub fn further(&self, path: &str, before: u64) -> String {
+        let mut href = self.base(path);
+        push(&mut href, "before", &before.to_string());
+        href
+    }
+
+    /// The address of the same list today.
+    pub fn now(&self, path: &str) -> String {
+        Self { on: None, ..self.clone() }.base(path)
+    }
+
     /// The address of the whole list in another form.
     pub fn download(&self, path: &str, format: &str) -> String {
         let mut href = self.base(path);
@@ -234,10 +260,15 @@ impl Listing {
 
     fn base(&self, path: &str) -> String {
         let mut href = path.to_owned();
-        let year = self.year.map(|year| year.to_string());
-        for (name, value) in
-            [("org", &self.org), ("year", &year), ("status", &self.status), ("type", &self.kind), ("q", &self.text)]
-        {
+        let (year, on) = (self.year.map(|year| year.to_string()), self.on.map(|on| on.to_string()));
+        for (name, value) in [
+            ("org", &self.org),
+            ("year", &year),
+            ("status", &self.status),
+            ("type", &self.kind),
+            ("q", &self.text),
+            ("on", &on),
+        ] {
             if let Some(value) = value {
                 push(&mut href, name, value);
             }
@@ -291,7 +322,8 @@ mod tests {
     use super::*;
 
     fn listing(query: &str) -> Result<Listing, Problem> {
-        Listing::of(&Params::of(&format!("/api/v1/pledges?{query}").parse().unwrap())?)
+        let today = NaiveDate::from_ymd_opt(2026, 7, 1).unwrap();
+        Listing::of(&Params::of(&format!("/api/v1/pledges?{query}").parse().unwrap())?, today)
     }
 
     #[test]
@@ -315,6 +347,12 @@ mod tests {
             ("org=a%27b", "org"),
             ("status=a%3Cb", "status"),
             ("q=a%00b", "q"),
+            ("on=2026-06-31", "on"),
+            ("on=30.6.2026", "on"),
+            ("on=2026-07-02", "on"),
+            ("before=7", "before"),
+            ("on=2026-07-01&before=7", "before"),
+            ("on=2026-06-30&page=2", "page"),
         ] {
             let problem = listing(query).unwrap_err();
             assert_eq!((problem.row.code, problem.place.as_deref()), ("bad_query", Some(place)), "{query}");
@@ -327,7 +365,17 @@ mod tests {
         assert_eq!(list.offset(), 10);
         let href = list.href("/pledges", 3);
         assert_eq!(href, "/pledges?org=9901&q=%E7%94%B5%E7%BD%91%26x&limit=10&page=3");
-        assert_eq!(Listing::of(&Params::of(&href.parse().unwrap()).unwrap()).unwrap().text.as_deref(), Some("电网&x"));
+        let query = href.trim_start_matches("/pledges?");
+        assert_eq!(listing(query).unwrap().text.as_deref(), Some("电网&x"));
+    }
+
+    #[test]
+    fn a_list_of_a_past_day_keeps_its_day_in_every_link_but_the_one_to_today() {
+        let list = listing("q=x&on=2026-06-30&before=70").unwrap();
+        assert_eq!(list.further("/pledges", 41), "/pledges?q=x&on=2026-06-30&before=41");
+        assert_eq!(list.download("/pledges", "csv"), "/pledges?q=x&on=2026-06-30&format=csv");
+        assert_eq!(list.now("/pledges"), "/pledges?q=x");
+        assert_eq!(listing("on=2026-07-01").unwrap().on, None, "today is the present");
     }
 
     #[test]

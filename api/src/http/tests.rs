@@ -8,6 +8,7 @@ mod forms;
 mod limits;
 mod log;
 mod pages;
+mod past;
 mod receipts;
 mod sharing;
 mod transport;

@@ -3,8 +3,9 @@
 use askama::Template;
 use gongkai_projections::Status;
 
-use super::format::Count;
-use super::parts::{Badge, Family, Filters, Item, Link, Pager, sample_items};
+use super::format::{Count, Day};
+use super::parts::{Badge, DayChoice, Family, Filters, Item, Link, Pager, sample_items};
+use super::past::AsOf;
 use super::{Page, Section, Site};
 
 /// A status with how many matters have it, under the present filter without its status.
@@ -32,8 +33,12 @@ pub struct BoardPage {
     pub counts: Vec<StatusCount>,
     /// This page's matters.
     pub items: Vec<Item>,
-    /// Place in the list.
-    pub pager: Pager,
+    /// How many there are, unless that takes folding all of them.
+    pub total: Option<Count>,
+    /// Place in the list of today.
+    pub pager: Option<Pager>,
+    /// The past day of which the list is.
+    pub past: Option<AsOf>,
     /// All results as CSV.
     pub csv_href: String,
     /// All results as JSON lines.
@@ -55,6 +60,11 @@ impl Page for BoardPage {
 }
 
 impl BoardPage {
+    /// How many matters this page shows.
+    fn shown(&self) -> Count {
+        Count(self.items.len() as u64)
+    }
+
     /// The pledges of the demo county.
     pub fn sample() -> Self {
         let pledges: Vec<Item> = sample_items().into_iter().filter(|item| item.family == Family::Pledge).collect();
@@ -88,7 +98,15 @@ impl BoardPage {
                 count(Badge(Status::Fulfilled), 11, "fulfilled"),
             ],
             items,
-            pager: Pager { page: 1, pages: 2, total: Count(38), prev: None, next: Some("/pledges?page=2".into()) },
+            total: Some(Count(38)),
+            pager: Some(Pager {
+                page: 1,
+                pages: 2,
+                total: Count(38),
+                prev: None,
+                next: Some("/pledges?page=2".into()),
+            }),
+            past: None,
             csv_href: "/api/v1/pledges?format=csv".into(),
             jsonl_href: "/api/v1/pledges?format=jsonl".into(),
         }
@@ -101,8 +119,25 @@ impl BoardPage {
             filters: Filters::sample("/vacancies", Some("水电工"), false),
             counts: Vec::new(),
             items: Vec::new(),
-            pager: Pager { page: 1, pages: 1, total: Count(0), prev: None, next: None },
+            total: Some(Count(0)),
+            pager: None,
             ..Self::sample()
         }
+    }
+
+    /// The list of a past day, in its middle, under a filter that only folding decides.
+    pub fn past_sample() -> Self {
+        let mut filters = Filters::sample("/pledges", Some("路灯"), false);
+        filters.day = Some(DayChoice { chosen: Some(Day::of(2026, 2, 28)), max: Day::of(2026, 3, 12) });
+        let items = Self::sample().items.into_iter().take(2).collect();
+        let past = Some(AsOf::sample());
+        Self { filters, items, total: None, pager: None, past, counts: Vec::new(), ..Self::sample() }
+    }
+
+    /// A day before the first record.
+    pub fn before_sample() -> Self {
+        let past = AsOf { since: Some(Day::of(2026, 1, 5)), first: None, further: None, ..AsOf::sample() };
+        let total = Some(Count(0));
+        Self { items: Vec::new(), total, past: Some(past), ..Self::past_sample() }
     }
 }

@@ -140,6 +140,7 @@ fn filters(action: &str) -> Filters {
         action: action.into(),
         query: None,
         selects: vec![Select { name: "org".into(), label: "机构（含下级）".into(), choices }],
+        day: None,
     }
 }
 

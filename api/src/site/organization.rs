@@ -7,6 +7,7 @@ use super::chart::{self, Chart, Gap, MonthRow};
 use super::dossier::{Fulfilment, RoleRow};
 use super::format::{Count, Day, Month};
 use super::parts::{Badge, Choice, Counted, Family, Link, sample_items};
+use super::past::{AsOf, AskDay};
 use super::{Page, Section, Site};
 
 /// A former name.
@@ -131,6 +132,60 @@ pub struct OrganizationPage {
     pub roles: Vec<RoleRow>,
     /// Where it is compared with its neighbours, or its villages with each other.
     pub compare: Option<Link>,
+    /// A past day to see it on.
+    pub day: AskDay,
+}
+
+/// `/organizations/{code}?on=`: what can be told of it at the end of a past day.
+#[derive(Debug, Clone, Template)]
+#[template(path = "organization_past.html")]
+pub struct OrganizationPastPage {
+    /// Frame.
+    pub site: Site,
+    /// Name on that day.
+    pub name: String,
+    /// Code.
+    pub code: String,
+    /// Level: 省 市 县 乡 村, or 单位.
+    pub level: String,
+    /// In force or ended on that day.
+    pub status: Badge,
+    /// Those above it today, top first, without itself.
+    pub parents: Vec<Link>,
+    /// The day.
+    pub past: AsOf,
+    /// Promises at or below it; absent where there are too many records to fold.
+    pub fulfilment: Option<Fulfilment>,
+    /// Another day.
+    pub day: AskDay,
+    /// Latest items as they stood.
+    pub families: Vec<FamilyItems>,
+}
+
+impl Page for OrganizationPastPage {
+    fn title(&self) -> String {
+        format!("{} · 一村一档", self.name)
+    }
+
+    fn section(&self) -> Section {
+        Section::Organizations
+    }
+}
+
+impl OrganizationPastPage {
+    /// The village of the demo county on a past day.
+    pub fn sample() -> Self {
+        let OrganizationPage { site, name, code, level, status, parents, families, fulfilment, .. } =
+            OrganizationPage::sample();
+        let past = AsOf { now: "/organizations/990101003".into(), first: None, further: None, ..AsOf::sample() };
+        let (fulfilment, day) = (Some(fulfilment), AskDay::sample());
+        Self { site, name, code, level, status, parents, past, fulfilment, day, families }
+    }
+
+    /// One of which nothing can be told.
+    pub fn empty_sample() -> Self {
+        Self { fulfilment: None, families: Vec::new(), ..Self::sample() }
+    }
 }
 
 impl Page for OrganizationPage {
@@ -251,6 +306,7 @@ impl OrganizationPage {
             questions: Some((Count(2), Count(1))),
             roles: vec![RoleRow { role: "发布人".into(), holder: "沈文书（虚构）".into(), index: 44 }],
             compare: Some(Link::new("/compare?org=990101003", "和邻村比一比")),
+            day: AskDay { hidden: Vec::new(), ..AskDay::sample() },
         }
     }
 }

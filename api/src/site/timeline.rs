@@ -2,8 +2,9 @@
 
 use askama::Template;
 
-use super::format::Count;
+use super::format::{Count, Day};
 use super::parts::{Item, Link, Pager, sample_items};
+use super::past::{AsOf, AskDay};
 use super::{Page, Section, Site};
 
 /// `/timeline`
@@ -16,6 +17,10 @@ pub struct TimelinePage {
     pub items: Vec<Item>,
     /// Place in the list.
     pub pager: Pager,
+    /// The past day at whose end it stops.
+    pub past: Option<AsOf>,
+    /// Another day.
+    pub day: AskDay,
 }
 
 impl Page for TimelinePage {
@@ -45,6 +50,16 @@ impl TimelinePage {
                 prev: Some("/timeline".into()),
                 next: Some("/timeline?page=3".into()),
             },
+            past: None,
+            day: AskDay { hidden: Vec::new(), ..AskDay::sample() },
         }
+    }
+
+    /// Until a day before the first record.
+    pub fn before_sample() -> Self {
+        let since = Some(Day::of(2026, 1, 5));
+        let past = AsOf { now: "/timeline".into(), since, first: None, further: None, ..AsOf::sample() };
+        let pager = Pager { page: 1, pages: 1, total: Count(0), prev: None, next: None };
+        Self { items: Vec::new(), pager, past: Some(past), ..Self::sample() }
     }
 }

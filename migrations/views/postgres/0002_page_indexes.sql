@@ -7,6 +7,8 @@ CREATE INDEX events_by_org ON events (org, entry_index);
 CREATE INDEX events_back_filled ON events (entry_index) WHERE back_filled = 1;
 CREATE INDEX matters_by_family ON matters (family, last_index);
 CREATE INDEX matters_by_org ON matters (org, family, last_index);
+CREATE INDEX matters_by_first ON matters (family, first_index);
+CREATE INDEX matters_by_org_first ON matters (org, family, first_index);
 CREATE INDEX matters_by_year ON matters (family, year);
 CREATE INDEX matters_by_period ON matters (org, content, period_start) WHERE content IS NOT NULL;
 CREATE INDEX matters_open_pledges ON matters (org, due_on, family, state, first_index, stream) WHERE family = 'pledge' AND state IN ('made', 'no_progress', 'in_progress');

@@ -15,9 +15,9 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::{Columns, FulfilmentRate, HistoryEvent, ReadError, Reader, compliance::MONTHS_MAX, int};
+use super::{Columns, FulfilmentRate, ReadError, Reader, compliance::MONTHS_MAX, int};
 use crate::{
-    boards::pledges::{is_still, state_said},
+    boards::pledges::state_said,
     projection::Arg,
     status::{self, Status},
 };
@@ -139,20 +139,6 @@ impl Said {
         let mark = if self.due.is_some_and(|due| due < day) { "!" } else { "" };
         status::of_key("pledge", &format!("{}{mark}", self.state))
     }
-}
-
-/// Status of a pledge on a day, from what was recorded by then; `None` for what is no pledge.
-pub(super) fn pledge_status(events: &[HistoryEvent], on: NaiveDate) -> Option<Status> {
-    let mut said: Option<Said> = None;
-    for event in events {
-        let percent = event.body.get("percent").and_then(Value::as_u64);
-        let reached = event.body.get("stage").and_then(Value::as_str).and_then(pledge::Stage::from_wire);
-        let state = state_said(&event.kind, is_still(reached, percent)).or(said.map(|said| said.state));
-        let due = event.body.get("due").and_then(Value::as_str).and_then(|day| day.parse().ok());
-        let due = due.filter(|_| sets_due(&event.kind)).or(said.and_then(|said| said.due));
-        said = state.map(|state| Said { from: event.recorded_on(), state, due });
-    }
-    said?.status(on)
 }
 
 fn sets_due(kind: &str) -> bool {

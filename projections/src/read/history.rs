@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::sqlite::SqliteRow;
 
-use super::{CHUNK, Columns, ReadError, Reader, Shown, Tombstone, display, fulfilment, in_chunk, int, label_or, text};
+use super::{CHUNK, Columns, ReadError, Reader, Shown, Tombstone, display, in_chunk, int, label_or, text};
 use crate::{
     diff::{Segment, diff},
     status::Status,
@@ -169,8 +169,7 @@ pub struct PastHistory {
     pub events: Vec<HistoryEvent>,
     /// Events that came later.
     pub later: u64,
-    /// Status on that day; absent for a family whose status hangs on calendars that were published at some
-    /// other time.
+    /// Status on that day, as its list showed it; absent for a family without a list.
     pub status: Option<Status>,
 }
 
@@ -211,7 +210,8 @@ impl Reader {
         let mut events = self.history(stream).await?;
         let known = events.iter().take_while(|event| event.recorded_on() <= on).count();
         let later = events.split_off(known).len() as u64;
-        let status = fulfilment::pledge_status(&events, on);
+        let status =
+            if events.is_empty() { None } else { self.matter_on(stream, on).await?.map(|matter| matter.status) };
         Ok(PastHistory { on, events, later, status })
     }
 

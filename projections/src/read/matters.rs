@@ -130,6 +130,9 @@ pub struct Matter {
     pub last_recorded_at: DateTime<Utc>,
     /// How many events it has.
     pub revisions: u64,
+    /// The past day at whose end all of this stood so; absent for today.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<NaiveDate>,
 }
 
 impl Matter {
@@ -156,10 +159,13 @@ impl Matter {
         ("revisions", "记录数"),
     ];
 
+    /// The last column of a table of a past day.
+    pub const AS_OF: (&'static str, &'static str) = ("as_of", "截至哪一天");
+
     /// One row of that table.
     pub fn cells(&self) -> Vec<String> {
         let day = |day: Option<NaiveDate>| day.map(|day| day.to_string()).unwrap_or_default();
-        vec![
+        let mut cells = vec![
             self.stream.clone(),
             self.family.clone(),
             self.org.clone(),
@@ -179,7 +185,9 @@ impl Matter {
             self.first_index.to_string(),
             self.last_index.to_string(),
             self.revisions.to_string(),
-        ]
+        ];
+        cells.extend(self.as_of.map(|day| day.to_string()));
+        cells
     }
 }
 
@@ -317,6 +325,10 @@ const YEARS: &str = "WITH RECURSIVE years (year) AS (SELECT MAX(year) FROM matte
      SELECT (SELECT MAX(m.year) FROM matters m WHERE m.family = $1 AND m.year < years.year) FROM years \
      WHERE years.year IS NOT NULL) SELECT year FROM years WHERE year IS NOT NULL ORDER BY year DESC";
 
+// Below the macros, whose names it shares.
+pub(super) mod past;
+pub use past::PastPage;
+
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("matters.list", LIST),
     ("matters.list_within", LIST_WITHIN),
@@ -332,6 +344,26 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("matters.open_pledges_by_day", OPEN_PLEDGES_BY_DAY),
     ("matters.years", YEARS),
 ];
+
+/// What periods are counted by.
+#[derive(Clone, Copy)]
+struct Terms<'w> {
+    /// Which organization is above which.
+    registry: &'w World,
+    /// Rules and calendar.
+    published: &'w World,
+}
+
+impl<'w> Terms<'w> {
+    /// All of it as of one moment.
+    fn of(world: &'w World) -> Self {
+        Self { registry: world, published: world }
+    }
+
+    fn rule(self, code: RuleCode, org: &str, on: NaiveDate) -> Rule {
+        self.published.rules.get(code, self.registry.chain(org), on)
+    }
+}
 
 /// A row before its status is known.
 pub(crate) struct Raw {
@@ -374,6 +406,7 @@ impl Raw {
             last_index: row.count("last_index")?,
             last_recorded_at: row.recorded("last_recorded_at")?,
             revisions: row.count("revisions")?,
+            as_of: None,
         };
         Ok(Self {
             key: row.text("status_key")?,
@@ -390,18 +423,17 @@ impl Raw {
     }
 
     /// The rule that sets the period, and the period as computed now.
-    fn period(&self, world: &World, periods: &mut Periods) -> Option<(Rule, Computed)> {
+    fn period(&self, terms: Terms<'_>, periods: &mut Periods) -> Option<(Rule, Computed)> {
         let stated = self.stated()?;
+        let in_force = |code| terms.rule(code, &self.matter.org, stated.starts_on);
         let rule = match (self.matter.family.as_str(), self.matter.category.as_deref()) {
-            ("nomination", Some("announced")) => {
-                world.rule(RuleCode::NominationDaysMin, &self.matter.org, stated.starts_on)
-            }
+            ("nomination", Some("announced")) => in_force(RuleCode::NominationDaysMin),
             ("notice", Some(category)) => {
-                notice::period_rule(notice::Type::from_wire(category)?, &stated, &self.matter.org, world)?
+                notice::period_rule_by(notice::Type::from_wire(category)?, &stated, in_force)?
             }
             _ => return None,
         };
-        Some((rule.clone(), periods.compute(stated, &rule, world)?))
+        Some((rule.clone(), periods.compute(stated, &rule, terms.published)?))
     }
 
     /// The last day of its period by this rule, on another calendar.
@@ -410,8 +442,8 @@ impl Raw {
     }
 
     /// The matter with its status and days for today.
-    fn finish(mut self, world: &World, periods: &mut Periods, today: NaiveDate) -> Matter {
-        let computed = self.period(world, periods).map(|(_, computed)| computed);
+    fn finish(mut self, terms: Terms<'_>, periods: &mut Periods, today: NaiveDate) -> Matter {
+        let computed = self.period(terms, periods).map(|(_, computed)| computed);
         if let Some(computed) = &computed {
             self.matter.ends_on = Some(computed.end);
             self.matter.provisional = computed.provisional;
@@ -579,13 +611,13 @@ impl Reader {
         let raw = Raw::read(&row)?;
         let world = self.world_handle();
         let mut periods = Periods::default();
-        let period = raw.period(&world, &mut periods);
+        let period = raw.period(Terms::of(&world), &mut periods);
         let mut deadline =
             period.as_ref().map(|(rule, computed)| Deadline::new(computed, rule, period_name(rule), today));
         if let Some(((rule, _), deadline)) = period.as_ref().zip(deadline.as_mut()) {
             deadline.moved = self.moved_period(stream, |calendar| raw.last_day(rule, calendar)).await?;
         }
-        let matter = raw.finish(&world, &mut periods, today);
+        let matter = raw.finish(Terms::of(&world), &mut periods, today);
         let mut named = self.with_org_names(vec![matter]).await?;
         Ok(named.pop().map(|matter| (matter, deadline)))
     }
@@ -607,8 +639,8 @@ impl Reader {
         let (world, mut periods) = (self.world_handle(), Periods::default());
         let one = |row: &SqliteRow| {
             let raw = Raw::read(row)?;
-            let period = raw.period(&world, &mut periods);
-            Ok((raw.finish(&world, &mut periods, today), period))
+            let period = raw.period(Terms::of(&world), &mut periods);
+            Ok((raw.finish(Terms::of(&world), &mut periods, today), period))
         };
         rows.iter().map(one).collect()
     }
@@ -625,7 +657,7 @@ impl Reader {
         let args = [in_chunk(roots), days.to_vec(), vec![int(limit), int(offset)]].concat();
         let rows = self.rows(OPEN_PLEDGES, args).await?;
         let mut periods = Periods::default();
-        let matters = rows.iter().map(|row| Ok(Raw::read(row)?.finish(&world, &mut periods, today)));
+        let matters = rows.iter().map(|row| Ok(Raw::read(row)?.finish(Terms::of(&world), &mut periods, today)));
         let matters = matters.collect::<Result<Vec<_>, ReadError>>()?;
         self.with_org_names(matters).await
     }
@@ -661,7 +693,7 @@ impl Reader {
         };
         let (world, today) = (self.world_handle(), self.today());
         let mut periods = Periods::default();
-        rows.iter().map(|row| Ok(Raw::read(row)?.finish(&world, &mut periods, today))).collect()
+        rows.iter().map(|row| Ok(Raw::read(row)?.finish(Terms::of(&world), &mut periods, today))).collect()
     }
 
     fn conditions(&self, family: &str, filter: &Filter) -> Vec<Arg> {

@@ -50,10 +50,10 @@ pub use dossier::{Accounts, Dossier, LatestAccounts, MonthMoney, NoFigures};
 pub use fulfilment::FulfilmentPoint;
 pub use history::{Attachment, FieldDiff, HistoryEvent, PastHistory, ShownField, SignerName};
 pub use home::Home;
-pub use matters::{Filter, Matter, Page, StatusCount, category_label};
+pub use matters::{Filter, Matter, Page, PastPage, StatusCount, category_label};
 pub use nominations::{Nomination, Nominee};
 pub use notices::Notice;
-pub use organizations::{Organization, OrganizationItem, PostHeld};
+pub use organizations::{Organization, OrganizationItem, OrganizationThen, PostHeld};
 pub use pledges::{FulfilmentRate, Pledge};
 pub use schedules::ScheduledOpening;
 pub use search::{Found, SearchFilter, SearchPage};
@@ -64,6 +64,7 @@ use crate::{
     event::PublicEvent,
     follower::{self, FollowError, Registry},
     projection::Arg,
+    recalled::RecallError,
     search::SearchIndex,
 };
 
@@ -92,6 +93,9 @@ pub enum ReadError {
     /// A row whose JSON cannot be read.
     #[error("a row of the views cannot be read; rebuild them")]
     Row(#[from] serde_json::Error),
+    /// A row of the timeline from which an event is folded again.
+    #[error("row {0} of the views cannot be read; rebuild them")]
+    Damaged(u64),
     /// The search index.
     #[error("the search could not be run")]
     Search(#[from] crate::search::SearchError),
@@ -101,6 +105,15 @@ pub enum ReadError {
     /// A search that is not run.
     #[error("the search is not run")]
     Refused(#[from] crate::search::QueryRefused),
+}
+
+impl From<RecallError> for ReadError {
+    fn from(error: RecallError) -> Self {
+        match error {
+            RecallError::Database(error) => Self::Database(error),
+            RecallError::Damaged(index) => Self::Damaged(index),
+        }
+    }
 }
 
 /// How far a projection is.
@@ -133,6 +146,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
     let mut all = vec![("cursors", CURSORS), ("org_names", ORG_NAMES), ("person_names", PERSON_NAMES)];
     for module in [
         matters::STATEMENTS,
+        matters::past::STATEMENTS,
         moved::STATEMENTS,
         history::STATEMENTS,
         vacancies::STATEMENTS,

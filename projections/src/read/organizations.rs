@@ -102,6 +102,21 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("organizations.roles", ROLES),
 ];
 
+/// An organization at the end of a past day, as far as it can be told of that day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OrganizationThen {
+    /// The day.
+    pub on: NaiveDate,
+    /// Name on that day; the code when none is open.
+    pub name: String,
+    /// Level, Chinese.
+    pub level_label: String,
+    /// In force or ended on that day.
+    pub status: Status,
+    /// Newest matters at or below it as they stood, by family.
+    pub families: BTreeMap<String, Counted<Matter>>,
+}
+
 /// An organization in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OrganizationItem {
@@ -267,6 +282,35 @@ impl Reader {
             missing,
             back_filled: self.back_filled(&filter).await?.total,
             code: code.to_owned(),
+        }))
+    }
+
+    /// An organization as it stood at the end of a past day; `None` when it was not registered by then. Those below it are
+    /// today's.
+    pub async fn organization_on(
+        &mut self,
+        code: &str,
+        on: NaiveDate,
+        shown: u32,
+    ) -> Result<Option<OrganizationThen>, ReadError> {
+        let (row, end) = (self.row(ONE, vec![text(code)]).await?, self.end_of(on).await?);
+        let Some(row) = row.filter(|row| row.count("registered_index").is_ok_and(|index| index < end)) else {
+            return Ok(None);
+        };
+        let filter = Filter { org: Some(code.to_owned()), limit: shown.max(1), ..Filter::default() };
+        let mut families = BTreeMap::new();
+        for family in ["disclosure", "pledge", "notice", "nomination", "vacancy"] {
+            let page = self.matters_on(family, &filter, on, None).await?;
+            families.insert(family.to_owned(), Counted { total: page.total.unwrap_or_default(), items: page.items });
+        }
+        let said = row.maybe::<i64>("ended_index")?.is_some_and(|index| index.unsigned_abs() < end);
+        let ended = said && row.day("ended_on")?.is_some_and(|day| day <= on);
+        Ok(Some(OrganizationThen {
+            on,
+            name: named(&self.org_names_on([code], on).await?, code),
+            level_label: level_label(&row.maybe::<String>("level")?.unwrap_or_default()).to_owned(),
+            status: if ended { Status::Ended } else { Status::InForce },
+            families,
         }))
     }
 

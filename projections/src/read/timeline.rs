@@ -25,6 +25,8 @@ const LATEST_WITHIN: &str = item!(
     "WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1) AND e.org IN (SELECT code FROM organization_ancestors WHERE ancestor = $4) \
      ORDER BY e.entry_index DESC LIMIT $2 OFFSET $3"
 );
+const UNTIL: &str = item!("WHERE e.entry_index < $3 ORDER BY e.entry_index DESC LIMIT $1 OFFSET $2");
+const UNTIL_COUNT: &str = "SELECT COUNT(*) FROM events e WHERE e.entry_index < $1";
 /// Of a family that has few events among all; an index on the organization would read everything else of the subtree.
 const NEWEST: &str = item!(
     "WHERE e.family = $1 AND (e.org || '') IN (SELECT code FROM organization_ancestors WHERE ancestor = $3) \
@@ -49,6 +51,8 @@ const BACK_FILLED_COUNT: &str = "SELECT COUNT(*) FROM events e WHERE e.back_fill
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("timeline.latest", LATEST),
     ("timeline.latest_within", LATEST_WITHIN),
+    ("timeline.until", UNTIL),
+    ("timeline.until_count", UNTIL_COUNT),
     ("timeline.newest", NEWEST),
     ("timeline.about", ABOUT),
     ("timeline.about_count", ABOUT_COUNT),
@@ -111,6 +115,22 @@ impl Reader {
         self.timeline_page(rows, total, filter).await
     }
 
+    /// A page of what was recorded by the end of a past day; a statement without a title has its matter's of that day.
+    pub async fn timeline_on(&mut self, on: NaiveDate, filter: &Filter) -> Result<Page<TimelineItem>, ReadError> {
+        let end = self.end_of(on).await?;
+        let total = self.count(UNTIL_COUNT, vec![int(end)]).await?;
+        let rows = self.rows(UNTIL, vec![int(filter.limit()), int(filter.offset), int(end)]).await?;
+        let own = rows.iter().map(own_title).collect::<Result<Vec<_>, _>>()?;
+        let mut page = self.timeline_page(rows, total, filter).await?;
+        for (item, own) in page.items.iter_mut().zip(own) {
+            item.title = match own {
+                Some(title) => Some(title),
+                None => self.matter_on(&item.stream, on).await?.and_then(|matter| matter.title),
+            };
+        }
+        Ok(page)
+    }
+
     /// The newest statements of a family of which there are few, in a subtree.
     pub async fn newest(&mut self, family: &str, org: &str, limit: u32) -> Result<Vec<TimelineItem>, ReadError> {
         let rows = self.rows(NEWEST, vec![text(family), int(limit), text(org)]).await?;
@@ -148,12 +168,17 @@ impl Reader {
     }
 }
 
-fn item(row: &SqliteRow) -> Result<TimelineItem, ReadError> {
+/// The title or name that the statement itself gives.
+fn own_title(row: &SqliteRow) -> Result<Option<String>, ReadError> {
     let fields: Vec<Value> = serde_json::from_str(&row.text("fields")?)?;
     let open = |name: &str| {
         let field = fields.iter().find(|field| field["name"] == name)?;
         field["value"].as_str().map(str::to_owned)
     };
+    Ok(open("title").or_else(|| open("name")))
+}
+
+fn item(row: &SqliteRow) -> Result<TimelineItem, ReadError> {
     let matter = Some(row.text("matter_title")?).filter(|title| !title.is_empty());
     let kind = row.text("kind")?;
     Ok(TimelineItem {
@@ -165,7 +190,7 @@ fn item(row: &SqliteRow) -> Result<TimelineItem, ReadError> {
         kind,
         org: row.text("org")?,
         org_name: String::new(),
-        title: open("title").or_else(|| open("name")).or(matter),
+        title: own_title(row)?.or(matter),
         declared_at: row.declared("declared_at")?,
         recorded_at: row.recorded("recorded_at")?,
         late_days: row.count("late_days")?,

@@ -82,6 +82,21 @@ impl Log {
         *self.size.borrow()
     }
 
+    /// What of this log was recorded by the end of a day; what was withdrawn since is gone there too, as from every copy.
+    pub fn until(&self, day: NaiveDate) -> Arc<Self> {
+        let zone = FixedOffset::east_opt(8 * 3600).unwrap();
+        let recorded = |entry: &Sourced| {
+            let at = Entry::parse(entry.bytes.clone()).unwrap().recorded_at;
+            at.with_timezone(&zone).date_naive()
+        };
+        let mut entries = self.entries.lock().unwrap().clone();
+        entries.retain(|entry| recorded(entry) <= day);
+        let log = Self::empty();
+        log.size.send_replace(entries.len() as u64);
+        *log.entries.lock().unwrap() = entries;
+        log
+    }
+
     pub fn organization(&self, number: u64, code: &str, level: &str, parent: Option<&str>, name: &str) -> u64 {
         let mut fields = json!({"code": code, "level": level, "name": name});
         if let Some(parent) = parent {

@@ -4,6 +4,7 @@ mod board;
 mod dossier;
 mod fixture;
 mod following;
+mod past;
 mod reading;
 mod withdrawals;
 

@@ -34,6 +34,12 @@ const LIST: &[Param] = &[
     query("page", "Page", "页"),
     query("limit", "Limit", "每页条数"),
     query("format", "Format", "csv 和 jsonl 下载全部结果，不分页"),
+    query(
+        "on",
+        "Date",
+        "过去某一天：给那一天（北京时间）结束时的情况，新记入的在前；用 before 翻页，不用 page；下载多一栏 as_of",
+    ),
+    query("before", "Index", "与 on 同用：接着上一页的 next 往前"),
     AT_LEAST,
 ];
 const ONE: &[Param] = &[path("id", "Uuid", "事项编号"), AT_LEAST];
@@ -144,14 +150,18 @@ async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let format = Format::of(&params, &headers)?;
-    let listing = Listing::of(&params)?;
+    let listing = Listing::of(&params, app.today())?;
     let filter = filter(family, &listing)?;
     if format != Format::Json {
         let permit = app.download()?;
-        return Ok(table::matters(app.read_at(listing.at_least).await?, permit, family, filter, format));
+        let reader = app.read_at(listing.at_least).await?;
+        return Ok(table::matters(reader, permit, family, filter, listing.on, format));
     }
-    let found = app.read_at(listing.at_least).await?.matters(family, &filter).await?;
-    Ok(Json(found).into_response())
+    let mut reader = app.read_at(listing.at_least).await?;
+    Ok(match listing.on {
+        Some(on) => Json(reader.matters_on(family, &filter, on, listing.before).await?).into_response(),
+        None => Json(reader.matters(family, &filter).await?).into_response(),
+    })
 }
 
 async fn lines(
@@ -221,12 +231,16 @@ pub fn schemas() -> Map<String, Value> {
         ],
     );
     let page = object(
-        "一页",
+        "一页；过去某一天的有 on、since（账本第一条记录的日期）、next（下一页的 before，没有就是到头了；一页没满也可能还有），没有 \
+         offset，带着状态、类型或关键词时不给 total",
         &[
             ("size", reference("Count")),
-            ("total", reference("Count")),
-            ("offset", reference("Count")),
+            ("total", json!({ "type": ["integer", "null"] })),
+            ("offset?", reference("Count")),
             ("limit", reference("Count")),
+            ("on?", reference("Date")),
+            ("since?", maybe("Date")),
+            ("next?", json!({ "type": ["integer", "null"] })),
             ("items", list("Matter")),
         ],
     );
@@ -290,6 +304,7 @@ fn matter() -> Value {
             ("last_index", reference("Index")),
             ("last_recorded_at", reference("Time")),
             ("revisions", reference("Count")),
+            ("as_of?", reference("Date")),
         ],
     )
 }

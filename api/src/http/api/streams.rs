@@ -27,7 +27,7 @@ pub fn endpoint() -> Endpoint {
                 query(
                     "on",
                     "Date",
-                    "只给这一天结束时已入账的；另给之后还有几条（later）、承诺事项当天的状态（status）",
+                    "只给这一天结束时已入账的；另给之后还有几条（later）、当天的状态（status，五个栏目才有）",
                 ),
             ]
         },

@@ -10,6 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_DISPOSITION;
 use axum::response::Response;
+use chrono::NaiveDate;
 use futures_util::stream;
 use gongkai_projections::read::{Filter, LIMIT_MAX, Matter, Reader};
 use tokio::sync::OwnedSemaphorePermit;
@@ -63,8 +64,18 @@ struct Rest {
     filter: Filter,
     format: Format,
     ready: VecDeque<Bytes>,
-    total: Option<u64>,
+    place: Place,
     _permit: OwnedSemaphorePermit,
+}
+
+/// How far it is.
+enum Place {
+    /// In the list of today, of so many rows once a page was read.
+    Now(Option<u64>),
+    /// In the list of a past day, before this entry once a page was read.
+    Past(NaiveDate, Option<u64>),
+    /// At its end.
+    End,
 }
 
 impl Rest {
@@ -73,17 +84,33 @@ impl Rest {
         if let Some(bytes) = self.ready.pop_front() {
             return Ok(Some(bytes));
         }
-        if self.total.is_some_and(|total| self.filter.offset >= total) {
-            return Ok(None);
+        loop {
+            let Some(matters) = self.page().await? else { return Ok(None) };
+            let bytes: Vec<u8> = matters.iter().flat_map(|matter| row(matter, self.format)).collect();
+            // A page of a past day may have nothing and go on.
+            if !bytes.is_empty() {
+                return Ok(Some(bytes.into()));
+            }
         }
-        let page = self.reader.matters(self.family, &self.filter).await?;
-        self.filter.offset += u64::from(self.filter.limit);
-        self.total = Some(page.total);
-        let mut bytes = Vec::new();
-        for matter in &page.items {
-            bytes.extend(row(matter, self.format));
+    }
+
+    /// The next matters; `None` at the end.
+    async fn page(&mut self) -> Result<Option<Vec<Matter>>, Problem> {
+        match self.place {
+            Place::End => Ok(None),
+            Place::Now(total) if total.is_some_and(|total| self.filter.offset >= total) => Ok(None),
+            Place::Now(_) => {
+                let page = self.reader.matters(self.family, &self.filter).await?;
+                self.filter.offset += u64::from(self.filter.limit);
+                self.place = Place::Now(Some(page.total));
+                Ok(Some(page.items))
+            }
+            Place::Past(on, before) => {
+                let page = self.reader.matters_on(self.family, &self.filter, on, before).await?;
+                self.place = page.next.map_or(Place::End, |next| Place::Past(on, Some(next)));
+                Ok(Some(page.items))
+            }
         }
-        Ok((!bytes.is_empty()).then(|| bytes.into()))
     }
 }
 
@@ -96,21 +123,24 @@ fn row(matter: &Matter, format: Format) -> Vec<u8> {
     line
 }
 
-/// All matters of a family under a filter.
+/// All matters of a family under a filter, today or at the end of a past day.
 pub fn matters(
     reader: Reader,
     permit: OwnedSemaphorePermit,
     family: &'static str,
     filter: Filter,
+    on: Option<NaiveDate>,
     format: Format,
 ) -> Response {
     let (media_type, suffix) = if format == Format::Csv { (CSV, "csv") } else { (JSON_LINES, "jsonl") };
     let mut ready = VecDeque::new();
     if format == Format::Csv {
-        ready.push_back(head(Matter::COLUMNS.iter().map(|(name, _)| *name)).into());
+        let more = on.map(|_| Matter::AS_OF);
+        ready.push_back(head(Matter::COLUMNS.iter().copied().chain(more).map(|(name, _)| name)).into());
     }
     let filter = Filter { offset: 0, limit: LIMIT_MAX, ..filter };
-    let rest = Rest { reader, family, filter, format, ready, total: None, _permit: permit };
+    let place = on.map_or(Place::Now(None), |on| Place::Past(on, None));
+    let rest = Rest { reader, family, filter, format, ready, place, _permit: permit };
     let pieces = stream::try_unfold(rest, |mut rest| async move {
         match rest.piece().await {
             Ok(piece) => Ok(piece.map(|bytes| (bytes, rest))),
@@ -118,5 +148,6 @@ pub fn matters(
             Err(problem) => Err(std::io::Error::other(problem.detail)),
         }
     });
-    download(media_type, &format!("{family}.{suffix}"), Body::from_stream(pieces))
+    let day = on.map(|on| format!("-{on}")).unwrap_or_default();
+    download(media_type, &format!("{family}{day}.{suffix}"), Body::from_stream(pieces))
 }

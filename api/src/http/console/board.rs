@@ -195,7 +195,7 @@ async fn filters(
     };
     let choices = std::iter::once(all).chain(codes.into_iter().map(choice)).collect();
     let select = Select { name: "org".into(), label: "机构（含下级）".into(), choices };
-    Ok(Filters { action: action.to_owned(), query: None, selects: vec![select] })
+    Ok(Filters { action: action.to_owned(), query: None, selects: vec![select], day: None })
 }
 
 /// A row with what somebody in these roles may do about it.

@@ -3,9 +3,10 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
+use chrono::NaiveDate;
 use gongkai_domain::field::Choice as WireChoice;
 use gongkai_domain::kind::{disclosure, notice, pledge, vacancy};
-use gongkai_projections::read::{ReadError, Reader};
+use gongkai_projections::read::{self, Filter, ReadError, Reader};
 use gongkai_projections::status::statuses_of;
 
 use super::{Frame, frame, kept, parts};
@@ -14,8 +15,9 @@ use crate::http::api::boards::filter;
 use crate::http::problem::Problem;
 use crate::http::query::{Listing, Params};
 use crate::site::board::{BoardPage, StatusCount};
-use crate::site::format::Count;
-use crate::site::parts::{Badge, Choice, Family, Filters, Select};
+use crate::site::format::{Count, Day};
+use crate::site::parts::{Badge, Choice, DayChoice, Family, Filters, Select};
+use crate::site::past::AsOf;
 
 /// Organizations that the drop-down offers; others are reached from their own pages.
 const ORG_CHOICES_MAX: usize = 60;
@@ -26,31 +28,83 @@ pub async fn show(family: Family, State(app): State<App>, uri: Uri, headers: Hea
 }
 
 async fn make(app: &App, family: Family, uri: &Uri) -> Result<BoardPage, Problem> {
-    let listing = Listing::of(&Params::of(uri)?)?;
+    let listing = Listing::of(&Params::of(uri)?, app.today())?;
     let wire = parts::wire(family);
     let filter = filter(wire, &listing)?;
     let Frame { site, .. } = frame(app).await?;
     let mut reader = app.read().await?;
-    let found = reader.matters(wire, &filter).await?;
-    let counts = reader.status_counts(wire, &filter).await?;
     let path = family.href();
     let api = format!("/api/v1{path}");
-    Ok(BoardPage {
+    let page = BoardPage {
         site,
         family,
         filters: filters(&mut reader, family, &listing).await?,
-        counts: counts
-            .into_iter()
-            .map(|count| StatusCount {
-                status: Badge(count.status),
-                total: Count(count.total),
-                href: listing.with_status(path, count.status.wire()),
-            })
-            .collect(),
-        items: found.items.into_iter().map(parts::item).collect(),
-        pager: parts::pager(listing.page, listing.limit, found.total, |page| listing.href(path, page)),
+        counts: Vec::new(),
+        items: Vec::new(),
+        total: None,
+        pager: None,
+        past: None,
         csv_href: listing.download(&api, "csv"),
         jsonl_href: listing.download(&api, "jsonl"),
+    };
+    match listing.on {
+        Some(on) => past(page, &mut reader, &listing, (wire, &filter, on)).await,
+        None => present(page, &mut reader, &listing, (wire, &filter)).await,
+    }
+}
+
+/// The list of today.
+async fn present(
+    page: BoardPage,
+    reader: &mut Reader,
+    listing: &Listing,
+    (wire, filter): (&str, &Filter),
+) -> Result<BoardPage, Problem> {
+    let path = page.family.href();
+    let found = reader.matters(wire, filter).await?;
+    let count = |count: read::StatusCount| StatusCount {
+        status: Badge(count.status),
+        total: Count(count.total),
+        href: listing.with_status(path, count.status.wire()),
+    };
+    Ok(BoardPage {
+        counts: reader.status_counts(wire, filter).await?.into_iter().map(count).collect(),
+        items: found.items.into_iter().map(parts::item).collect(),
+        total: Some(Count(found.total)),
+        pager: Some(parts::pager(listing.page, listing.limit, found.total, |page| listing.href(path, page))),
+        ..page
+    })
+}
+
+/// What is said of every list of a past day.
+const ALWAYS: &str = "机构名称和上下级按今天；后来依法撤下的内容，这里也看不到。";
+/// What is said where periods are counted.
+const COUNTED: &str = "期限照当天已经公布的规则和放假安排算。";
+
+/// The list as it stood at the end of a day.
+async fn past(
+    page: BoardPage,
+    reader: &mut Reader,
+    listing: &Listing,
+    (wire, filter, on): (&str, &Filter, NaiveDate),
+) -> Result<BoardPage, Problem> {
+    let path = page.family.href();
+    let found = reader.matters_on(wire, filter, on, listing.before).await?;
+    let notes: &[&str] =
+        if matches!(page.family, Family::Notice | Family::Nomination) { &[COUNTED, ALWAYS] } else { &[ALWAYS] };
+    let past = AsOf {
+        on: Day(on),
+        notes,
+        now: listing.now(path),
+        since: found.since.filter(|since| on < *since).map(Day),
+        first: listing.before.map(|_| listing.href(path, 1)),
+        further: found.next.map(|next| listing.further(path, next)),
+    };
+    Ok(BoardPage {
+        items: found.items.into_iter().map(parts::item).collect(),
+        total: found.total.map(Count),
+        past: Some(past),
+        ..page
     })
 }
 
@@ -63,7 +117,12 @@ async fn filters(reader: &mut Reader, family: Family, listing: &Listing) -> Resu
         select("status", "状态", &statuses, listing.status.as_deref()),
         select("type", "类型", categories(family), listing.kind.as_deref()),
     ];
-    Ok(Filters { action: family.href().to_owned(), query: Some(listing.text.clone().unwrap_or_default()), selects })
+    Ok(Filters {
+        action: family.href().to_owned(),
+        query: Some(listing.text.clone().unwrap_or_default()),
+        selects,
+        day: Some(DayChoice { chosen: listing.on.map(Day), max: Day(reader.today()) }),
+    })
 }
 
 /// The types of a family.

@@ -54,7 +54,7 @@ async fn make(app: &App, uri: &Uri) -> Result<CompliancePage, Problem> {
         site,
         as_of: Day(on.unwrap_or(today)),
         scope: scope.unwrap_or_else(|| "全部机构".to_owned()),
-        filters: Filters { action: "/compliance".to_owned(), query: None, selects },
+        filters: Filters { action: "/compliance".to_owned(), query: None, selects, day: None },
         panels: if on.is_some() { Vec::new() } else { present(&mut reader, org, list).await? },
         fulfilment: if list.is_some() { None } else { Some(fulfilment(&mut reader, org, on).await?) },
         past: on.map(|on| past(on, org)),

@@ -28,6 +28,8 @@ const MATTER_MORE: &[(&str, &str)] = &[
     ("back_filled", "是不是补报"),
     ("last_recorded_at", "末条的入账时间"),
 ];
+/// The column that a table of a past day has more than one of today.
+const AS_OF: (&str, &str) = (Matter::AS_OF.0, "截至哪一天；网址里写了 on 的下载才有这一栏，各栏都是那一天结束时的");
 /// The same of an organization.
 const ORGANIZATION_MORE: &[(&str, &str)] = &[("level_label", "级别的名称")];
 
@@ -53,7 +55,8 @@ fn table(id: &str, title: &str, path: &str, columns: &Columns, more: &Columns) -
 fn tables() -> Vec<Table> {
     let board = |family: Family| {
         let id = family.href().trim_start_matches('/');
-        table(id, family.label(), &format!("/api/v1{}", family.href()), Matter::COLUMNS, MATTER_MORE)
+        let columns = [Matter::COLUMNS, &[AS_OF]].concat();
+        table(id, family.label(), &format!("/api/v1{}", family.href()), &columns, MATTER_MORE)
     };
     let mut tables: Vec<Table> = Family::BOARDS.into_iter().map(board).collect();
     tables.push(table("organizations", "机构", "/api/v1/organizations", organizations::COLUMNS, ORGANIZATION_MORE));

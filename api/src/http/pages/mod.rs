@@ -20,6 +20,7 @@ pub mod next;
 mod nomination;
 mod notice;
 mod organization;
+mod organization_past;
 pub mod parts;
 mod picture;
 mod pledge;

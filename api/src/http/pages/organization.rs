@@ -11,7 +11,7 @@ use gongkai_projections::{
 };
 
 use super::home::{counted, month};
-use super::{Frame, PAGE_LIMIT, charts, frame, hand_in, kept, nothing, parts};
+use super::{Frame, PAGE_LIMIT, charts, frame, hand_in, kept, nothing, organization_past, parts};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::query::{PAGE_MAX, Params, push};
@@ -22,13 +22,29 @@ use crate::site::organization::{
     ComplianceRow, FamilyItems, FormerName, MonthCell, OrganizationPage, PostRow, Relation, TreeNode, TreePage,
 };
 use crate::site::parts::{Badge, Choice, Link};
+use crate::site::past::AskDay;
 
 /// Matters of each family on the page of an organization.
 const SHOWN: u32 = 5;
 
 /// One organization (一村一档).
 pub async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap, Path(code): super::Id) -> Response {
-    kept::answer(&app, &headers, &uri, Box::pin(make(&app, &code))).await
+    let on = Params::of(&uri).and_then(|params| params.past_day("on", app.today()));
+    match on {
+        Ok(Some(on)) => kept::answer(&app, &headers, &uri, Box::pin(organization_past::make(&app, &code, on))).await,
+        on => {
+            kept::answer(
+                &app,
+                &headers,
+                &uri,
+                Box::pin(async {
+                    on.map(|_| ())?;
+                    make(&app, &code).await
+                }),
+            )
+            .await
+        }
+    }
 }
 
 async fn make(app: &App, code: &str) -> Result<OrganizationPage, Problem> {
@@ -78,6 +94,7 @@ async fn make(app: &App, code: &str) -> Result<OrganizationPage, Problem> {
         questions: figures.questions,
         roles: found.roles.into_iter().map(role).collect(),
         compare,
+        day: AskDay { value: Day(reader.today()), max: Day(reader.today()), hidden: Vec::new() },
     })
 }
 

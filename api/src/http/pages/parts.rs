@@ -131,7 +131,10 @@ pub fn item(matter: Matter) -> Item {
         family: family(&matter.family),
         kind: matter.category_label.unwrap_or_default(),
         title: title(matter.title),
-        href: href(&matter.stream),
+        href: match matter.as_of {
+            Some(on) => format!("/streams/{}?on={on}", matter.stream),
+            None => href(&matter.stream),
+        },
         org: matter.org_name,
         status: Some(Badge(matter.status)),
         remark: days_left(matter.days_left),

@@ -81,6 +81,7 @@ async fn filters(reader: &mut Reader, asked: &Asked) -> Result<Filters, Problem>
             orgs(reader, filter.org.as_deref()).await?,
             years(all, filter.year),
         ],
+        day: None,
     })
 }
 

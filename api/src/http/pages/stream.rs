@@ -29,8 +29,6 @@ pub async fn show(
 
 /// What is said of every matter of a past day.
 const ALWAYS: &str = "机构和人的名称按今天；后来依法撤下的内容，这里也看不到。";
-/// What is said where the status of that day cannot be told.
-const NO_STATUS: &str = "当天算什么状态，要看后来公布的日历和规则，这里不写。";
 
 pub(super) async fn make(app: &App, uri: &Uri, family: &str, id: &str) -> Result<StreamPage, Problem> {
     let Frame { site, signed } = frame(app).await?;
@@ -47,11 +45,10 @@ pub(super) async fn make(app: &App, uri: &Uri, family: &str, id: &str) -> Result
         return Err(Problem::not_found("到这一天为止，账本里还没有这件事"));
     }
     let (Some(first), Some(last)) = (events.first(), events.last()) else { return Err(nothing()) };
-    let notes: &[&str] = if status.is_some() { &[ALWAYS] } else { &[ALWAYS, NO_STATUS] };
     let past = on.map(|on| Past {
         on: Day(on),
         records: Some((Count(events.len() as u64), Count(later))),
-        notes,
+        notes: &[ALWAYS],
         now: parts::href(&stream),
     });
     let about = status.unwrap_or(Status::InForce);

@@ -195,6 +195,7 @@ async fn every_answer_has_the_members_that_its_schema_demands() {
     for (path, pointer, schema) in [
         ("/api/v1/pledges".to_owned(), "", "MatterPage"),
         ("/api/v1/pledges".to_owned(), "/items/0", "Matter"),
+        ("/api/v1/pledges?on=2020-01-01".to_owned(), "", "MatterPage"),
         (format!("/api/v1{pledge}"), "", "MatterDetail"),
         (format!("/api/v1{pledge}"), "/history/0", "Event"),
         (format!("/api/v1/streams/{stream}"), "", "Stream"),

@@ -5,7 +5,7 @@ use askama::filters::HtmlSafe;
 use gongkai_projections::Status;
 
 use super::{Badge, Family, Shown};
-use crate::site::format::{Count, Moment};
+use crate::site::format::{Count, Day, Moment};
 
 /// A piece of a search result's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,11 +125,27 @@ pub struct Filters {
     pub query: Option<String>,
     /// Drop-downs.
     pub selects: Vec<Select>,
+    /// The day of which the list is, where a past one can be asked for.
+    pub day: Option<DayChoice>,
+}
+
+/// A day that can be chosen; today when none is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayChoice {
+    /// The past day that is chosen.
+    pub chosen: Option<Day>,
+    /// Today.
+    pub max: Day,
 }
 
 impl Filters {
     /// Whether anything is chosen.
     pub fn is_active(&self) -> bool {
+        self.is_narrowed() || self.day.as_ref().is_some_and(|day| day.chosen.is_some())
+    }
+
+    /// Whether anything but a day is chosen.
+    pub fn is_narrowed(&self) -> bool {
         let chosen = |select: &Select| select.choices.iter().any(|choice| choice.selected && !choice.value.is_empty());
         self.query.as_deref().is_some_and(|query| !query.is_empty()) || self.selects.iter().any(chosen)
     }
@@ -179,7 +195,8 @@ impl Filters {
                 ]),
             };
         }
-        Self { action: action.into(), query: query.map(Into::into), selects }
+        let day = (!families).then_some(DayChoice { chosen: None, max: Day::of(2026, 3, 12) });
+        Self { action: action.into(), query: query.map(Into::into), selects, day }
     }
 }
 

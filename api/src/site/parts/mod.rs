@@ -19,7 +19,7 @@ pub use check::{Check, Checkpoint, HashText, SignatureLine};
 pub(crate) use history::sample_event;
 pub use history::{Attachment, Diff, Event, Proxy, Segment, Signer};
 pub(crate) use lists::sample_items;
-pub use lists::{Choice, Counted, Filters, Item, Pager, Piece, Select};
+pub use lists::{Choice, Counted, DayChoice, Filters, Item, Pager, Piece, Select};
 pub use periods::{Clock, Moved, Period, PeriodDay, Run, days_left};
 
 use super::format::Moment;

@@ -131,8 +131,13 @@ impl State {
 ///
 /// A type without a rule has a period only if its author gave one, in calendar days.
 pub fn period_rule(kind: Type, stated: &Stated, org: &str, world: &World) -> Option<Rule> {
+    period_rule_by(kind, stated, |code| world.rule(code, org, stated.starts_on))
+}
+
+/// The same where the rules in force are looked up in another way, such as those that were published by some day.
+pub fn period_rule_by(kind: Type, stated: &Stated, rule: impl FnOnce(RuleCode) -> Rule) -> Option<Rule> {
     match kind.rule() {
-        Some(code) => Some(world.rule(code, org, stated.starts_on)),
+        Some(code) => Some(rule(code)),
         None if stated.days.is_some() || stated.ends_on.is_some() => Some(Rule {
             code: RuleCode::CompensationDaysMin,
             value: 1,
