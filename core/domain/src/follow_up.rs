@@ -42,6 +42,20 @@ pub fn told(kind: &Kind, values: Option<&Map<String, Value>>) -> Option<Vec<Told
     Some(told.collect())
 }
 
+/// Records as people read them, one a line, their members in the order of the table: what may be left out with its name.
+pub fn sentences(shape: &Shape, records: &[Value]) -> Vec<String> {
+    let Shape::Records(members) = shape else { return Vec::new() };
+    let said = |record: &Value| {
+        let said = members.iter().filter_map(|member| {
+            let value = in_words(&member.shape, record.get(member.name)?.clone());
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Some(if member.required { text } else { format!("{}：{text}", member.label) })
+        });
+        said.collect::<Vec<_>>().join("　")
+    };
+    (1..).zip(records).map(|(number, record)| format!("{number}. {}", said(record))).collect()
+}
+
 /// A choice by its Chinese name, also within records.
 fn in_words(shape: &Shape, value: Value) -> Value {
     match (shape, value) {

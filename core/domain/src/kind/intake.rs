@@ -95,7 +95,10 @@ pub(crate) fn explained(points: &[Point]) -> Result<(), Refusal> {
     }
     let silent = |point: &Point| point.result == PointResult::NotNow && point.explanation.is_none();
     match points.iter().position(silent) {
-        Some(place) => Err(Refusal::field("points", "逐项答复", format!("第{}项暂不办理，须写明说明", place + 1))),
+        Some(at) => {
+            let reason = format!("第{}项暂不办理，须写明说明", at + 1);
+            Err(Refusal::field(&format!("points[{at}].explanation"), "逐项答复", reason))
+        }
         None => Ok(()),
     }
 }
