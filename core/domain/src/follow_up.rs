@@ -26,6 +26,9 @@ pub struct Told {
     pub label: &'static str,
     /// The value; of a choice its Chinese name.
     pub value: Value,
+    /// Records as people read them.
+    #[serde(skip)]
+    pub sentences: Vec<String>,
 }
 
 /// What the submitter is told of a step; `None` for a step that is not shown to them. Of one whose values nobody here
@@ -36,8 +39,9 @@ pub fn told(kind: &Kind, values: Option<&Map<String, Value>>) -> Option<Vec<Told
     }
     let fields = kind.told.iter().filter_map(|name| kind.field(name));
     let told = fields.filter_map(|field| {
-        let value = values?.get(field.name)?.clone();
-        Some(Told { name: field.name, label: field.label, value: in_words(&field.shape, value) })
+        let value = values?.get(field.name)?;
+        let sentences = sentences(&field.shape, value.as_array().map_or(&[], Vec::as_slice));
+        Some(Told { name: field.name, label: field.label, value: in_words(&field.shape, value.clone()), sentences })
     });
     Some(told.collect())
 }
@@ -131,6 +135,7 @@ mod tests {
         let names: Vec<_> = told.iter().map(|told| told.name).collect();
         assert_eq!(names, ["answered_on", "text", "points"]);
         assert_eq!(told[2].value[0]["result"], "已办结");
+        assert_eq!(told[2].sentences[0], "1. 修复塌方　已办结　3月28日修复通水");
         let registered = kind::find("letter.registered.v1").unwrap();
         let sample = (registered.sample)();
         let told = super::told(registered, sample["fields"].as_object()).unwrap();

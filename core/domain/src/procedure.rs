@@ -149,7 +149,7 @@ impl Procedure {
 
     /// Where somebody must hold the role of a step of this procedure, for an organization of a level. Who publishes in
     /// place of a village passes none of the gates with its people.
-    fn seat(self, step: &Step, level: Level) -> Seat {
+    pub fn seat(self, step: &Step, level: Level) -> Seat {
         if self == Self::of(level) { step.seat } else { Seat::Above }
     }
 }

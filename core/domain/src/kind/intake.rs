@@ -96,8 +96,8 @@ pub(crate) fn explained(points: &[Point]) -> Result<(), Refusal> {
     let silent = |point: &Point| point.result == PointResult::NotNow && point.explanation.is_none();
     match points.iter().position(silent) {
         Some(at) => {
-            let reason = format!("第{}项暂不办理，须写明说明", at + 1);
-            Err(Refusal::field(&format!("points[{at}].explanation"), "逐项答复", reason))
+            let reason = format!("第{}项「暂不办理的说明」必须填写：办理结果是暂不办理", at + 1);
+            Err(Refusal::field("points", "逐项答复", reason))
         }
         None => Ok(()),
     }

@@ -95,6 +95,13 @@ impl Step {
     }
 }
 
+impl Step {
+    /// Whether what is awaited is what a body above has demanded.
+    pub fn is_urged(what: &str) -> bool {
+        what == URGED
+    }
+}
+
 impl State {
     /// The body that takes a step.
     pub fn taken_by(&self, step: Step) -> &str {
