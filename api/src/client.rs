@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gongkai_domain::command::Head;
-use gongkai_domain::{Command, Kind, Prepared, Refusal, Role, Setting, Submission, judge, prepare};
+use gongkai_domain::{Command, Kind, Prepared, Refusal, Role, Setting, Submission, judge, kind, prepare};
 use gongkai_log::{Checkpoint, Note, SignedStatement, Signer, SigningKey, Statement, StreamId};
 pub use gongkai_store::{Accepted, Promised, Receipt};
 use gongkai_store::{Clock, Ledger, SubmitError};
@@ -114,6 +114,8 @@ pub struct Client {
     entropy: Entropy,
     heads: HashMap<StreamId, Head>,
     streams: HashMap<(&'static str, String), StreamId>,
+    /// The role in which a kind was last accepted from outside.
+    held: HashMap<&'static str, Role>,
 }
 
 /// A command that has its bytes and signatures.
@@ -149,6 +151,7 @@ impl Client {
             entropy: Entropy::default(),
             heads: HashMap::new(),
             streams: HashMap::new(),
+            held: HashMap::new(),
         }
     }
 
@@ -186,18 +189,12 @@ impl Client {
     ) -> Result<(), Fault> {
         let size = if self.ledger().is_some() { BATCH } else { 1 };
         for batch in items.chunks(size) {
-            let mut signed = Vec::with_capacity(batch.len());
-            for item in batch {
-                signed.push(self.sign(item, hands, outbox.as_deref()).await?);
-            }
-            if let Some(outbox) = outbox.as_deref_mut() {
-                let new = batch.iter().zip(&signed).filter_map(|(item, signed)| {
-                    let signed = signed.as_ref().ok().filter(|signed| signed.is_new)?;
-                    Some((item.id.as_str(), &signed.submission))
-                });
-                outbox.keep(new).map_err(|error| outbox_fault(&error))?;
-            }
-            let answers = self.send(batch, signed).await?;
+            let answers = match batch {
+                [item] if self.ledger().is_none() => {
+                    vec![self.submit_from_outside(item, hands, outbox.as_deref_mut()).await?]
+                }
+                _ => self.submit_batch(batch, hands, outbox.as_deref_mut()).await?,
+            };
             for (item, answer) in batch.iter().zip(&answers) {
                 if let (Answer::Refused(_), Some(outbox)) = (answer, outbox.as_deref_mut()) {
                     outbox.forget(&item.id).map_err(|error| outbox_fault(&error))?;
@@ -206,6 +203,63 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    async fn submit_batch(
+        &mut self,
+        batch: &[Item],
+        hands: &[Hand],
+        outbox: Option<&mut Outbox>,
+    ) -> Result<Vec<Answer>, Fault> {
+        let mut signed = Vec::with_capacity(batch.len());
+        for item in batch {
+            signed.push(self.sign(item, hands, outbox.as_deref()).await?);
+        }
+        if let Some(outbox) = outbox {
+            let new = batch.iter().zip(&signed).filter_map(|(item, signed)| {
+                let signed = signed.as_ref().ok().filter(|signed| signed.is_new)?;
+                Some((item.id.as_str(), &signed.submission))
+            });
+            outbox.keep(new).map_err(|error| outbox_fault(&error))?;
+        }
+        self.send(batch, signed).await
+    }
+
+    /// From outside nothing but the answer tells in which of a kind's roles a key may sign: they are tried in their order,
+    /// and the one that held is tried first from then on.
+    async fn submit_from_outside(
+        &mut self,
+        item: &Item,
+        hands: &[Hand],
+        mut outbox: Option<&mut Outbox>,
+    ) -> Result<Answer, Fault> {
+        let kind = item.command["kind"].as_str().and_then(kind::find);
+        let open = kind.filter(|kind| kind.authors.len() > 1 && hands.first().is_some_and(|hand| hand.role.is_none()));
+        let known = open.map(|_| (self.heads.clone(), self.streams.clone()));
+        let mut roles: Vec<Role> = open.map(|kind| kind.authors.to_vec()).unwrap_or_default();
+        roles.sort_by_key(|role| open.is_some_and(|kind| self.held.get(kind.name) != Some(role)));
+        let mut hands = hands.to_vec();
+        let mut refused = None;
+        for role in roles.into_iter().map(Some).chain(open.is_none().then_some(None)) {
+            if let (Some(first), Some(_)) = (hands.first_mut(), role) {
+                first.role = role;
+            }
+            let answers = self.submit_batch(std::slice::from_ref(item), &hands, outbox.as_deref_mut()).await?;
+            let answer = answers.into_iter().next().ok_or_else(|| unfinished(item, "没有应答"))?;
+            let is_other = matches!(&answer, Answer::Refused(refused) if refused.code == "no_role");
+            let (Some(kind), Some(role), Some((heads, streams))) = (open, role, &known) else { return Ok(answer) };
+            if !is_other {
+                self.held.insert(kind.name, role);
+                return Ok(answer);
+            }
+            // What was refused stands nowhere.
+            (self.heads, self.streams) = (heads.clone(), streams.clone());
+            if let Some(outbox) = outbox.as_deref_mut() {
+                outbox.forget(&item.id).map_err(|error| outbox_fault(&error))?;
+            }
+            refused.get_or_insert(answer);
+        }
+        refused.ok_or_else(|| unfinished(item, "没有应答"))
     }
 
     /// Tells the latest statement of a sealed stream, which no public page does.

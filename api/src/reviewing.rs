@@ -74,6 +74,9 @@ struct Told {
 #[derive(Deserialize)]
 struct Matter {
     org: String,
+    /// Absent where an older ledger answers.
+    #[serde(default)]
+    procedure: Option<Procedure>,
 }
 
 #[derive(Deserialize)]
@@ -146,28 +149,34 @@ impl Desk<'_> {
         if review.family != "review" {
             return Err(Fault::usage(review.to_string(), "不是审核编号，应以 review/ 开头"));
         }
-        let (org, events) = match self {
+        let (org, procedure, events) = match self {
             Self::Here(ledger) => {
                 let reader = ledger.sealed_reader().ok_or_else(locked)?;
                 let events = reader.stream(review).await.map_err(|error| Fault::failed("限阅库", &error))?;
-                let signed = events.into_iter().filter_map(|event| event.opened).map(|opened| opened.signed);
+                let opened: Vec<_> = events.into_iter().filter_map(|event| event.opened).collect();
+                let submitted = opened.first().and_then(|opened| opened.values());
+                let procedure = submitted.and_then(|values| Procedure::from_wire(values.get("procedure")?.as_str()?));
+                let signed = opened.into_iter().map(|opened| opened.signed);
                 let events: Vec<_> = signed.map(|signed| (signed.statement, signed.hash)).collect();
                 let org = events.first().map(|(statement, _)| statement.org.clone());
                 let event =
                     |(statement, hash): (gongkai_log::Statement, Digest)| (statement.kind, statement.revision, hash);
-                (org.ok_or_else(none)?, events.into_iter().map(event).collect::<Vec<_>>())
+                (org.ok_or_else(none)?, procedure, events.into_iter().map(event).collect::<Vec<_>>())
             }
             Self::There(visit) => {
                 let told = visit.get(&format!("/internal/api/v1/matters/{review}?purpose=review"))?;
                 let told: Told =
                     serde_json::from_str(&told).map_err(|error| Fault::failed(review.to_string(), &error))?;
                 let events = told.events.into_iter().map(|event| (event.kind, event.revision, event.hash));
-                (told.matter.org, events.collect())
+                (told.matter.org, told.matter.procedure, events.collect())
             }
         };
         let head = events.last().map(|(_, revision, hash)| Head { revision: *revision, hash: *hash });
         let kinds = events.iter().map(|(kind, _, _)| kind.clone()).collect();
-        Ok(Standing { body: self.body(&org)?, head: Some(head.ok_or_else(none)?), kinds })
+        let body = self.body(&org)?;
+        // What is published in place of a village passes other gates than its own.
+        let procedure = procedure.unwrap_or(body.procedure);
+        Ok(Standing { body: Body { procedure, ..body }, head: Some(head.ok_or_else(none)?), kinds })
     }
 }
 
@@ -190,7 +199,7 @@ impl Body {
 
     /// Who takes a step, in Chinese.
     pub fn who(&self, step: &Step) -> String {
-        let place = match (step.seat, self.above.first()) {
+        let place = match (self.procedure.seat(step, self.level), self.above.first()) {
             (Seat::Own, _) => format!("{} 或其上级机构", self.code),
             (Seat::Above, Some(above)) => format!("上级机构 {above}"),
             (Seat::Above, None) => "上级机构".to_owned(),
@@ -249,7 +258,7 @@ impl Standing {
     pub fn to_json(&self) -> Value {
         let next = match self.next() {
             Next::Step(step, people) => json!({"gate": step.gate.wire(), "role": step.role.wire(), "people": people,
-                "seat": match step.seat { Seat::Own => "own", Seat::Above => "above" }}),
+                "seat": match self.body.procedure.seat(step, self.body.level) { Seat::Own => "own", Seat::Above => "above" }}),
             Next::Returned | Next::Publication => Value::Null,
         };
         let state = match self.next() {

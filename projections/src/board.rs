@@ -429,7 +429,8 @@ async fn mark_supervised(rows: &mut [Row], roots: &[&str], public: &mut Reader) 
     let running = public.supervision_rows(roots).await?;
     let of: HashMap<String, Option<String>> =
         running.into_iter().filter_map(|row| Some((row.about?, row.stream))).collect();
-    for row in rows {
+    // A sealed matter is put under supervision by a step of its own, and no public one names it.
+    for row in rows.iter_mut().filter(|row| !row.sealed) {
         row.supervision = row.stream.as_ref().and_then(|stream| of.get(stream)).cloned().flatten();
     }
     Ok(())

@@ -8,15 +8,16 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use gongkai_domain::{
-    clock, follow_up,
+    State, World, clock, follow_up,
     follow_up::Told,
     kind::{self, Described as _, FollowUp, Kind, tally::Cast},
+    procedure,
 };
 use gongkai_log::{Digest, StreamId, note::Note};
 use gongkai_store::{Ledger, SealedEvent, VaultFault};
 use serde::Serialize;
 
-use crate::internal::read::{DueRow, state};
+use crate::internal::read::{DueRow, evolve, state};
 
 /// A step of the matter, as far as it is told to the submitter.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +28,8 @@ pub struct Step {
     pub received_at: DateTime<Utc>,
     /// What the submitter is told of it.
     pub fields: Vec<Told>,
+    /// What was awaited until this step, and by when.
+    pub met: Vec<DueRow>,
 }
 
 /// A matter as its submitter follows it.
@@ -86,17 +89,33 @@ pub async fn follow(ledger: &Ledger, code: &str, today: NaiveDate) -> Result<Opt
     let state = state(&events);
     followed.state = follow_up::words(&state);
     followed.org = follow_up::in_hands_of(&state).map(str::to_owned);
-    followed.steps = events.iter().filter_map(step).collect();
+    followed.steps = ledger.with_world(|world| steps(&events, world));
     let dues = ledger.with_world(|world| clock::dues(&state, world));
     followed.dues = dues.iter().map(|due| DueRow::on(due, today)).collect();
     Ok(Some(followed))
 }
 
-fn step(event: &SealedEvent) -> Option<Step> {
+/// The steps that are told, each with the limits that ended with it.
+fn steps(events: &[SealedEvent], world: &World) -> Vec<Step> {
+    let (mut state, mut awaited) = (State::default(), Vec::new());
+    let mut steps = Vec::new();
+    for event in events {
+        state = evolve(state, event);
+        let now = clock::dues(&state, world);
+        let met = std::mem::replace(&mut awaited, now);
+        let ended = |due: &clock::Due| !awaited.iter().any(|still| still.what == due.what && still.org == due.org);
+        // Late is late by the day on which it was said, not by today.
+        let on = procedure::recorded_on(event.row.received_at);
+        steps.extend(step(event, met.iter().filter(|due| ended(due)).map(|due| DueRow::on(due, on)).collect()));
+    }
+    steps
+}
+
+fn step(event: &SealedEvent, met: Vec<DueRow>) -> Option<Step> {
     let opened = event.opened.as_ref()?;
     let kind = kind::find(&opened.signed.statement.kind)?;
     let fields = follow_up::told(kind, opened.values().as_ref())?;
-    Some(Step { label: kind.label, received_at: event.row.received_at, fields })
+    Some(Step { label: kind.label, received_at: event.row.received_at, fields, met })
 }
 
 async fn found(ledger: &Ledger, code: &str) -> Result<Option<(SealedEvent, &'static Kind)>, VaultFault> {

@@ -188,10 +188,12 @@ describe("the secretary on Monday", () => {
 });
 
 describe("a clerk at a desk", () => {
-  test("publishes in place of a village that did not: the form is filled in for that village", async () => {
+  test("publishes in place of a village that did not, and the public page says who did and why", async () => {
     const desktop = await launch(served.folder, "desktop", DESKTOP);
+    const other = await launch(served.folder, "secretary");
     try {
-      const page = await enter(desktop, "fabu.qinghe/1", { name: "县公开办(虚构)", org: COUNTY, role: "publisher" });
+      const secretary = await enter(other, "shuji.liuxi/1", { name: "镇书记(虚构)", org: TOWN, role: "approver" });
+      const page = await enter(desktop, "fabu.liuxi/1", { name: "镇公开办(虚构)", org: TOWN, role: "publisher" });
       assert.ok(await page.locator("#soon").isVisible());
       await shot(page, "board-desk-wide");
       await page.goto(`${site}/internal/board`);
@@ -205,10 +207,49 @@ describe("a clerk at a desk", () => {
       assert.ok((await page.locator("#f-place option").first().innerText()).startsWith(village));
       assert.equal(await page.locator('form.write [data-name="published_by"]').inputValue(), "substitute");
       assert.equal(await page.locator('form.write [data-name="content"]').inputValue(), "finance");
-      assert.match(await page.locator('form.write [data-name="period"]').inputValue(), /^\d{4}-\d{2}$/);
+      const field = (name) => page.locator(`form.write [data-name="${name}"]`).first();
+      const period = await field("period").inputValue();
+      assert.match(period, /^\d{4}-\d{2}$/);
       await accessible(page);
+      const org = new URL(page.url()).searchParams.get("for");
+      const { items } = await (await fetch(`${site}/api/v1/disclosures?org=${org}&limit=100`)).json();
+      const books = items.filter((sheet) => sheet.content === "finance" && sheet.status !== "withdrawn").sort((a, b) => (a.period < b.period ? -1 : 1));
+      const before = books.filter((sheet) => sheet.period < period).pop();
+      const money = before ? (before.totals[3] / 100).toFixed(2) : "0.00";
+      await field("title").fill(`${village}${period}收支公开表(虚构)`);
+      for (const [name, value] of Object.entries({ opening: money, income: "0.00", expense: "0.00", closing: money })) await field(name).fill(value);
+      await field("no_movement").check();
+      // Alone the clerk cannot say it.
+      await page.locator("[data-status].bad", { hasText: "上级机构审批人会签" }).waitFor();
+      await page.getByText("还要谁一起签名").click();
+      await page.locator("label.tick", { hasText: "镇书记(虚构)" }).locator("input").check();
+      await page.getByText("检查通过").waitFor();
+      await shot(page, "board-substitute");
+      await page.getByRole("button", { name: "签名并提交" }).click();
+      await page.getByText("已签名，等别人联署").waitFor();
+
+      await secretary.goto(`${site}/internal/`);
+      await secretary.locator("[data-cosign]").getByRole("link", { name: "打开" }).click();
+      await secretary.locator("[data-public]").getByText("乡镇代为公开").waitFor();
+      await secretary.getByRole("button", { name: "联署" }).click();
+      await secretary.getByText("已记入账本").waitFor();
+      const index = (await secretary.locator("[data-index]").innerText()).trim();
+
+      for (const context of [desktop, other]) {
+        const { page: seen, complaints } = await open(`/n/${index}`, context);
+        assert.match(await seen.locator("main .callout", { hasText: "代为公开" }).innerText(), new RegExp(`${village}到期没有公开，由柳溪镇代为公开并会签`));
+        assert.match(await seen.locator("main").innerText(), /本月无收支/);
+        await accessible(seen);
+        await shot(seen, context === desktop ? "board-substituted-wide" : "board-substituted");
+        assert.deepEqual(complaints, []);
+        await seen.close();
+      }
+      await page.goto(`${site}/internal/board/undisclosed`);
+      const still = page.locator(".awaited", { hasText: village }).filter({ hasText: `${period.split("-")[0]}年${Number(period.split("-")[1])}月` });
+      assert.equal(await still.getByRole("link", { name: "代为公开" }).count(), 0, "what was disclosed is not missing");
     } finally {
       await desktop.close();
+      await other.close();
     }
   });
 });

@@ -32,11 +32,13 @@ function columnsOf(table, fields) {
   return list?.columns ?? [];
 }
 
-function shown(field, value) {
+/** A value as people read it. */
+export function shown(field, value) {
   if (field?.shape === "fen") return `${yuan(value)} 元`;
   if (field?.choices) return field.choices.find(([wire]) => wire === value)?.[1] ?? String(value);
   if (value === true) return "是";
   if (value === false) return "否";
+  if (field?.shape === "records") return value.map((one) => field.members.filter(({ name }) => one[name] !== undefined).map((member) => shown(member, one[member.name])).join("　")).join("\n");
   if (Array.isArray(value)) return value.map((one) => (typeof one === "object" ? Object.values(one).join(" ") : one)).join("、");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
@@ -62,7 +64,7 @@ export function show(table, prepared, preview = document.querySelector("[data-pr
   const { fields, hidden } = valuesOf(table, prepared);
   const given = table.fields.filter(({ name }) => fields[name] !== undefined && name !== "reviewed_in");
   const isOpen = ({ tier }) => !table.sealed && tier === "public";
-  const pair = (field) => make("div", {}, make("dt", { text: field.label }), make("dd", { text: shown(field, fields[field.name]) }));
+  const pair = (field) => make("div", {}, make("dt", { text: field.label }), make("dd", { class: "text", text: shown(field, fields[field.name]) }));
   const listed = (some) => make("dl", { class: "rows" }, ...some.map(pair));
   const closed = given.filter((field) => !isOpen(field));
   const open = table.sealed ? [make("p", { class: "note", text: "什么都不公开。" })] : [listed(given.filter(isOpen))];

@@ -134,7 +134,9 @@ function tell(state, error) {
 }
 
 function gates() {
-  const { gates: demanded } = place();
+  // Who publishes in place of a village passes the gates of its own level.
+  const { gates: own, gates_instead: instead } = place();
+  const demanded = written.value("published_by") === "substitute" ? instead : own;
   const box = document.querySelector("[data-gates]");
   box.hidden = !demanded;
   if (demanded) box.textContent = `这里公开前要走${demanded.label}：${demanded.steps.join("、")}。依据：${demanded.basis}`;

@@ -226,7 +226,13 @@ fn command(file: &Path) -> Result<Command, Fault> {
     } else {
         std::fs::File::open(file).and_then(|opened| opened.take(COMMAND_BYTES_MAX).read_to_string(&mut text))
     };
-    read.map_err(|error| Fault::usage(name.clone(), error.to_string()))?;
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Fault::usage(name.clone(), "没有这个文件"),
+        io::ErrorKind::InvalidData => Fault::usage(name.clone(), "不是 UTF-8 文字"),
+        io::ErrorKind::PermissionDenied => Fault::usage(name.clone(), "没有权限读这个文件"),
+        io::ErrorKind::IsADirectory => Fault::usage(name.clone(), "这是一个目录，不是文件"),
+        _ => Fault::failed(name.clone(), &error),
+    })?;
     let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
         .map_err(|error| Fault::usage(name.clone(), format!("不是一条 JSON 命令（{error}）")))?;
     Command::from_value(value).map_err(|refusal| Fault::usage(name, refusal.to_string()))

@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use super::caching;
 use super::problem::Problem;
+use super::server::Secured;
 use crate::site::english;
 
 /// Largest answer that is translated; no page has a tenth of it.
@@ -130,6 +131,7 @@ pub async fn page(mut request: Request, next: Next) -> Response {
         *request.uri_mut() = uri;
     }
     let (uri, method) = (request.uri().clone(), request.method().clone());
+    let is_secured = request.extensions().get::<Secured>().is_some();
     // The reader's tag may be of the other language: only the answer in the right one is compared with it.
     let known = request.headers_mut().remove(IF_NONE_MATCH);
     let answer = next.run(request).await;
@@ -148,7 +150,7 @@ pub async fn page(mut request: Request, next: Next) -> Response {
     parts.headers.append(VARY, VARIES);
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
-    if was_asked && let Ok(cookie) = HeaderValue::from_str(&cookie(language)) {
+    if was_asked && let Ok(cookie) = HeaderValue::from_str(&cookie(language, is_secured)) {
         parts.headers.insert(SET_COOKIE, cookie);
     }
     if parts.headers.contains_key(ETAG)
@@ -177,9 +179,10 @@ fn too_large() -> Response {
     Problem::new("internal", "这一页太大").into_response()
 }
 
-/// Kept for a year, for this site only, out of the reach of scripts.
-fn cookie(language: Language) -> String {
-    format!("{NAME}={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly", language.tag())
+/// Kept for a year, for this site only, out of the reach of scripts; what came over TLS goes back over nothing else.
+fn cookie(language: Language, is_secured: bool) -> String {
+    let secure = if is_secured { "; Secure" } else { "" };
+    format!("{NAME}={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly{secure}", language.tag())
 }
 
 /// The links to the other language keep the rest of the address.

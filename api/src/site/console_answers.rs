@@ -135,13 +135,13 @@ impl AnswerPage {
         }
     }
 
-    /// A letter.
-    pub fn letter_sample() -> Self {
+    /// An objection.
+    pub fn sealed_sample() -> Self {
         Self {
-            label: "来信".into(),
+            label: "异议".into(),
             status: None,
             is_question: false,
-            links: vec![Link::new("/internal/write/letter.answered?about=letter%2F1", "答复来信")],
+            links: vec![Link::new("/internal/write/notice.objection_resolved?about=notice%2F1", "办结异议")],
             ..Self::sample()
         }
     }

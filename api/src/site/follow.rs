@@ -15,6 +15,8 @@ pub struct Step {
     pub at: Moment,
     /// What is told.
     pub rows: Vec<Row>,
+    /// What was awaited until this step.
+    pub met: Vec<Due>,
 }
 
 /// Something that is awaited.
@@ -78,13 +80,17 @@ impl Page for FollowPage {
 impl FollowPage {
     /// A letter that was answered.
     pub fn sample() -> Self {
+        let due = |what: &str, days_over| Due {
+            what: what.into(),
+            on: Day::of(2026, 4, 20),
+            days_over,
+            rule: "信访工作条例".into(),
+        };
         let step = Step {
             label: "答复来信".into(),
             at: Moment::of(2026, 3, 20, 16, 30),
             rows: vec![Row::new("办结日期", "2026-03-20"), Row::new("答复内容", "塌方段已抢修通水。")],
-        };
-        let due = Due {
-            what: "评价答复".into(), on: Day::of(2026, 4, 20), days_over: 0, rule: "信访工作条例".into()
+            met: vec![due("办结并答复", 0), due("告知是否受理", 3)],
         };
         let found = Followed {
             state: "已办结".into(),
@@ -94,7 +100,7 @@ impl FollowPage {
             commitment: "5ea1ed00".repeat(8),
             ballot: None,
             steps: vec![step],
-            dues: vec![due],
+            dues: vec![due("评价答复", 0)],
         };
         let further = vec![Link::new("/hand-in/letter.rated", "评价答复")];
         Self { site: Site::sample(), is_open: true, found: Some(found), further }

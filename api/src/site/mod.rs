@@ -18,6 +18,7 @@ pub mod console;
 pub mod console_answers;
 pub mod console_board;
 pub mod console_gates;
+pub mod console_letter;
 pub mod dictionary;
 pub mod disclosure;
 pub mod dossier;
@@ -113,6 +114,8 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("console/drafts.js", SCRIPT, include_str!("../../assets/console/drafts.js")),
         ("console/preview.js", SCRIPT, include_str!("../../assets/console/preview.js")),
         ("console/again.js", SCRIPT, include_str!("../../assets/console/again.js")),
+        ("console/answering.js", SCRIPT, include_str!("../../assets/console/answering.js")),
+        ("console/letter.js", SCRIPT, include_str!("../../assets/console/letter.js")),
         ("console/period.js", SCRIPT, include_str!("../../assets/console/period.js")),
         ("console/review.js", SCRIPT, include_str!("../../assets/console/review.js")),
         ("console/cosign.js", SCRIPT, include_str!("../../assets/console/cosign.js")),
@@ -299,7 +302,10 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("console-answers", html(&console_answers::AnswersPage::sample())),
         ("console-answers-none", html(&console_answers::AnswersPage::empty_sample())),
         ("console-answer", html(&console_answers::AnswerPage::sample())),
-        ("console-answer-letter", html(&console_answers::AnswerPage::letter_sample())),
+        ("console-answer-sealed", html(&console_answers::AnswerPage::sealed_sample())),
+        ("console-letter", html(&console_letter::LetterPage::sample())),
+        ("console-letter-published", html(&console_letter::LetterPage::published_sample())),
+        ("console-letter-answered", html(&console_letter::LetterPage::answered_sample())),
         ("console-choose", html(&console::ContinuePage::sample())),
         ("console-import", html(&console::ImportPage::sample())),
         ("console-write", html(&console::WritePage::sample())),

@@ -112,11 +112,12 @@ impl Asker {
     /// # Errors
     /// [`Refusal::PersonalData`] naming the field and the place in it, never the name.
     pub fn check(&self, proposal: &Proposal<'_>) -> Result<(), Refusal> {
+        let who = if proposal.kind.family() == "letter" { "来信人" } else { "提问人" };
         for opening in proposal.openings {
             let label = proposal.kind.field(&opening.name).map_or(opening.name.as_str(), |field| field.label);
             for (place, text) in texts(&opening.value) {
                 if let Some((what, start)) = self.found_in(text) {
-                    let what = format!("第{}字起写着提问人的{what}", start + 1);
+                    let what = format!("第{}字起写着{who}的{what}", start + 1);
                     return Err(Refusal::PersonalData { label: label.to_owned(), place, what });
                 }
             }

@@ -26,6 +26,9 @@ pub struct Told {
     pub label: &'static str,
     /// The value; of a choice its Chinese name.
     pub value: Value,
+    /// Records as people read them.
+    #[serde(skip)]
+    pub sentences: Vec<String>,
 }
 
 /// What the submitter is told of a step; `None` for a step that is not shown to them. Of one whose values nobody here
@@ -36,10 +39,25 @@ pub fn told(kind: &Kind, values: Option<&Map<String, Value>>) -> Option<Vec<Told
     }
     let fields = kind.told.iter().filter_map(|name| kind.field(name));
     let told = fields.filter_map(|field| {
-        let value = values?.get(field.name)?.clone();
-        Some(Told { name: field.name, label: field.label, value: in_words(&field.shape, value) })
+        let value = values?.get(field.name)?;
+        let sentences = sentences(&field.shape, value.as_array().map_or(&[], Vec::as_slice));
+        Some(Told { name: field.name, label: field.label, value: in_words(&field.shape, value.clone()), sentences })
     });
     Some(told.collect())
+}
+
+/// Records as people read them, one a line, their members in the order of the table: what may be left out with its name.
+pub fn sentences(shape: &Shape, records: &[Value]) -> Vec<String> {
+    let Shape::Records(members) = shape else { return Vec::new() };
+    let said = |record: &Value| {
+        let said = members.iter().filter_map(|member| {
+            let value = in_words(&member.shape, record.get(member.name)?.clone());
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Some(if member.required { text } else { format!("{}：{text}", member.label) })
+        });
+        said.collect::<Vec<_>>().join("　")
+    };
+    (1..).zip(records).map(|(number, record)| format!("{number}. {}", said(record))).collect()
 }
 
 /// A choice by its Chinese name, also within records.
@@ -117,6 +135,7 @@ mod tests {
         let names: Vec<_> = told.iter().map(|told| told.name).collect();
         assert_eq!(names, ["answered_on", "text", "points"]);
         assert_eq!(told[2].value[0]["result"], "已办结");
+        assert_eq!(told[2].sentences[0], "1. 修复塌方　已办结　3月28日修复通水");
         let registered = kind::find("letter.registered.v1").unwrap();
         let sample = (registered.sample)();
         let told = super::told(registered, sample["fields"].as_object()).unwrap();

@@ -141,7 +141,16 @@ impl Procedure {
     /// place of a village that did not (乡镇代为公开) passes the gates of the one that does it: those of the village would
     /// be passed by the very people who did not publish.
     pub fn of_statement(level: Level, statement: &Statement) -> Self {
-        if disclosure::is_substitution(statement) { Self::County } else { Self::of(level) }
+        if disclosure::is_substitution(statement) { Self::INSTEAD } else { Self::of(level) }
+    }
+
+    /// The procedure of what an organization above publishes in place of one below, whatever the level of that one.
+    pub const INSTEAD: Self = Self::County;
+
+    /// Where somebody must hold the role of a step of this procedure, for an organization of a level. Who publishes in
+    /// place of a village passes none of the gates with its people.
+    pub fn seat(self, step: &Step, level: Level) -> Seat {
+        if self == Self::of(level) { step.seat } else { Seat::Above }
     }
 }
 
@@ -292,13 +301,20 @@ pub(crate) fn holds_above(key: &str, role: Role, org: &str, world: &World) -> bo
     at.any(|at| at.is_none_or(|at| world.chain(org).skip(1).any(|above| above == at)))
 }
 
-/// Whether a person may take a step for an organization: holds the role there or above, and as a supervisor is no
-/// publisher of it.
+/// Whether a person may take a step of a procedure for an organization: holds the role there or above, in place of it
+/// above alone, and as a supervisor is no publisher of it.
 ///
 /// # Errors
 /// The [`Refusal`] that the person gets.
-pub(crate) fn may_take(step: &Step, who: &StreamId, org: &str, world: &World) -> Result<(), Refusal> {
-    let held = match step.seat {
+pub(crate) fn may_take(
+    (procedure, step): (Procedure, &Step),
+    who: &StreamId,
+    org: &str,
+    world: &World,
+) -> Result<(), Refusal> {
+    let level = world.organization(org).map(|org| org.level);
+    let seat = level.map_or(step.seat, |level| procedure.seat(step, level));
+    let held = match seat {
         Seat::Own => world.holds(who, step.role, Some(org)),
         Seat::Above => world
             .grants(who)
@@ -307,7 +323,7 @@ pub(crate) fn may_take(step: &Step, who: &StreamId, org: &str, world: &World) ->
             .any(|grant| world.chain(org).skip(1).any(|above| grant.org.as_deref() == Some(above))),
     };
     if !held {
-        let place = if step.seat == Seat::Above { "上级机构" } else { "本机构或上级机构" };
+        let place = if seat == Seat::Above { "上级机构" } else { "本机构或上级机构" };
         return Err(Refusal::state(format!("「{}」应由{place}的{}办理", step.gate.label(), step.role.label())));
     }
     unentangled(step.role, who, org, world)
@@ -398,9 +414,9 @@ mod tests {
         let (who, step) = (stream("person", 1), VILLAGE[0]);
         let grant = |role, number| Grant { stream: stream("role", number), role, org: Some("1".into()) };
         world.grant(who.clone(), grant(Role::Supervisor, 1));
-        may_take(&step, &who, "1", &world).unwrap();
+        may_take((Procedure::Village, &step), &who, "1", &world).unwrap();
         world.grant(who.clone(), grant(Role::Publisher, 2));
-        assert_eq!(may_take(&step, &who, "1", &world).unwrap_err().code(), "state");
+        assert_eq!(may_take((Procedure::Village, &step), &who, "1", &world).unwrap_err().code(), "state");
     }
 
     #[test]

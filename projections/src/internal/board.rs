@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use gongkai_domain::{
     clock,
     confidentiality::Reader,
-    kind::{self, access::Purpose},
+    kind::{self, access::Purpose, letter},
     procedure, schedule,
 };
 use serde_json::json;
@@ -141,12 +141,15 @@ impl InternalViews {
             standing.running.retain(|running| roots.iter().any(|root| world.is_within(&running.org, root)));
             clock::by_day(standing.running, world)
         });
+        let is_urged = dues.iter().any(|due| letter::Step::is_urged(&due.what));
+        let urged = is_urged.then(|| candidate.stream.to_string());
         let row = |due: &clock::Due| {
             let shown = DueRow::on(due, today);
             Row {
+                supervision: urged.clone(),
                 since: Some(received_on),
                 due_on: Some(due.due_on),
-                rule: shown.rule.unwrap_or_else(|| "写明的期限".to_owned()),
+                rule: shown.rule.unwrap_or_else(|| "督办时写明的办理时限".to_owned()),
                 computed: due.computed.as_ref().map(gongkai_domain::calendar::Computed::explain).unwrap_or_default(),
                 provisional: due.computed.as_ref().is_some_and(|computed| computed.provisional),
                 ..sealed_row(candidate, due.org.clone(), &due.what)

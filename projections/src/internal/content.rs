@@ -4,11 +4,12 @@
 //! and only then asks the policy. A refused attempt is therefore on record too. What comes out can be proven:
 //! salts and paths are part of it.
 
+use chrono::NaiveDate;
 use gongkai_domain::{
     Refusal, Submission, World,
     anonymity::Asker,
     confidentiality::{self, Matter, Reader},
-    kind::{self, Kind, access},
+    kind::{self, Kind, access, letter},
     submission,
 };
 use gongkai_log::{Digest, Statement, StreamId, Tier, slot};
@@ -16,7 +17,7 @@ use gongkai_store::{SealedEvent, SubmitError, vault::OpenedValues};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{InternalError, InternalViews};
+use super::{InternalError, InternalViews, read::state};
 
 /// One slot or cell, with what proves it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -71,9 +72,28 @@ pub struct Content {
     pub envelope: Option<gongkai_domain::envelope::Envelope>,
     /// Whether something was erased.
     pub erased: bool,
-    /// The text of a question or letter with its asker masked, for whoever publishes it to begin with.
+    /// The text of a question, a letter or its answer with the asker masked, for whoever publishes it to begin with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masked: Option<String>,
+    /// Its title, masked likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub masked_title: Option<String>,
+    /// What the publication of a letter has to say besides, or why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publication: Option<Publishing>,
+}
+
+/// What the publication of a letter says besides its words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Publishing {
+    /// Wire name of its class.
+    pub class: Option<&'static str>,
+    /// The day of receipt.
+    pub received_on: Option<NaiveDate>,
+    /// The day of the answer.
+    pub answered_on: Option<NaiveDate>,
+    /// Why it may not be published.
+    pub refused: Option<String>,
 }
 
 /// Why content is not given.
@@ -145,6 +165,7 @@ impl InternalViews {
         let concerns = concerns(&events);
         let cleared = |tier: Tier, world: &World| clear(reader, read, (statement, kind, tier), &concerns, world);
         let narrowest = kind.narrowest_tier();
+        let askers = self.0.ledger.with_world(|world| self.askers(reader, read, &events, world));
         let (fields, whole) = self.0.ledger.with_world(|world| {
             let fields: Vec<_> = opened
                 .slots
@@ -175,11 +196,26 @@ impl InternalViews {
             note: opened.signed.note.to_string(),
             entry: None,
             event: whole.then_some(place),
-            masked: masked(&fields),
+            masked: masked(&fields, &askers),
+            masked_title: masked_title(&fields, &askers),
+            publication: publishing(&events).filter(|_| whole),
             fields,
             envelope: opened.envelope.clone().filter(|_| whole),
             erased: false,
         }))
+    }
+
+    /// Who wrote in this matter and said who they are, where the reader may know it: an answer is masked by it too.
+    fn askers(&self, reader: &Reader, read: &access::Read, events: &[SealedEvent], world: &World) -> Vec<Asker> {
+        let concerns = concerns(events);
+        let opened = events.iter().filter_map(|event| event.opened.as_ref());
+        let askers = opened.filter_map(|opened| {
+            let statement = &opened.signed.statement;
+            let kind = kind::find(&statement.kind)?;
+            let cleared = clear(reader, read, (statement, kind, kind.narrowest_tier()), &concerns, world);
+            cleared.then(|| Asker::of(&opened.values().unwrap_or_default()))
+        });
+        askers.filter(|asker| !asker.is_nobody()).collect()
     }
 
     async fn public_content(&self, reader: &Reader, read: &access::Read) -> Result<Option<Content>, InternalError> {
@@ -206,7 +242,9 @@ impl InternalViews {
             note: signed.note.to_string(),
             entry: Some(index),
             event: None,
-            masked: masked(&fields),
+            masked: masked(&fields, &[asker(&fields)]),
+            masked_title: None,
+            publication: None,
             fields,
             envelope: None,
             erased,
@@ -214,11 +252,39 @@ impl InternalViews {
     }
 }
 
-/// The asker's text as it may be published, by the one masking rule; nothing of what has no text.
-fn masked(fields: &[OpenedField]) -> Option<String> {
-    let values: Map<String, Value> = fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
-    let text = values.get("text")?.as_str()?;
-    Some(Asker::of(&values).masked(text))
+fn values(fields: &[OpenedField]) -> Map<String, Value> {
+    fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect()
+}
+
+/// Who asked, as far as it is among these fields.
+fn asker(fields: &[OpenedField]) -> Asker {
+    Asker::of(&values(fields))
+}
+
+/// A text as it may be published, by the one masking rule; nothing of what has no text.
+fn masked(fields: &[OpenedField], askers: &[Asker]) -> Option<String> {
+    Some(without(askers, letter::plain(&values(fields))?))
+}
+
+fn masked_title(fields: &[OpenedField], askers: &[Asker]) -> Option<String> {
+    let title = fields.iter().find(|field| field.name == "title")?.value.as_str()?;
+    Some(without(askers, title.to_owned()))
+}
+
+fn without(askers: &[Asker], text: String) -> String {
+    askers.iter().fold(text, |text, asker| asker.masked(&text))
+}
+
+/// What a letter's publication would say, or why there is none.
+fn publishing(events: &[SealedEvent]) -> Option<Publishing> {
+    let state = state(events);
+    let letter = state.get::<letter::State>()?;
+    Some(Publishing {
+        class: letter.class.map(letter::Class::wire),
+        received_on: letter.received_on,
+        answered_on: letter.closed_on,
+        refused: letter.may_be_published().err().map(|refusal| refusal.to_string()),
+    })
 }
 
 fn public_fields(

@@ -5,13 +5,13 @@
 
 use gongkai_domain::{
     Kind, World, clock,
-    kind::{self, access, opening, review},
+    kind::{self, Described as _, access, letter, opening, review},
     procedure::Procedure,
     schedule::{self, Scheduled},
 };
 use gongkai_log::{Content, Entry, Openings, StreamId, Tier};
 use gongkai_store::{
-    Ledger, SealedEvent, StoredEntry,
+    Ledger, SealedEvent, SealedReader, StoredEntry,
     vault::{Tag, Vault},
 };
 use serde_json::{Map, Value, json};
@@ -197,7 +197,12 @@ impl Folded {
 
 /// The matters that a public entry says something of, other than its own: those that its body names, that of the
 /// entry which it opens, withdraws, erases or answers, and the sealed one whose event it brings to light.
-pub(super) async fn mentions(stored: StoredEntry, ledger: &Ledger) -> Result<Vec<StreamId>, InternalError> {
+pub(super) async fn mentions(
+    stored: StoredEntry,
+    ledger: &Ledger,
+    reader: &SealedReader,
+) -> Result<Vec<StreamId>, InternalError> {
+    let index = stored.index;
     let openings = stored.openings;
     let Ok(entry) = Entry::parse(stored.bytes) else { return Ok(Vec::new()) };
     let Some(statement) = entry.content.statement().map(|signed| &signed.statement) else { return Ok(Vec::new()) };
@@ -207,8 +212,18 @@ pub(super) async fn mentions(stored: StoredEntry, ledger: &Ledger) -> Result<Vec
         about.extend(stream_of(target, ledger).await?);
     }
     about.extend(openings.as_ref().and_then(revealed));
+    if kind.name == letter::Published::KIND {
+        about.extend(published_letter(index, reader).await?);
+    }
     about.retain(|stream| *stream != statement.stream);
     Ok(about)
+}
+
+/// The letter of which an entry publishes question and answer: a slot names it that is not public.
+async fn published_letter(index: u64, reader: &SealedReader) -> Result<Option<StreamId>, InternalError> {
+    let Some(values) = reader.values_of(index).await? else { return Ok(None) };
+    let named = values.slots.into_iter().find(|(_, _, found)| found.name == "letter");
+    Ok(named.and_then(|(_, _, found)| found.value.as_str()?.parse().ok()))
 }
 
 async fn stream_of(index: u64, ledger: &Ledger) -> Result<Option<StreamId>, InternalError> {

@@ -18,6 +18,7 @@ pub mod rating;
 pub mod read;
 pub mod schedules;
 mod standing;
+pub mod steps;
 pub mod tally;
 pub mod timeline;
 
@@ -40,7 +41,7 @@ use tokio::sync::watch;
 const SCHEMA: &str = include_str!("../../../migrations/internal/sqlite/0001_matters.sql");
 
 /// `PRAGMA user_version` of the schema; another one is thrown away and built anew.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 /// Events of one transaction.
 const BATCH_EVENTS: u64 = 512;
@@ -219,7 +220,7 @@ impl InternalViews {
             let mut transaction = self.0.pool.begin().await?;
             for entry in entries {
                 let index = entry.index;
-                for about in fold::mentions(entry, &self.0.ledger).await? {
+                for about in fold::mentions(entry, &self.0.ledger, &self.0.reader).await? {
                     fold::mention(index, self.0.reader.vault().link(&about), &mut transaction).await?;
                 }
             }

@@ -14,6 +14,7 @@ use gongkai_domain::{
         self, Kind,
         access::{self, Purpose},
     },
+    procedure::Procedure,
 };
 use gongkai_log::{Digest, StreamId, Tier};
 use gongkai_store::{SealedEvent, VaultFault, vault::Vault};
@@ -95,6 +96,8 @@ pub struct MatterRow {
     pub revision: u64,
     /// The next gate of a review, in Chinese.
     pub next: Option<String>,
+    /// Wire name of the procedure that a review passes.
+    pub procedure: Option<&'static str>,
     /// What is awaited, the most urgent first.
     pub dues: Vec<DueRow>,
 }
@@ -276,6 +279,7 @@ impl InternalViews {
             latest: kind::find(&candidate.latest_kind).map_or(candidate.latest_kind, |kind| kind.label.to_owned()),
             revision: candidate.revision,
             next,
+            procedure: standing.procedure.map(Procedure::wire),
             dues: dues.collect(),
         })
     }
@@ -402,7 +406,7 @@ pub(crate) fn state(events: &[SealedEvent]) -> State {
 }
 
 /// The state after one more event.
-pub(super) fn evolve(state: State, event: &SealedEvent) -> State {
+pub(crate) fn evolve(state: State, event: &SealedEvent) -> State {
     let Some(opened) = &event.opened else { return state };
     let values = opened.values();
     let recorded = Recorded {

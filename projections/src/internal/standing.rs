@@ -26,6 +26,8 @@ pub(super) struct Standing {
     /// What is awaited; days and rules are left to the moment of asking.
     pub(super) running: Vec<Running>,
     gate: Option<Gate>,
+    /// Of a review, which procedure it passes.
+    pub(super) procedure: Option<Procedure>,
 }
 
 /// The step that a review waits for.
@@ -45,7 +47,8 @@ impl Standing {
             let step = procedure.steps().iter().position(|step| step == next)?;
             Some(Gate { procedure, step, since })
         });
-        Self { running: clock::running(&state, world), gate }
+        let procedure = state.get::<review::State>().and_then(|review| review.procedure);
+        Self { running: clock::running(&state, world), gate, procedure }
     }
 
     /// The step that a review waits for, and since when.

@@ -2,22 +2,26 @@
 //!
 //! The list is the board's own ([`List::Unanswered`]), cleared row by row. The page of a question opens the original by a
 //! signed access, and its script has question and answer judged while one writes, by the code that judges at recording:
-//! what would name the asker is refused there too. A letter is read here and continued with the form of its kind.
+//! what would name the asker is refused there too. A letter has a page of its own ([`super::letters`]); an objection is read
+//! here and continued with the form of its kind.
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use gongkai_domain::confidentiality::{self, Reader};
+use gongkai_domain::kind::access::Purpose;
 use gongkai_domain::kind::disclosure::{Answered, WithholdingGround};
 use gongkai_domain::kind::intake::PointResult;
 use gongkai_domain::kind::{self, Described as _};
 use gongkai_domain::{KINDS, Role};
+use gongkai_log::StreamId;
 use gongkai_projections::Reader as Views;
 use gongkai_projections::board::{self, Asking, List, ROOTS_MAX, Row as BoardRow};
+use gongkai_projections::internal::read::{EventRow, MatterRow};
 use gongkai_projections::read::{Disclosure, Question};
 use serde_json::{Value, json};
 
-use super::{answer, is_for, roles, who};
+use super::{answer, is_for, letters, roles, who};
 use crate::http::App;
 use crate::http::internal::matters::matter_id;
 use crate::http::pages::next::latest;
@@ -30,6 +34,8 @@ use crate::site::parts::{Badge, Link, Row};
 
 /// Most that are listed at once, those that wait longest.
 const LISTED_MAX: u64 = 100;
+/// The family of letters.
+const LETTERS: &str = "letter";
 
 pub(super) async fn list(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
     answer(&app, &headers, &uri, async |reader| {
@@ -51,7 +57,7 @@ pub(super) async fn list(State(app): State<App>, headers: HeaderMap, uri: Uri) -
 }
 
 /// The views once they reflect what is committed.
-async fn current(app: &App) -> Result<Views, Problem> {
+pub(super) async fn current(app: &App) -> Result<Views, Problem> {
     let committed = *app.ledger()?.committed().borrow();
     app.read_at(committed.checked_sub(1)).await
 }
@@ -80,6 +86,12 @@ pub(super) async fn show(
     uri: Uri,
     Path((family, id)): Path<(String, String)>,
 ) -> Response {
+    if family == LETTERS {
+        return answer(&app, &headers, &uri, async |reader| {
+            letters::make(&app, &reader, &matter_id(&family, &id)?).await
+        })
+        .await;
+    }
     answer(&app, &headers, &uri, async |reader| {
         let params = Params::of(&uri)?;
         params.only(&["question"])?;
@@ -114,6 +126,7 @@ async fn question(app: &App, reader: &Reader, stream: &str, revision: u64) -> Re
         status: Some(Badge(asked.status)),
         table: json!({
             "stream": stream, "revision": revision, "org": org, "role": role, "key": reader.key(),
+            "purpose": Purpose::Handling, "readings": [{"revision": revision}],
             "today": app.today(), "index": asked.index, "page": parts::href(stream),
             "grounds": WithholdingGround::CHOICES, "results": PointResult::CHOICES,
             "published": asked.text.as_ref().and_then(|text| text.given()),
@@ -147,7 +160,7 @@ fn facts(sheet: &Disclosure, asked: &Question) -> Vec<Row> {
 }
 
 /// The role in which somebody writes at an organization: the nearest grant that may.
-fn role_at(app: &App, reader: &Reader, authors: &[Role], org: &str) -> Result<&'static str, Problem> {
+pub(super) fn role_at(app: &App, reader: &Reader, authors: &[Role], org: &str) -> Result<&'static str, Problem> {
     let role = app.ledger()?.with_world(|world| {
         let grants = world.grants(reader.person()).iter();
         let mut able = grants.filter(|grant| authors.contains(&grant.role));
@@ -157,14 +170,36 @@ fn role_at(app: &App, reader: &Reader, authors: &[Role], org: &str) -> Result<&'
     role.ok_or_else(|| Problem::not_found("没有这件事，或者不由您的职责答复"))
 }
 
-/// A letter or objection: read here, continued with the forms of its kinds.
+/// By when what is awaited of a matter is due.
+pub(super) fn dues(matter: &MatterRow) -> impl Iterator<Item = Row> + '_ {
+    matter.dues.iter().map(|due| {
+        let rule = due.rule.as_ref().map(|rule| format!("，{rule}")).unwrap_or_default();
+        let over = if due.days_over > 0 { format!("（已超 {} 天）", due.days_over) } else { String::new() };
+        Row::new(due.what.as_str(), format!("{}{over}{rule}", latest(due.due_on)))
+    })
+}
+
+/// A sealed matter, for handling it or else for inspecting it.
+pub(super) async fn sealed_matter(
+    app: &App,
+    reader: &Reader,
+    stream: &StreamId,
+) -> Result<(Purpose, MatterRow, Vec<EventRow>), Problem> {
+    let internal = app.internal.as_ref().ok_or_else(nothing)?;
+    for purpose in [Purpose::Handling, Purpose::Inspection] {
+        if let Some((matter, events)) = internal.matter(reader, purpose, stream, app.today()).await? {
+            return Ok((purpose, matter, events));
+        }
+    }
+    Err(nothing())
+}
+
+/// An objection: read here, continued with the forms of its kinds.
 async fn sealed(app: &App, reader: &Reader, family: &str, id: &str) -> Result<AnswerPage, Problem> {
     let stream = matter_id(family, id)?;
     let Frame { site, .. } = frame(app).await?;
     let mut views = current(app).await?;
-    let internal = app.internal.as_ref().ok_or_else(nothing)?;
-    let purpose = kind::access::Purpose::Handling;
-    let (matter, _) = internal.matter(reader, purpose, &stream, app.today()).await?.ok_or_else(nothing)?;
+    let (purpose, matter, _) = sealed_matter(app, reader, &stream).await?;
     let roles = roles(app, reader)?;
     let more =
         KINDS.iter().filter(|kind| !kind.opens && kind.sealed && kind.family() == family && is_for(kind, &roles));
@@ -178,11 +213,7 @@ async fn sealed(app: &App, reader: &Reader, family: &str, id: &str) -> Result<An
         Row::new("受理机构", names.get(&matter.org).unwrap_or(&matter.org).as_str()),
         Row::new("最近一步", matter.latest.as_str()),
     ];
-    rows.extend(matter.dues.iter().map(|due| {
-        let rule = due.rule.as_ref().map(|rule| format!("，{rule}")).unwrap_or_default();
-        let over = if due.days_over > 0 { format!("（已超 {} 天）", due.days_over) } else { String::new() };
-        Row::new(due.what.as_str(), format!("{}{over}{rule}", latest(due.due_on)))
-    }));
+    rows.extend(dues(&matter));
     let role = role_at(app, reader, kind::find(kind::access::KIND).ok_or_else(nothing)?.authors, &matter.org)?;
     Ok(AnswerPage {
         site,
@@ -191,8 +222,9 @@ async fn sealed(app: &App, reader: &Reader, family: &str, id: &str) -> Result<An
         about: Link::new("/internal/answers", matter.stream.clone()),
         rows,
         status: None,
-        table: json!({"stream": stream, "revision": 0, "org": matter.org, "role": role, "key": reader.key()})
-            .to_string(),
+        table: json!({"stream": stream, "purpose": purpose, "readings": [{"revision": 0}], "org": matter.org,
+            "role": role, "key": reader.key()})
+        .to_string(),
         is_question: false,
         links: links.collect(),
     })

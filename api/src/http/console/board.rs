@@ -2,13 +2,14 @@
 //! rows lead to what one may do about them.
 //!
 //! The numbers and rows are those of the internal API (`internal::board`), for the same organizations. What a row offers
-//! follows from roles: a supervision (督办) by whoever holds a role above, publishing in its place (代为公开) by a
+//! follows from roles: a supervision (督办) by whoever holds a role above, of a letter by a sealed step of the letter's own, publishing in its place (代为公开) by a
 //! publisher above, going on with it by a publisher of the organization itself. The ledger judges what is then written.
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use chrono::NaiveDate;
+use gongkai_domain::clock::SEALED_FAMILIES;
 use gongkai_domain::confidentiality::{Reader, oversees};
 use gongkai_domain::kind::{Described as _, disclosure, supervision};
 use gongkai_domain::world::Grant;
@@ -16,7 +17,7 @@ use gongkai_domain::{Role, World};
 use gongkai_projections::Reader as Views;
 use gongkai_projections::board::{self, Asking, Count as Counted, List, Row};
 
-use super::{answer, who};
+use super::{answer, letters, who};
 use crate::http::App;
 use crate::http::internal::board::{current, roots};
 use crate::http::pages::{Frame, frame, nothing, parts};
@@ -201,6 +202,9 @@ async fn filters(
 /// A row with what somebody in these roles may do about it.
 fn awaited(row: Row, list: List, today: NaiveDate, grants: &[Grant], world: &World) -> Awaited {
     let acts = acts(&row, today, grants, world);
+    // A sealed matter under supervision has no page but that of whoever handles it.
+    let page = |stream: &str| if row.sealed { format!("/internal/answers/{stream}") } else { parts::href(stream) };
+    let supervision = row.supervision.as_deref().map(page);
     let is_late = match list {
         List::Supervisions => row.days > 0,
         list if LATE.contains(&list) => true,
@@ -229,7 +233,7 @@ fn awaited(row: Row, list: List, today: NaiveDate, grants: &[Grant], world: &Wor
         computed: row.computed,
         by: row.by_name,
         acts,
-        supervision: row.supervision.as_deref().map(parts::href),
+        supervision,
     }
 }
 
@@ -261,6 +265,8 @@ fn acts(row: &Row, today: NaiveDate, grants: &[Grant], world: &World) -> Vec<Lin
     };
     let mut acts = Vec::new();
     if row.sealed {
+        acts.extend(go_on_sealed(row));
+        acts.extend(urge(row, today, grants, world));
         return acts;
     }
     if holds(&[Role::Publisher], false) {
@@ -277,6 +283,35 @@ fn acts(row: &Row, today: NaiveDate, grants: &[Grant], world: &World) -> Vec<Lin
     acts
 }
 
+/// The page of a letter or objection that waits; drafts and promised openings have theirs elsewhere.
+fn go_on_sealed(row: &Row) -> Option<Link> {
+    let stream = row.stream.as_deref().filter(|stream| SEALED_FAMILIES.iter().any(|family| is_of(stream, family)))?;
+    row.title.is_none().then(|| Link::new(format!("/internal/answers/{stream}"), "接着办"))
+}
+
+/// A letter is put under supervision by a step that is sealed as the letter is: a public one would show that there is one.
+fn urge(row: &Row, today: NaiveDate, grants: &[Grant], world: &World) -> Option<Link> {
+    let stream = row.stream.as_deref().filter(|stream| is_of(stream, "letter"))?;
+    if row.supervision.is_some() {
+        return None;
+    }
+    let grant = letters::above(grants, &row.org, world)?;
+    let mut href = "/internal/write/letter.urged".to_owned();
+    push(&mut href, "about", stream);
+    push(&mut href, "for", &row.org);
+    let given = letters::urging(grant, &row.org, today, world);
+    for (name, value) in given.as_object().into_iter().flatten() {
+        push(&mut href, name, value.as_str().unwrap_or_default());
+    }
+    let since = row.due_on.map(|due| format!("（期限{}）", Day(due))).unwrap_or_default();
+    push(&mut href, "text", &format!("请在办理时限前{}{since}，并答复来信人。", row.awaits));
+    Some(Link::new(href, "督办"))
+}
+
+fn is_of(stream: &str, family: &str) -> bool {
+    stream.split_once('/').is_some_and(|(own, _)| own == family)
+}
+
 /// Going on with a matter; a month without a sheet has none and begins with it.
 fn go_on(row: &Row) -> Link {
     let Some(stream) = &row.stream else { return disclose("公开", row, None) };
@@ -285,10 +320,15 @@ fn go_on(row: &Row) -> Link {
     Link::new(href, "接着办")
 }
 
+/// The day that a supervision's form proposes.
+pub(super) fn proposed_day(today: NaiveDate, world: &World) -> NaiveDate {
+    world.calendar.deadline_after(today, PROPOSED_DAYS).map_or(today, |computed| computed.end)
+}
+
 /// The form of a supervision, filled in; whoever issues it says the day and what is to be done.
 fn supervise(row: &Row, today: NaiveDate, world: &World) -> Link {
     let title: String = title_of(row).chars().take(TITLE_CHARS_MAX).collect();
-    let due = world.calendar.deadline_after(today, PROPOSED_DAYS).map_or(today, |computed| computed.end);
+    let due = proposed_day(today, world);
     let mut href = "/internal/write/supervision.issued".to_owned();
     push(&mut href, "to", &row.org);
     if let Some(stream) = &row.stream {

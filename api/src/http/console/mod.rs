@@ -9,6 +9,7 @@ mod board;
 mod devices;
 mod going_on;
 mod import;
+mod letters;
 mod preview;
 mod review;
 pub(in crate::http) mod table;

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use gongkai_domain::confidentiality::Reader;
 use gongkai_domain::kind::{Described as _, family_label, nomination, notice, vacancy};
-use gongkai_domain::procedure;
+use gongkai_domain::procedure::{self, Procedure};
 use gongkai_domain::world::Grant;
 use gongkai_domain::{KINDS, Kind, Role};
 use gongkai_log::StreamId;
@@ -115,13 +115,18 @@ pub(super) async fn places(
     let place = |grant: &Grant| {
         let org = grant.org.as_deref();
         let name = org.map(|org| names.get(org).map_or(org, String::as_str));
-        let passed = gated.filter(|kind| kind.is_gated()).zip(org).and_then(|(kind, org)| {
-            let demanded = ledger.with_world(|world| procedure::demanded_at(world, kind.name, org, today))?;
-            let steps: Vec<_> = demanded.procedure.steps().iter().map(|step| step.gate.label()).collect();
-            Some(json!({"label": demanded.procedure.label(), "steps": steps, "basis": demanded.rule.basis}))
-        });
+        let demanded = gated
+            .filter(|kind| kind.is_gated())
+            .zip(org)
+            .and_then(|(kind, org)| ledger.with_world(|world| procedure::demanded_at(world, kind.name, org, today)));
+        let gates = |procedure: Procedure| {
+            let demanded = demanded.as_ref()?;
+            let steps: Vec<_> = procedure.steps().iter().map(|step| step.gate.label()).collect();
+            Some(json!({"label": procedure.label(), "steps": steps, "basis": demanded.rule.basis}))
+        };
+        let passed = demanded.as_ref().and_then(|demanded| gates(demanded.procedure));
         json!({"role": grant.role.wire(), "role_label": grant.role.label(), "org": org, "org_name": name,
-            "gates": passed})
+            "gates": passed, "gates_instead": gates(Procedure::INSTEAD)})
     };
     Ok(grants.iter().map(place).collect())
 }

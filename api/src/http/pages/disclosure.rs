@@ -3,11 +3,12 @@
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use gongkai_domain::Role;
 use gongkai_domain::field::{Column as ListColumn, Shape};
 use gongkai_domain::finance;
 use gongkai_domain::kind::disclosure::{Content, FINANCE, PublishedBy};
-use gongkai_projections::read::{self, Disclosure, Line};
+use gongkai_domain::{Role, World};
+use gongkai_projections::read::history::SignerName;
+use gongkai_projections::read::{self, Disclosure, Line, Reader};
 use serde_json::{Map, Value};
 
 use super::questions::{self, Asking};
@@ -66,7 +67,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem>
         declared: parts::declared(matter.declared_at),
         recorded: parts::moment(matter.recorded_at),
         published_by: found.published_by.clone().unwrap_or_default(),
-        substitution: substitution(&found),
+        substitution: substitution(&found, &mut reader).await?,
         signers: found
             .history
             .first()
@@ -90,12 +91,26 @@ pub(super) async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem>
 }
 
 /// That it was published in place of an organization that did not, and whether its own supervisors signed.
-fn substitution(found: &Disclosure) -> Option<String> {
-    found.published_by.as_deref().filter(|by| *by == PublishedBy::Substitute.label())?;
+async fn substitution(found: &Disclosure, reader: &mut Reader) -> Result<Option<String>, Problem> {
+    if found.published_by.as_deref() != Some(PublishedBy::Substitute.label()) {
+        return Ok(None);
+    }
     let signers = found.history.first().map(|event| event.signers.as_slice()).unwrap_or_default();
     let supervised = signers.iter().any(|signer| signer.role == Role::Supervisor.wire());
     let supervisors = if supervised { "监督人已会签。" } else { "没有监督人会签。" };
-    Some(format!("{}到期没有公开，由上级机构代为公开并会签。{supervisors}", found.matter.org_name))
+    let above = signers.iter().find_map(|signer| above(signer, &found.matter.org, reader.world()));
+    let names = reader.org_names(above.as_deref()).await?;
+    let by = names.into_values().next().unwrap_or_else(|| "上级机构".to_owned());
+    Ok(Some(format!("{}到期没有公开，由{by}代为公开并会签。{supervisors}", found.matter.org_name)))
+}
+
+/// The organization above for which a signer acts, as far as the registry still knows.
+fn above(signer: &SignerName, org: &str, world: &World) -> Option<String> {
+    let person = world.key(&signer.key)?.person.as_ref()?;
+    let role = Role::from_wire(&signer.role)?;
+    let held = world.grants(person).iter().filter(|grant| grant.role == role);
+    let mut at = held.filter_map(|grant| grant.org.as_deref());
+    at.find(|at| *at != org && world.is_within(org, at)).map(str::to_owned)
 }
 
 /// Labelled values beside the text.

@@ -8,6 +8,7 @@ use axum::response::Response;
 use gongkai_domain::KINDS;
 use gongkai_projections::Reader;
 use gongkai_projections::follow_up;
+use gongkai_projections::internal::read::DueRow;
 use serde_json::Value;
 
 use super::hand_in::{slug, unkept};
@@ -74,17 +75,16 @@ async fn matter(followed: follow_up::Followed, kept: Option<&Value>, reader: &mu
     for step in followed.steps {
         let mut rows = Vec::with_capacity(step.fields.len());
         for told in step.fields {
-            rows.push(Row::new(told.label, words(&told.value, reader).await?));
+            let said =
+                if told.sentences.is_empty() { words(&told.value, reader).await? } else { told.sentences.join("\n") };
+            rows.push(Row::new(told.label, said));
         }
-        steps.push(Step { label: step.label.into(), at: parts::moment(step.received_at), rows });
+        let met = step.met.into_iter().map(|met| due(met.what.clone(), met)).collect();
+        steps.push(Step { label: step.label.into(), at: parts::moment(step.received_at), rows, met });
     }
     let names = reader.org_names(followed.dues.iter().map(|due| due.org.as_str())).await?;
-    let due = |due: gongkai_projections::internal::read::DueRow| Due {
-        what: format!("{}{}", names.get(&due.org).unwrap_or(&due.org), due.what),
-        on: Day(due.due_on),
-        days_over: due.days_over,
-        rule: due.rule.unwrap_or_default(),
-    };
+    let awaited =
+        |awaited: DueRow| due(format!("{}{}", names.get(&awaited.org).unwrap_or(&awaited.org), awaited.what), awaited);
     Ok(Followed {
         state: followed.state.into(),
         received: parts::moment(followed.received_at),
@@ -93,11 +93,11 @@ async fn matter(followed: follow_up::Followed, kept: Option<&Value>, reader: &mu
         commitment: followed.commitment.to_hex(),
         ballot: followed.ballot.map(|ballot| ballot.to_string()),
         steps,
-        dues: followed.dues.into_iter().map(due).collect(),
+        dues: followed.dues.into_iter().map(awaited).collect(),
     })
 }
 
-/// A value as people read it: an organization by its name, records as sentences.
+/// A value as people read it: an organization by its name.
 async fn words(value: &Value, reader: &mut Reader) -> Result<String, Problem> {
     Ok(match value {
         Value::String(text) if reader.world().organization(text).is_some() => {
@@ -106,16 +106,11 @@ async fn words(value: &Value, reader: &mut Reader) -> Result<String, Problem> {
         }
         Value::String(text) => text.parse().map_or_else(|_| text.clone(), |day| Day(day).to_string()),
         Value::Bool(yes) => (if *yes { "是" } else { "否" }).to_owned(),
-        Value::Array(records) => records.iter().map(record).collect::<Vec<_>>().join("\n"),
+        Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
         other => other.to_string(),
     })
 }
 
-/// The texts of a record, one after another.
-fn record(record: &Value) -> String {
-    match record {
-        Value::Object(members) => members.values().filter_map(Value::as_str).collect::<Vec<_>>().join("　"),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+fn due(what: String, DueRow { due_on, days_over, rule, .. }: DueRow) -> Due {
+    Due { what, on: Day(due_on), days_over, rule: rule.unwrap_or_default() }
 }

@@ -95,7 +95,10 @@ pub(crate) fn explained(points: &[Point]) -> Result<(), Refusal> {
     }
     let silent = |point: &Point| point.result == PointResult::NotNow && point.explanation.is_none();
     match points.iter().position(silent) {
-        Some(place) => Err(Refusal::field("points", "逐项答复", format!("第{}项暂不办理，须写明说明", place + 1))),
+        Some(at) => {
+            let reason = format!("第{}项「暂不办理的说明」必须填写：办理结果是暂不办理", at + 1);
+            Err(Refusal::field("points", "逐项答复", reason))
+        }
         None => Ok(()),
     }
 }

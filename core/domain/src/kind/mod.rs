@@ -125,6 +125,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<letter::Extended>(),
     Kind::of::<letter::Notified>(),
     Kind::of::<letter::Answered>(),
+    Kind::of::<letter::Urged>(),
     Kind::of::<letter::Rated>(),
     Kind::of::<letter::Escalated>(),
     Kind::of::<letter::Reviewed>(),

@@ -148,7 +148,8 @@ impl State {
     /// included.
     pub fn waits_for(&self, who: &StreamId, world: &World) -> Option<&'static Step> {
         let step = self.next().filter(|_| self.returned.is_none())?;
-        self.untouched_by(who).and_then(|()| procedure::may_take(step, who, &self.org, world)).ok()?;
+        let step_of = (self.procedure?, step);
+        self.untouched_by(who).and_then(|()| procedure::may_take(step_of, who, &self.org, world)).ok()?;
         Some(step)
     }
 
@@ -207,7 +208,8 @@ impl State {
             return Err(Refusal::state(format!("「{}」应由{}签署", gate.label(), step.role.label())));
         }
         self.untouched_by(who)?;
-        procedure::may_take(step, who, &self.org, world)
+        let procedure = self.procedure.unwrap_or(Procedure::INSTEAD);
+        procedure::may_take((procedure, step), who, &self.org, world)
     }
 
     /// Whether a statement may be published on this review: it is complete, it was about exactly this statement, its

@@ -1,7 +1,8 @@
 //! Supervision (督办): an organization above sets one below a day; the clock is public.
 //!
 //! Whether it is overdue is computed when read. An answer may say that something is not done now, and then
-//! explains it; each answer stays on the page, and one that says "partly" lets the clock run on.
+//! explains it; each answer stays on the page, and one that says "partly" lets the clock run on. A sealed matter is named
+//! by none: a letter is put under supervision by a sealed step of its own ([`super::letter::Urged`]).
 
 use chrono::NaiveDate;
 use gongkai_log::StreamId;
@@ -25,6 +26,9 @@ choices! {
     }
 }
 
+/// Who supervises, of a matter that is public or of a sealed one.
+pub(crate) const ISSUERS: &[Role] = &[Role::Inspector, Role::Approver, Role::Publisher];
+
 payload! {
     /// An organization below is told to act by a day.
     Issued = "supervision.issued.v1" "督办";
@@ -36,7 +40,7 @@ payload! {
     }
     slots { title: Public Text(300) required = "标题", text: Public Text(4000) required = "督办要求" }
     list ListRule::None;
-    authors &[Role::Inspector, Role::Approver, Role::Publisher];
+    authors ISSUERS;
 }
 
 payload! {

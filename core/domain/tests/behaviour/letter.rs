@@ -1,6 +1,6 @@
 //! Letters: routes, clocks, reviews, publication.
 
-use gongkai_domain::kind::letter::{Class, State};
+use gongkai_domain::kind::letter::{self, Class, State, Step};
 use serde_json::{Value, json};
 
 use super::ledger::{COUNTY, Ledger, TOWNSHIP, VILLAGE, by_proxy, refused, sample, with};
@@ -312,4 +312,89 @@ fn what_is_published_is_measured_by_the_letter_that_it_names() {
     assert!(reason(ledger.village(&published(&willing, json!({"class": "opinion"})))).contains("类别"));
     assert!(reason(ledger.village(&published(&willing, json!({"received_on": "2026-03-01"})))).contains("日期"));
     ledger.village(&published(&willing, json!({}))).unwrap();
+}
+
+/// The steps that pages offer; every other one is refused because of the letter's state.
+fn offered(ledger: &mut Ledger, stream: &str) -> Vec<Step> {
+    let state = ledger.state(stream).get::<State>().unwrap().clone();
+    let offered: Vec<Step> = state.next().collect();
+    // Telling the sender again is lawful, there is only nothing that awaits it.
+    for other in Step::ALL.into_iter().filter(|step| !offered.contains(step) && *step != Step::Notified) {
+        let org = if other == Step::ReReviewed { COUNTY } else { VILLAGE };
+        let command = sample(other.kind(), org, Some(stream));
+        assert_eq!(refused(ledger.say(&command, &CHIEF)), "state", "{other:?}");
+    }
+    offered
+}
+
+#[test]
+fn the_steps_that_are_offered_are_those_that_are_not_refused() {
+    let mut ledger = Ledger::new();
+    let stream = received(&mut ledger, "appeal");
+    ledger.at("2026-06-10");
+    assert_eq!(offered(&mut ledger, &stream), [Step::Registered, Step::Forwarded, Step::NotAccepted, Step::Urged]);
+    let mut registered = step("registered", VILLAGE, &stream, &json!({}));
+    registered["fields"].as_object_mut().unwrap().remove("told_on");
+    ledger.village(&registered).unwrap();
+    let underway = [Step::Answered, Step::Notified, Step::Extended, Step::Forwarded, Step::NotAccepted, Step::Urged];
+    assert_eq!(offered(&mut ledger, &stream), underway);
+    ledger.village(&step("answered", VILLAGE, &stream, &json!({}))).unwrap();
+    assert_eq!(offered(&mut ledger, &stream), []);
+    ledger.citizen(&escalated(&stream, TOWNSHIP, "2026-04-10")).unwrap();
+    assert_eq!(offered(&mut ledger, &stream), [Step::Reviewed]);
+    let state = ledger.state(&stream).get::<State>().unwrap();
+    assert_eq!((state.taken_by(Step::Reviewed), state.taken_by(Step::Answered)), (TOWNSHIP, VILLAGE));
+    assert!(ledger.dues(&stream).iter().all(|due| Step::Reviewed.meets(&due.what)));
+}
+
+#[test]
+fn a_letter_is_urged_by_a_body_above_and_stays_where_it_is_handled() {
+    let mut ledger = Ledger::new();
+    let stream = received(&mut ledger, "appeal");
+    ledger.at("2026-03-30");
+    let urged = |org: &str, fields: Value| step("urged", org, &stream, &fields);
+    assert_eq!(refused(ledger.village(&urged(VILLAGE, json!({})))), "field", "the village cannot urge itself");
+    assert_eq!(refused(ledger.say(&urged(VILLAGE, json!({"by": VILLAGE})), &CHIEF)), "field");
+    assert_eq!(refused(ledger.say(&urged(COUNTY, json!({})), &CHIEF)), "field", "it would take the letter away");
+    assert_eq!(refused(ledger.say(&urged(VILLAGE, json!({"due_on": "2026-03-29"})), &CHIEF)), "field");
+    ledger.say(&urged(VILLAGE, json!({})), &CHIEF).unwrap();
+    let dues: Vec<_> = ledger.dues(&stream).into_iter().map(|due| (due.what.to_string(), due.org)).collect();
+    let of_village = |what: &str| (what.to_owned(), VILLAGE.to_owned());
+    assert_eq!(dues, [of_village("登记并告知来信人"), of_village("按督办时限办结并答复")]);
+    ledger.village(&step("registered", VILLAGE, &stream, &json!({}))).unwrap();
+    ledger.at("2026-04-02");
+    assert_eq!(ledger.due(&stream), Some(("按督办时限办结并答复", "2026-04-07".into())));
+    ledger.village(&step("answered", VILLAGE, &stream, &json!({}))).unwrap();
+    assert_eq!(ledger.due(&stream), None);
+    assert_eq!(refused(ledger.say(&urged(VILLAGE, json!({})), &CHIEF)), "state");
+}
+
+#[test]
+fn an_unexplained_point_is_named_by_its_place() {
+    let mut ledger = Ledger::new();
+    let stream = registered(&mut ledger, "appeal");
+    ledger.at("2026-04-02");
+    let points = json!({"points": [{"point": "修复塌方", "result": "done", "reply": "已修"},
+        {"point": "硬化渠底", "result": "not_now", "reply": "不办"}]});
+    match ledger.village(&step("answered", VILLAGE, &stream, &points)).unwrap_err() {
+        gongkai_domain::Refusal::Field { name, reason, .. } => {
+            assert_eq!(name, "points");
+            assert!(reason.starts_with("第2项「暂不办理的说明」"), "{reason}");
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn an_answer_is_one_text_point_by_point() {
+    let answer = sample("letter.answered.v1", VILLAGE, None);
+    let said = letter::plain(answer["fields"].as_object().unwrap()).unwrap();
+    assert_eq!(
+        said,
+        "水渠已列入春灌抢修(虚构)\n1. 修复塌方　已办结　3月28日修复通水\n\
+         2. 硬化渠底　暂不办理　今年不办　暂不办理的说明：资金已用于抢修，列入明年计划"
+    );
+    let letter = sample("letter.received.v1", VILLAGE, None);
+    let said = letter::plain(letter["fields"].as_object().unwrap()).unwrap();
+    assert!(said.ends_with("\n诉求：今年春灌前修好"), "{said}");
 }

@@ -628,6 +628,10 @@ fn what_is_published_in_place_of_a_village_passes_the_gates_of_those_who_do_it()
     };
     let supervised = step(&mut ledger, "gate_passed", Some("supervision"), ("supervisor", "super1"));
     refuses(supervised, "现在应过「政治关」");
+    ledger.person("own", 97);
+    ledger.role("own", "reviewer", VILLAGE).unwrap();
+    let own = step(&mut ledger, "gate_passed", Some("political"), ("reviewer", "own"));
+    refuses(own, "应由上级机构的审核人办理");
     for (gate, name) in COUNTY_GATES {
         step(&mut ledger, "gate_passed", Some(gate), ("reviewer", name)).unwrap();
     }

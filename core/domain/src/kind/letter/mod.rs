@@ -7,8 +7,8 @@
 //! encrypted to the other body, with `refers_to`. What is published is another stream, masked and only with
 //! consent ([`Published`]).
 //!
-//! Here are the descriptions; what each does is in `steps`, what is kept and awaited in `state`. A further step is
-//! a `payload!` here, an `impl` there, and the line in the list of kinds.
+//! Here are the descriptions; what each does is in `steps`, what is kept and awaited in `state`, which step may follow in
+//! `next`. A further step is a `payload!` here, an `impl` there, a line in `next`, and the line in the list of kinds.
 
 use chrono::NaiveDate;
 use gongkai_log::StreamId;
@@ -23,9 +23,13 @@ use crate::{
     world::Role,
 };
 
+mod next;
+mod plain;
 mod state;
 mod steps;
 
+pub use next::Step;
+pub use plain::plain;
 pub use state::{Appeal, Publication, State};
 
 /// Who handles letters.
@@ -185,6 +189,19 @@ payload! {
     }
     slots { text: Named Text(8000) required = "答复内容" }
     authors OFFICE;
+}
+
+payload! {
+    /// A body above sets a day by which it must be dealt with (督办). It is sealed like the letter: a public supervision
+    /// would show that there is one. It is said in the name of the body that has the letter, which goes on with it.
+    Urged = "letter.urged.v1" "督办来信";
+    sealed {
+        by: OrgCode, Named = "督办机构",
+        urged_on: NaiveDate, Named = "督办日期",
+        due_on: NaiveDate, Named = "办理时限",
+    }
+    slots { text: Named Text(2000) required = "督办要求" }
+    authors super::supervision::ISSUERS;
 }
 
 payload! {

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use gongkai_log::StreamId;
 
-use super::{Channel, Class, Notice};
+use super::{Channel, Class, Notice, Step, next};
 use crate::{
     clock::{Limit, Running},
     event::{Proposal, Recorded},
@@ -48,6 +48,8 @@ pub struct State {
     pub told_acceptance: bool,
     /// Whether the time was made longer.
     pub extended: bool,
+    /// The last day that a body above has set.
+    pub urged: Option<NaiveDate>,
     /// The day of the answer, or of the review that took its place.
     pub closed_on: Option<NaiveDate>,
     /// Whether the sender was told of the result.
@@ -105,8 +107,8 @@ impl State {
         }
         if let Some(appeal) = &self.appeal {
             let (what, codes): (_, &[RuleCode]) = match self.appeals_count {
-                0 | 1 => ("作出复查意见", &[RuleCode::LetterReviewDaysMax]),
-                _ => ("作出复核意见", &[RuleCode::LetterRereviewDaysMax]),
+                0 | 1 => (next::REVIEWING, &[RuleCode::LetterReviewDaysMax]),
+                _ => (next::RE_REVIEWING, &[RuleCode::LetterRereviewDaysMax]),
             };
             return await_of(&appeal.to, what, Some(appeal.on), codes).into_iter().collect();
         }
@@ -115,8 +117,9 @@ impl State {
         let named = self.real_name != Some(false);
         if self.closed_on.is_some() {
             let told = self.told_result || !accusation || !named;
-            let result = (!told)
-                .then(|| await_of(&self.org, "反馈办理结果", self.closed_on, &[RuleCode::AccusationResultDaysMax]));
+            let result = (!told).then(|| {
+                await_of(&self.org, next::TELLING_RESULT, self.closed_on, &[RuleCode::AccusationResultDaysMax])
+            });
             return result.flatten().into_iter().collect();
         }
         let telling: &[RuleCode] = if self.class.is_some() && accusation && named {
@@ -124,13 +127,22 @@ impl State {
         } else {
             &[RuleCode::LetterRouteDaysMax]
         };
+        let urged = self.urged.map(|day| Running {
+            what: next::URGED.into(),
+            org: self.org.clone(),
+            part: None,
+            limit: Limit::On(day),
+        });
         if self.registered_on.is_none() {
-            return await_of(&self.org, "登记并告知来信人", self.received_on, telling).into_iter().collect();
+            let registering = await_of(&self.org, next::REGISTERING, self.received_on, telling);
+            return registering.into_iter().chain(urged).collect();
         }
         let told = self.told_acceptance || !named;
-        let telling = (!told).then(|| await_of(&self.org, "告知是否受理", self.received_on, telling)).flatten();
-        let answer = self.answer_rules().and_then(|codes| await_of(&self.org, "办结并答复", self.registered_on, codes));
-        telling.into_iter().chain(answer).collect()
+        let telling =
+            (!told).then(|| await_of(&self.org, next::TELLING_ACCEPTANCE, self.received_on, telling)).flatten();
+        let answer =
+            self.answer_rules().and_then(|codes| await_of(&self.org, next::ANSWERING, self.registered_on, codes));
+        telling.into_iter().chain(answer).chain(urged).collect()
     }
 
     /// The rules that limit the answer. The sixty days and thirty more are for 申诉求决, an opinion has a rule of its
@@ -148,28 +160,11 @@ impl State {
         }
     }
 
-    /// Said by the body that has it, by nobody whom it is about.
-    pub(super) fn handled(&self, proposal: &Proposal<'_>, world: &World) -> Result<(), Refusal> {
-        intake::in_hand(proposal, &self.org, world)?;
-        intake::impartial(proposal, &self.concerns, world)
-    }
-
-    /// Handled, and neither answered nor turned away.
-    pub(super) fn pending(&self, proposal: &Proposal<'_>, world: &World) -> Result<(), Refusal> {
-        self.handled(proposal, world)?;
-        if self.not_accepted || self.ended {
-            return Err(Refusal::state("这封来信已不予受理或终结，不能再办理"));
-        }
-        if self.closed_on.is_some() {
-            return Err(Refusal::state("这封来信已经答复；来信人不满意的，可以向上一级机构申请复查"));
-        }
-        Ok(())
-    }
-
-    /// Pending and taken up.
-    pub(super) fn underway(&self, proposal: &Proposal<'_>, world: &World) -> Result<(), Refusal> {
-        self.pending(proposal, world)?;
-        if self.registered_on.is_none() { Err(Refusal::state("来信还没有登记受理")) } else { Ok(()) }
+    /// A step that the letter admits, said by the body that has it, by nobody whom it is about.
+    pub(super) fn takes(&self, step: Step, proposal: &Proposal<'_>, world: &World) -> Result<(), Refusal> {
+        intake::in_hand(proposal, self.taken_by(step), world)?;
+        intake::impartial(proposal, &self.concerns, world)?;
+        self.admits(step)
     }
 
     /// The body that decided last: who is asked next is above it.
@@ -187,6 +182,14 @@ impl State {
 
     /// In the hands of another body, for which time begins anew.
     pub(super) fn moved(self, to: String, on: NaiveDate) -> Self {
-        Self { org: to, received_on: Some(on), registered_on: None, told_acceptance: false, extended: false, ..self }
+        Self {
+            org: to,
+            received_on: Some(on),
+            registered_on: None,
+            told_acceptance: false,
+            extended: false,
+            urged: None,
+            ..self
+        }
     }
 }

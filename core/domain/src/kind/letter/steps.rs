@@ -1,12 +1,12 @@
 //! What each statement about a letter demands and changes.
 
 use chrono::NaiveDate;
-use gongkai_log::StreamId;
+use gongkai_log::{Signer, StreamId};
 use serde_json::{Value, json};
 
 use super::{
     Answered, Appeal, Class, Escalated, Extended, Forwarded, NotAccepted, Notice, Notified, Publication, Published,
-    Rated, ReReviewed, Received, Registered, Returned, ReviewResult, Reviewed, State,
+    Rated, ReReviewed, Received, Registered, Returned, ReviewResult, Reviewed, State, Step, Urged,
 };
 use crate::{
     clock,
@@ -83,8 +83,7 @@ impl Payload for Registered {
     }
 
     fn decide_unseen(state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        state.pending(proposal, context.world)?;
-        if state.registered_on.is_some() { Err(Refusal::state("来信已经登记受理")) } else { Ok(()) }
+        state.takes(Step::Registered, proposal, context.world)
     }
 
     fn evolve(self, mut state: State, _: &Recorded<'_>) -> State {
@@ -126,7 +125,7 @@ impl Payload for Forwarded {
     const TOLD: &'static [&'static str] = &["to", "forwarded_on", "reason"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        state.pending(proposal, context.world)?;
+        state.takes(Step::Forwarded, proposal, context.world)?;
         if self.to.0 == state.org {
             return Err(Refusal::field("to", "转送机构", "来信已在这个机构"));
         }
@@ -155,10 +154,7 @@ impl Payload for Returned {
     const TOLD: &'static [&'static str] = &["returned_on", "reason"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        state.pending(proposal, context.world)?;
-        if state.passed.is_empty() {
-            return Err(Refusal::state("来信不是转送来的，不能退回"));
-        }
+        state.takes(Step::Returned, proposal, context.world)?;
         proposal.happened_by_then(self.returned_on, "returned_on", "退回日期")
     }
 
@@ -183,13 +179,13 @@ impl Payload for NotAccepted {
     const SECRECY: Secrecy = Secrecy::Either;
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        state.pending(proposal, context.world)?;
+        Self::decide_unseen(state, proposal, context)?;
         told_by_then(self.told_on, proposal)?;
         proposal.happened_by_then(self.decided_on, "decided_on", "决定日期")
     }
 
     fn decide_unseen(state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        state.pending(proposal, context.world)
+        state.takes(Step::NotAccepted, proposal, context.world)
     }
 
     fn evolve(self, state: State, event: &Recorded<'_>) -> State {
@@ -214,13 +210,7 @@ impl Payload for Extended {
     const TOLD: &'static [&'static str] = &["extended_on", "reason"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        state.underway(proposal, context.world)?;
-        if state.class.is_some_and(|class| class != Class::Appeal) {
-            return Err(Refusal::state("只有申诉求决类来信可以延长办理期限"));
-        }
-        if state.extended {
-            return Err(Refusal::state("办理期限只能延长一次"));
-        }
+        state.takes(Step::Extended, proposal, context.world)?;
         proposal.happened_by_then(self.extended_on, "extended_on", "批准日期")
     }
 
@@ -241,7 +231,7 @@ impl Payload for Notified {
     const TOLD: &'static [&'static str] = &["what", "told_on"];
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        state.handled(proposal, context.world)?;
+        state.takes(Step::Notified, proposal, context.world)?;
         if self.what == Notice::Result && state.closed_on.is_none() {
             return Err(Refusal::state("来信还没有办结，不能告知结果"));
         }
@@ -266,14 +256,14 @@ impl Payload for Answered {
     const SECRECY: Secrecy = Secrecy::Either;
 
     fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        state.underway(proposal, context.world)?;
+        Self::decide_unseen(state, proposal, context)?;
         intake::explained(self.points.as_deref().unwrap_or_default())?;
         told_by_then(self.told_on, proposal)?;
         proposal.happened_by_then(self.answered_on, "answered_on", "办结日期")
     }
 
     fn decide_unseen(state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-        state.underway(proposal, context.world)
+        state.takes(Step::Answered, proposal, context.world)
     }
 
     fn evolve(self, state: State, _: &Recorded<'_>) -> State {
@@ -290,6 +280,50 @@ impl Payload for Answered {
             "points": [{"point": "修复塌方", "result": "done", "reply": "3月28日修复通水"},
                 {"point": "硬化渠底", "result": "not_now", "reply": "今年不办", "explanation": "资金已用于抢修，列入明年计划"}]}})
     }
+}
+
+impl Payload for Urged {
+    type State = State;
+    const OPENS: bool = false;
+    const HANDED_ON: bool = true;
+    const TOLD: &'static [&'static str] = &["by", "due_on"];
+
+    fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
+        state.takes(Step::Urged, proposal, context.world)?;
+        if proposal.statement.org != state.org {
+            let reason = format!("应写办理来信的机构「{}」，督办机构写在督办机构一项", state.org);
+            return Err(Refusal::field("org", "机构", reason));
+        }
+        let by = self.by.0.as_str();
+        context.world.living(by)?;
+        if by == state.org || !context.world.is_within(&state.org, by) {
+            return Err(Refusal::field("by", "督办机构", format!("应是机构「{}」的上级机构", state.org)));
+        }
+        if !proposal.statement.signers.first().is_some_and(|signer| acts_for(signer, by, context.world)) {
+            return Err(Refusal::field("by", "督办机构", "签名人在这个机构没有督办的职责"));
+        }
+        if self.due_on < self.urged_on {
+            return Err(Refusal::field("due_on", "办理时限", "不能早于督办日期"));
+        }
+        proposal.happened_by_then(self.urged_on, "urged_on", "督办日期")
+    }
+
+    fn evolve(self, state: State, _: &Recorded<'_>) -> State {
+        State { urged: Some(self.due_on), ..state }
+    }
+
+    fn sample() -> Value {
+        json!({"kind": "letter.urged.v1", "stream": sealed_stream("letter", 1), "org": "341599101201", "fields": {
+            "by": "341599", "urged_on": "2026-03-30", "due_on": "2026-04-07",
+            "text": "春灌前修好水渠并答复来信人(虚构)"}})
+    }
+}
+
+/// Whether a signer holds the role in which they sign at an organization, or above it.
+fn acts_for(signer: &Signer, org: &str, world: &World) -> bool {
+    let person = world.key(&signer.key).and_then(|key| key.person.as_ref());
+    let role = Role::from_wire(&signer.role);
+    person.zip(role).is_some_and(|(person, role)| world.holds(person, role, Some(org)))
 }
 
 impl Payload for Rated {
@@ -381,16 +415,9 @@ impl Payload for Escalated {
 }
 
 /// A review is decided by the body that was asked, in its turn: the first is 复查, the second 复核.
-fn reviewing(state: &State, turn: u32, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-    let Some(appeal) = &state.appeal else { return Err(Refusal::state("来信人没有申请复查或复核")) };
-    if state.appeals_count != turn {
-        return Err(Refusal::state(if turn == 1 {
-            "这是第二次申请，应作出复核意见"
-        } else {
-            "这是第一次申请，应作出复查意见"
-        }));
-    }
-    intake::in_hand(proposal, &appeal.to, context.world)?;
+fn reviewing(state: &State, step: Step, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
+    state.admits(step)?;
+    intake::in_hand(proposal, state.taken_by(step), context.world)?;
     intake::impartial(proposal, &state.concerns, context.world)
 }
 
@@ -407,7 +434,7 @@ fn reviewed(state: State, result: Option<ReviewResult>, on: NaiveDate, told: boo
 
 /// The two reviews differ in their turn and their words.
 macro_rules! review {
-    ($name:ident, $turn:literal, $label:literal, $sample:expr) => {
+    ($name:ident, $label:literal, $sample:expr) => {
         impl Payload for $name {
             type State = State;
             const OPENS: bool = false;
@@ -416,13 +443,13 @@ macro_rules! review {
             const TOLD: &'static [&'static str] = &["result", "reviewed_on", "text"];
 
             fn decide(&self, state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-                reviewing(state, $turn, proposal, context)?;
+                reviewing(state, Step::$name, proposal, context)?;
                 told_by_then(self.told_on, proposal)?;
                 proposal.happened_by_then(self.reviewed_on, "reviewed_on", $label)
             }
 
             fn decide_unseen(state: &State, proposal: &Proposal<'_>, context: &Context<'_>) -> Result<(), Refusal> {
-                reviewing(state, $turn, proposal, context)
+                reviewing(state, Step::$name, proposal, context)
             }
 
             fn evolve(self, state: State, _: &Recorded<'_>) -> State {
@@ -442,14 +469,12 @@ macro_rules! review {
 
 review!(
     Reviewed,
-    1,
     "复查日期",
     json!({"kind": "letter.reviewed.v1", "stream": sealed_stream("letter", 1), "org": "341599101", "fields": {
         "result": "upheld", "reviewed_on": "2026-05-06", "told_on": "2026-05-06", "text": "维持村委会的办理意见(虚构)"}})
 );
 review!(
     ReReviewed,
-    2,
     "复核日期",
     json!({"kind": "letter.re_reviewed.v1", "stream": sealed_stream("letter", 1), "org": "341599", "fields": {
         "result": "changed", "reviewed_on": "2026-06-10", "told_on": "2026-06-10", "text": "渠底硬化列入今年下半年(虚构)"}})
