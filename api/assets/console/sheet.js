@@ -10,12 +10,14 @@ const BYTES_MAX = 8 * 2 ** 20;
 const DRAFT_CHARS_MAX = 2 * 2 ** 20;
 const SHEETS = "/internal/api/v1/sheets";
 
-/** Rows as a table of the same row numbers: empty lines stand for rows that are not there. */
+/** Rows as a table of the same row numbers and one width: empty lines stand for rows that are not there. */
 export function csv(rows) {
+  const width = Math.max(...rows.map(({ cells }) => cells.length));
   let text = "";
   let next = 1;
   for (const { row, cells } of rows) {
-    text += "\n".repeat(row - next) + cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(",") + "\n";
+    const all = Array.from({ length: width }, (_, place) => cells[place] ?? "");
+    text += "\n".repeat(row - next) + all.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(",") + "\n";
     next = row + 1;
   }
   return text;

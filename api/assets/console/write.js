@@ -275,7 +275,8 @@ async function begun() {
   const named = new URLSearchParams(location.search).get("draft");
   if (named) return open(named);
   const about = (href) => new URL(href, location.origin).searchParams.get("about");
-  const same = ({ is_own: own, kind, href, review, signers }) => own && !review && !signers && kind === table.kind && about(href) === (table.about ?? null);
+  const here = (href) => new URL(href, location.origin).pathname === location.pathname && about(href) === (table.about ?? null);
+  const same = ({ is_own: own, kind, href, review, signers }) => own && !review && !signers && kind === table.kind && here(href);
   const found = (await list())?.find(same);
   return found && open(found.id);
 }

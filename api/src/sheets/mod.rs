@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 pub use balance::Books;
 pub use carry::carry;
 pub use names::{Class, class, classes};
-pub use reading::{BYTES_MAX, LINES_MAX, read};
+pub use reading::{BYTES_MAX, LINES_MAX, private, read};
 
 use crate::exchange::Problem;
 use crate::exchange::problems::PROBLEMS_SHOWN_MAX;

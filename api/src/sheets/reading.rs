@@ -12,9 +12,9 @@ use super::{Asked, Class, ColumnRead, Fault, Part, RowRead, Sheet, classes};
 use crate::exchange::Problems;
 use crate::exchange::cell::{self, DateContext, MoneyUnit, half_width};
 use crate::exchange::plan::grand_total;
-use crate::exchange::problems::column_letters;
+use crate::exchange::problems::{column_letters, column_place};
 use crate::exchange::sheet::SENT;
-use crate::exchange::table::{self, HEADER_ROWS_MAX, Input, RawRow, RawTable, Row, Table};
+use crate::exchange::table::{self, HEADER_ROWS_MAX, Input, RawTable, Row, Table};
 
 /// Largest file. A year of a village's accounts is below 1 MiB.
 pub const BYTES_MAX: usize = 8 << 20;
@@ -44,7 +44,8 @@ fn raw(bytes: Vec<u8>) -> Result<Vec<RawTable>, Box<crate::exchange::Problem>> {
         return Err(refuse("文件超过 8 MB。请只留要公开的这一期，去掉图片，再上传"));
     }
     let input = Input { name: UNREAD_NAME.into(), bytes, folder: None };
-    let tables: Vec<RawTable> = table::raw(&input, SENT)?.into_iter().filter(|raw| !raw.rows.is_empty()).collect();
+    let (tables, _) = table::raw(&input, SENT)?;
+    let tables: Vec<RawTable> = tables.into_iter().filter(|raw| !raw.rows.is_empty()).collect();
     if tables.is_empty() {
         return Err(refuse("文件里没有内容。请选填好的表格"));
     }
@@ -74,7 +75,7 @@ fn reading(sheet: &mut Sheet, tables: Vec<RawTable>, asked: &Asked) {
     sheet.sheet.clone_from(&raw.sheet);
     sheet.rows =
         raw.rows.iter().map(|row| RowRead { row: row.number, part: Part::Aside, cells: row.cells.clone() }).collect();
-    let at = header.unwrap_or_else(|| widest(&raw.rows));
+    let at = header.unwrap_or_else(|| table::widest(&raw.rows));
     sheet.header_row = raw.rows.get(at).map(|row| row.number);
     name_columns(sheet, class, &raw.rows[at].cells, asked);
     for row in &mut sheet.rows[..at] {
@@ -115,13 +116,6 @@ fn choose(tables: Vec<RawTable>, asked: &Asked) -> Option<(RawTable, Class, Opti
     }
     let (number, _, class, header) = best?;
     tables.into_iter().nth(number).map(|raw| (raw, class, header))
-}
-
-/// Where no header is known: the first of the rows with the most filled cells.
-fn widest(rows: &[RawRow]) -> usize {
-    let filled = |row: &RawRow| row.cells.iter().filter(|cell| !cell.trim().is_empty()).count();
-    let counts = rows.iter().take(HEADER_ROWS_MAX).map(filled).enumerate();
-    counts.max_by_key(|(at, count)| (*count, std::cmp::Reverse(*at))).map_or(0, |(at, _)| at)
 }
 
 fn name_columns(sheet: &mut Sheet, class: Class, headers: &[String], asked: &Asked) {
@@ -179,7 +173,7 @@ fn titled(sheet: &mut Sheet, header: usize) {
 }
 
 /// What must not be published in a text, as sentences.
-fn private(text: &str, tier: Tier) -> Vec<String> {
+pub fn private(text: &str, tier: Tier) -> Vec<String> {
     let hits = personal::scan(text).into_iter();
     let barred = hits.filter(|hit| tier == Tier::Public || hit.kind == HitKind::IdNumber);
     barred.map(|hit| format!("{}，不能公开。请删去", hit.message())).collect()
@@ -191,10 +185,7 @@ fn lines(sheet: &mut Sheet, class: Class, raw: RawTable, at: usize, asked: &Aske
     let table = table::below(&input, raw, at, &mut found, &mut notes);
     for problem in found.shown {
         sheet.own.unread += 1;
-        let place = problem
-            .column
-            .as_ref()
-            .and_then(|letters| (0..table::COLUMNS_MAX).find(|at| column_letters(*at) == *letters));
+        let place = problem.column.as_deref().and_then(column_place);
         sheet.fault(Fault { problem, place, blocking: true });
     }
     let title = sheet.fields.get("title").and_then(Value::as_str).unwrap_or_default();

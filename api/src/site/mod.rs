@@ -118,6 +118,7 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("console/cosign.js", SCRIPT, include_str!("../../assets/console/cosign.js")),
         ("console/devices.js", SCRIPT, include_str!("../../assets/console/devices.js")),
         ("console/import.js", SCRIPT, include_str!("../../assets/console/import.js")),
+        ("console/import-run.js", SCRIPT, include_str!("../../assets/console/import-run.js")),
         ("console/sheet.js", SCRIPT, include_str!("../../assets/console/sheet.js")),
         ("console/sheet-columns.js", SCRIPT, include_str!("../../assets/console/sheet-columns.js")),
         ("console/sheet-rows.js", SCRIPT, include_str!("../../assets/console/sheet-rows.js")),
