@@ -20,17 +20,18 @@ function resolved({ stream_key: _, ...command }, plan, kept) {
 }
 
 /**
- * Submits what is open of a plan. `signers(command)` says who signs, author first; `told(command, error)` is called for each,
+ * Submits what is open of a plan; `said` is the channel and original of what others said. `signers(command)` says who signs,
+ * author first; `told(command, error)` is called for each,
  * with the error of one that was not taken. Ends with how many were refused; a break or the end of the session is thrown.
  */
-export async function submit({ session, plan, kept, signers, told }) {
+export async function submit({ session, plan, kept, said, signers, told }) {
   const keys = await all();
   let refused = 0;
   for (const planned of plan.commands) {
     if (kept.done[planned.id]) continue;
     told(planned);
     try {
-      await one(planned, { session, plan, kept, signers, keys });
+      await one(planned, { session, plan, kept, said, signers, keys });
       told(planned, undefined, true);
     } catch (error) {
       // What the ledger refused is prepared anew next time; a break or the end of the session stops here.
@@ -45,10 +46,10 @@ export async function submit({ session, plan, kept, signers, told }) {
 }
 
 /** One command, signed before if it was: the same bytes under the same key give the same receipt. */
-async function one(planned, { session, plan, kept, signers, keys }) {
+async function one(planned, { session, plan, kept, said, signers, keys }) {
   const { id } = planned;
   if (kept.pending?.id !== id) {
-    kept.pending = { id, ...(await signed(resolved(planned.json, plan, kept), signers(planned.json), keys)) };
+    kept.pending = { id, ...(await signed({ ...resolved(planned.json, plan, kept), proxy: said }, signers(planned.json), keys)) };
     store(session, kept);
   }
   const { stream, submission } = kept.pending;

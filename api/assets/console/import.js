@@ -6,6 +6,7 @@ import { keeper, list, open } from "./drafts.js";
 import { make } from "./form.js";
 import { recall, submit } from "./import-run.js";
 import { csv } from "./sheet.js";
+import { proxyOf } from "./proxy.js";
 import { rowsOf } from "./sheet-rows.js";
 import { ask } from "./session.js";
 import "./who.js";
@@ -24,6 +25,7 @@ let plan; // what the server said of it last
 let kept = { done: {} }; // what was recorded of it; see import-run.js
 let refused = new Map(); // what the ledger said no to, by the command's id
 let keeping;
+let proxy; // where all of it was said by others and is entered for them
 let running = false;
 let round = 0;
 
@@ -45,11 +47,13 @@ function frame() {
   const places = table.places.map(({ org_name: at, role_label: role }, value) => make("option", { value, text: `${at ?? "全账本"}　${role}` }));
   const people = table.beside.map((other, value) => make("label", { class: "tick" }, make("input", { type: "checkbox", "data-beside": true, value }), make("span", { text: other.label })));
   const field = (id, text, element, hint) => make("div", { class: "field" }, make("label", { for: id, text }), ...(hint ? [make("p", { class: "hint", text: hint })] : []), element);
+  proxy = proxyOf(table.channels);
   form.replaceChildren(
     field("f-family", "导入什么", make("select", { id: "f-family" }, ...families)),
     field("f-place", "以什么身份写", make("select", { id: "f-place" }, ...places)),
     field("f-org", "机构代码", make("input", { id: "f-org", type: "text", value: table.places[0]?.org ?? "" }), "表里没有写机构代码的行，用这个。"),
     ...(people.length > 0 ? [make("details", { class: "field" }, make("summary", { text: "还要谁一起签名" }), make("p", { class: "hint", text: "只有钥匙在这台设备上的，才能逐条当场签名。" }), ...people)] : []),
+    proxy.element,
     field("f-file", "选一份表格", make("input", { id: "f-file", type: "file", accept: ".xlsx,.xls,.csv" }), "Excel（.xlsx、.xls）或 CSV，原样上传：标题行、合计行不用删。"),
   );
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -61,7 +65,7 @@ function changed({ target }) {
   if (target.id === "f-file") return void choose();
   if (!state) return;
   keeping.touch();
-  if (["f-family", "f-org", "f-sheet"].includes(target.id)) void read();
+  if (["f-family", "f-org"].includes(target.id)) void read();
 }
 
 async function choose() {
@@ -126,7 +130,7 @@ function faults() {
   const changed = plan.problems_total > 0 ? [] : lost.map(([, [, , row]]) => ({ row, blocking: true, message: "这一行已经入账，不能改成别的，也不能去掉。请改回原样；写错了的，另作更正。" }));
   const no = plan.commands.filter(({ id }) => refused.has(id)).map(({ id, source }) => {
     const { message, place: named } = refused.get(id);
-    const column = plan.table.columns.find(({ field }) => field && named === `fields.${field}`);
+    const column = plan.table.columns.find(({ field }) => field && field === named);
     return { row: source[0]?.row, place: column?.place, blocking: false, message: `未受理：${message}` };
   });
   return [...plan.problems, ...changed, ...no];
@@ -150,7 +154,7 @@ function show() {
   const bad = plan ? blocking() : 0;
   button.hidden = !plan || bad > 0 || unsent().length === 0;
   check.hidden = !plan || bad === 0 || state.rows.length === 0;
-  drop.hidden = !state;
+  drop.hidden = !state || (plan && bad === 0 && unsent().length === 0);
   if (!plan) {
     part("plan").replaceChildren();
     return view.clear();
@@ -179,7 +183,8 @@ function sheetChoice(sheets, read) {
 const reread = () => !running && read();
 
 function made() {
-  if (plan.commands.length === 0) return [];
+  // While something has to be mended, that comes first.
+  if (plan.commands.length === 0 || blocking() > 0) return [];
   const head = make("tr", {}, ...["行", "事项", "内容", "结果"].map((text) => make("th", { scope: "col", text })));
   const rows = plan.commands.slice(0, ROWS_SHOWN_MAX).map((one) =>
     make("tr", { "data-id": one.id }, make("th", { scope: "row", text: one.source[0]?.row ?? "" }), make("td", { text: table.kinds[one.json.kind]?.label ?? one.json.kind }), make("td", { text: title(one.json) }), make("td", { text: result(one), class: refused.has(one.id) ? "bad" : "" })),
@@ -226,7 +231,8 @@ async function run() {
   refused = new Map();
   let over;
   try {
-    const bad = await submit({ session: state.session, plan, kept, signers, told: tellOne });
+    const said = proxy.said();
+    const bad = await submit({ session: state.session, plan, kept, said, signers, told: tellOne });
     const open = unsent().length;
     say(bad > 0 ? `提交完了，${bad} 条未受理，原因写在各行；就在下面改，再提交。` : `${plan.commands.length} 条都已入账。`, bad > 0);
     over = open === 0;
@@ -274,7 +280,7 @@ function ended() {
 function content() {
   const { role, org: at } = place() ?? {};
   const [name, label, kind] = family();
-  const all = { family: name, role, org: at, other: org(), beside: beside().map(({ key }) => key), session: state?.session, done: state?.done, rows: state?.rows ?? [] };
+  const all = { family: name, role, org: at, other: org(), beside: beside().map(({ key }) => key), ...proxy.state(), session: state?.session, done: state?.done, rows: state?.rows ?? [] };
   const fits = JSON.stringify(all).length <= DRAFT_CHARS_MAX;
   return { label: `批量导入${label}`, kind, href: `${PATH}?draft=${keeping.id}`, fields: { title: `${plan?.rows ?? 0} 行` }, frame: fits ? all : { ...all, rows: [] } };
 }
@@ -302,7 +308,8 @@ async function begun() {
   return found && open(found.id);
 }
 
-function restore({ family: name, role, org: at, other, beside: keys = [], session, done = {}, rows = [] }) {
+function restore({ family: name, role, org: at, other, beside: keys = [], channel, scan, session, done = {}, rows = [] }) {
+  proxy.restore({ channel, scan });
   control("family").value = name;
   const found = table.places.findIndex((one) => one.role === role && one.org === at);
   if (found >= 0) control("place").value = found;

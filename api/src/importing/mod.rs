@@ -101,6 +101,13 @@ mod tests {
     }
 
     #[test]
+    fn people_who_are_all_new_need_no_column_for_the_number_of_known_ones() {
+        let mapping = Mapping::parse(&mapping_text("roles", Some("341599101201")).unwrap()).unwrap();
+        let reading = read(&mapping, "姓名,职责\n俞小满（虚构）,发布人\n".into(), None);
+        assert_eq!((reading.problems_total, reading.commands.len()), (0, 2), "{:?}", reading.problems);
+    }
+
+    #[test]
     fn a_row_of_people_registers_the_person_and_then_gives_the_role() {
         let mapping = Mapping::parse(&mapping_text("roles", Some("341599101201")).unwrap()).unwrap();
         let csv = "姓名,职责,人员编号\n俞小满（虚构）,发布人,\n,监督人,person/018f0000-0000-7000-8000-000000000001\n叶云山（虚构）,村长,\n";

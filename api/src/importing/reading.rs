@@ -141,6 +141,7 @@ impl Reading {
     fn plan(&mut self, mapping: &Mapping, input: &Input, raw: RawTable, header: usize) {
         let (mut problems, mut notes) = (Problems::default(), Vec::new());
         let table = table::below(input, raw, header, &mut problems, &mut notes);
+        let name = table.sheet.clone();
         self.name_fields(mapping, &table);
         for row in &table.rows {
             self.mark(row.number, Part::Line);
@@ -164,7 +165,10 @@ impl Reading {
         problems.shown.into_iter().for_each(|it| self.fault(Problem { row: it.row.or(header), ..it }));
         self.problems_total += unseen;
         self.data_rows = planned.rows;
-        self.notes.extend(notes.into_iter().chain(planned.notes).map(|note| note.replace(&format!("{NAME}："), "")));
+        // One sheet is read, so no sentence has to name it.
+        let unnamed =
+            |note: String| note.strip_prefix(&name).unwrap_or(&note).trim_start_matches(['：', ' ']).to_owned();
+        self.notes.extend(notes.into_iter().chain(planned.notes).map(unnamed));
         self.judge(planned.commands);
     }
 
@@ -254,11 +258,8 @@ fn plain(cell: &mut String) {
 
 /// What a ledger would refuse of a command alone: values that cannot be, and what must not be published.
 fn sound(command: &Command) -> Result<(), Refusal> {
-    let wrong = |field: &Field, reason: String| Refusal::Field {
-        name: field.name.into(),
-        label: field.label.into(),
-        reason,
-    };
+    let wrong =
+        |field: &Field, reason: String| Refusal::Field { name: field.name.into(), label: field.label.into(), reason };
     if !is_org_code(&command.org) {
         let reason = "机构代码只能是 1–32 个字母、数字和 - _ .".to_owned();
         return Err(Refusal::Field { name: "org".into(), label: "机构代码".into(), reason });
@@ -287,5 +288,94 @@ fn barred(value: &Value, tier: Tier) -> Option<String> {
         Value::String(text) => private(text, tier).into_iter().next(),
         Value::Array(items) => items.iter().find_map(|item| barred(item, tier)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mapping_text;
+    use super::*;
+
+    const HEADERS: &str = "年度,承诺人,承诺事项,完成时限,机构代码\n";
+
+    fn pledges(bytes: impl Into<Vec<u8>>) -> Reading {
+        read(&Mapping::parse(&mapping_text("pledges", Some("341599101201")).unwrap()).unwrap(), bytes.into(), None)
+    }
+
+    fn said(reading: &Reading) -> Vec<(Option<u64>, Option<usize>, &str)> {
+        reading.problems.iter().map(|it| (it.problem.row, it.place, it.problem.message.as_str())).collect()
+    }
+
+    #[test]
+    fn what_a_ledger_would_refuse_of_a_row_alone_stands_at_its_cell() {
+        let rows = "2026,方禾生（虚构）,修桥 11010519491231002X,2026-12-31,\n2026,方禾生（虚构）,修路,,34 15\n12,甲（虚构）,修渠,,\n";
+        let reading = pledges(format!("五里桥村承诺表（虚构）\n{HEADERS}{rows}合计,3 件\n"));
+        let said = said(&reading);
+        assert_eq!(
+            said.iter().map(|(row, place, _)| (*row, *place)).collect::<Vec<_>>(),
+            [(Some(3), Some(2)), (Some(4), Some(4)), (Some(5), Some(0))]
+        );
+        assert!(said[0].2.contains("身份证号，不能公开"), "{said:?}");
+        assert!(said[1].2.contains("机构代码只能是"), "{said:?}");
+        assert!(said[2].2.contains("四位年份"), "{said:?}");
+        assert!(reading.commands.is_empty());
+        let parts: Vec<Part> = reading.rows.iter().map(|row| row.part).collect();
+        assert_eq!(parts, [Part::Title, Part::Header, Part::Line, Part::Line, Part::Line, Part::Total]);
+    }
+
+    #[test]
+    fn mending_one_row_changes_no_identity_of_another_and_equal_rows_are_two() {
+        let row = |title: &str| format!("2026,方禾生（虚构）,{title},2026-12-31,\n");
+        let ids = |titles: [&str; 3]| -> Vec<String> {
+            let reading = pledges(format!("{HEADERS}{}", titles.map(row).concat()));
+            reading.commands.into_iter().map(|one| one.id).collect()
+        };
+        let first = ids(["修桥", "修桥", "修路"]);
+        assert_ne!(first[0], first[1]);
+        let mended = ids(["修桥", "修桥", "修渠"]);
+        assert_eq!(first[..2], mended[..2]);
+        assert_ne!(first[2], mended[2]);
+    }
+
+    #[test]
+    fn a_missing_column_is_said_at_the_header_which_is_shown_to_be_mended() {
+        let reading = pledges("年度,谁,承诺事项\n2026,方禾生（虚构）,修桥\n");
+        assert_eq!(reading.problems_total, 1);
+        assert_eq!(reading.problems[0].problem.row, Some(1));
+        assert!(said(&reading)[0].2.contains("缺少这些列：承诺人／姓名。"), "{:?}", reading.problems);
+        assert_eq!((reading.columns[1].header.as_str(), &reading.columns[1].field), ("谁", &None));
+        let unknown = pledges("甲,乙,丙\n1,2,3\n");
+        assert_eq!((unknown.problems[0].problem.row, unknown.rows.len()), (Some(1), 2));
+        assert!(said(&unknown)[0].2.contains("没有找到表头"), "{:?}", unknown.problems);
+    }
+
+    #[test]
+    fn of_several_sheets_one_is_read_and_the_others_can_be_chosen() {
+        let mut book = rust_xlsxwriter::Workbook::new();
+        for (name, title) in [("封面", None), ("一组", Some("修桥")), ("二组", Some("修路"))] {
+            let sheet = book.add_worksheet().set_name(name).unwrap();
+            sheet.write(0, 0, "五里桥村（虚构）").unwrap();
+            let Some(title) = title else { continue };
+            for (column, (header, value)) in
+                (0..).zip([("年度", "2026"), ("承诺人", "方禾生（虚构）"), ("承诺事项", title)])
+            {
+                sheet.write(1, column, header).unwrap().write(2, column, value).unwrap();
+            }
+        }
+        let bytes = book.save_to_buffer().unwrap();
+        let reading = pledges(bytes.clone());
+        assert_eq!(
+            (reading.sheet.as_deref(), &reading.sheets[..]),
+            (Some("一组"), &["一组".to_owned(), "二组".into()][..])
+        );
+        let mapping = Mapping::parse(&mapping_text("pledges", Some("341599101201")).unwrap()).unwrap();
+        let second = read(&mapping, bytes, Some("二组"));
+        assert_eq!(second.commands[0].command.json["fields"]["title"], "修路");
+    }
+
+    #[test]
+    fn a_cell_of_several_lines_keeps_them() {
+        let reading = pledges(format!("{}2026,方禾生（虚构）,\"修桥\r\n修路\",,\n", HEADERS));
+        assert_eq!(reading.commands[0].command.json["fields"]["title"], "修桥\n修路");
     }
 }

@@ -70,8 +70,7 @@ fn choice(header: &'static str, choices: &[&'static str], example: &str) -> Blan
 
 fn pledges() -> Vec<Blank> {
     let kinds = ["有职党员干部", "无职党员", "党组织", "竞职人选"];
-    let categories =
-        ["服务承诺", "岗位承诺", "实事承诺", "自律承诺", "竞职承诺", "创业承诺", "廉政承诺", "辞职承诺"];
+    let categories = ["服务承诺", "岗位承诺", "实事承诺", "自律承诺", "竞职承诺", "创业承诺", "廉政承诺", "辞职承诺"];
     vec![
         required(column("年度", "四位年份，像 2026。", "2026")),
         required(column("承诺人", "谁承诺的，写姓名。", "方禾生（虚构）")),
@@ -137,7 +136,12 @@ mod tests {
         for family in FAMILIES {
             for bytes in [csv(family).unwrap(), xlsx(family).unwrap().unwrap()] {
                 let reading = read(&mapping(family), bytes, None);
-                assert_eq!((reading.problems_total, reading.commands.len()), (0, 0), "{family}: {:?}", reading.problems);
+                assert_eq!(
+                    (reading.problems_total, reading.commands.len()),
+                    (0, 0),
+                    "{family}: {:?}",
+                    reading.problems
+                );
                 assert!(reading.columns.iter().all(|column| column.field.is_some()), "{family}: {:?}", reading.columns);
                 assert_eq!(reading.rows[1].part, Part::Aside);
                 assert!(reading.notes.iter().any(|note| note.contains("示例")), "{:?}", reading.notes);
@@ -159,7 +163,8 @@ mod tests {
             for bytes in [text(&filled), workbook(&filled, &REMARKS).unwrap()] {
                 let reading = read(&mapping(family), bytes, None);
                 assert_eq!(reading.problems_total, 0, "{family}: {:?}", reading.problems);
-                let made: Vec<_> = reading.commands.iter().map(|one| one.command.json["kind"].as_str().unwrap()).collect();
+                let made: Vec<_> =
+                    reading.commands.iter().map(|one| one.command.json["kind"].as_str().unwrap()).collect();
                 assert_eq!(made, kinds, "{family}");
             }
         }

@@ -10,8 +10,10 @@
 
 mod balance;
 mod carry;
+mod heading;
 mod names;
 mod reading;
+mod settle;
 mod stated;
 pub mod template;
 #[cfg(test)]

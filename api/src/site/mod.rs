@@ -112,6 +112,7 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("console/form.js", SCRIPT, include_str!("../../assets/console/form.js")),
         ("console/drafts.js", SCRIPT, include_str!("../../assets/console/drafts.js")),
         ("console/preview.js", SCRIPT, include_str!("../../assets/console/preview.js")),
+        ("console/proxy.js", SCRIPT, include_str!("../../assets/console/proxy.js")),
         ("console/again.js", SCRIPT, include_str!("../../assets/console/again.js")),
         ("console/period.js", SCRIPT, include_str!("../../assets/console/period.js")),
         ("console/review.js", SCRIPT, include_str!("../../assets/console/review.js")),

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use gongkai_domain::KINDS;
 use gongkai_domain::confidentiality::Reader;
+use gongkai_log::statement::PROXY_CHANNELS;
 use serde_json::{Map, Value, json};
 
 use super::write::{beside, grants, places};
@@ -43,6 +44,7 @@ async fn make(app: &App, reader: &Reader) -> Result<ImportPage, Problem> {
         "families": FAMILIES,
         "kinds": kinds,
         "places": places(app, &grants(app, any, reader, None)?, None, &mut views).await?,
+        "channels": PROXY_CHANNELS,
         "beside": beside(app, reader, &mut views).await?,
     });
     let label = |family: &'static str| FAMILIES.iter().find(|(name, ..)| *name == family).map(|(_, label, _)| *label);
