@@ -193,8 +193,17 @@ describe("a registrar with a table of people and their roles, at a desk", () => 
     await act("逐条签名提交").click();
     await says("1 条未受理");
     assert.deepEqual((await results()).map((text) => text.slice(0, 3)), ["已入账", "未受理", "已入账", "已入账"]);
+    assert.match((await page.locator("[data-plan] tbody tr").nth(1).innerText()).trim(), /授予职责\s+监督人/);
     await page.locator("th").filter({ hasText: "登记员" }).filter({ hasText: "未受理" }).waitFor();
     await shot(page, "import-refused-desk");
+    // Of that row the person is recorded: no other name can be put in their place.
+    await act("改第 2 行").click();
+    await mend(cell(2, "A"), "别人（虚构）");
+    await says("有 1 处要改");
+    await page.getByText("这一行已经入账，不能改成别的").waitFor();
+    assert.ok(await act("逐条签名提交").isHidden());
+    await mend(cell(2, "A"), "秋小穗（虚构）");
+    await says("还有 1 条要签名提交");
     await beside(PEOPLE[1].name);
     await act("逐条签名提交").click();
     await says("4 条都已入账");

@@ -147,14 +147,19 @@ function summary() {
   say(`${lines}，生成 ${plan.commands.length} 条，还有 ${unsent().length} 条要签名提交。`);
 }
 
-const title = ({ fields }) => fields.title ?? fields.name ?? fields.role ?? fields.code ?? "";
+/** What a row is about, in its own words where a field has a code. */
+function title({ json: { fields }, source }) {
+  const row = plan.table.rows.find((one) => one.row === source[0]?.row);
+  const place = plan.table.columns.find(({ field }) => field === "role")?.place;
+  return fields.title ?? fields.name ?? (fields.role && row?.cells[place]) ?? fields.code ?? "";
+}
 const result = ({ id }) => (kept.done[id] ? "已入账" : refused.has(id) ? `未受理：${refused.get(id).message}` : "");
 
 function show() {
   const bad = plan ? blocking() : 0;
   button.hidden = !plan || bad > 0 || unsent().length === 0;
   check.hidden = !plan || bad === 0 || state.rows.length === 0;
-  drop.hidden = !state || (plan && bad === 0 && unsent().length === 0);
+  drop.hidden = !state || (plan?.commands.length > 0 && bad === 0 && unsent().length === 0);
   if (!plan) {
     part("plan").replaceChildren();
     return view.clear();
@@ -187,7 +192,7 @@ function made() {
   if (plan.commands.length === 0 || blocking() > 0) return [];
   const head = make("tr", {}, ...["行", "事项", "内容", "结果"].map((text) => make("th", { scope: "col", text })));
   const rows = plan.commands.slice(0, ROWS_SHOWN_MAX).map((one) =>
-    make("tr", { "data-id": one.id }, make("th", { scope: "row", text: one.source[0]?.row ?? "" }), make("td", { text: table.kinds[one.json.kind]?.label ?? one.json.kind }), make("td", { text: title(one.json) }), make("td", { text: result(one), class: refused.has(one.id) ? "bad" : "" })),
+    make("tr", { "data-id": one.id }, make("th", { scope: "row", text: one.source[0]?.row ?? "" }), make("td", { text: table.kinds[one.json.kind]?.label ?? one.json.kind }), make("td", { text: title(one) }), make("td", { text: result(one), class: refused.has(one.id) ? "bad" : "" })),
   );
   return [make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "会生成的各条" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)))];
 }

@@ -375,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_cell_of_several_lines_keeps_them() {
-        let reading = pledges(format!("{}2026,方禾生（虚构）,\"修桥\r\n修路\",,\n", HEADERS));
+        let reading = pledges(format!("{HEADERS}2026,方禾生（虚构）,\"修桥\r\n修路\",,\n"));
         assert_eq!(reading.commands[0].command.json["fields"]["title"], "修桥\n修路");
     }
 }
