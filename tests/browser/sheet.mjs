@@ -10,8 +10,8 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { crc32, deflateRawSync } from "node:zlib";
-import { START_MS_MAX, accessible, complaintsOf, demo, launch, run, screenshots } from "./demo.mjs";
+import { START_MS_MAX, accessible, complaintsOf, demo, launch, root, run, screenshots } from "./demo.mjs";
+import { gbk, xlsx, zip } from "./tables.mjs";
 
 const VILLAGE = "341599101201";
 const PIN = "山高月小水落石出";
@@ -65,63 +65,6 @@ async function newKey({ key, name, role }, number) {
     { kind: "key.authorized.v1", org: VILLAGE, fields: { person, key: vkey } },
     { kind: "role.granted.v1", org: VILLAGE, fields: { person, role, avoidance_declared: true } },
   ];
-}
-
-/** Text as table programs in China save it. */
-function gbk(text) {
-  const decoder = new TextDecoder("gbk");
-  const codes = new Map();
-  for (let high = 0x81; high < 0xff; high += 1) {
-    for (let low = 0x40; low < 0xff; low += 1) codes.set(decoder.decode(Uint8Array.of(high, low)), [high, low]);
-  }
-  return Buffer.from([...text].flatMap((sign) => (sign.codePointAt(0) < 128 ? [sign.codePointAt(0)] : codes.get(sign) ?? assert.fail(sign))));
-}
-
-/** A zip archive of names and bytes; `size` is what it claims of each. */
-function zip(files, size = (bytes) => bytes.length) {
-  const parts = [];
-  const entries = [];
-  let at = 0;
-  for (const [name, content] of Object.entries(files)) {
-    const bytes = Buffer.from(content);
-    const packed = deflateRawSync(bytes);
-    const fields = Buffer.alloc(26);
-    fields.writeUInt16LE(20, 0);
-    fields.writeUInt16LE(8, 4);
-    fields.writeUInt32LE(crc32(bytes), 10);
-    fields.writeUInt32LE(packed.length, 14);
-    fields.writeUInt32LE(size(bytes), 18);
-    fields.writeUInt16LE(name.length, 22);
-    parts.push(Buffer.from("PK\x03\x04", "latin1"), fields, Buffer.from(name), packed);
-    const place = Buffer.alloc(14);
-    place.writeUInt32LE(at, 10);
-    entries.push(Buffer.from("PK\x01\x02\x14\x00", "latin1"), fields, place, Buffer.from(name));
-    at += 30 + name.length + packed.length;
-  }
-  const directory = Buffer.concat(entries);
-  const end = Buffer.alloc(18);
-  end.writeUInt16LE(Object.keys(files).length, 4);
-  end.writeUInt16LE(Object.keys(files).length, 6);
-  end.writeUInt32LE(directory.length, 8);
-  end.writeUInt32LE(at, 12);
-  return Buffer.concat([...parts, directory, Buffer.from("PK\x05\x06", "latin1"), end]);
-}
-
-/** A workbook of one sheet with these rows. */
-function xlsx(rows) {
-  const cell = (value, at, row) => `<c r="${String.fromCharCode(65 + at)}${row + 1}" ${typeof value === "number" ? `><v>${value}</v>` : `t="inlineStr"><is><t>${value}</t></is>`}</c>`;
-  const data = rows.map((cells, row) => `<row r="${row + 1}">${cells.map((value, at) => (value === "" ? "" : cell(value, at, row))).join("")}</row>`);
-  const office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
-  const rels = "http://schemas.openxmlformats.org/package/2006/relationships";
-  const main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
-  const types = "application/vnd.openxmlformats-officedocument.spreadsheetml";
-  return zip({
-    "[Content_Types].xml": `<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" ContentType="${types}.sheet.main+xml"/><Override PartName="/xl/worksheets/sheet1.xml" ContentType="${types}.worksheet+xml"/></Types>`,
-    "_rels/.rels": `<Relationships xmlns="${rels}"><Relationship Id="r1" Type="${office}/officeDocument" Target="xl/workbook.xml"/></Relationships>`,
-    "xl/workbook.xml": `<workbook xmlns="${main}" xmlns:r="${office}"><sheets><sheet name="账" sheetId="1" r:id="r1"/></sheets></workbook>`,
-    "xl/_rels/workbook.xml.rels": `<Relationships xmlns="${rels}"><Relationship Id="r1" Type="${office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>`,
-    "xl/worksheets/sheet1.xml": `<worksheet xmlns="${main}"><sheetData>${data.join("")}</sheetData></worksheet>`,
-  });
 }
 
 const [year, number] = [() => month.slice(0, 4), () => String(Number(month.slice(5)))];
@@ -300,6 +243,28 @@ describe("on a desk", () => {
   });
 });
 
+describe("a workbook of Excel 97", () => {
+  // Month and day below a year, amounts below 收入 and 支出, one cell that is no amount.
+  const TWO_ROWS = join(root, "tests/fixtures/two-row-header.xls");
+
+  test("with a header of two rows is read like any other, and its cell is mended", async () => {
+    await open(DESKTOP);
+    await page.getByLabel("选一份表格").setInputFiles(TWO_ROWS);
+    await page.getByText("读出 3 行，还有 1 处要改").waitFor();
+    const wrong = page.locator("td.wrong").filter({ hasText: "不是金额" });
+    assert.equal(await wrong.locator("input").getAttribute("aria-label"), "第 8 行 H 列 支出 金额");
+    assert.equal(await wrong.locator("input").inputValue(), "二百元");
+    assert.ok(await page.getByRole("heading", { name: "请说明哪一列是什么" }).isHidden());
+    await shot("two-rows");
+    await accessible(page);
+    await wrong.locator("input").fill("200.00");
+    await wrong.locator("input").press("Enter");
+    await page.getByText("读出 4 行，没有要改的").waitFor();
+    assert.match(await page.locator(".sheetchecks").innerText(), /✓ 合计行相符 相符/);
+    assert.deepEqual([await field("period").inputValue(), await field("expense").inputValue()], ["2019-02", "860.60"]);
+  });
+});
+
 describe("many matters from one table", () => {
   const csv = (third) =>
     [`年度,承诺人,承诺类型,承诺事项,目标,完成时限`, ...["硬化机耕路", "清淤水渠", third].map((title) => `2026,方禾生（虚构）,实事,${title}(虚构),年内完成,2026-12-31`), ""].join("\n");
@@ -308,9 +273,13 @@ describe("many matters from one table", () => {
 
   test("are planned, and nothing is submitted while a row has a problem", async () => {
     await page.goto(`${site}/internal/import`);
+    await page.locator("form[data-ready]").waitFor();
     await send(csv("修桥").replace("2026-12-31", "年底"));
     await page.getByText("有 1 处要改").waitFor();
-    assert.match(await page.locator("[data-problems]").innerText(), /第 2 行 F 列 “完成时限”，填的是“年底”：不是日期/);
+    const wrong = page.locator("td.wrong");
+    assert.equal(await wrong.locator("input").getAttribute("aria-label"), "第 2 行 F 列 完成时限");
+    assert.equal(await wrong.locator("input").inputValue(), "年底");
+    assert.match(await wrong.innerText(), /不是日期/);
     assert.ok(await page.getByRole("button", { name: "逐条签名提交" }).isHidden());
     await accessible(page);
     await shot("import-problem");

@@ -4,10 +4,13 @@ import { make } from "./form.js";
 
 const ROWS_SHOWN_MAX = 60;
 const narrow = matchMedia("(max-width:719px)");
-const PARTS = { title: "标题", header: "列名", total: "合计", opening: "上期结存", closing: "期末结存", aside: "不读" };
+const PARTS = { title: "标题", header: "列名", total: "合计", opening: "上期结存", closing: "期末结存", aside: "不读", done: "已入账" };
 
-/** The view; `edit(row, place, text)`, `add(row)` and `remove(row)` are called when somebody mends. */
-export function rowsOf({ edit, add, remove }) {
+/**
+ * The view; `edit(row, place, text)`, `add(row)` and `remove(row)` are called when somebody mends. Without `add` no rows are
+ * added; `mendable` are the parts whose rows can be changed.
+ */
+export function rowsOf({ edit, add, remove, mendable = ["line", "total", "opening", "closing"] }) {
   const element = make("div", { class: "sheetrows" });
   let given; // { read, carried }
   let whole = false;
@@ -51,7 +54,11 @@ export function rowsOf({ edit, add, remove }) {
   /** A cell that can be typed into, with what is wrong with it. */
   function typed(row, column, faults) {
     const id = `cell-${row.row}-${column.place}`;
-    const input = make("input", { id, type: "text", autocomplete: "off", value: row.cells[column.place] ?? "", "aria-label": label(row, column) });
+    const text = row.cells[column.place] ?? "";
+    // A cell with several lines keeps them.
+    const control = text.includes("\n") ? { tag: "textarea", text } : { tag: "input", type: "text", value: text };
+    const { tag, ...given } = control;
+    const input = make(tag, { id, autocomplete: "off", "aria-label": label(row, column), ...given });
     const mine = faults.filter(({ place }) => place === column.place);
     if (mine.some(({ blocking }) => blocking)) input.setAttribute("aria-invalid", "true");
     if (mine.length > 0) input.setAttribute("aria-describedby", `${id}-why`);
@@ -63,7 +70,11 @@ export function rowsOf({ edit, add, remove }) {
     return [input, ...said];
   }
 
+  /** What can be typed into while a row is mended; of the header also what is not known yet. */
+  const takes = (row, { field }) => Boolean(field) || row.part === "header";
+
   function buttons(row) {
+    if (!mendable.includes(row.part)) return [];
     const button = (text, name, act) => {
       const made = make("button", { type: "button", class: "btn", text, "aria-label": `${name}第 ${row.row} 行` });
       made.onclick = act;
@@ -82,7 +93,8 @@ export function rowsOf({ edit, add, remove }) {
       touched = true;
       then(row.row);
     };
-    return [button("加一行", "在下面照着加一行：", act(add)), button("去掉", "去掉", act(remove))];
+    const more = add ? [button("加一行", "在下面照着加一行：", act(add))] : [];
+    return row.part === "header" ? [] : [...more, button("去掉", "去掉", act(remove))];
   }
 
   function cards(faults) {
@@ -90,7 +102,9 @@ export function rowsOf({ edit, add, remove }) {
     const rows = read.rows.filter(({ row }) => faults.has(row) || editing.has(row));
     const list = rows.slice(0, ROWS_SHOWN_MAX).map((row) => {
       const mine = faults.get(row.row) ?? [];
-      const wanted = read.columns.filter(({ place, field }) => (editing.has(row.row) ? field : mine.some((fault) => fault.place === place)));
+      const nameless = mine.filter(({ place }) => place !== undefined && !read.columns.some((column) => column.place === place));
+      const columns = [...read.columns, ...nameless.map(({ place }) => ({ place, letter: letters(place), header: "没有列名" }))];
+      const wanted = columns.filter((column) => mine.some(({ place }) => place === column.place) || (editing.has(row.row) && takes(row, column)));
       const boxes = wanted.map((column) => make("div", { class: "field" }, make("label", { for: `cell-${row.row}-${column.place}`, text: `${column.header}（${column.letter} 列）` }), badge(row, column), ...typed(row, column, mine)));
       const others = mine.filter(({ place }) => !wanted.some((column) => column.place === place)).map((fault) => why(fault));
       const head = make("h3", { text: `第 ${row.row} 行${PARTS[row.part] ? `（${PARTS[row.part]}）` : ""}` });
@@ -128,12 +142,12 @@ export function rowsOf({ edit, add, remove }) {
     const cells = columns.map((column) => {
       const wrong = faults.some(({ place }) => place === column.place);
       const text = row.cells[column.place] ?? "";
-      if (mending && (wrong || (editing.has(row.row) && column.field))) return make("td", { class: wrong ? "wrong" : "" }, badge(row, column), ...typed(row, column, faults));
+      if (mending && (wrong || (editing.has(row.row) && takes(row, column)))) return make("td", { class: wrong ? "wrong" : "" }, badge(row, column), ...typed(row, column, faults));
       return make("td", {}, make("span", { text }), badge(row, column));
     });
     const others = faults.filter(({ place }) => place === undefined).map((fault) => why(fault));
     const number = make("th", { scope: "row" }, String(row.row), PARTS[row.part] ? make("small", { text: PARTS[row.part] }) : "", ...others);
-    const last = mending && ["line", "total", "opening", "closing"].includes(row.part) ? buttons(row) : [];
+    const last = mending ? buttons(row) : [];
     return make("tr", { class: row.part }, number, ...cells, ...(mending ? [make("td", { class: "acts" }, ...last)] : []));
   }
 

@@ -9,13 +9,17 @@ import { rowsOf } from "./sheet-rows.js";
 const BYTES_MAX = 8 * 2 ** 20;
 const DRAFT_CHARS_MAX = 2 * 2 ** 20;
 const SHEETS = "/internal/api/v1/sheets";
+// Columns of a finance sheet that go into one with others.
+const APART = [["amount", "金额（收支在一列）"], ["side", "收支方向"], ["month", "月（月、日分两列）"], ["day", "日（月、日分两列）"], ["voucher_word", "凭证字（字、号分两列）"]].map(([name, label]) => ({ name, label }));
 
-/** Rows as a table of the same row numbers: empty lines stand for rows that are not there. */
+/** Rows as a table of the same row numbers and one width: empty lines stand for rows that are not there. */
 export function csv(rows) {
+  const width = Math.max(...rows.map(({ cells }) => cells.length));
   let text = "";
   let next = 1;
   for (const { row, cells } of rows) {
-    text += "\n".repeat(row - next) + cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(",") + "\n";
+    const all = Array.from({ length: width }, (_, place) => cells[place] ?? "");
+    text += "\n".repeat(row - next) + all.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(",") + "\n";
     next = row + 1;
   }
   return text;
@@ -161,7 +165,7 @@ export function uploading({ table, written, form, body, button, org, changed, dr
 
   function fieldsOf(content) {
     const { columns } = lists.find(({ when }) => when[1] === content);
-    const more = content === "finance" ? [{ name: "amount", label: "金额（收支在一列）" }, { name: "side", label: "收支方向" }] : [];
+    const more = content === "finance" ? APART : [];
     return [...columns, ...more];
   }
 

@@ -2,11 +2,12 @@
 import { newKey } from "../statement.js";
 import { again } from "./again.js";
 import { keeper, list, open } from "./drafts.js";
-import { build, fileControl, make } from "./form.js";
+import { build, make } from "./form.js";
 import { all, sign } from "./keys.js";
 import { count } from "./period.js";
 import { askPin } from "./pin.js";
 import { done, end, show } from "./preview.js";
+import { proxyOf } from "./proxy.js";
 import { No, post } from "./session.js";
 import { uploading } from "./sheet.js";
 import "./who.js";
@@ -22,6 +23,7 @@ const kept = document.querySelector("[data-kept]");
 
 let written;
 let keeping; // the draft on the server
+let proxy; // what somebody else said, entered for them
 let uploaded; // a sheet that the lines come from, where the kind has lists
 let going = {}; // what a returned draft goes on with: { previous, target }
 let checked; // what was judged last: { prepared, signers }, or { review } where it goes to its reviewers
@@ -47,18 +49,8 @@ function frame() {
     make("label", { class: "tick" }, make("input", { type: "checkbox", "data-beside": true, value: at }), make("span", { text: other.label })),
   );
   const others = make("details", { class: "field" }, make("summary", { text: "还要谁一起签名" }), make("p", { class: "hint", text: "在这台设备上登录过的钥匙才能当场签名；没有的，请他先用签章卡找回钥匙。" }), ...people);
-  return [where, ...(people.length > 0 ? [others] : []), proxy()];
-}
-
-let scan;
-
-/** What somebody else said on paper, by phone or in a meeting, with its scan. */
-function proxy() {
-  scan = fileControl("原件扫描件");
-  const channels = table.channels.map((channel) => make("option", { value: channel, text: channel }));
-  const channel = make("select", { id: "f-channel" }, make("option", { value: "", text: "不是代录" }), ...channels);
-  const hint = make("p", { class: "hint", text: "别人在纸上、电话里、会上说的，由您代录：选来源，附上原件或记录的照片。公众看得到是代录。" });
-  return make("details", { class: "field" }, make("summary", { text: "替别人代录" }), hint, make("label", { for: "f-channel", text: "来源" }), channel, make("p", { text: "原件扫描件" }), scan.element);
+  proxy = proxyOf(table.channels);
+  return [where, ...(people.length > 0 ? [others] : []), proxy.element];
 }
 
 function command() {
@@ -66,10 +58,8 @@ function command() {
   if (open) throw new Error(open);
   const { role, org } = place();
   const asked = { kind: table.kind, org: org ?? document.querySelector("#f-org").value.trim(), fields: written.fields() };
-  const channel = document.querySelector("#f-channel").value;
-  const [original] = scan.read() ?? [];
-  if (channel && !original) throw new Error("代录的要附上原件扫描件");
-  if (channel) asked.proxy = { channel, original: original.hash };
+  const said = proxy.said();
+  if (said) asked.proxy = said;
   if (table.about ?? going.target) asked.stream = table.about ?? going.target;
   asked.signers = [[role, table.key], ...beside().map((other) => [other.role, other.key])];
   return asked;
@@ -97,16 +87,15 @@ function mark(error) {
 function frameState() {
   const { role, org } = place();
   const value = (id) => document.querySelector(id)?.value || undefined;
-  return { role, org, other: value("#f-org"), beside: beside().map(({ key }) => key), channel: value("#f-channel"), scan: scan.read(), ...going };
+  return { role, org, other: value("#f-org"), beside: beside().map(({ key }) => key), ...proxy.state(), ...going };
 }
 
-function restore({ role, org, other, beside: keys = [], channel, scan: original, previous, target } = {}) {
+function restore({ role, org, other, beside: keys = [], channel, scan, previous, target } = {}) {
   const at = table.places.findIndex((one) => one.role === role && one.org === org);
   if (at >= 0) document.querySelector("#f-place").value = at;
   if (other && document.querySelector("#f-org")) document.querySelector("#f-org").value = other;
   for (const box of document.querySelectorAll("[data-beside]")) box.checked = keys.includes(table.beside[Number(box.value)].key);
-  if (channel) document.querySelector("#f-channel").value = channel;
-  if (original) scan.write(original);
+  proxy.restore({ channel, scan });
   going = { previous, target };
 }
 
@@ -277,7 +266,8 @@ async function begun() {
   const named = new URLSearchParams(location.search).get("draft");
   if (named) return open(named);
   const about = (href) => new URL(href, location.origin).searchParams.get("about");
-  const same = ({ is_own: own, kind, href, review, signers }) => own && !review && !signers && kind === table.kind && about(href) === (table.about ?? null);
+  const here = (href) => new URL(href, location.origin).pathname === location.pathname && about(href) === (table.about ?? null);
+  const same = ({ is_own: own, kind, href, review, signers }) => own && !review && !signers && kind === table.kind && here(href);
   const found = (await list())?.find(same);
   return found && open(found.id);
 }

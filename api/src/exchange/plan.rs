@@ -226,10 +226,12 @@ impl<'a> Planner<'a> {
         let _: Result<(), ()> = self.mapping.each_rule(&mut |place, rule| {
             let list =
                 if rule.table.required || matches!(place, "kind" | "group_by") { &mut needed } else { &mut optional };
-            list.extend(rule.names().filter(|n| absent(n)).map(|n| n.shown.join("／")));
+            list.extend(rule.names().filter(|n| absent(n)).map(|n| readable(&n.shown).collect::<Vec<_>>().join("／")));
             Ok(())
         });
-        self.mapping.each_condition(&mut |c| needed.extend(absent(&c.column).then(|| c.column.shown.join("／"))));
+        self.mapping.each_condition(&mut |c| {
+            needed.extend(absent(&c.column).then(|| readable(&c.column.shown).collect::<Vec<_>>().join("／")));
+        });
         for list in [&mut needed, &mut optional] {
             list.sort();
             list.dedup();
@@ -551,7 +553,17 @@ impl<'a> Planner<'a> {
             let found = table.patterns.iter().find(fits).map(|p| &p.to).or_else(|| table.map.get("*"));
             let allowed = || {
                 let starts = table.patterns.iter().filter_map(|p| p.starts.as_ref().or(p.contains.as_ref()));
-                table.map.keys().chain(starts).take(VALUES_SHOWN_MAX).cloned().collect::<Vec<_>>().join("、")
+                let mut told = Vec::new();
+                // Of several words for one value the first is enough.
+                let fresh = |word: &&str| match table.map.get(*word) {
+                    Some(value) if told.contains(&value) => false,
+                    value => {
+                        told.extend(value);
+                        true
+                    }
+                };
+                let words = readable(table.map.keys().chain(starts)).filter(fresh);
+                words.take(VALUES_SHOWN_MAX).collect::<Vec<_>>().join("、")
             };
             return found.cloned().map(Some).ok_or_else(|| format!("不是认得的值，可以填：{}", allowed()));
         }
@@ -640,6 +652,13 @@ pub fn grand_total(table: &Table) -> Option<&Row> {
         ["合计", "总计", "共计"].iter().any(|w| label.contains(w))
             && !["页", "年", "小计", "累计"].iter().any(|w| label.contains(w))
     })
+}
+
+/// Without what only programs write, where people have words of their own.
+fn readable<'t>(words: impl IntoIterator<Item = &'t String>) -> impl Iterator<Item = &'t str> {
+    let words: Vec<&str> = words.into_iter().map(String::as_str).collect();
+    let has_own = words.iter().any(|word| !word.is_ascii());
+    words.into_iter().filter(move |word| !has_own || !word.is_ascii())
 }
 
 fn yuan(fen: i64) -> String {

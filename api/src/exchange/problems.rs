@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::table::COLUMNS_MAX;
+
 /// Problems that are kept with their text; the rest are counted. Nobody mends more than this in one sitting.
 pub const PROBLEMS_SHOWN_MAX: usize = 500;
 
@@ -134,6 +136,11 @@ pub fn column_letters(column: usize) -> String {
     letters.iter().rev().collect()
 }
 
+/// The place of a column by its letters; nothing beyond the columns that a table may have.
+pub fn column_place(letters: &str) -> Option<usize> {
+    (0..COLUMNS_MAX).find(|place| column_letters(*place) == letters)
+}
+
 fn shorten(cell: &str) -> String {
     let mut chars = cell.chars();
     let mut shown: String = chars.by_ref().take(CELL_CHARS_SHOWN_MAX).collect();
@@ -151,6 +158,8 @@ mod tests {
     fn columns_are_lettered_as_in_a_table_program() {
         let letters: Vec<_> = [0, 25, 26, 51, 52, 199].into_iter().map(column_letters).collect();
         assert_eq!(letters, ["A", "Z", "AA", "AZ", "BA", "GR"]);
+        assert_eq!(["A", "AZ", "GR"].map(column_place), [Some(0), Some(51), Some(199)]);
+        assert_eq!(column_place("GS"), None);
     }
 
     #[test]

@@ -43,8 +43,8 @@ const TOTAL_WORDS: [&str; 14] = [
     "本页小计",
 ];
 
-/// Words that open the signature and remark lines below a table.
-const REMARK_WORDS: [&str; 16] = [
+/// Words that open the signature and remark lines below a table, and the example in a template.
+const REMARK_WORDS: [&str; 17] = [
     "制表",
     "制单",
     "填表",
@@ -61,6 +61,7 @@ const REMARK_WORDS: [&str; 16] = [
     "备注",
     "说明",
     "注",
+    "示例",
 ];
 
 /// A row as read, before anybody knows what it is.
@@ -169,8 +170,9 @@ pub struct RawTable {
     pub rows: Vec<RawRow>,
 }
 
-/// The visible sheets of a file that somebody sent, whatever it is called: its first bytes say what it is.
-pub fn raw(input: &Input, bounds: sheet::Bounds) -> Result<Vec<RawTable>, Box<Problem>> {
+/// The visible sheets of a file that somebody sent, whatever it is called: its first bytes say what it is. And the names of
+/// the hidden ones, which are not read.
+pub fn raw(input: &Input, bounds: sheet::Bounds) -> Result<(Vec<RawTable>, Vec<String>), Box<Problem>> {
     let bytes = input.bytes.as_slice();
     let refuse = |row: Option<u64>, why: String| Box::new(Problem { row, ..Problem::of_sheet(&input.name, why) });
     let book = if bytes.starts_with(ZIP) {
@@ -183,11 +185,18 @@ pub fn raw(input: &Input, bounds: sheet::Bounds) -> Result<Vec<RawTable>, Box<Pr
             return Err(refuse(None, "文件其实是网页格式，请用表格软件打开后另存为 xlsx".into()));
         }
         let rows = text::csv_rows(&text).map_err(|(row, why)| refuse(Some(row), why))?;
-        return Ok(vec![RawTable { sheet: None, rows }]);
+        return Ok((vec![RawTable { sheet: None, rows }], Vec::new()));
     };
-    let (sheets, _) = book.map_err(|fault| refuse(fault.row, fault.message))?;
+    let (sheets, hidden) = book.map_err(|fault| refuse(fault.row, fault.message))?;
     let filled = sheets.into_iter().filter(|sheet| !sheet.rows.is_empty());
-    Ok(filled.map(|sheet| RawTable { sheet: Some(sheet.name), rows: sheet.rows }).collect())
+    Ok((filled.map(|sheet| RawTable { sheet: Some(sheet.name), rows: sheet.rows }).collect(), hidden))
+}
+
+/// Where no header is known: the first of the rows with the most filled cells.
+pub fn widest(rows: &[RawRow]) -> usize {
+    let filled = |row: &RawRow| row.cells.iter().filter(|cell| !cell.trim().is_empty()).count();
+    let counts = rows.iter().take(HEADER_ROWS_MAX).map(filled).enumerate();
+    counts.max_by_key(|(at, count)| (*count, std::cmp::Reverse(*at))).map_or(0, |(at, _)| at)
 }
 
 /// The table below a header that somebody else found; `header` is its place among the rows.
@@ -325,13 +334,14 @@ fn sheet_name(input: &Input, sheet: &str) -> String {
     format!("{}（{sheet}）", input.name)
 }
 
-fn no_header(input: &Input, options: &ReadOptions) -> Problem {
+/// What is said where no header was found.
+pub fn no_header(input: &Input, options: &ReadOptions) -> Problem {
     let expected = options.known_shown.join("、");
     Problem::of_sheet(&input.name, format!("没有找到表头。请在数据上方写一行列名，能认的列名有：{expected}"))
 }
 
 /// The place of the header: the row that the user named, else the first of those with most known headers.
-fn find_header(rows: &[RawRow], options: &ReadOptions) -> Option<usize> {
+pub fn find_header(rows: &[RawRow], options: &ReadOptions) -> Option<usize> {
     if let Some(number) = options.header_row {
         return rows.iter().position(|r| r.number == number);
     }
@@ -413,7 +423,7 @@ fn sort_row(table: &mut Table, raw: RawRow, problems: &mut Problems, notes: &mut
         .enumerate()
         .find(|(place, cell)| !cell.trim().is_empty() && !table.columns.iter().any(|c| c.place == *place));
     if is_remark(&raw.cells) {
-        notes.push(format!("{} 第 {} 行是落款或备注，没有当作数据。", table.sheet, raw.number));
+        notes.push(format!("{} 第 {} 行是落款、备注或示例，没有当作数据。", table.sheet, raw.number));
         return;
     }
     if let Some((place, cell)) = extra {

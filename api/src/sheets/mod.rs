@@ -10,8 +10,10 @@
 
 mod balance;
 mod carry;
+mod heading;
 mod names;
 mod reading;
+mod settle;
 mod stated;
 pub mod template;
 #[cfg(test)]
@@ -23,7 +25,7 @@ use serde_json::{Map, Value};
 pub use balance::Books;
 pub use carry::carry;
 pub use names::{Class, class, classes};
-pub use reading::{BYTES_MAX, LINES_MAX, read};
+pub use reading::{BYTES_MAX, LINES_MAX, private, read};
 
 use crate::exchange::Problem;
 use crate::exchange::problems::PROBLEMS_SHOWN_MAX;

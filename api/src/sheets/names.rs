@@ -17,6 +17,12 @@ use crate::exchange::table::{bare_key, header_key};
 pub const AMOUNT: &str = "amount";
 /// See [`AMOUNT`].
 pub const SIDE: &str = "side";
+/// Columns that stand for the date of a finance sheet: 月 and 日 below a year.
+pub const MONTH: &str = "month";
+/// See [`MONTH`].
+pub const DAY: &str = "day";
+/// The word of a voucher, where its number stands in a column of its own: 记 in 记-1.
+pub const WORD: &str = "voucher_word";
 
 /// The column of a roster that the public reads.
 pub const MASKED: &str = "masked_name";
@@ -84,8 +90,19 @@ impl Class {
     /// Wire name and label of everything that a column of a file can be.
     pub fn fields(self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let own = self.shape.columns.iter().map(|column| (column.name, column.label));
-        let both = [(AMOUNT, "金额（收支在一列）"), (SIDE, "收支方向")];
-        own.chain(both.into_iter().filter(move |_| self.is_finance()))
+        let apart = [
+            (AMOUNT, "金额（收支在一列）"),
+            (SIDE, "收支方向"),
+            (MONTH, "月（月、日分两列）"),
+            (DAY, "日（月、日分两列）"),
+            (WORD, "凭证字（字、号分两列）"),
+        ];
+        own.chain(apart.into_iter().filter(move |_| self.is_finance()))
+    }
+
+    /// Whether a field is no column of the list, but goes into one with others.
+    pub fn is_beside(self, field: &str) -> bool {
+        self.is_finance() && [AMOUNT, SIDE, MONTH, DAY, WORD].contains(&field)
     }
 
     /// Whether its lines are income and expense.
@@ -158,7 +175,8 @@ impl Class {
         let has = |name: &str| fields.contains(&Some(name));
         let columns = self.shape.columns.iter();
         // A name that is there in full is masked by the rule.
-        let given = |name: &str| has(name) || (name == MASKED && has(FULL));
+        let given =
+            |name: &str| has(name) || (name == MASKED && has(FULL)) || (name == "date" && has(MONTH) && has(DAY));
         let needed = columns.filter(|column| column.required && !given(column.name)).map(|column| column.label);
         let amounts = !self.is_finance() || has("income") || has("expense") || (has(AMOUNT) && has(SIDE));
         needed.chain((!amounts).then_some("收入、支出")).collect()

@@ -6,15 +6,16 @@ use gongkai_domain::{Refusal, finance};
 use gongkai_log::Tier;
 use serde_json::{Map, Value, json};
 
-use super::names::{AMOUNT, FULL, MASKED, SIDE};
+use super::heading::{self, Heading};
+use super::names::{AMOUNT, DAY};
 use super::stated::{self, Balance, Stated};
-use super::{Asked, Class, ColumnRead, Fault, Part, RowRead, Sheet, classes};
+use super::{Asked, Class, ColumnRead, Fault, Part, RowRead, Sheet, classes, settle};
 use crate::exchange::Problems;
-use crate::exchange::cell::{self, DateContext, MoneyUnit, half_width};
+use crate::exchange::cell::{self, DateContext, MoneyUnit};
 use crate::exchange::plan::grand_total;
-use crate::exchange::problems::column_letters;
+use crate::exchange::problems::{column_letters, column_place};
 use crate::exchange::sheet::SENT;
-use crate::exchange::table::{self, HEADER_ROWS_MAX, Input, RawRow, RawTable, Row, Table};
+use crate::exchange::table::{self, HEADER_ROWS_MAX, Input, RawTable, Row, Table};
 
 /// Largest file. A year of a village's accounts is below 1 MiB.
 pub const BYTES_MAX: usize = 8 << 20;
@@ -44,7 +45,8 @@ fn raw(bytes: Vec<u8>) -> Result<Vec<RawTable>, Box<crate::exchange::Problem>> {
         return Err(refuse("文件超过 8 MB。请只留要公开的这一期，去掉图片，再上传"));
     }
     let input = Input { name: UNREAD_NAME.into(), bytes, folder: None };
-    let tables: Vec<RawTable> = table::raw(&input, SENT)?.into_iter().filter(|raw| !raw.rows.is_empty()).collect();
+    let (tables, _) = table::raw(&input, SENT)?;
+    let tables: Vec<RawTable> = tables.into_iter().filter(|raw| !raw.rows.is_empty()).collect();
     if tables.is_empty() {
         return Err(refuse("文件里没有内容。请选填好的表格"));
     }
@@ -69,18 +71,20 @@ fn plain(mut raw: RawTable) -> RawTable {
 fn reading(sheet: &mut Sheet, tables: Vec<RawTable>, asked: &Asked) {
     sheet.sheets = tables.iter().filter_map(|raw| raw.sheet.clone()).collect();
     sheet.own.asked_opening = asked.opening;
-    let Some((raw, class, header)) = choose(tables, asked) else { return };
+    let Some((mut raw, class, heading)) = choose(tables, asked) else { return };
     sheet.content = Some(class.content);
     sheet.sheet.clone_from(&raw.sheet);
     sheet.rows =
         raw.rows.iter().map(|row| RowRead { row: row.number, part: Part::Aside, cells: row.cells.clone() }).collect();
-    let at = header.unwrap_or_else(|| widest(&raw.rows));
-    sheet.header_row = raw.rows.get(at).map(|row| row.number);
-    name_columns(sheet, class, &raw.rows[at].cells, asked);
-    for row in &mut sheet.rows[..at] {
+    let heading = heading.unwrap_or_else(|| heading::one(class, &raw.rows, table::widest(&raw.rows)).1);
+    sheet.header_row = raw.rows.get(heading.at).map(|row| row.number);
+    name_columns(sheet, class, &heading.names, asked);
+    for row in &mut sheet.rows[..heading.at] {
         row.part = Part::Title;
     }
-    sheet.rows[at].part = Part::Header;
+    for row in &mut sheet.rows[heading.at..heading.at + heading.rows] {
+        row.part = Part::Header;
+    }
     let fields: Vec<_> = sheet.columns.iter().map(|column| column.field).collect();
     let lacks = class.lacks(&fields);
     sheet.mapped = lacks.is_empty();
@@ -90,38 +94,33 @@ fn reading(sheet: &mut Sheet, tables: Vec<RawTable>, asked: &Asked) {
         sheet.fault(fault);
         return;
     }
-    titled(sheet, at);
-    lines(sheet, class, raw, at, asked);
+    titled(sheet, heading.at);
+    // What is read below is one header, whether it stood in one row or two.
+    raw.rows.drain(heading.at..heading.at + heading.rows - 1);
+    raw.rows[heading.at].cells.clone_from(&heading.names);
+    lines(sheet, class, raw, &heading, asked);
 }
 
 /// The sheet and header with the most known names; of several the first.
-fn choose(tables: Vec<RawTable>, asked: &Asked) -> Option<(RawTable, Class, Option<usize>)> {
+fn choose(tables: Vec<RawTable>, asked: &Asked) -> Option<(RawTable, Class, Option<Heading>)> {
     let wanted: Vec<Class> = asked.class.map_or_else(|| classes().collect(), |class| vec![class]);
-    let mut best: Option<(usize, usize, Class, Option<usize>)> = None;
+    let mut best: Option<(usize, usize, Class, Option<Heading>)> = None;
     for (number, raw) in tables.iter().enumerate() {
         if asked.sheet.as_ref().is_some_and(|name| raw.sheet.as_ref() != Some(name)) {
             continue;
         }
         for class in &wanted {
-            let scored = raw.rows.iter().take(HEADER_ROWS_MAX).map(|row| class.score(&row.cells)).enumerate();
-            let scored =
-                scored.max_by_key(|(at, score)| (*score, std::cmp::Reverse(*at))).filter(|(_, score)| *score >= 2);
             let told = asked.header.and_then(|header| raw.rows.iter().position(|row| row.number == header));
-            let (header, score) = scored.map_or((None, 0), |(at, score)| (Some(at), score));
+            let (score, found) =
+                heading::find(*class, &raw.rows).map_or((0, None), |(score, heading)| (score, Some(heading)));
             if best.as_ref().is_none_or(|(_, known, ..)| score > *known) {
-                best = Some((number, score, *class, told.or(header)));
+                let told = told.map(|at| heading::one(*class, &raw.rows, at).1);
+                best = Some((number, score, *class, told.or(found)));
             }
         }
     }
-    let (number, _, class, header) = best?;
-    tables.into_iter().nth(number).map(|raw| (raw, class, header))
-}
-
-/// Where no header is known: the first of the rows with the most filled cells.
-fn widest(rows: &[RawRow]) -> usize {
-    let filled = |row: &RawRow| row.cells.iter().filter(|cell| !cell.trim().is_empty()).count();
-    let counts = rows.iter().take(HEADER_ROWS_MAX).map(filled).enumerate();
-    counts.max_by_key(|(at, count)| (*count, std::cmp::Reverse(*at))).map_or(0, |(at, _)| at)
+    let (number, _, class, heading) = best?;
+    tables.into_iter().nth(number).map(|raw| (raw, class, heading))
 }
 
 fn name_columns(sheet: &mut Sheet, class: Class, headers: &[String], asked: &Asked) {
@@ -179,27 +178,24 @@ fn titled(sheet: &mut Sheet, header: usize) {
 }
 
 /// What must not be published in a text, as sentences.
-fn private(text: &str, tier: Tier) -> Vec<String> {
+pub fn private(text: &str, tier: Tier) -> Vec<String> {
     let hits = personal::scan(text).into_iter();
     let barred = hits.filter(|hit| tier == Tier::Public || hit.kind == HitKind::IdNumber);
     barred.map(|hit| format!("{}，不能公开。请删去", hit.message())).collect()
 }
 
-fn lines(sheet: &mut Sheet, class: Class, raw: RawTable, at: usize, asked: &Asked) {
+fn lines(sheet: &mut Sheet, class: Class, raw: RawTable, heading: &Heading, asked: &Asked) {
     let (mut found, mut notes) = (Problems::default(), Vec::new());
     let input = Input { name: UNREAD_NAME.into(), bytes: Vec::new(), folder: None };
-    let table = table::below(&input, raw, at, &mut found, &mut notes);
+    let table = table::below(&input, raw, heading.at, &mut found, &mut notes);
     for problem in found.shown {
         sheet.own.unread += 1;
-        let place = problem
-            .column
-            .as_ref()
-            .and_then(|letters| (0..table::COLUMNS_MAX).find(|at| column_letters(*at) == *letters));
+        let place = problem.column.as_deref().and_then(column_place);
         sheet.fault(Fault { problem, place, blocking: true });
     }
     let title = sheet.fields.get("title").and_then(Value::as_str).unwrap_or_default();
     let told = asked.period.as_deref().or_else(|| sheet.fields.get("period").and_then(Value::as_str));
-    let year = told.and_then(|period| period.get(..4)?.parse().ok()).or_else(|| stated::year(title));
+    let year = told.and_then(|period| period.get(..4)?.parse().ok()).or_else(|| stated::year(title)).or(heading.year);
     let units = units(sheet, &table);
     totals(sheet, class, &table, &units);
     let mut reader = Reader { class, year, units, above: None, filled: 0 };
@@ -210,7 +206,7 @@ fn lines(sheet: &mut Sheet, class: Class, raw: RawTable, at: usize, asked: &Aske
         one(sheet, &mut reader, &table, row);
     }
     if class.is_finance() {
-        beside(sheet, at, reader.units.first().copied().unwrap_or_default());
+        beside(sheet, reader.units.first().copied().unwrap_or_default());
     }
     if reader.filled > 0 {
         notes.push(format!("有 {} 行没有写日期，按上一行的日期读。", reader.filled));
@@ -290,10 +286,10 @@ fn keep(sheet: &mut Sheet, balance: Balance, stated: Stated) {
 }
 
 /// Balances in lines above and below the table.
-fn beside(sheet: &mut Sheet, header: usize, unit: MoneyUnit) {
+fn beside(sheet: &mut Sheet, unit: MoneyUnit) {
     for at in 0..sheet.rows.len() {
         let row = &sheet.rows[at];
-        if at == header || !matches!(row.part, Part::Title | Part::Aside) {
+        if !matches!(row.part, Part::Title | Part::Aside) {
             continue;
         }
         for balance in Balance::BOTH {
@@ -314,15 +310,15 @@ fn text_at<'t>(table: &Table, row: &'t Row, place: usize) -> &'t str {
 }
 
 /// What reading a cell needs to know of the whole.
-struct Reader {
-    class: Class,
-    year: Option<i32>,
+pub(super) struct Reader {
+    pub class: Class,
+    pub year: Option<i32>,
     /// By column of the sheet.
     units: Vec<MoneyUnit>,
     /// The last date that was written: vertically merged cells leave those below empty.
-    above: Option<Value>,
+    pub above: Option<Value>,
     /// Lines that took it.
-    filled: usize,
+    pub filled: usize,
 }
 
 /// One row into one line, or into the problems of its cells.
@@ -336,8 +332,8 @@ fn one(sheet: &mut Sheet, reader: &mut Reader, table: &Table, row: &Row) {
     let (mut line, mut faults, mut words, mut side) = (Map::new(), Vec::new(), Vec::new(), Map::new());
     for (at, field, place) in named {
         let text = text_at(table, row, place);
-        let read = if field == SIDE || field == AMOUNT && reader.class.is_finance() {
-            moved(field, text, reader.units[at])
+        let read = if reader.class.is_beside(field) {
+            settle::apart(field, text, reader.units[at])
                 .map(|value| value.map(|value| drop(side.insert(field.to_owned(), value))))
         } else {
             let Some(column) = reader.class.shape.columns.iter().find(|column| column.name == field) else { continue };
@@ -350,7 +346,7 @@ fn one(sheet: &mut Sheet, reader: &mut Reader, table: &Table, row: &Row) {
             faults.push(sheet.problem(Some(row.number), Some(place), why));
         }
     }
-    faults.extend(settle(sheet, reader, row.number, &mut line, &side));
+    faults.extend(settle::settle(sheet, reader, row.number, &mut line, &side));
     if faults.is_empty() {
         faults.extend(judged(sheet, reader.class, row.number, &line));
     }
@@ -366,19 +362,6 @@ fn one(sheet: &mut Sheet, reader: &mut Reader, table: &Table, row: &Row) {
     }
 }
 
-/// An amount or its direction, where both stand in columns of their own.
-fn moved(field: &str, text: &str, unit: MoneyUnit) -> cell::Parsed<Value> {
-    if field == AMOUNT {
-        return Ok(cell::money(text, unit)?.map(Value::from));
-    }
-    match half_width(text).as_str() {
-        "" => Ok(None),
-        "收" | "收入" | "收款" | "借" | "进" => Ok(Some(json!("income"))),
-        "支" | "支出" | "付" | "付款" | "贷" | "出" => Ok(Some(json!("expense"))),
-        _ => Err("看不出是收还是支。请填“收”或“支”".into()),
-    }
-}
-
 /// What people should look at, and what must not be published, in a cell of words.
 fn remarks(sheet: &Sheet, column: &Column, row: u64, place: usize, text: &str) -> Vec<Fault> {
     if !matches!(column.shape, Shape::Text(_)) {
@@ -391,41 +374,6 @@ fn remarks(sheet: &Sheet, column: &Column, row: u64, place: usize, text: &str) -
         found.push(Fault { blocking: false, ..fault });
     }
     found
-}
-
-/// What follows from several cells: the date above, amount and direction, the masked name.
-fn settle(
-    sheet: &Sheet,
-    reader: &mut Reader,
-    row: u64,
-    line: &mut Map<String, Value>,
-    side: &Map<String, Value>,
-) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    if reader.class.is_finance() {
-        match line.get("date") {
-            Some(date) => reader.above = Some(date.clone()),
-            None if sheet.place_of("date").is_some_and(|place| cell::is_absent(sheet.cell(row, place))) => {
-                if let Some(date) = &reader.above {
-                    line.insert("date".into(), date.clone());
-                    reader.filled += 1;
-                }
-            }
-            None => {}
-        }
-        match (side.get(SIDE).and_then(Value::as_str), side.get(AMOUNT)) {
-            (Some(field), Some(amount)) => drop(line.insert(field.to_owned(), amount.clone())),
-            (None, Some(_)) => {
-                faults.push(sheet.problem(Some(row), sheet.place_of(SIDE), "没有写是收还是支。请填“收”或“支”"));
-            }
-            _ => {}
-        }
-    }
-    if let (None, Some(name)) = (line.get(MASKED), line.get(FULL).and_then(Value::as_str)) {
-        let masked = personal::mask_name(name);
-        line.insert(MASKED.into(), json!(masked));
-    }
-    faults
 }
 
 impl Reader {
@@ -466,8 +414,9 @@ fn chosen(choices: &[Choice], text: &str) -> cell::Parsed<Value> {
 fn judged(sheet: &Sheet, class: Class, row: u64, line: &Map<String, Value>) -> Vec<Fault> {
     let label = |name: &str| class.shape.columns.iter().find(|c| c.name == name).map_or("", |column| column.label);
     let missing = |name: &str| format!("没有填「{}」", label(name));
+    let day = sheet.place_of(DAY).filter(|_| sheet.place_of("date").is_none());
     if let Some(column) = class.shape.columns.iter().find(|c| c.required && !line.contains_key(c.name)) {
-        return vec![sheet.problem(Some(row), sheet.place_of(column.name), missing(column.name))];
+        return vec![sheet.problem(Some(row), sheet.place_of(column.name).or(day), missing(column.name))];
     }
     if let Err(Refusal::Field { name, reason, .. }) = check_row(class.shape, 0, line) {
         let reason = reason.trim_start_matches("第1行").to_owned();

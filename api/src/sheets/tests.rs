@@ -366,3 +366,58 @@ fn a_workbook_of_excel_97_is_read_like_any_other() {
     assert_eq!(sheet.lines[0], sheet.lines[1]);
     assert_eq!((&sheet.fields["income"], &sheet.fields["expense"]), (&json!(31_826), &json!(66_060)));
 }
+
+/// Written by a table program in the format of Excel 97: merged title, groups over two rows, a day below 月 and 日.
+const TWO_ROWS: &[u8] = include_bytes!("../../../tests/fixtures/two-row-header.xls");
+
+#[test]
+fn a_header_of_two_rows_is_one_and_month_and_day_are_a_date() {
+    let sheet = read_with(TWO_ROWS, &Asked::default(), &Books { previous_closing: None, other_fen_max: 100_000 });
+    assert_eq!(said(&sheet), [(Some(8), "H", "不是金额。请只写数字，例如 1260.00")], "{:?}", sheet.notes);
+    assert_eq!((sheet.header_row, &sheet.rows[3].part), (Some(3), &Part::Header));
+    let headers: Vec<_> = sheet.columns.iter().map(|column| (column.header.as_str(), column.field)).collect();
+    assert_eq!(
+        headers[..4],
+        [("月", Some("month")), ("日", Some("day")), ("凭证 字", Some("voucher_word")), ("凭证 号", Some("voucher"))]
+    );
+    assert_eq!((headers[5], headers[7]), (("收入 金额", Some("income")), ("支出 金额", Some("expense"))));
+    assert_eq!(sheet.lines.len(), 3);
+    for name in ["date", "voucher", "summary", "expense", "counterparty"] {
+        assert_eq!(sheet.lines[0][name], sheet.lines[1][name], "{name}: the day stands once, for both");
+    }
+    assert_eq!((&sheet.lines[0]["date"], &sheet.lines[0]["voucher"]), (&json!("2019-02-03"), &json!("记-1")));
+    assert_eq!((&sheet.lines[2]["date"], &sheet.lines[2]["source"]), (&json!("2019-02-06"), &json!("自有资金")));
+    assert_eq!((&sheet.fields["period"], &sheet.fields["opening"]), (&json!("2019-02"), &json!(1_000_000)));
+}
+
+#[test]
+fn a_sheet_with_two_header_rows_that_was_mended_comes_back_as_the_same_sheet() {
+    let first = read_with(TWO_ROWS, &Asked::default(), &Books::default());
+    let width = first.rows.iter().map(|row| row.cells.len()).max().unwrap();
+    let line = |row: &RowRead| {
+        let cell = |at: usize| row.cells.get(at).map_or("", String::as_str).replace("二百元", "200");
+        (0..width).map(|at| format!("\"{}\"", cell(at))).collect::<Vec<_>>().join(",")
+    };
+    let csv = first.rows.iter().map(line).collect::<Vec<_>>().join("\n");
+    let asked = Asked { header: first.header_row, class: class("finance"), ..Asked::default() };
+    let sheet = read_with(csv, &asked, &Books { previous_closing: None, other_fen_max: 100_000 });
+    sound(&sheet);
+    assert_eq!((sheet.lines.len(), &sheet.fields["expense"]), (4, &json!(86_060)));
+}
+
+#[test]
+fn a_day_without_a_year_or_that_is_none_is_said_at_its_cell() {
+    let said_of = |title: &str| {
+        let csv = format!("{title}\n月,日,摘要,收入,支出\n2,30,水费,,5.00\n13,1,电费,,5.00\n3,,租金,5.00,\n");
+        let sheet = checked(csv);
+        let said = said(&sheet);
+        said.iter()
+            .map(|(row, column, why)| (row.unwrap_or(0), (*column).to_owned(), (*why).to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let with_year = said_of("五里桥村2026年财务公开（虚构）");
+    assert_eq!(with_year[0], (3, "B".into(), "没有这一天".into()));
+    assert_eq!(with_year[1], (4, "A".into(), "应是 1 到 12 的月份".into()));
+    assert_eq!(with_year[2], (5, "B".into(), "没有写是几日".into()));
+    assert!(said_of("五里桥村财务公开（虚构）")[0].2.contains("看不出是哪一年"));
+}

@@ -251,6 +251,8 @@ pub struct ImportPage {
     pub site: Site,
     /// Who is signed in.
     pub who: Who,
+    /// Families with a file to fill in: name in its address, and what people call it.
+    pub templates: Vec<(&'static str, &'static str)>,
     /// Everything that the form is made of, as JSON for the script.
     pub table: String,
 }
@@ -268,6 +270,7 @@ impl Page for ImportPage {
 impl ImportPage {
     /// A publisher's.
     pub fn sample() -> Self {
-        Self { site: Site::sample(), who: Who::sample(), table: r#"{"families":[["pledges","承诺"]]}"#.into() }
+        let table = r#"{"families":[["pledges","承诺","pledge.made.v1"]]}"#.into();
+        Self { site: Site::sample(), who: Who::sample(), templates: vec![("pledges", "承诺")], table }
     }
 }

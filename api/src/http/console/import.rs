@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use gongkai_domain::KINDS;
 use gongkai_domain::confidentiality::Reader;
+use gongkai_log::statement::PROXY_CHANNELS;
 use serde_json::{Map, Value, json};
 
 use super::write::{beside, grants, places};
@@ -16,6 +17,7 @@ use crate::http::App;
 use crate::http::internal::plans::FAMILIES;
 use crate::http::pages::{Frame, frame};
 use crate::http::problem::Problem;
+use crate::importing::template;
 use crate::site::console::ImportPage;
 
 /// Kinds that an import can make.
@@ -42,7 +44,10 @@ async fn make(app: &App, reader: &Reader) -> Result<ImportPage, Problem> {
         "families": FAMILIES,
         "kinds": kinds,
         "places": places(app, &grants(app, any, reader, None)?, None, &mut views).await?,
+        "channels": PROXY_CHANNELS,
         "beside": beside(app, reader, &mut views).await?,
     });
-    Ok(ImportPage { site, who: who(app, reader, &mut views).await?, table: table.to_string() })
+    let label = |family: &'static str| FAMILIES.iter().find(|(name, ..)| *name == family).map(|(_, label, _)| *label);
+    let templates = template::FAMILIES.into_iter().filter_map(|family| Some((family, label(family)?))).collect();
+    Ok(ImportPage { site, who: who(app, reader, &mut views).await?, templates, table: table.to_string() })
 }

@@ -2,7 +2,8 @@
 //! in their way by row and cell.
 //!
 //! Nothing is kept and nothing is judged: each command is rehearsed and signed on the device of whoever imports. The
-//! digest names the import, so that the same table sent twice is submitted once.
+//! digest names the import, so that the same table sent twice is submitted once; what is mended in the page is sent as a
+//! table again (`crate::importing::read`).
 
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
@@ -13,22 +14,22 @@ use gongkai_log::Digest;
 use serde_json::{Map, Value, json};
 
 use super::{Door, Unseen};
-use crate::exchange::sheet::SENT;
-use crate::exchange::{Context, Input, Mapping, Plan, Problem, Problems, plan, table};
+use crate::exchange::Mapping;
 use crate::http::App;
 use crate::http::api::body::{self, Arrived};
 use crate::http::openapi::{Answer, Endpoint, JSON, object, query, reference};
 use crate::http::problem::Problem as Refused;
 use crate::http::query::Params;
-use crate::importing::{check_commands, mapping_text};
+use crate::importing::{Reading, mapping_text, read};
 use crate::sheets::BYTES_MAX;
 
-/// Families that the console imports, with what people call them.
-pub const FAMILIES: [(&str, &str); 4] =
-    [("pledges", "承诺"), ("organizations", "机构"), ("persons", "人员"), ("roles", "人员和职责")];
-
-/// Most commands of one import: each is signed on the device, one after the other.
-pub const COMMANDS_MAX: usize = 2_000;
+/// Families that the console imports, with what people call them and the kind that they come to.
+pub const FAMILIES: [(&str, &str, &str); 4] = [
+    ("pledges", "承诺", "pledge.made.v1"),
+    ("organizations", "机构", "organization.registered.v1"),
+    ("persons", "人员", "person.registered.v1"),
+    ("roles", "人员和职责", "role.granted.v1"),
+];
 
 /// The endpoint.
 pub fn door() -> Door {
@@ -41,6 +42,7 @@ pub fn door() -> Door {
             &[
                 query("family", "Text", "哪一类：pledges、organizations、persons、roles"),
                 query("org", "Text", "表里没有机构代码时，用这个"),
+                query("sheet", "Text", "工作表；不写的，读第一张认得表头的"),
             ]
         },
         body: Some(("application/octet-stream", "")),
@@ -66,43 +68,24 @@ async fn make(
     body: Arrived,
 ) -> Result<Json<Value>, Refused> {
     app.ledger()?;
-    params.only(&["family", "org"])?;
-    let family = params.text("family").and_then(|name| FAMILIES.iter().find(|(known, _)| *known == name));
-    let (family, _) = family.ok_or_else(|| Refused::query("family", "没有这一类"))?;
+    params.only(&["family", "org", "sheet"])?;
+    let family = params.text("family").and_then(|name| FAMILIES.iter().find(|(known, ..)| *known == name));
+    let (family, ..) = family.ok_or_else(|| Refused::query("family", "没有这一类"))?;
     let mapping_text = mapping_text(family, params.text("org")).map_err(|why| Refused::query("org", why))?;
     let mapping = Mapping::parse(&mapping_text).map_err(|error| Refused::internal(&error))?;
     let bytes = body::bytes(&headers, body)?.to_vec();
     let digest = Digest::of(format!("{}{}", Digest::of(&bytes), Digest::of(mapping_text.as_bytes())).as_bytes());
-    let planned = tokio::task::spawn_blocking(move || planned(&mapping, bytes)).await;
-    let planned = planned.unwrap_or_else(|_| {
-        let mut problems = Problems::default();
-        problems.push(Problem::of_sheet("", "文件打不开，可能已损坏。请用表格软件打开后另存为 xlsx"));
-        Plan { problems, ..Plan::default() }
-    });
-    Ok(Json(json!({ "digest": digest.to_hex(), "rows": planned.rows, "commands": planned.commands,
-        "problems": planned.problems.shown, "problems_total": planned.problems.total, "notes": planned.notes })))
+    let sheet = params.text("sheet").map(str::to_owned);
+    let reading = tokio::task::spawn_blocking(move || read(&mapping, bytes, sheet.as_deref())).await;
+    // A file that the reader of workbooks stumbles over is a broken file, not a failure of ours.
+    Ok(Json(answer(&digest, &reading.unwrap_or_else(|_| Reading::broken()))))
 }
 
-fn planned(mapping: &Mapping, bytes: Vec<u8>) -> Plan {
-    let (mut problems, mut notes) = (Problems::default(), Vec::new());
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        problems.push(Problem::of_sheet("", "文件是空的。请选填好的表格"));
-        return Plan { problems, ..Plan::default() };
-    }
-    let input = Input { name: "表格".into(), bytes, folder: None };
-    let options = table::ReadOptions { bounds: SENT, ..mapping.read_options() };
-    let tables = table::read(&input, &options, &mut problems, &mut notes);
-    let mut planned = plan::plan(mapping, &tables, &Context::default());
-    check_commands(&mut planned);
-    if planned.commands.len() > COMMANDS_MAX {
-        let why = format!("生成 {} 条，一次最多 {COMMANDS_MAX} 条，请分成几份", planned.commands.len());
-        problems.push(Problem::of_sheet("表格", why));
-        planned.commands.clear();
-    }
-    problems.append(std::mem::take(&mut planned.problems));
-    planned.problems = problems;
-    planned.notes.splice(0..0, notes);
-    planned
+fn answer(digest: &Digest, reading: &Reading) -> Value {
+    let table = json!({ "sheet": reading.sheet, "sheets": reading.sheets, "header_row": reading.header_row,
+        "columns": reading.columns, "rows": reading.rows });
+    json!({ "digest": digest.to_hex(), "rows": reading.data_rows, "table": table, "commands": reading.commands,
+        "problems": reading.problems, "problems_total": reading.problems_total, "notes": reading.notes })
 }
 
 /// The schema of the answer.
@@ -113,8 +96,9 @@ pub fn schemas() -> Map<String, Value> {
         &[
             ("digest", reference("Text")),
             ("rows", reference("Count")),
-            ("commands", list("命令 json 和它来自的行 source")),
-            ("problems", list("行 row、列 column、原文 cell、说明 message")),
+            ("table", json!({ "type": "object", "description": "工作表 sheet、各列 columns、各行 rows 和单元格原文" })),
+            ("commands", list("命令 json、编号 id 和它来自的行 source")),
+            ("problems", list("行 row、列 column 及其位置 place、原文 cell、说明 message")),
             ("problems_total", reference("Count")),
             ("notes", json!({ "type": "array", "items": reference("Text") })),
         ],

@@ -24,6 +24,7 @@ use crate::http::api::body::{self, Arrived};
 use crate::http::openapi::{Answer, Endpoint, JSON, Param, object, path, query, reference};
 use crate::http::problem::Problem;
 use crate::http::query::Params;
+use crate::importing;
 use crate::sheets::{self, Asked, BYTES_MAX, Books, LINES_MAX, Sheet, class, template};
 
 /// Files that are read at once; the next ones wait.
@@ -86,8 +87,8 @@ pub fn doors() -> [Door; 3] {
         method: "get",
         path: "/internal/templates/{file}",
         id: "template",
-        summary: "下载一类清单的空白表格",
-        params: const { &[path("file", "Text", "类别和格式，像 finance.xlsx、finance.csv")] },
+        summary: "下载一类清单或一类批量导入的空白表格",
+        params: const { &[path("file", "Text", "类别和格式，像 finance.xlsx、pledges.csv")] },
         body: None,
         answers: &[Answer { status: 200, about: "空白表格", media: &[(XLSX, ""), (CSV, "")] }],
         problems: &["not_signed_in", "not_found", "internal"],
@@ -187,16 +188,16 @@ async fn last(State(app): State<App>, params: Params) -> Result<Json<Value>, Pro
 async fn download(Path(file): Path<String>) -> Result<Response, Problem> {
     let nothing = || Problem::not_found("没有这份空白表格");
     let (content, extension) = file.rsplit_once('.').ok_or_else(nothing)?;
-    let class = class(content).ok_or_else(nothing)?;
     let (media, bytes) = match extension {
-        "xlsx" => (XLSX, template::xlsx(class).map_err(|error| Problem::internal(&error))?),
-        "csv" => (CSV, template::csv(class)),
+        "xlsx" => (XLSX, class(content).map(template::xlsx).or_else(|| importing::template::xlsx(content)).transpose()),
+        "csv" => (CSV, Ok(class(content).map(template::csv).or_else(|| importing::template::csv(content)))),
         _ => return Err(nothing()),
     };
+    let bytes = bytes.map_err(|error| Problem::internal(&error))?.ok_or_else(nothing)?;
     let mut response = bytes.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
-    let disposition = format!("attachment; filename=\"{}.{extension}\"", class.content);
+    let disposition = format!("attachment; filename=\"{content}.{extension}\"");
     headers.extend(HeaderValue::from_str(&disposition).map(|value| (CONTENT_DISPOSITION, value)));
     Ok(response)
 }

@@ -127,9 +127,43 @@ async fn a_table_of_many_is_planned_by_row_and_cell_and_the_same_table_is_the_sa
     assert_eq!((&plan["commands"][0]["json"]["org"], &plan["problems_total"]), (&COUNTY.into(), &1.into()), "{plan}");
     let problem = &plan["problems"][0];
     assert_eq!((&problem["row"], &problem["column"], &problem["cell"]), (&3.into(), &"D".into(), &"年底".into()));
+    assert_eq!((&problem["place"], &problem["blocking"]), (&3.into(), &true.into()));
+    assert_eq!(
+        (&plan["table"]["columns"][3]["field"], &plan["table"]["rows"][2]["cells"][3]),
+        (&"due".into(), &"年底".into())
+    );
+    // What is mended is sent as a table again; a row that was not touched stays the same command.
+    let mended = send(&query, csv.replace("年底", "2026-12-30").into()).await.json();
+    assert_eq!(
+        (&mended["problems_total"], mended["commands"].as_array().map(Vec::len)),
+        (&0.into(), Some(2)),
+        "{mended}"
+    );
+    assert_eq!(mended["commands"][0]["id"], plan["commands"][0]["id"]);
     assert_eq!(send(&query, csv.into()).await.json()["digest"], plan["digest"]);
     assert_ne!(send("?family=pledges", csv.into()).await.json()["digest"], plan["digest"]);
     assert_eq!(send("?family=letters", csv.into()).await.status, StatusCode::BAD_REQUEST);
     let empty = send(&query, Vec::new()).await.json();
     assert!(empty["problems"][0]["message"].as_str().unwrap().contains("文件是空的"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_template_of_every_import_is_given_in_both_forms_and_its_example_is_not_imported() {
+    let town = Town::empty().await;
+    let token = token(&town).await;
+    for family in crate::importing::template::FAMILIES {
+        for form in ["xlsx", "csv"] {
+            let answer = get(&town, Some(&token), &format!("/internal/templates/{family}.{form}")).await;
+            assert_eq!(answer.status, StatusCode::OK);
+            assert!(answer.header("content-disposition").contains(&format!("{family}.{form}")));
+            let path = format!("/internal/api/v1/plans?family={family}&org={COUNTY}");
+            let request = Request::post(path).header("authorization", format!("Bearer {token}"));
+            let plan = ask(&town.internal, request.body(Body::from(answer.body)).unwrap()).await.json();
+            assert_eq!(
+                (&plan["problems_total"], plan["commands"].as_array().map(Vec::len)),
+                (&0.into(), Some(0)),
+                "{plan}"
+            );
+        }
+    }
 }

@@ -1,28 +1,34 @@
 //! Families that are imported in bulk: which mapping reads their tables, and what no ledger would even parse.
 //!
-//! The command line and the console plan an import with the same words. What a command means is judged by the ledger. To
-//! add a family, add its mapping and a line in [`FAMILIES`].
+//! The command line and the console plan an import with the same words; [`read`] is how the console shows a table with its
+//! problems. What a command means is judged by the ledger. To add a family, add its mapping and a line in [`FAMILIES`]; for
+//! a file to fill in, its columns in `template`.
+
+mod reading;
+pub mod template;
 
 use gongkai_domain::{Command, Refusal};
 use serde_json::Value;
+
+pub use reading::{Reading, read};
 
 use crate::exchange::{Plan, PlannedCommand, Problem};
 
 /// Families with their default mappings.
 pub const FAMILIES: [(&str, &str); 8] = [
-    ("organizations", include_str!("../mappings/organizations.toml")),
-    ("calendars", include_str!("../mappings/calendars.toml")),
-    ("persons", include_str!("../mappings/persons.toml")),
-    ("pledges", include_str!("../mappings/pledges.toml")),
-    ("vacancies", include_str!("../mappings/vacancies.toml")),
-    ("nominations", include_str!("../mappings/nominations.toml")),
-    ("notices", include_str!("../mappings/notices.toml")),
-    ("disclosures", include_str!("../mappings/disclosures.toml")),
+    ("organizations", include_str!("../../mappings/organizations.toml")),
+    ("calendars", include_str!("../../mappings/calendars.toml")),
+    ("persons", include_str!("../../mappings/persons.toml")),
+    ("pledges", include_str!("../../mappings/pledges.toml")),
+    ("vacancies", include_str!("../../mappings/vacancies.toml")),
+    ("nominations", include_str!("../../mappings/nominations.toml")),
+    ("notices", include_str!("../../mappings/notices.toml")),
+    ("disclosures", include_str!("../../mappings/disclosures.toml")),
 ];
 
 /// People with their roles, one row each: whom a role is for is known only once the person is registered, so whoever
 /// submits replaces `@` and the person's stream key by the stream.
-pub const ROLES: (&str, &str) = ("roles", include_str!("../mappings/roles.toml"));
+pub const ROLES: (&str, &str) = ("roles", include_str!("../../mappings/roles.toml"));
 
 /// Where a default mapping takes the organization that whoever imports names.
 const ORG: &str = "@org@";
@@ -46,14 +52,14 @@ pub fn check_commands(plan: &mut Plan) {
     let mut sound = Vec::with_capacity(plan.commands.len());
     for command in std::mem::take(&mut plan.commands) {
         match checked(&command.json) {
-            Ok(()) => sound.push(command),
+            Ok(_) => sound.push(command),
             Err(refusal) => plan.problems.push(problem(&command, &refusal.to_string())),
         }
     }
     plan.commands = sound;
 }
 
-fn checked(command: &Value) -> Result<(), Refusal> {
+fn checked(command: &Value) -> Result<Command, Refusal> {
     let mut command = command.clone();
     if let Some(members) = command.as_object_mut() {
         members.remove("stream_key");
@@ -66,7 +72,7 @@ fn checked(command: &Value) -> Result<(), Refusal> {
             label: unknown.clone(),
             reason: format!("「{}」没有这一项，请检查对应文件", kind.label),
         }),
-        None => Ok(()),
+        None => Ok(command),
     }
 }
 
@@ -92,6 +98,13 @@ mod tests {
             }
             assert!(mapping_text(name, Some("1")).is_ok());
         }
+    }
+
+    #[test]
+    fn people_who_are_all_new_need_no_column_for_the_number_of_known_ones() {
+        let mapping = Mapping::parse(&mapping_text("roles", Some("341599101201")).unwrap()).unwrap();
+        let reading = read(&mapping, "姓名,职责\n俞小满（虚构）,发布人\n".into(), None);
+        assert_eq!((reading.problems_total, reading.commands.len()), (0, 2), "{:?}", reading.problems);
     }
 
     #[test]
