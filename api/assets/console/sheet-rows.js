@@ -164,7 +164,7 @@ export function rowsOf({ edit, add, remove, mendable = ["line", "total", "openin
     const others = faults.filter(({ place }) => place === undefined).map((fault) => why(fault));
     const number = make("th", { scope: "row" }, String(row.row), PARTS[row.part] ? make("small", { text: PARTS[row.part] }) : "", ...others);
     const last = mending ? buttons(row) : [];
-    return make("tr", { class: row.part }, number, ...cells, ...(mending ? [make("td", { class: "acts" }, ...last)] : []));
+    return make("tr", { class: `is-${row.part}` }, number, ...cells, ...(mending ? [make("td", { class: "acts" }, ...last)] : []));
   }
 
   narrow.addEventListener("change", draw);
