@@ -16,6 +16,7 @@ export function rowsOf({ edit, add, remove, mendable = ["line", "total", "openin
   let whole = false;
   let editing = new Set();
   let touched = false;
+  let drawing = false;
 
   const clear = () => {
     given = undefined;
@@ -41,9 +42,17 @@ export function rowsOf({ edit, add, remove, mendable = ["line", "total", "openin
     const unread = read.mapped ? [] : read.problems.filter(({ row }) => row).map((fault) => why(fault, `第 ${fault.row} 行：`));
     const more = read.problems_total - read.problems.length;
     const rest = more > 0 ? [make("p", { class: "note", text: `另有 ${more} 处问题没有列出，改好这些再列。` })] : [];
+    const { id, value } = element.contains(document.activeElement) ? document.activeElement : {};
+    // A cell that is replaced is left by nobody.
+    drawing = true;
     element.replaceChildren(...whole, ...unread, ...rest, ...parts);
-    // Whoever just mended a cell goes on with the next.
-    if (touched) element.querySelector("[aria-invalid]")?.focus();
+    drawing = false;
+    const typing = id && value !== undefined && document.getElementById(id);
+    // An answer that comes while somebody types takes nothing away. Whoever just mended a cell goes on with the next.
+    if (typing && typing.value !== value) {
+      typing.value = value;
+      typing.focus();
+    } else if (touched) element.querySelector("[aria-invalid]")?.focus();
     touched = false;
   }
 
@@ -62,10 +71,17 @@ export function rowsOf({ edit, add, remove, mendable = ["line", "total", "openin
     const mine = faults.filter(({ place }) => place === column.place);
     if (mine.some(({ blocking }) => blocking)) input.setAttribute("aria-invalid", "true");
     if (mine.length > 0) input.setAttribute("aria-describedby", `${id}-why`);
-    input.onchange = () => {
+    let known = text;
+    const commit = () => {
+      if (drawing || input.value === known) return;
+      known = input.value;
       touched = true;
-      edit(row.row, column.place, input.value);
+      edit(row.row, column.place, known);
     };
+    // What is typed on after a redraw is no change to a browser: leaving the cell says so, too.
+    input.onchange = commit;
+    input.onblur = commit;
+    input.onkeydown = ({ key }) => key === "Enter" && tag === "input" && commit();
     const said = mine.length > 0 ? [make("div", { id: `${id}-why` }, ...mine.map((fault) => why(fault)))] : [];
     return [input, ...said];
   }
@@ -148,7 +164,7 @@ export function rowsOf({ edit, add, remove, mendable = ["line", "total", "openin
     const others = faults.filter(({ place }) => place === undefined).map((fault) => why(fault));
     const number = make("th", { scope: "row" }, String(row.row), PARTS[row.part] ? make("small", { text: PARTS[row.part] }) : "", ...others);
     const last = mending ? buttons(row) : [];
-    return make("tr", { class: row.part }, number, ...cells, ...(mending ? [make("td", { class: "acts" }, ...last)] : []));
+    return make("tr", { class: `is-${row.part}` }, number, ...cells, ...(mending ? [make("td", { class: "acts" }, ...last)] : []));
   }
 
   narrow.addEventListener("change", draw);
