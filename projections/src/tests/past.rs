@@ -62,7 +62,7 @@ fn five_months() -> std::sync::Arc<Log> {
     let mut open: Vec<(&str, String, usize)> = Vec::new();
     let (mut titled, mut peopled) = (None, None);
     while on <= day(LAST) {
-        let family = FAMILIES[chance.below(5)];
+        let family = FAMILIES[chance.below(FAMILIES.len())];
         let number = open.len() + 1;
         let openers = kinds(family, true);
         let (kind, about) = (openers[chance.below(openers.len())], stream(family, number as u64));
@@ -98,7 +98,7 @@ fn five_months() -> std::sync::Arc<Log> {
             }
             _ => {}
         }
-        on = on.checked_add_days(Days::new(1 + chance.below(2) as u64)).unwrap();
+        on = on.succ_opt().unwrap();
     }
     log
 }
