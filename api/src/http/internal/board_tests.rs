@@ -260,8 +260,8 @@ async fn a_letters_page_offers_the_steps_of_now_and_tells_nothing_of_it_before_i
     let today = json!({"answered_on": "2026-03-12", "told_on": "2026-03-12"});
     scene.seal(&step("letter.answered.v1", Some(&letter), &today), ("publisher", "会计")).await;
     assert_eq!(steps(&scene, "村书记").await, [""; 0]);
-    let publishes = async |scene: &Scene, name: &str| scene.get(name, &path).await.text().contains("data-publishing");
-    assert!(publishes(&scene, "会计").await && !publishes(&scene, "村书记").await, "a publisher publishes");
+    let offers = async |scene: &Scene, name: &str| scene.get(name, &path).await.text().contains("data-publishing");
+    assert!(offers(&scene, "会计").await && !offers(&scene, "村书记").await, "a publisher publishes");
 
     let mut published = step("letter.published.v1", None, &json!({"letter": letter, "answered_on": "2026-03-12"}));
     published["fields"]["received_on"] = json!("2026-03-02");
@@ -269,7 +269,7 @@ async fn a_letters_page_offers_the_steps_of_now_and_tells_nothing_of_it_before_i
     scene.town.catch_up().await;
     let page = scene.get("会计", &path).await;
     assert!(page.text().contains(&format!("/n/{}", receipt.index)), "{}", page.text());
-    assert!(!publishes(&scene, "会计").await, "once is enough");
+    assert!(!offers(&scene, "会计").await, "once is enough");
 }
 
 #[tokio::test(flavor = "multi_thread")]
