@@ -11,6 +11,7 @@ use gongkai_domain::procedure::{Procedure, Seat, Step};
 use gongkai_domain::{Role, World, procedure};
 use gongkai_log::{Digest, Statement, StreamId};
 use gongkai_store::Ledger;
+use gongkai_store::vault::OpenedEvent;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -154,7 +155,7 @@ impl Desk<'_> {
                 let reader = ledger.sealed_reader().ok_or_else(locked)?;
                 let events = reader.stream(review).await.map_err(|error| Fault::failed("限阅库", &error))?;
                 let opened: Vec<_> = events.into_iter().filter_map(|event| event.opened).collect();
-                let submitted = opened.first().and_then(|opened| opened.values());
+                let submitted = opened.first().and_then(OpenedEvent::values);
                 let procedure = submitted.and_then(|values| Procedure::from_wire(values.get("procedure")?.as_str()?));
                 let signed = opened.into_iter().map(|opened| opened.signed);
                 let events: Vec<_> = signed.map(|signed| (signed.statement, signed.hash)).collect();

@@ -218,6 +218,7 @@ describe("a clerk at a desk", () => {
       const money = before ? (before.totals[3] / 100).toFixed(2) : "0.00";
       await field("title").fill(`${village}${period}收支公开表(虚构)`);
       for (const [name, value] of Object.entries({ opening: money, income: "0.00", expense: "0.00", closing: money })) await field(name).fill(value);
+      await field("book").selectOption("committee");
       await field("no_movement").check();
       // Alone the clerk cannot say it.
       await page.locator("[data-status].bad", { hasText: "上级机构审批人会签" }).waitFor();

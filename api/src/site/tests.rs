@@ -105,6 +105,7 @@ fn check_tag(page: &str, tag: &Tag<'_>) {
                     "console/devices.js",
                     "console/import.js",
                     "console/answers.js",
+                    "console/letter.js",
                 ],
                 _ => &["site.js", "share.js"],
             };

@@ -165,7 +165,7 @@ impl InternalViews {
         let concerns = concerns(&events);
         let cleared = |tier: Tier, world: &World| clear(reader, read, (statement, kind, tier), &concerns, world);
         let narrowest = kind.narrowest_tier();
-        let askers = self.0.ledger.with_world(|world| self.askers(reader, read, &events, world));
+        let askers = self.0.ledger.with_world(|world| askers(reader, read, &events, world));
         let (fields, whole) = self.0.ledger.with_world(|world| {
             let fields: Vec<_> = opened
                 .slots
@@ -205,19 +205,6 @@ impl InternalViews {
         }))
     }
 
-    /// Who wrote in this matter and said who they are, where the reader may know it: an answer is masked by it too.
-    fn askers(&self, reader: &Reader, read: &access::Read, events: &[SealedEvent], world: &World) -> Vec<Asker> {
-        let concerns = concerns(events);
-        let opened = events.iter().filter_map(|event| event.opened.as_ref());
-        let askers = opened.filter_map(|opened| {
-            let statement = &opened.signed.statement;
-            let kind = kind::find(&statement.kind)?;
-            let cleared = clear(reader, read, (statement, kind, kind.narrowest_tier()), &concerns, world);
-            cleared.then(|| Asker::of(&opened.values().unwrap_or_default()))
-        });
-        askers.filter(|asker| !asker.is_nobody()).collect()
-    }
-
     async fn public_content(&self, reader: &Reader, read: &access::Read) -> Result<Option<Content>, InternalError> {
         let entries = self.0.ledger.stream(&read.read).await?;
         let Some(stored) = usize::try_from(read.revision).ok().and_then(|revision| entries.into_iter().nth(revision))
@@ -250,6 +237,19 @@ impl InternalViews {
             erased,
         }))
     }
+}
+
+/// Who wrote in this matter and said who they are, where the reader may know it: an answer is masked by it too.
+fn askers(reader: &Reader, read: &access::Read, events: &[SealedEvent], world: &World) -> Vec<Asker> {
+    let concerns = concerns(events);
+    let opened = events.iter().filter_map(|event| event.opened.as_ref());
+    let askers = opened.filter_map(|opened| {
+        let statement = &opened.signed.statement;
+        let kind = kind::find(&statement.kind)?;
+        let cleared = clear(reader, read, (statement, kind, kind.narrowest_tier()), &concerns, world);
+        cleared.then(|| Asker::of(&opened.values().unwrap_or_default()))
+    });
+    askers.filter(|asker| !asker.is_nobody()).collect()
 }
 
 fn values(fields: &[OpenedField]) -> Map<String, Value> {

@@ -191,6 +191,14 @@ fn a_submission_whose_answer_was_lost_is_sent_again_as_it_was_and_is_there_once(
 }
 
 #[test]
+fn a_command_that_cannot_be_read_is_told_in_chinese_and_nothing_is_sent() {
+    let folder = std::env::temp_dir().display().to_string();
+    let at = ["hand-in", "--url", "http://127.0.0.1:9"];
+    let _ = gongkai([&at[..], &["/nowhere/command.json"]].concat()).exits(2).says("没有这个文件");
+    let _ = gongkai([&at[..], &[folder.as_str()]].concat()).exits(2).says("是一个目录");
+}
+
+#[test]
 fn a_lawful_no_is_an_answer_too_and_nothing_waits_after_it() {
     let ledger = office();
     let server = Server::start(&ledger.dir());

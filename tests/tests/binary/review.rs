@@ -147,6 +147,45 @@ fn who_is_not_of_the_house_learns_nothing_of_a_review_and_what_needs_none_is_not
 }
 
 #[test]
+fn what_is_published_in_place_of_a_village_is_told_its_own_gates_and_who_passes_them() {
+    const DEPUTY: &str = "deputy.example/1";
+    let ledger = ruled();
+    let _ = ledger.register(&person(10, DEPUTY, "publisher", TOWN)).ok();
+    let instead = json!({"kind": "disclosure.published.v1", "org": VILLAGE, "fields": {
+        "class": "village", "content": "text", "period": "2026-02", "published_by": "substitute",
+        "title": "二月村务公开(虚构)", "text": "宅基地审批结果见附件(虚构)"}});
+    let (file, out) = (ledger.file("instead.json", instead.to_string()), ledger.path("instead.draft"));
+    let key = ledger.key_file(DEPUTY);
+    let drafted = ledger.run("draft", &["--key", text(&key), "--out", text(&out), "--json", text(&file)]);
+    let stream = reviewed_in(&drafted.ok());
+    let above = format!("上级机构 {TOWN}的审核人");
+    let _ = review(&ledger, TOWNSHIP, &["show", &stream]).ok().says("「政治关」").says(&above);
+    let server = Server::start(&ledger.dir());
+    let key = ledger.key_file(TOWNSHIP);
+    let there = ["review", "--url", server.internal.as_str(), "--key", text(&key), "status", &stream];
+    let _ = gongkai(there).ok().says("「政治关」").says(&above);
+    assert!(server.stop().success());
+}
+
+#[test]
+fn over_the_network_a_key_says_in_its_own_role_what_several_may_say() {
+    let ledger = ruled();
+    let server = Server::start(&ledger.dir());
+    let read = json!({"kind": "access.recorded.v1", "org": TOWN, "fields": {
+        "read": "review/5ea1ed00-0000-4000-8000-000000000099", "revision": 0, "purpose": "review"}});
+    let (file, outbox) = (ledger.file("read.json", read.to_string()), ledger.path("outbox"));
+    let say = |name: &str| {
+        let key = ledger.key_file(name);
+        let place = ["submit", "--url", server.internal.as_str(), "--outbox", text(&outbox)];
+        gongkai([&place[..], &["--json", "--key", text(&key), text(&file)]].concat())
+    };
+    let promised = say(TOWNSHIP).ok().json();
+    assert!(promised["promised"].is_object(), "{promised}");
+    let _ = say("stranger.example/1").exits(1);
+    assert!(server.stop().success());
+}
+
+#[test]
 fn the_same_steps_are_taken_over_the_internal_side() {
     let ledger = ruled();
     let server = Server::start(&ledger.dir());

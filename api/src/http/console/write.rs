@@ -119,14 +119,14 @@ pub(super) async fn places(
             .filter(|kind| kind.is_gated())
             .zip(org)
             .and_then(|(kind, org)| ledger.with_world(|world| procedure::demanded_at(world, kind.name, org, today)));
-        let gates = |procedure: Procedure| {
+        let passing = |procedure: Procedure| {
             let demanded = demanded.as_ref()?;
             let steps: Vec<_> = procedure.steps().iter().map(|step| step.gate.label()).collect();
             Some(json!({"label": procedure.label(), "steps": steps, "basis": demanded.rule.basis}))
         };
-        let passed = demanded.as_ref().and_then(|demanded| gates(demanded.procedure));
+        let passed = demanded.as_ref().and_then(|demanded| passing(demanded.procedure));
         json!({"role": grant.role.wire(), "role_label": grant.role.label(), "org": org, "org_name": name,
-            "gates": passed, "gates_instead": gates(Procedure::INSTEAD)})
+            "gates": passed, "gates_instead": passing(Procedure::INSTEAD)})
     };
     Ok(grants.iter().map(place).collect())
 }

@@ -198,7 +198,11 @@ async fn the_page_counts_as_the_api_does_and_offers_supervision_to_those_above_a
     }
     let unanswered = scene.get("镇书记", "/internal/board/unanswered").await;
     assert!(unanswered.text().contains("内容封存") && unanswered.text().contains("已等 10 天"));
-    assert!(!unanswered.text().contains(&letter) && !unanswered.text().contains("supervision.issued"));
+    assert!(
+        !unanswered.text().contains("supervision.issued"),
+        "a public supervision would show that there is a letter"
+    );
+    assert!(unanswered.text().contains(&format!("/internal/answers/{letter}")));
     for path in ["/internal/board", "/internal/board/overdue_pledges"] {
         let there = scene.get("邻镇书记", &format!("{path}?org={VILLAGE}")).await;
         assert_eq!(there.status, StatusCode::NOT_FOUND, "{path}");
@@ -206,6 +210,66 @@ async fn the_page_counts_as_the_api_does_and_offers_supervision_to_those_above_a
     }
     assert_eq!(scene.get("镇书记", "/internal/board/everything").await.status, StatusCode::NOT_FOUND);
     assert!(!scene.get("县运维", "/internal/").await.text().contains("督办看板"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_is_urged_from_the_board_by_those_above_and_nothing_public_tells_of_it() {
+    let (mut scene, _, letter) = county().await;
+    let page = async |scene: &Scene, name: &str| scene.get(name, "/internal/board/unanswered").await.text().to_owned();
+    let offer = format!("/internal/write/letter.urged?about={}", letter.replace('/', "%2F"));
+    for (name, is_offered) in [("镇书记", true), ("县督查", true), ("会计", true), ("村书记", false)] {
+        assert_eq!(page(&scene, name).await.contains(&offer), is_offered, "{name}");
+    }
+    let before = scene.town.fixture.ledger.health().committed;
+    let fields = json!({"by": TOWNSHIP, "urged_on": "2026-03-12", "due_on": "2026-03-16"});
+    scene.seal(&step("letter.urged.v1", Some(&letter), &fields), ("approver", "镇书记")).await;
+    assert_eq!(scene.town.fixture.ledger.health().committed, before, "no entry of its own");
+    let urged = page(&scene, "镇书记").await;
+    assert!(urged.contains("正在督办") && !urged.contains(&offer), "{urged}");
+    let rows = scene.get("村书记", &format!("{BOARD}/unanswered")).await.json();
+    let (awaits, due) = (&rows["rows"][0]["awaits"], &rows["rows"][0]["due_on"]);
+    assert_eq!((awaits, due), (&json!("按督办时限办结并答复"), &json!("2026-03-16")), "it stays with the village");
+    for list in ["supervisions", "due_soon"] {
+        let rows = scene.get("镇书记", &format!("{BOARD}/{list}")).await.json()["rows"].to_string();
+        assert!(!rows.contains("supervision/"), "{list}: {rows}");
+    }
+    assert_eq!(scene.town.get(&format!("/streams/{letter}")).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letters_page_offers_the_steps_of_now_and_tells_nothing_of_it_before_it_is_read() {
+    let (mut scene, _, letter) = county().await;
+    let path = format!("/internal/answers/{letter}");
+    let steps = async |scene: &Scene, name: &str| {
+        let page = scene.get(name, &path).await;
+        assert_eq!(page.status, StatusCode::OK, "{name}: {}", page.text());
+        assert!(!page.text().contains("水渠"), "{name} reads what is sealed");
+        let parts = page.text().split("data-step=\"letter.").skip(1);
+        parts.map(|part| part.split('.').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(steps(&scene, "村书记").await, ["registered", "forwarded", "not_accepted"]);
+    assert_eq!(steps(&scene, "镇书记").await, ["registered", "forwarded", "not_accepted", "urged"]);
+    let page = scene.get("村书记", &path).await;
+    assert!(page.text().contains("2026年3月17日") && page.text().contains("信访工作条例第二十二条"), "{}", page.text());
+    for name in ["监一", "邻镇书记", "县运维"] {
+        assert_eq!(scene.get(name, &path).await.status, StatusCode::NOT_FOUND, "{name}");
+    }
+    let today = json!({"registered_on": "2026-03-12", "told_on": "2026-03-12"});
+    scene.seal(&step("letter.registered.v1", Some(&letter), &today), ("publisher", "会计")).await;
+    assert_eq!(steps(&scene, "村书记").await, ["answered", "extended", "forwarded", "not_accepted"]);
+    let today = json!({"answered_on": "2026-03-12", "told_on": "2026-03-12"});
+    scene.seal(&step("letter.answered.v1", Some(&letter), &today), ("publisher", "会计")).await;
+    assert_eq!(steps(&scene, "村书记").await, [""; 0]);
+    let offers = async |scene: &Scene, name: &str| scene.get(name, &path).await.text().contains("data-publishing");
+    assert!(offers(&scene, "会计").await && !offers(&scene, "村书记").await, "a publisher publishes");
+
+    let mut published = step("letter.published.v1", None, &json!({"letter": letter, "answered_on": "2026-03-12"}));
+    published["fields"]["received_on"] = json!("2026-03-02");
+    let receipt = scene.town.fixture.submit(&published, &[("publisher", "会计")]).await.unwrap();
+    scene.town.catch_up().await;
+    let page = scene.get("会计", &path).await;
+    assert!(page.text().contains(&format!("/n/{}", receipt.index)), "{}", page.text());
+    assert!(!offers(&scene, "会计").await, "once is enough");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,7 +61,8 @@ async fn a_page_says_that_a_village_did_not_publish_and_who_did_it_in_its_place(
         let stream = town.stream_of(receipt.index).await;
         pages.push(town.get(&format!("/{}", stream.replace("disclosure/", "disclosures/"))).await);
     }
-    let sentence = format!("{VILLAGE}号机构(虚构)到期没有公开，由上级机构代为公开并会签。没有监督人会签。");
+    let sentence =
+        format!("{VILLAGE}号机构(虚构)到期没有公开，由{TOWNSHIP}号机构(虚构)代为公开并会签。没有监督人会签。");
     assert!(pages[0].text().contains(&sentence) && pages[0].text().contains("乡镇代为公开"), "{}", pages[0].text());
     assert!(!pages[1].text().contains("代为公开"), "keeping the books for a village is routine");
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::pages::{ADDRESSES, matters};
 use super::{Answer, Town, ask};
+use crate::http::server::Secured;
 use crate::site::english;
 
 async fn in_english(town: &Town, path: &str) -> Answer {
@@ -163,6 +164,10 @@ async fn a_link_switches_the_language_and_only_who_follows_it_gets_a_cookie() {
     assert_eq!(switched.header("set-cookie"), "lang=en; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly");
     assert!(switched.text().contains("<html lang=\"en\">"));
     assert!(switched.text().contains("href=\"?year=2026&amp;org=341599&amp;lang=zh-CN\""));
+    let secured = town.public.clone().layer(axum::Extension(Secured));
+    let request = Request::get("/pledges?lang=en").body(Body::empty()).unwrap();
+    let over_tls = ask(&secured, request).await;
+    assert!(over_tls.header("set-cookie").ends_with("; HttpOnly; Secure"), "{}", over_tls.header("set-cookie"));
     let request = Request::get("/pledges").header("cookie", "lang=en").header("accept-language", "zh-CN");
     let kept = ask(&town.public, request.body(Body::empty()).unwrap()).await;
     assert!(kept.text().contains("<html lang=\"en\">") && kept.headers.get("set-cookie").is_none());

@@ -122,10 +122,7 @@ impl State {
                 None => Ok(()),
             }),
             Step::Forwarded | Step::NotAccepted | Step::Urged => self.unanswered(),
-            Step::Returned => self.unanswered().and_then(|()| match self.passed.is_empty() {
-                true => Err(Refusal::state("来信不是转送来的，不能退回")),
-                false => Ok(()),
-            }),
+            Step::Returned => self.unanswered().and_then(|()| self.returnable()),
             Step::Answered => self.taken_up(),
             Step::Extended => self.taken_up().and_then(|()| self.extendable()),
             Step::Notified => Ok(()),
@@ -155,6 +152,10 @@ impl State {
     fn taken_up(&self) -> Result<(), Refusal> {
         self.unanswered()?;
         if self.registered_on.is_none() { Err(Refusal::state("来信还没有登记受理")) } else { Ok(()) }
+    }
+
+    fn returnable(&self) -> Result<(), Refusal> {
+        if self.passed.is_empty() { Err(Refusal::state("来信不是转送来的，不能退回")) } else { Ok(()) }
     }
 
     fn extendable(&self) -> Result<(), Refusal> {
