@@ -173,9 +173,9 @@ fn over_the_network_a_key_says_in_its_own_role_what_several_may_say() {
     let server = Server::start(&ledger.dir());
     let read = json!({"kind": "access.recorded.v1", "org": TOWN, "fields": {
         "read": "review/5ea1ed00-0000-4000-8000-000000000099", "revision": 0, "purpose": "review"}});
-    let (file, outbox) = (ledger.file("read.json", read.to_string()), ledger.path("outbox"));
+    let file = ledger.file("read.json", read.to_string());
     let say = |name: &str| {
-        let key = ledger.key_file(name);
+        let (key, outbox) = (ledger.key_file(name), ledger.path(&format!("outbox-{}", name.replace('/', "-"))));
         let place = ["submit", "--url", server.internal.as_str(), "--outbox", text(&outbox)];
         gongkai([&place[..], &["--json", "--key", text(&key), text(&file)]].concat())
     };
