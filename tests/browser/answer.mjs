@@ -299,7 +299,7 @@ describe("the secretary", () => {
       assert.ok(!(await answer.text()).includes(stream.split("/")[1]), `${path} names the letter`);
     }
     assert.equal((await fetch(`${site}/streams/${stream}`)).status, 404);
-    const { items } = await (await fetch(`${site}/api/v1/search?q=${encodeURIComponent("栏杆")}`)).json();
-    assert.deepEqual(items, []);
+    const { hits } = await (await fetch(`${site}/api/v1/search?q=${encodeURIComponent("栏杆")}`)).json();
+    assert.deepEqual(hits, []);
   });
 });
