@@ -265,7 +265,7 @@ describe("a sender who did not agree", () => {
 
 describe("the secretary", () => {
   test("puts a letter that waits under supervision from the board, and nothing public tells of it", async () => {
-    const waiting = await write({ title: "第三件(虚构)", text: "桥栏杆断了(虚构)" });
+    const waiting = await write({ title: "第三件(虚构)", text: "桥上的望柱断了(虚构)" });
     let stream;
     const secretary = await launch(served.folder, "secretary");
     try {
@@ -278,7 +278,7 @@ describe("the secretary", () => {
       await page.waitForURL(/write\/letter\.urged\?/);
       assert.equal(await page.locator('form.write [data-name="by"]').inputValue(), COUNTY);
       stream = new URL(page.url()).searchParams.get("about");
-      await page.locator('form.write [data-name="text"]').fill("请在时限前修好栏杆并答复来信人(虚构)");
+      await page.locator('form.write [data-name="text"]').fill("请在时限前修好望柱并答复来信人(虚构)");
       await page.getByText("检查通过").waitFor();
       await accessible(page);
       await shot(page, "answer-urge");
@@ -299,7 +299,7 @@ describe("the secretary", () => {
       assert.ok(!(await answer.text()).includes(stream.split("/")[1]), `${path} names the letter`);
     }
     assert.equal((await fetch(`${site}/streams/${stream}`)).status, 404);
-    const { hits } = await (await fetch(`${site}/api/v1/search?q=${encodeURIComponent("栏杆")}`)).json();
+    const { hits } = await (await fetch(`${site}/api/v1/search?q=${encodeURIComponent("望柱")}`)).json();
     assert.deepEqual(hits, []);
   });
 });
