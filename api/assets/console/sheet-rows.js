@@ -42,16 +42,18 @@ export function rowsOf({ edit, add, remove, mendable = ["line", "total", "openin
     const unread = read.mapped ? [] : read.problems.filter(({ row }) => row).map((fault) => why(fault, `第 ${fault.row} 行：`));
     const more = read.problems_total - read.problems.length;
     const rest = more > 0 ? [make("p", { class: "note", text: `另有 ${more} 处问题没有列出，改好这些再列。` })] : [];
-    const { id, value } = element.contains(document.activeElement) ? document.activeElement : {};
+    const { id, value, selectionStart, selectionEnd } = element.contains(document.activeElement) ? document.activeElement : {};
     // A cell that is replaced is left by nobody.
     drawing = true;
     element.replaceChildren(...whole, ...unread, ...rest, ...parts);
     drawing = false;
     const typing = id && value !== undefined && document.getElementById(id);
-    // An answer that comes while somebody types takes nothing away. Whoever just mended a cell goes on with the next.
-    if (typing && typing.value !== value) {
+    // An answer that comes while somebody is in a cell takes nothing away, not even their place in it. Whoever just mended
+    // a cell goes on with the next.
+    if (typing && (typing.value !== value || !touched)) {
       typing.value = value;
       typing.focus();
+      typing.setSelectionRange(selectionStart, selectionEnd);
     } else if (touched) element.querySelector("[aria-invalid]")?.focus();
     touched = false;
   }
