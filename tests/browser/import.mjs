@@ -187,6 +187,11 @@ describe("a registrar with a table of people and their roles, at a desk", () => 
     assert.match(await wrong.innerText(), /不是认得的值，可以填：/);
     await accessible(page);
     await shot(page, "import-roles-desk");
+    // The table is read again while somebody has gone into a cell: they are still there.
+    await wrong.locator("input").focus();
+    await page.getByLabel("机构代码", { exact: true }).dispatchEvent("change");
+    await says("有 1 处要改");
+    assert.equal(await page.evaluate(() => document.activeElement.id), await wrong.locator("input").getAttribute("id"));
     await mend(wrong.locator("input"), "发布人");
     await says("生成 4 条");
     // One registrar alone cannot appoint a supervisor: the ledger says so at that row, and the rest is recorded.
