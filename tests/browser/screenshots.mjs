@@ -11,6 +11,8 @@ import { binary, complaintsOf, demo, launch, root } from "./demo.mjs";
 const PAGE_BYTES_MAX = 100_000;
 const PIN = "山高月小水落石出";
 const COUNTY = "341599";
+/** A day of the demo's story: half a year ago. */
+const PAST = new Date(Date.now() - 180 * 86_400_000).toISOString().slice(0, 10);
 const into = resolve(process.argv[2] ?? join(root, "target/screenshots/all"));
 const SIZES = {
   390: {},
@@ -21,7 +23,7 @@ const found = [];
 async function take(page, site, path, name) {
   const response = await page.goto(site + path);
   const status = response.status();
-  if (status !== 200 && !name.startsWith("problem")) found.push(`${name}: ${path} answers ${status}`);
+  if (status !== 200 && !name.endsWith("problem")) found.push(`${name}: ${path} answers ${status}`);
   const bytes = (await response.body()).length;
   if (bytes > PAGE_BYTES_MAX) found.push(`${name}: ${path} has ${bytes} bytes`);
   const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
@@ -43,7 +45,13 @@ async function publicPages(page, site) {
     const one = await first(page, "main .items a.title");
     if (one) pages.push([`${board}-one`, one]);
     if (one && ["notices", "nominations", "disclosures"].includes(board)) pages.push([`${board}-loudspeaker`, `${one}/loudspeaker`]);
+    pages.push([`${board}-past`, `/${board}?on=${PAST}`]);
+    const entry = board === "pledges" && (await first(page, "main .items a.no"));
+    if (entry) pages.push(["picture", `/n/${entry.split("/")[2]}/picture`]);
   }
+  await page.goto(`${site}/pledges`);
+  const pledge = await first(page, "main .items a.title");
+  if (pledge) pages.push(["hand-in-pledge.rated", `/hand-in/pledge.rated?about=${encodeURIComponent(`pledge/${pledge.split("/")[2]}`)}`]);
   await page.goto(`${site}/hand-in`);
   for (const href of await page.locator('main a[href^="/hand-in/"]').evaluateAll((links) => links.map((link) => link.getAttribute("href")))) {
     const name = `hand-in-${href.split("/")[2].split("?")[0]}`;
@@ -53,11 +61,11 @@ async function publicPages(page, site) {
   const village = await first(page, '#missing a[href^="/organizations/"]');
   if (village) {
     const codes = village.split("/")[2];
-    pages.push(["organization", village], ["compare-two", `/compare?org=${codes}&org=${COUNTY}101201`]);
+    pages.push(["organization", village], ["organization-past", `${village}?on=${PAST}`], ["compare-two", `/compare?org=${codes}&org=${COUNTY}101201`]);
   }
   await page.goto(`${site}/timeline`);
   const entry = await first(page, "main .items a.no");
-  if (entry) pages.push(["entry-latest", entry], ["picture", `/n/${entry.split("/")[2]}/picture`]);
+  if (entry) pages.push(["entry-latest", entry]);
   return pages;
 }
 
@@ -90,7 +98,10 @@ async function consolePages(page, site, who) {
   await page.goto(`${site}/internal/`);
   const forms = await page.locator('main a[href^="/internal/write/"]').evaluateAll((links) => links.map((link) => link.getAttribute("href")));
   for (const href of new Set(forms)) pages.push([`console-write-${href.split("/")[3].split("?")[0]}`, href]);
-  pages.push([`console-${who}-board`, "/internal/board"]);
+  pages.push([`console-${who}-board`, "/internal/board"], [`console-${who}-answers`, "/internal/answers"], ["console-import", "/internal/import"], ["console-devices", "/internal/devices"]);
+  await page.goto(`${site}/internal/answers`);
+  const letter = await first(page, 'main a[href^="/internal/answers/letter/"]');
+  if (letter) pages.push([`console-${who}-letter`, letter]);
   await page.goto(`${site}/internal/board`);
   for (const href of await page.locator(".board .num").evaluateAll((links) => links.map((link) => link.getAttribute("href")))) {
     pages.push([`console-${who}-board-${href.split("/")[3].split("?")[0]}`, href]);

@@ -3,7 +3,8 @@
 //! Each is a sealed stream of its own. Nobody reads a single one, not even the organization that pledged: what is known
 //! are the counts by grade ([`count`]), which the organization publishes with `pledge.evaluated`, and which the audit
 //! with the vault counts again. Whoever wants to say more writes a letter. Nobody is asked who they are, so one person
-//! may rate twice: that is why it is never called 群众评.
+//! may rate twice: that is why it is never called 群众评. Only the intake key signs it: what somebody says on paper or in a
+//! meeting is no feedback from the web.
 //!
 //! Not here: counts at a meeting and by others ([`super::pledge::Evaluated`]). The world knows no pledges (there are too
 //! many); a rating of one that does not exist, or sent to another organization, counts nowhere.
@@ -43,7 +44,7 @@ payload! {
     Rated = "pledge.rated.v1" "网上评价承诺";
     sealed { pledge: PledgeId, Named = "承诺", grade: Grade, Named = "评价" }
     slots {}
-    authors intake::CITIZEN;
+    authors &[Role::Intake];
 }
 
 /// State of one rating.
@@ -58,8 +59,8 @@ impl Payload for Rated {
     const OPENS: bool = true;
     const NAMED_READERS: &'static [Role] = &[];
 
-    fn decide(&self, _: &State, proposal: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
-        intake::handed_in(proposal)
+    fn decide(&self, _: &State, _: &Proposal<'_>, _: &Context<'_>) -> Result<(), Refusal> {
+        Ok(())
     }
 
     fn evolve(self, state: State, event: &Recorded<'_>) -> State {
