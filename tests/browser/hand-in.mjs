@@ -546,6 +546,9 @@ async function everyPage(page) {
     const titles = await page.locator("main .items a.title").evaluateAll((links) => links.map((a) => a.getAttribute("href")));
     for (const title of titles) await take(title);
   }
+  // Every pledge can be rated.
+  await page.goto(`${site}/pledges`);
+  await take(await page.locator("main .items a.title").first().getAttribute("href"));
   return pages;
 }
 
