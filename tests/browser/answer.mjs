@@ -9,10 +9,9 @@
 //
 // Run by tests/run. GONGKAI_BINARY names the binary.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { START_MS_MAX, accessible, complaintsOf, demo, launch, run, shot } from "./demo.mjs";
+import { START_MS_MAX, accessible, complaintsOf, demo, launch, shot } from "./demo.mjs";
+import { entering, makeKey, register } from "./people.mjs";
 
 const COUNTY = "341599";
 const VILLAGE = "341599101201";
@@ -51,28 +50,14 @@ async function open(path, context = phone, origin = site) {
   return { page, complaints };
 }
 
-/** Both registrars record something. */
-function register(command) {
-  const file = join(served.folder, "command.json");
-  writeFileSync(file, JSON.stringify(command));
-  const [first, second] = [1, 2].map((which) => join(served.folder, `demo/keys/registrar-${which}.key`));
-  run("submit", "--url", inside, "--outbox", join(served.folder, "outbox"), "--key", first, "--cosign", `registrar=${second}`, file);
-}
-
 let people = 0;
 
 /** Makes a key in a browser, has it approved for some roles, and signs in. */
 async function enter(context, key, name, org, roles) {
   const { page } = await open("/internal/sign-in", context, inside);
-  await page.getByLabel("钥匙名").fill(key);
-  await page.getByLabel("签章卡口令").fill(PIN);
-  await page.getByLabel("再输一次").fill(PIN);
-  await page.getByRole("button", { name: "生成钥匙" }).click();
-  const vkey = await page.locator("[data-part=made] [data-vkey]").filter({ hasText: key }).innerText();
+  const vkey = await makeKey(page, key, PIN);
   const person = `person/018f0000-0000-7000-8000-00000000dc0${(people += 1)}`;
-  register({ kind: "person.registered.v1", stream: person, org, fields: { name } });
-  register({ kind: "key.authorized.v1", org, fields: { person, key: vkey } });
-  for (const role of roles) register({ kind: "role.granted.v1", org, fields: { person, role, avoidance_declared: true } });
+  register(served, entering(person, { name, org, key: vkey, roles }));
   await page.goto(`${inside}/internal/sign-in`);
   await page.getByRole("button", { name: "登录" }).click();
   await page.waitForURL(`${inside}/internal/`);

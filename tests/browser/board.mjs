@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { START_MS_MAX, accessible, complaintsOf, demo, launch, run, shot } from "./demo.mjs";
+import { entering, makeKey, register } from "./people.mjs";
 
 const COUNTY = "341599";
 const TOWN = "341599101";
@@ -44,16 +45,6 @@ function record(command, author, ...cosigners) {
   return JSON.parse(run("submit", ...place, "--json", "--key", author, ...beside, file));
 }
 
-/** A person with a key and a role, as both registrars record them. */
-function approve(vkey, { name, org, role }) {
-  const [first, second] = [1, 2].map((which) => join(served.folder, `demo/keys/registrar-${which}.key`));
-  const person = `person/018f0000-0000-7000-8000-00000000b00${(number += 1)}`;
-  const say = (kind, stream, fields) => record({ kind, stream, org, fields }, first, `registrar=${second}`);
-  say("person.registered.v1", person, { name });
-  say("key.authorized.v1", undefined, { person, key: vkey });
-  say("role.granted.v1", undefined, { person, role, avoidance_declared: true });
-}
-
 async function open(path, context = browser) {
   const page = await context.newPage();
   const complaints = complaintsOf(page, site);
@@ -64,13 +55,9 @@ async function open(path, context = browser) {
 /** Makes a key in a browser, has it approved, and signs in. */
 async function enter(context, keyName, who) {
   const { page } = await open("/internal/sign-in", context);
-  await page.getByLabel("钥匙名").fill(keyName);
-  await page.getByLabel("签章卡口令").fill(PIN);
-  await page.getByLabel("再输一次").fill(PIN);
-  await page.getByRole("button", { name: "生成钥匙" }).click();
-  const vkey = page.locator("[data-part=made] [data-vkey]").filter({ hasText: keyName });
-  await vkey.waitFor();
-  approve(await vkey.innerText(), who);
+  const key = await makeKey(page, keyName, PIN);
+  const person = `person/018f0000-0000-7000-8000-00000000b00${(number += 1)}`;
+  register(served, entering(person, { name: who.name, org: who.org, key, roles: [who.role] }));
   await page.getByRole("button", { name: "登录" }).click();
   await page.waitForURL(`${site}/internal/`);
   return page;

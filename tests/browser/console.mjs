@@ -7,10 +7,9 @@
 //
 // Run by tests/run. GONGKAI_BINARY names the binary.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { START_MS_MAX, accessible, complaintsOf, demo, launch, run, shot } from "./demo.mjs";
+import { START_MS_MAX, accessible, complaintsOf, demo, launch, shot } from "./demo.mjs";
+import { entering, register } from "./people.mjs";
 
 const VILLAGE = "341599101201";
 const NAME = "ceshi.wuliqiao/1";
@@ -35,21 +34,10 @@ after(async () => {
 });
 
 
-/** Both registrars record something. */
-function register(command) {
-  const file = join(served.folder, "command.json");
-  writeFileSync(file, JSON.stringify(command));
-  const [first, second] = [1, 2].map((number) => join(served.folder, `demo/keys/registrar-${number}.key`));
-  const place = ["--url", served.internal, "--outbox", join(served.folder, "outbox"), "--key", first];
-  run("submit", ...place, "--cosign", `registrar=${second}`, file);
-}
-
 /** A person, their key and their role, as registrars record them. */
 function approve(vkey, { name, number, role }) {
   const person = `person/018f0000-0000-7000-8000-00000000c00${number}`;
-  register({ kind: "person.registered.v1", stream: person, org: VILLAGE, fields: { name } });
-  register({ kind: "key.authorized.v1", org: VILLAGE, fields: { person, key: vkey } });
-  register({ kind: "role.granted.v1", org: VILLAGE, fields: { person, role, avoidance_declared: true } });
+  register(served, entering(person, { name, org: VILLAGE, key: vkey, roles: [role] }));
 }
 
 /** A further key on the device. */

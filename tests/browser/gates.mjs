@@ -8,11 +8,11 @@
 //
 // Run by tests/run. GONGKAI_BINARY names the binary.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { chromium } from "playwright-core";
 import { START_MS_MAX, accessible, complaintsOf, demo, options, run, shot } from "./demo.mjs";
+import { register } from "./people.mjs";
 
 const COUNTY = "341599";
 const OFFICE = "341599-zzb";
@@ -32,15 +32,6 @@ const people = {};
 const field = (page, name) => page.locator(`form.write [data-name="${name}"]`).first();
 const act = (page, name) => page.getByRole("button", { name, exact: true });
 const demoKey = (name) => join(served.folder, "demo/demo-keys", `${name}.key`);
-
-/** Both registrars record something. */
-function register(commands) {
-  const file = join(served.folder, "commands.jsonl");
-  writeFileSync(file, commands.map((command) => JSON.stringify(command)).join("\n"));
-  const [first, second] = [1, 2].map((number) => join(served.folder, `demo/keys/registrar-${number}.key`));
-  const place = ["--url", served.internal, "--outbox", join(served.folder, "outbox"), "--key", first];
-  run("submit", ...place, "--cosign", `registrar=${second}`, file);
-}
 
 /** A browser of its own for one device. */
 async function device(shape = {}) {
@@ -88,7 +79,7 @@ async function appoint(who) {
     for (const [role, org] of roles) commands.push({ kind: "role.granted.v1", org, fields: { person, role } });
     people[id] = { ...made, person, context, at };
   }
-  register(commands);
+  register(served, commands);
 }
 
 async function fill(page, values) {
@@ -207,7 +198,7 @@ describe("a draft on its way through the gates", () => {
 
   test("is sent to its reviewers from the form, because a rule demands it", async () => {
     const fields = { rule: "nomination_review", value: 2, unit: "scheme", from: today, basis: "青禾县任前公示审核办法(虚构)" };
-    register([{ kind: "rule.published.v1", org: COUNTY, fields }]);
+    register(served, [{ kind: "rule.published.v1", org: COUNTY, fields }]);
     const page = await visit(people.officer.context, "/internal/write/nomination.announced");
     await ready(page);
     await fill(page, { starts_on: today, batch: "青组公示第5号(虚构)", report_to: "12380" });
@@ -415,7 +406,7 @@ describe("a device that is lost", () => {
     const { person, at, context: phone } = people.officer;
     const desk = await device(DESKTOP);
     const made = await newKey(desk, "officer.ceshi/2");
-    register([{ kind: "key.authorized.v1", org: at, fields: { person, key: made.vkey } }]);
+    register(served, [{ kind: "key.authorized.v1", org: at, fields: { person, key: made.vkey } }]);
     const lost = await visit(phone, "/internal/");
     await lost.getByText("写一件新的").waitFor();
     const page = await signIn(desk, "/internal/devices");

@@ -7,10 +7,10 @@
 //
 // Run by tests/run. GONGKAI_BINARY names the binary.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { START_MS_MAX, accessible, complaintsOf, demo, launch, run, shot } from "./demo.mjs";
+import { START_MS_MAX, accessible, complaintsOf, demo, launch, shot } from "./demo.mjs";
+import { entering, register } from "./people.mjs";
 import { gbk, xlsx } from "./tables.mjs";
 
 const TOWN = "341599101";
@@ -50,12 +50,9 @@ async function appoint() {
   for (const [at, { key, name, org, role }] of PEOPLE.entries()) {
     const vkey = await page.evaluate(([key, pin]) => import("/assets/console/keys.js").then(({ make }) => make(key, pin)).then(({ key: { vkey } }) => vkey), [key, PIN]);
     const person = `person/018f0000-0000-7000-8000-00000000f00${at}`;
-    commands.push({ kind: "person.registered.v1", stream: person, org, fields: { name } }, { kind: "key.authorized.v1", org, fields: { person, key: vkey } }, { kind: "role.granted.v1", org, fields: { person, role } });
+    commands.push(...entering(person, { name, org, key: vkey, roles: [role] }));
   }
-  const file = join(served.folder, "commands.jsonl");
-  writeFileSync(file, commands.map((command) => JSON.stringify(command)).join("\n"));
-  const [first, second] = [1, 2].map((number) => join(served.folder, `demo/keys/registrar-${number}.key`));
-  run("submit", "--url", site, "--outbox", join(served.folder, "outbox"), "--key", first, "--cosign", `registrar=${second}`, file);
+  register(served, commands);
 }
 
 async function signIn({ key }) {

@@ -8,10 +8,9 @@
 //
 // Run by tests/run. GONGKAI_BINARY names the binary.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { START_MS_MAX, accessible, complaintsOf, demo, launch, run, shot } from "./demo.mjs";
+import { START_MS_MAX, accessible, complaintsOf, demo, launch, shot } from "./demo.mjs";
+import { entering, makeKey, register } from "./people.mjs";
 
 const VILLAGE = "341599101201";
 const ASKER = "宁知远";
@@ -67,14 +66,6 @@ async function image(page) {
   });
   assert.equal(src, "data:image/png;base64,");
   assert.ok(width === 750 && height > 600, `${width} × ${height}`);
-}
-
-/** Both registrars record something. */
-function register(command) {
-  const file = join(served.folder, "command.json");
-  writeFileSync(file, JSON.stringify(command));
-  const [first, second] = [1, 2].map((which) => join(served.folder, `demo/keys/registrar-${which}.key`));
-  run("submit", "--url", inside, "--outbox", join(served.folder, "outbox"), "--key", first, "--cosign", `registrar=${second}`, file);
 }
 
 const field = (page, name) => page.locator(`form.write [data-name="${name}"]`).first();
@@ -214,15 +205,9 @@ describe("a promise made at a session", () => {
 describe("an officer at a desk", () => {
   test("finds the question by its age, reads the original after signing, and cannot name the asker", async () => {
     const { page } = await open("/internal/sign-in", desk, inside);
-    await page.getByLabel("钥匙名").fill(KEY);
-    await page.getByLabel("签章卡口令").fill(PIN);
-    await page.getByLabel("再输一次").fill(PIN);
-    await page.getByRole("button", { name: "生成钥匙" }).click();
-    const vkey = await page.locator("[data-part=made] [data-vkey]").filter({ hasText: KEY }).innerText();
+    const key = await makeKey(page, KEY, PIN);
     const person = "person/018f0000-0000-7000-8000-00000000da01";
-    register({ kind: "person.registered.v1", stream: person, org: VILLAGE, fields: { name: "答复员(虚构)" } });
-    register({ kind: "key.authorized.v1", org: VILLAGE, fields: { person, key: vkey } });
-    register({ kind: "role.granted.v1", org: VILLAGE, fields: { person, role: "publisher", avoidance_declared: true } });
+    register(served, entering(person, { name: "答复员(虚构)", org: VILLAGE, key, roles: ["publisher"] }));
     await page.goto(`${inside}/internal/sign-in`);
     await page.getByRole("button", { name: "登录" }).click();
     await page.waitForURL(`${inside}/internal/`);

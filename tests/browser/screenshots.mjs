@@ -2,11 +2,12 @@
 // which nothing stands yet. Started by tests/screenshots; says where the pictures are and which pages are too large or too
 // wide, and fails when a page is missing or complains.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { binary, complaintsOf, demo, launch, root } from "./demo.mjs";
+import { entering, makeKey, register } from "./people.mjs";
 
 const PAGE_BYTES_MAX = 100_000;
 const PIN = "山高月小水落石出";
@@ -70,24 +71,12 @@ async function publicPages(page, site) {
 }
 
 /** A key made in the browser, approved for roles, signed in. */
-async function signIn(page, site, folder, ledger, roles) {
+async function signIn(page, site, roles) {
   await page.goto(`${site}/internal/sign-in`);
-  await page.getByLabel("钥匙名").fill(`${roles[0]}.shots-${page.viewportSize().width}/1`);
-  await page.getByLabel("签章卡口令").fill(PIN);
-  await page.getByLabel("再输一次").fill(PIN);
-  await page.getByRole("button", { name: "生成钥匙" }).click();
-  const vkey = page.locator("[data-part=made] [data-vkey]").filter({ hasText: "shots" });
-  await vkey.waitFor();
+  const key = await makeKey(page, `${roles[0]}.shots-${page.viewportSize().width}/1`, PIN);
   await page.screenshot({ path: join(into, `console-card-${page.viewportSize().width}.png`), fullPage: true });
   const person = `person/018f0000-0000-7000-8000-${roles[0].length.toString().padStart(4, "0")}${String(page.viewportSize().width).padStart(8, "0")}`;
-  const says = [["person.registered.v1", person, { name: "欧阳尉迟长姓名(虚构)" }], ["key.authorized.v1", undefined, { person, key: (await vkey.innerText()).trim() }]];
-  for (const role of roles) says.push(["role.granted.v1", undefined, { person, role, avoidance_declared: true }]);
-  for (const [kind, stream, fields] of says) {
-    const file = join(folder, "command.json");
-    writeFileSync(file, JSON.stringify({ kind, stream, org: COUNTY, fields }));
-    const keys = ["--key", join(ledger, "keys/registrar-1.key"), "--cosign", `registrar=${join(ledger, "keys/registrar-2.key")}`];
-    execFileSync(binary, ["submit", "--url", site, "--outbox", join(folder, "outbox"), ...keys, file], { stdio: "pipe" });
-  }
+  register(served, entering(person, { name: "欧阳尉迟长姓名(虚构)", org: COUNTY, key, roles }));
   await page.getByRole("button", { name: "登录" }).click();
   await page.waitForURL(`${site}/internal/`);
 }
@@ -155,7 +144,7 @@ try {
       const profile = await launch(served.folder, `shots-${who}-${width}`, more);
       const desk = await profile.newPage();
       await take(desk, served.internal, "/internal/sign-in", "console-sign-in");
-      await signIn(desk, served.internal, served.folder, join(served.folder, "demo"), roles);
+      await signIn(desk, served.internal, roles);
       await walk(desk, served.internal, await consolePages(desk, served.internal, who), "");
       await profile.close();
     }

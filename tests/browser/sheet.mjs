@@ -7,10 +7,10 @@
 //
 // Run by tests/run. GONGKAI_BINARY names the binary.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { START_MS_MAX, accessible, complaintsOf, demo, launch, root, run, screenshots } from "./demo.mjs";
+import { START_MS_MAX, accessible, complaintsOf, demo, launch, root, screenshots } from "./demo.mjs";
+import { entering, makeKey, register } from "./people.mjs";
 import { gbk, xlsx, zip } from "./tables.mjs";
 
 const VILLAGE = "341599101201";
@@ -37,13 +37,6 @@ const field = (name) => page.locator(`form.write [data-name="${name}"]`).first()
 const status = () => page.locator(".sheetstatus");
 const upload = (name, buffer) => page.getByLabel("选一份表格").setInputFiles({ name, mimeType: "application/octet-stream", buffer });
 
-function register(commands) {
-  const file = join(served.folder, "commands.jsonl");
-  writeFileSync(file, commands.map((command) => JSON.stringify(command)).join("\n"));
-  const [first, second] = [1, 2].map((number) => join(served.folder, `demo/keys/registrar-${number}.key`));
-  run("submit", "--url", site, "--outbox", join(served.folder, "outbox"), "--key", first, "--cosign", `registrar=${second}`, file);
-}
-
 /** Makes a key on the device; gives what registrars record of its owner. */
 async function newKey({ key, name, role }, number) {
   await page.goto(`${site}/internal/sign-in`);
@@ -52,19 +45,9 @@ async function newKey({ key, name, role }, number) {
     await page.locator("[data-part=keys] li").first().waitFor();
     await page.locator("[data-part=first] summary").click();
   }
-  await page.getByLabel("钥匙名").fill(key);
-  await page.getByLabel("签章卡口令").fill(PIN);
-  await page.getByLabel("再输一次").fill(PIN);
-  await page.getByRole("button", { name: "生成钥匙" }).click();
-  const shown = page.locator("[data-part=made] [data-vkey]").filter({ hasText: key });
-  await shown.waitFor();
-  const vkey = await shown.innerText();
+  const vkey = await makeKey(page, key, PIN);
   const person = `person/018f0000-0000-7000-8000-00000000d00${number}`;
-  return [
-    { kind: "person.registered.v1", stream: person, org: VILLAGE, fields: { name } },
-    { kind: "key.authorized.v1", org: VILLAGE, fields: { person, key: vkey } },
-    { kind: "role.granted.v1", org: VILLAGE, fields: { person, role, avoidance_declared: true } },
-  ];
+  return entering(person, { name, org: VILLAGE, key: vkey, roles: [role] });
 }
 
 const [year, number] = [() => month.slice(0, 4), () => String(Number(month.slice(5)))];
@@ -95,7 +78,7 @@ before(async () => {
   complaints = complaintsOf(page, site);
   const commands = [];
   for (const [at, key] of KEYS.entries()) commands.push(...(await newKey(key, at + 1)));
-  register(commands);
+  register(served, commands);
   await page.goto(`${site}/internal/sign-in`);
   await page.locator("[data-part=keys] li").filter({ hasText: KEYS[0].key }).getByRole("button", { name: "登录" }).click();
   await page.waitForURL(`${site}/internal/`);

@@ -26,6 +26,21 @@ export const put = (id, known, content) =>
 export const sign = (id, signature) =>
   ask(`${PATH}/${id}/signatures`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ signature }) });
 
+/** Says in an element how far keeping is: `saved()` words that it is done, `what` names what would be lost. */
+export const teller = (element, { saved, what, ended }) => (state, error) => {
+  const texts = {
+    saving: "正在保存……",
+    saved: saved(),
+    offline: `没有连上服务器，${what}还在这一页，请先别关；连上后自动保存。`,
+    ended: "还没有保存，请先别关这一页。",
+    nowhere: `这台服务器没有启用限阅库，不保存草稿；${what}只在这一页，请先别关。`,
+  };
+  element.textContent = texts[state] ?? error.message;
+  element.className = ["saving", "saved"].includes(state) ? "hint" : "bad";
+  element.dataset.state = state;
+  if (state === "ended") ended();
+};
+
 /**
  * Keeps what `content()` gives, a moment after the last change, and again when the connection or the session is back.
  * `tell(state)` is called with saving, saved, offline, ended, changed, nowhere or refused, and the error.

@@ -2,7 +2,7 @@
 // The mended table goes back as a table, so there is one way of reading; it is kept with a draft, as a sheet is that somebody
 // uploads while writing. Nothing can be signed while a problem is there.
 import { again } from "./again.js";
-import { keeper, list, open } from "./drafts.js";
+import { keeper, list, open, teller } from "./drafts.js";
 import { make } from "./form.js";
 import { recall, submit } from "./import-run.js";
 import { csv } from "./sheet.js";
@@ -290,19 +290,7 @@ function content() {
   return { label: `批量导入${label}`, kind, href: `${PATH}?draft=${keeping.id}`, fields: { title: `${plan?.rows ?? 0} 行` }, frame: fits ? all : { ...all, rows: [] } };
 }
 
-function tell(at, error) {
-  const texts = {
-    saving: "正在保存……",
-    saved: "改过的表已保存，换一台设备也能接着来。",
-    offline: "没有连上服务器，改过的还在这一页，请先别关；连上后自动保存。",
-    ended: "还没有保存，请先别关这一页。",
-    nowhere: "这台服务器没有启用限阅库，不保存草稿；改过的只在这一页，请先别关。",
-  };
-  told.textContent = texts[at] ?? error.message;
-  told.className = ["saving", "saved"].includes(at) ? "hint" : "bad";
-  told.dataset.state = at;
-  if (at === "ended") ended();
-}
+const tell = teller(told, { saved: () => "改过的表已保存，换一台设备也能接着来。", what: "改过的", ended: () => ended() });
 
 /** The import that is gone on with: the one that the address names, or the latest. */
 async function begun() {

@@ -1,7 +1,7 @@
 // Writing, checking, signing: from a form to a recorded statement. What is signed is what was shown, byte for byte.
 import { newKey } from "../statement.js";
 import { again } from "./again.js";
-import { keeper, list, open } from "./drafts.js";
+import { keeper, list, open, teller } from "./drafts.js";
 import { build, make } from "./form.js";
 import { all, sign } from "./keys.js";
 import { count } from "./period.js";
@@ -107,20 +107,8 @@ const content = () => {
   return { label: table.label, kind: table.kind, href, fields, frame: { ...frameState(), sheet } };
 };
 
-function tell(state, error) {
-  const time = new Date().toLocaleTimeString("zh-CN", { hour: "2-digit", minute: "2-digit" });
-  const texts = {
-    saving: "正在保存……",
-    saved: `${time} 已保存，换一台设备也能接着写。`,
-    offline: "没有连上服务器，写好的内容还在这一页，请先别关；连上后自动保存。",
-    ended: "还没有保存，请先别关这一页。",
-    nowhere: "这台服务器没有启用限阅库，不保存草稿；写好的内容只在这一页，请先别关。",
-  };
-  kept.textContent = texts[state] ?? error.message;
-  kept.className = ["saving", "saved"].includes(state) ? "hint" : "bad";
-  kept.dataset.state = state;
-  if (state === "ended") ended();
-}
+const time = () => new Date().toLocaleTimeString("zh-CN", { hour: "2-digit", minute: "2-digit" });
+const tell = teller(kept, { saved: () => `${time()} 已保存，换一台设备也能接着写。`, what: "写好的内容", ended: () => ended() });
 
 function gates() {
   // Who publishes in place of a village passes the gates of its own level.

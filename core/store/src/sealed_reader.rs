@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use gongkai_domain::Head;
+use gongkai_domain::{Head, Recorded};
 use gongkai_log::{Content, Digest, StreamId, sealed::PERIOD_LEAVES};
 
 use crate::{
@@ -29,6 +29,20 @@ pub struct SealedEvent {
     pub row: RawSealed,
     /// Its content; `None` once erased.
     pub opened: Option<OpenedEvent>,
+}
+
+impl OpenedEvent {
+    /// What a function makes of the event of a row as a recorded one.
+    pub fn with_recorded<T>(&self, row: &RawSealed, f: impl FnOnce(&Recorded<'_>) -> T) -> T {
+        let values = self.values();
+        f(&Recorded {
+            index: row.as_of,
+            recorded_at: row.received_at,
+            statement: &self.signed.statement,
+            hash: self.signed.hash,
+            values: values.as_ref(),
+        })
+    }
 }
 
 /// Where a sealed event is in the log.

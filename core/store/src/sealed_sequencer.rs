@@ -293,9 +293,7 @@ fn plant(vault: &Vault, waiting: &[Waiting]) -> (Digest, Period) {
 /// Takes a stored event into its stream.
 fn advance(stream: &mut Stream, row: &RawSealed, opened: &OpenedEvent) {
     let SignedStatement { statement, hash, .. } = &opened.signed;
-    let values = opened.values();
-    let recorded =
-        Recorded { index: row.as_of, recorded_at: row.received_at, statement, hash: *hash, values: values.as_ref() };
-    let state = judge::evolve(std::mem::take(&mut stream.1), &recorded);
+    let before = std::mem::take(&mut stream.1);
+    let state = opened.with_recorded(row, |recorded| judge::evolve(before, recorded));
     *stream = (Some(Head { revision: statement.revision, hash: *hash }), state);
 }

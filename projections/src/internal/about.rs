@@ -29,18 +29,8 @@ impl InternalViews {
         for some in streams.chunks(AT_ONCE) {
             let some: Vec<&StreamId> = some.iter().collect();
             for event in self.0.reader.streams(&some).await?.into_iter().flatten() {
-                let Some(opened) = &event.opened else { continue };
-                let values = opened.values();
-                let recorded = Recorded {
-                    index: event.row.as_of,
-                    recorded_at: event.row.received_at,
-                    statement: &opened.signed.statement,
-                    hash: opened.signed.hash,
-                    values: values.as_ref(),
-                };
-                if recorded.statement.kind == kind {
-                    made.extend(take(&recorded));
-                }
+                let Some(opened) = event.opened.filter(|opened| opened.signed.statement.kind == kind) else { continue };
+                made.extend(opened.with_recorded(&event.row, &mut take));
             }
         }
         Ok(made)

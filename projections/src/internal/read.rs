@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use gongkai_domain::{
-    Recorded, State, World, clock,
+    State, World, clock,
     confidentiality::{self, Clearance, Matter, Reader},
     judge,
     kind::{
@@ -408,15 +408,7 @@ pub(crate) fn state(events: &[SealedEvent]) -> State {
 /// The state after one more event.
 pub(crate) fn evolve(state: State, event: &SealedEvent) -> State {
     let Some(opened) = &event.opened else { return state };
-    let values = opened.values();
-    let recorded = Recorded {
-        index: event.row.as_of,
-        recorded_at: event.row.received_at,
-        statement: &opened.signed.statement,
-        hash: opened.signed.hash,
-        values: values.as_ref(),
-    };
-    judge::evolve(state, &recorded)
+    opened.with_recorded(&event.row, |recorded| judge::evolve(state, recorded))
 }
 
 pub(super) fn event_row(event: &SealedEvent) -> Option<EventRow> {

@@ -14,7 +14,7 @@ use gongkai_projections::internal::rating::Ratings;
 
 use super::{answer, is_for, roles, who};
 use crate::http::App;
-use crate::http::internal::ratings;
+use crate::http::internal::sums;
 use crate::http::pages::{Frame, frame, hand_in, nothing, parts};
 use crate::http::problem::Problem;
 use crate::http::query::{Params, push};
@@ -60,7 +60,7 @@ async fn make(app: &App, uri: &Uri, reader: &Reader) -> Result<ContinuePage, Pro
 
 /// The ratings of a pledge, for whoever may count them, and the form that publishes them.
 async fn feedback(app: &App, reader: &Reader, pledge: &StreamId) -> Result<Option<Feedback>, Problem> {
-    let Some(Ratings { through, counts }) = ratings::of(app, reader, pledge).await? else { return Ok(None) };
+    let Some(Ratings { through, counts }) = sums::ratings(app, reader, pledge).await? else { return Ok(None) };
     let publish = |counted: &Counted| {
         let mut href = "/internal/write/pledge.evaluated".to_owned();
         push(&mut href, "about", &pledge.to_string());

@@ -25,9 +25,6 @@ pub mod plans;
 pub mod queue;
 #[cfg(test)]
 mod queue_tests;
-pub mod ratings;
-#[cfg(test)]
-mod ratings_tests;
 pub mod readings;
 pub mod rehearsals;
 pub mod reviews;
@@ -39,8 +36,10 @@ pub mod sheets;
 #[cfg(test)]
 mod sheets_tests;
 pub mod sign_in;
+pub mod sums;
+#[cfg(test)]
+mod sums_tests;
 pub mod tables;
-pub mod tallies;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -97,8 +96,8 @@ pub fn doors() -> Vec<Door> {
     let mut doors = vec![challenges::door(), open, close, me::door(), readings::door()];
     doors.extend(matters::doors());
     doors.extend(board::doors());
-    doors.extend([timelines::door(), queue::door(), schedules::door(), tallies::door(), ratings::door()]);
-    doors.push(rehearsals::door());
+    doors.extend([timelines::door(), queue::door(), schedules::door(), rehearsals::door()]);
+    doors.extend(sums::doors());
     doors.extend(drafts::doors());
     doors.extend([reviews::door(), periods::door(), tables::door()]);
     doors.extend(sheets::doors());
@@ -109,7 +108,7 @@ pub fn doors() -> Vec<Door> {
 /// The schemas of all answers.
 pub fn schemas() -> Map<String, Value> {
     let reading = [matters::schemas(), readings::schemas(), schedules::schemas()];
-    let watching = [timelines::schemas(), queue::schemas(), tallies::schemas(), ratings::schemas(), board::schemas()];
+    let watching = [timelines::schemas(), queue::schemas(), sums::schemas(), board::schemas()];
     let drafting = [drafts::schemas(), reviews::schemas(), periods::schemas(), tables::schemas()];
     let entering = [challenges::schemas(), sessions::schemas(), me::schemas()];
     let all = entering.into_iter().chain(reading).chain(watching).chain(drafting);
