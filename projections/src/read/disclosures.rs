@@ -11,7 +11,7 @@ use gongkai_domain::{
     finance::fen_text,
     kind::{
         self, Described as _,
-        disclosure::{Book, Content, Priority, PublishedBy, QuestionPublished, Topic},
+        disclosure::{Book, Content, FINANCE, Priority, PublishedBy, QuestionPublished, Topic},
     },
     rules::{Rule, RuleCode, Unit},
 };
@@ -20,8 +20,8 @@ use serde_json::{Map, Value};
 use sqlx::sqlite::SqliteRow;
 
 use super::{
-    Columns, Comparison, Deadline, Filter, Matter, Page, ReadError, Reader, Shown, Tombstone, display, history,
-    history::HistoryEvent, int, label_or, text,
+    Attachment, Columns, Comparison, Deadline, Filter, Matter, Page, ReadError, Reader, Shown, Tombstone, display,
+    history, history::HistoryEvent, int, label_or, text,
 };
 use crate::{projection::Arg, status::Status};
 
@@ -56,6 +56,14 @@ pub struct Line {
     pub index: u64,
     /// Whether it was corrected or added later.
     pub corrected: bool,
+}
+
+impl Line {
+    /// The files of the line's own voucher.
+    pub fn attachments(&self) -> Vec<Attachment> {
+        let files = self.row.iter().flat_map(|row| FINANCE.attachments(row));
+        files.map(|(column, file)| Attachment::new(column.label, file)).collect()
+    }
 }
 
 /// Lines from an offset on.
