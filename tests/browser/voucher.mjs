@@ -14,6 +14,7 @@ import { GPS_MARK, photo } from "./photo.mjs";
 
 const VILLAGE = "341599101201";
 const PIN = "山高月小水落石出";
+const PHONE = { width: 390, height: 844 };
 const DESKTOP = { width: 1280, height: 900 };
 const KEYS = [
   { key: "kuaiji.wuliqiao/7", name: "测试会计(虚构)", role: "publisher" },
@@ -111,20 +112,32 @@ describe("an accountant with a receipt and a phone", () => {
     const taken = await photo(page);
     assert.ok(taken.includes(GPS_MARK));
     const request = page.waitForRequest((request) => request.url().endsWith("/api/v1/attachments"));
-    await attach(2, "IMG_31.50N.jpg", taken);
+    await attach(3, "IMG_31.50N.jpg", taken);
     sent = (await request).postDataBuffer();
-    await line(2).getByText("image/jpeg").waitFor();
+    await line(3).getByText("image/jpeg").waitFor();
     assert.ok(!sent.includes(GPS_MARK) && !sent.includes("Exif"));
     await page.getByText("给 3 笔附凭证（照片或 PDF），已附 1 个文件").waitFor();
     await shot(page, "voucher-console");
   });
 
-  test("loses nothing with a reload", async () => {
+  test("loses nothing with a reload, and finds the photo at its line when another is added above", async () => {
     await page.waitForFunction(() => document.querySelector("[data-kept]").dataset.state === "saved");
     await page.reload();
-    await line(2).getByText("image/jpeg").waitFor();
-    assert.equal(await page.locator(".vouchers .files li").count(), 1);
+    await line(3).getByText("image/jpeg").waitFor();
     await page.getByText("读出 3 行，没有要改的").waitFor();
+    await page.setViewportSize(DESKTOP);
+    await page.getByRole("button", { name: "改第 2 行", exact: true }).click();
+    await page.getByRole("button", { name: "在下面照着加一行：第 2 行" }).click();
+    await page.getByText("读出 4 行").waitFor();
+    assert.match(await line(4).innerText(), /记-2　邮寄报刊[\s\S]*image\/jpeg/);
+    await page.getByRole("button", { name: "改第 3 行", exact: true }).click();
+    await page.getByRole("button", { name: "去掉第 3 行", exact: true }).click();
+    await page.getByText("读出 3 行，没有要改的").waitFor();
+    assert.match(await line(4).innerText(), /记-2　邮寄报刊[\s\S]*image\/jpeg/);
+    assert.equal(await page.locator(".vouchers .files li").count(), 1);
+    await accessible(page);
+    await shot(page, "voucher-console-desktop");
+    await page.setViewportSize(PHONE);
   });
 
   test("sees it in what will be public, and signs it with both supervisors", async () => {
@@ -144,8 +157,8 @@ describe("an accountant with a receipt and a phone", () => {
 describe("a citizen", () => {
   test("opens the line and gets its photo, without where it was taken; the other lines have none", async () => {
     const row = (number) => page.locator(`#L${number}`);
-    await row(1).locator("summary").click();
-    const link = row(1).getByRole("link", { name: /凭证文件 1（image\/jpeg）/ });
+    await row(2).locator("summary").click();
+    const link = row(2).getByRole("link", { name: /凭证文件 1（image\/jpeg）/ });
     assert.ok(await link.isVisible());
     await accessible(page);
     await shot(page, "voucher-public-phone");
