@@ -223,8 +223,8 @@ fn behind(found: &Disclosure, line: &Line, row: &Map<String, Value>) -> Vec<Behi
     }
     let asked = found.questions.iter().filter(|question| question.line == Some(line.line));
     behind.extend(asked.map(|question| {
-        let link = Link::new(format!("#Q{}", question.index), Badge(question.status).label());
-        Behind::new(format!("有人问过{}。", question.topic), Some(link))
+        let state = Link::new(format!("#Q{}", question.index), Badge(question.status).label());
+        Behind::new(format!("有人问过{}。", question.topic), Some(state))
     }));
     behind.extend(decision(found));
     if line.corrected {

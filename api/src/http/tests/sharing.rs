@@ -223,8 +223,8 @@ async fn a_line_opens_to_the_files_of_its_own_voucher_and_without_any_to_those_o
         let row = html.text().split(&format!("<tr id=\"L{number}\">")).nth(1).unwrap();
         row.split("</tr>").next().unwrap().to_owned()
     };
-    let link = format!("<a href=\"{}\">附件：凭证文件 1（image/jpeg）</a>", address_of(&own));
-    assert!(row(1).contains("凭证记-20。") && row(1).contains(&link), "{}", row(1));
+    let linked = format!("<a href=\"{}\">附件：凭证文件 1（image/jpeg）</a>", address_of(&own));
+    assert!(row(1).contains("凭证记-20。") && row(1).contains(&linked), "{}", row(1));
     assert!(!row(1).contains("#files") && !row(1).contains(&address_of(&sheets)), "{}", row(1));
     assert!(row(2).contains("<a href=\"#files\">看随表公开的附件</a>"), "{}", row(2));
     assert!(!row(2).contains("/log/attachment/"), "{}", row(2));
