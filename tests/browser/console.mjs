@@ -10,6 +10,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { START_MS_MAX, accessible, complaintsOf, demo, launch, shot } from "./demo.mjs";
 import { entering, register } from "./people.mjs";
+import { GPS_MARK, photo } from "./photo.mjs";
 
 const VILLAGE = "341599101201";
 const NAME = "ceshi.wuliqiao/1";
@@ -33,7 +34,6 @@ after(async () => {
   await served?.end();
 });
 
-
 /** A person, their key and their role, as registrars record them. */
 function approve(vkey, { name, number, role }) {
   const person = `person/018f0000-0000-7000-8000-00000000c00${number}`;
@@ -49,36 +49,6 @@ async function newKey(page, name) {
   await page.getByRole("button", { name: "生成钥匙" }).click();
   await page.locator("[data-part=made] [data-vkey]").filter({ hasText: name }).waitFor();
   return page.locator("[data-part=made] [data-vkey]").innerText();
-}
-
-const GPS_MARK = Buffer.from("gps-latitude-31.5");
-
-/** The segment of a JPEG in which a camera writes where a photo was taken: one IFD with a maker's text and a GPS IFD. */
-function exif(latitude, longitude) {
-  const tiff = Buffer.alloc(8 + 2 + 24 + 4 + 2 + 24 + 4 + 16);
-  tiff.write("II*\0", 0, "latin1");
-  tiff.writeUInt32LE(8, 4);
-  const entry = (at, tag, type, count, value) => {
-    tiff.writeUInt16LE(tag, at);
-    tiff.writeUInt16LE(type, at + 2);
-    tiff.writeUInt32LE(count, at + 4);
-    tiff.writeUInt32LE(value, at + 8);
-  };
-  const text = tiff.length;
-  tiff.writeUInt16LE(2, 8);
-  entry(10, 0x010f, 2, GPS_MARK.length, text);
-  entry(22, 0x8825, 4, 1, 38);
-  tiff.writeUInt16LE(2, 38);
-  entry(40, 0x0002, 5, 1, 68);
-  entry(52, 0x0004, 5, 1, 76);
-  for (const [at, degrees] of [[68, latitude], [76, longitude]]) {
-    tiff.writeUInt32LE(degrees * 100, at);
-    tiff.writeUInt32LE(100, at + 4);
-  }
-  const content = Buffer.concat([Buffer.from("Exif\0\0", "latin1"), tiff, GPS_MARK]);
-  const head = Buffer.from([0xff, 0xe1, 0, 0]);
-  head.writeUInt16BE(content.length + 2, 2);
-  return Buffer.concat([head, content]);
 }
 
 async function open(path, context = browser) {
@@ -214,14 +184,7 @@ describe("somebody who adds a photo", () => {
   test("sends it without where it was taken, and by the hash that the device computed", async () => {
     const { page, complaints } = await open("/internal/write/disclosure.published");
     await page.getByText("更多可填的").click();
-    const photo = await page.evaluate(async () => {
-      const canvas = Object.assign(document.createElement("canvas"), { width: 40, height: 30 });
-      canvas.getContext("2d").fillRect(0, 0, 20, 30);
-      const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg"));
-      return [...new Uint8Array(await blob.arrayBuffer())];
-    });
-    const [before, rest] = [Buffer.from(photo.slice(0, 2)), Buffer.from(photo.slice(2))];
-    const taken = Buffer.concat([before, exif(31.5, 120.25), rest]);
+    const taken = await photo(page);
     assert.ok(taken.includes(GPS_MARK));
     const choose = async () => {
       const sent = page.waitForRequest((request) => request.url().endsWith("/api/v1/attachments"));

@@ -7,6 +7,8 @@ import { ask } from "./session.js";
 const TEXT_LINE_MAX = 200;
 const REVIEW = "reviewed_in";
 const ATTACHMENT_BYTES_MAX = 20 * 2 ** 20;
+/** What has to be done before a voucher is attached: it is public once it is signed. */
+export const COVER = "凭证上的姓名、身份证号、账号要先遮住，再拍照附上。签名以后，谁都能看到。";
 
 /** An element with attributes and children; `text` is its text. */
 export function make(tag, { text, ...attributes } = {}, ...children) {
@@ -126,6 +128,7 @@ function files(field, common) {
     event.stopPropagation();
     for (const file of input.files) {
       try {
+        if (kept.length >= (field.max ?? Infinity)) throw new Error(`这里最多 ${field.max} 个文件`);
         if (file.size > ATTACHMENT_BYTES_MAX) throw new Error("超过 20 MB");
         const cleaned = await clean(file);
         const bytes = new Uint8Array(await cleaned.arrayBuffer());
@@ -161,7 +164,7 @@ async function clean(file) {
 }
 
 /** One file, such as the scan of what somebody said on paper. */
-export const fileControl = (label) => files({ name: "file" }, { id: `c${(serial += 1)}`, "aria-label": label });
+export const fileControl = (label, max) => files({ name: "file", max }, { id: `c${(serial += 1)}`, "aria-label": label });
 
 /** A few small records, each with the controls of its members. */
 function records(field, id) {
@@ -262,6 +265,8 @@ function row(field) {
   return { field, box, ...made };
 }
 
+const covered = ({ columns }) => (columns.some(({ shape }) => shape === "attachments") ? [make("p", { class: "note", text: COVER })] : []);
+
 /** The form of a table, in an element; `fields()` gives what is written. */
 export function build(table, into) {
   // The number of the review is written by whoever sends it there.
@@ -269,7 +274,7 @@ export function build(table, into) {
   // What must be written comes first; what is not public, last.
   rows.sort((a, b) => rank(a.field) - rank(b.field));
   const lists = table.lists.map((list) => ({ ...list, ...rowsOf(list.columns, { wide: true }) }));
-  const boxes = lists.map((list) => make("section", { class: "field", "data-list": true }, make("h2", { text: "清单" }), make("p", { class: "hint", text: "可以从 Excel 选中几行复制，粘贴到对应的格子。" }), list.element));
+  const boxes = lists.map((list) => make("section", { class: "field", "data-list": true }, make("h2", { text: "清单" }), make("p", { class: "hint", text: "可以从 Excel 选中几行复制，粘贴到对应的格子。" }), ...covered(list), list.element));
   const needed = rows.filter(({ field }) => field.required).map(({ box }) => box);
   const others = rows.filter(({ field }) => !field.required).map(({ box }) => box);
   const more = make("details", { class: "field" }, make("summary", { text: "更多可填的" }), ...others);

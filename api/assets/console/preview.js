@@ -39,6 +39,7 @@ export function shown(field, value) {
   if (value === true) return "是";
   if (value === false) return "否";
   if (field?.shape === "records") return value.map((one) => field.members.filter(({ name }) => one[name] !== undefined).map((member) => shown(member, one[member.name])).join("　")).join("\n");
+  if (field?.shape === "attachments") return value.map(({ media_type: type, size }) => `${type} ${Math.ceil(size / 1024)} KB`).join("、");
   if (Array.isArray(value)) return value.map((one) => (typeof one === "object" ? Object.values(one).join(" ") : one)).join("、");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

@@ -4,6 +4,7 @@
 import { make } from "./form.js";
 import { ask } from "./session.js";
 import { columnsOf, remembered, remember } from "./sheet-columns.js";
+import { vouchersOf } from "./sheet-files.js";
 import { rowsOf } from "./sheet-rows.js";
 
 const BYTES_MAX = 8 * 2 ** 20;
@@ -39,6 +40,7 @@ export function uploading({ table, written, form, body, button, org, changed, dr
   const checks = make("ul", { class: "sheetchecks" });
   const choose = make("div");
   const view = rowsOf({ edit, add, remove });
+  const vouchers = vouchersOf({ changed: hold });
   const last = make("button", { type: "button", class: "btn", text: "沿用上月" });
   const drop = make("button", { type: "button", class: "btn", text: "不用这张表", hidden: true });
   const templates = make("p", { class: "hint" }, "空白表格：");
@@ -58,6 +60,7 @@ export function uploading({ table, written, form, body, button, org, changed, dr
     choose,
     checks,
     view.element,
+    vouchers.element,
   );
   // Changes inside are ours: the form is told when the sheet was read.
   for (const name of ["input", "change"]) panel.addEventListener(name, (event) => event.stopPropagation());
@@ -129,10 +132,22 @@ export function uploading({ table, written, form, body, button, org, changed, dr
     const bookWasOpen = written.value("book") === undefined && put.book !== undefined;
     written.set(put);
     filled = { ...filled, ...put };
-    written.hold(read.lines, () => input);
+    written.hold(vouchers.attached(read), () => input);
     // Whose book it is decides what it is compared with.
     if (bookWasOpen) void check();
   }
+
+  /** A file was attached or taken away: the same lines with other files. */
+  function hold() {
+    if (!read?.mapped) return;
+    written.hold(vouchers.attached(read), () => input);
+    changed();
+  }
+
+  const takesFiles = () => {
+    const list = lists.find(({ when }) => when[1] === read?.content);
+    return list?.columns.find(({ shape }) => shape === "attachments");
+  };
 
   function show() {
     const blocked = Boolean(open());
@@ -141,6 +156,7 @@ export function uploading({ table, written, form, body, button, org, changed, dr
     last.hidden = Boolean(state);
     choose.replaceChildren();
     checks.replaceChildren();
+    vouchers.show(read, takesFiles());
     if (!read) return view.clear();
     if (read.sheets.length > 1 && state.file) choose.append(sheetChoice());
     if (!read.mapped && read.content && read.rows.length > 0) {
@@ -166,7 +182,8 @@ export function uploading({ table, written, form, body, button, org, changed, dr
   function fieldsOf(content) {
     const { columns } = lists.find(({ when }) => when[1] === content);
     const more = content === "finance" ? APART : [];
-    return [...columns, ...more];
+    // Files are attached to a line, they stand in no column.
+    return [...columns.filter(({ shape }) => shape !== "attachments"), ...more];
   }
 
   function sheetChoice() {
@@ -175,6 +192,7 @@ export function uploading({ table, written, form, body, button, org, changed, dr
     select.onchange = () => {
       state.sheet = select.value;
       state.told = {};
+      vouchers.clear();
       void check();
     };
     return make("p", {}, make("label", { for: "f-sheet-name", text: "读哪一张工作表 " }), select);
@@ -202,11 +220,13 @@ export function uploading({ table, written, form, body, button, org, changed, dr
     state.carried = state.carried.map(([of, place]) => [of > row ? of + 1 : of, place]);
     const cells = [...state.rows[at].cells];
     state.rows.splice(at + 1, 0, { row: row + 1, cells });
+    vouchers.moved(row, 1);
     mended();
   }
 
   function remove(row) {
     state.rows = state.rows.filter((one) => one.row !== row);
+    vouchers.removed(row);
     state.carried = state.carried.filter(([of]) => of !== row);
     mended();
   }
@@ -225,7 +245,7 @@ export function uploading({ table, written, form, body, button, org, changed, dr
   function kept() {
     if (!state || !read || state.rows.length === 0) return undefined;
     const { rows, carried, told } = state;
-    const all = { rows, carried, told: { ...told, header: read.header_row ?? undefined }, filled };
+    const all = { rows, carried, told: { ...told, header: read.header_row ?? undefined }, filled, files: vouchers.kept() };
     return JSON.stringify(all).length <= DRAFT_CHARS_MAX ? all : undefined;
   }
 
@@ -234,6 +254,7 @@ export function uploading({ table, written, form, body, button, org, changed, dr
     if (!file) return;
     state = { file, rows: [], carried: [], told: {} };
     read = undefined;
+    vouchers.clear();
     if (file.size > BYTES_MAX) {
       const size = (file.size / 2 ** 20).toFixed(1);
       show();
@@ -249,6 +270,7 @@ export function uploading({ table, written, form, body, button, org, changed, dr
       const { rows, cells, from } = await ask(`${SHEETS}/last?${query}`);
       if (rows.length === 1) return say(`${from} 和再上一月没有重复的收支，没有可沿用的。`);
       state = { rows, carried: cells, told: { header: 1 } };
+      vouchers.clear();
       // The month after the last one, unless somebody said another.
       const [year, month] = from.split("-").map(Number);
       const next = month === 12 ? `${year + 1}-01` : `${year}-${String(month + 1).padStart(2, "0")}`;
@@ -263,6 +285,7 @@ export function uploading({ table, written, form, body, button, org, changed, dr
   drop.onclick = () => {
     state = undefined;
     read = undefined;
+    vouchers.clear();
     input.value = "";
     written.hold(undefined);
     show();
@@ -283,8 +306,11 @@ export function uploading({ table, written, form, body, button, org, changed, dr
   };
 
   if (draft) {
+    const { files, ...rest } = draft;
     ({ filled } = draft);
-    state = draft;
+    state = rest;
+    const takes = lists.flatMap(({ columns }) => columns).find(({ shape }) => shape === "attachments");
+    vouchers.restore(files, takes);
     void check();
   }
   return { open, kept };

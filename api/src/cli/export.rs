@@ -133,6 +133,7 @@ struct Bundle {
     tar: tar::Builder<BufWriter<File>>,
     manifest: String,
     files: u64,
+    attached: BTreeSet<Digest>,
 }
 
 impl Bundle {
@@ -173,7 +174,8 @@ fn bundle(
     let checkpoint = &reading.checkpoint;
     let manifest =
         format!("{MANIFEST_FORM}\n{}\n{} {}\n{scope}\n\n", checkpoint.origin, checkpoint.size, checkpoint.root);
-    let mut bundle = Bundle { tar: tar::Builder::new(BufWriter::new(file)), manifest, files: 0 };
+    let mut bundle =
+        Bundle { tar: tar::Builder::new(BufWriter::new(file)), manifest, files: 0, attached: BTreeSet::new() };
     bundle.add("checkpoint", reading.note.to_string().as_bytes())?;
     let vkey = std::fs::read(layout.vkey()).map_err(|error| Fault::failed("log/vkey", &error))?;
     bundle.add("vkey", &vkey)?;
@@ -214,8 +216,10 @@ fn add_entries(
         {
             let text = list.to_text().map_err(|error| Fault::failed(lines_path(&root), &error))?;
             bundle.add(&lines_path(&root), text.as_bytes())?;
+            add_attachments(bundle, layout, &entry, &list.rows)?;
+        } else {
+            add_attachments(bundle, layout, &entry, &[])?;
         }
-        add_attachments(bundle, layout, &entry)?;
     }
     if within.is_none() {
         let width = level_tiles(reading.checkpoint.size, 0).width(number);
@@ -238,14 +242,19 @@ fn belongs(entry: &Entry, within: Option<&BTreeSet<String>>) -> bool {
     REGISTRY.contains(&statement.stream.family.as_str()) || within.contains(&statement.org)
 }
 
-fn add_attachments(bundle: &mut Bundle, layout: &Layout, entry: &Entry) -> Result<(), Fault> {
+/// The files that an entry and its lines name.
+fn add_attachments(bundle: &mut Bundle, layout: &Layout, entry: &Entry, rows: &[Row]) -> Result<(), Fault> {
     let Some(signed) = entry.content.statement() else { return Ok(()) };
-    let files =
-        kind::find(&signed.statement.kind).into_iter().flat_map(|kind| kind.attachments(&signed.statement.body));
-    for (_, file) in files {
+    let Some(kind) = kind::find(&signed.statement.kind) else { return Ok(()) };
+    let open = rows.iter().filter_map(|row| if let Row::Open { row, .. } = row { Some(row) } else { None });
+    for hash in kind.files(&signed.statement.body, open) {
+        if bundle.attached.contains(&hash) {
+            continue;
+        }
         // One that was withdrawn is not published any more, and the log says so.
-        if let Ok(bytes) = std::fs::read(layout.published_attachment(&file.hash)) {
-            bundle.add(&format!("attachment/{}", file.hash.to_hex()), &bytes)?;
+        if let Ok(bytes) = std::fs::read(layout.published_attachment(&hash)) {
+            bundle.attached.insert(hash);
+            bundle.add(&format!("attachment/{}", hash.to_hex()), &bytes)?;
         }
     }
     Ok(())
@@ -409,7 +418,7 @@ fn push(table: &mut Columns, name: &'static str, label: &'static str, shape: Sha
         Shape::Time => ("时间", ""),
         Shape::Flag => ("真假", ""),
         Shape::Choice(_) => ("选项", ""),
-        Shape::Texts(_) | Shape::Orgs | Shape::Dates | Shape::Counts | Shape::Records(_) | Shape::Attachments => {
+        Shape::Texts(_) | Shape::Orgs | Shape::Dates | Shape::Counts | Shape::Records(_) | Shape::Attachments(_) => {
             ("列表（JSON）", "")
         }
         _ => ("文字", ""),

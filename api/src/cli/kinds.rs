@@ -119,7 +119,7 @@ fn shape(shape: &Shape) -> String {
             format!("选一：{}", known.join("、"))
         }
         Shape::Proof(_) => "启封内容 {\"salt\", \"name\", \"tier\", \"value\", \"path\"}".into(),
-        Shape::Attachments => "一组附件 {\"hash\", \"size\", \"media_type\"}".into(),
+        Shape::Attachments(max) => format!("一组附件 {{\"hash\", \"size\", \"media_type\"}}，不超过 {max} 个"),
         Shape::Dates => "一组日期".into(),
         Shape::Counts => "一组整数，从 0 起".into(),
         Shape::Records(members) => {

@@ -246,7 +246,7 @@ fn array(items: &Value, items_max: usize) -> Value {
 
 /// The values of a shape.
 fn of_shape(shape: &Shape) -> Value {
-    use gongkai_domain::field::{ATTACHMENTS_MAX, DATES_MAX, ITEMS_MAX};
+    use gongkai_domain::field::{DATES_MAX, ITEMS_MAX};
     match shape {
         Shape::Text(chars_max) => json!({ "type": "string", "maxLength": chars_max }),
         Shape::Texts(chars_max) => array(&json!({ "type": "string", "maxLength": chars_max }), ITEMS_MAX),
@@ -273,7 +273,7 @@ fn of_shape(shape: &Shape) -> Value {
             json!({ "type": "string", "oneOf": choices })
         }
         Shape::Proof(_) => json!({ "type": "object", "description": "启封内容：盐、名称、范围、值和路径" }),
-        Shape::Attachments => array(&reference("Attachment"), ATTACHMENTS_MAX),
+        Shape::Attachments(max) => array(&reference("Attachment"), *max),
         Shape::Dates => array(&reference("Date"), DATES_MAX),
         Shape::Counts => array(&json!({ "type": "integer", "minimum": 0 }), ITEMS_MAX),
         Shape::Records(members) => {

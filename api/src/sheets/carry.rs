@@ -27,7 +27,7 @@ type Line = Map<String, Value>;
 
 /// The lines of the last month that repeat, with `before` the month before it.
 pub fn carry(class: Class, last: &[Line], before: Option<&[Line]>) -> Carried {
-    let columns = class.shape.columns;
+    let columns: Vec<_> = class.columns().collect();
     let headers = columns.iter().map(|column| class.header(column).to_owned()).collect();
     let mut carried = Carried { rows: vec![RowRead { row: 1, part: Part::Header, cells: headers }], cells: Vec::new() };
     let mut unmatched: Vec<&Line> = before.unwrap_or_default().iter().collect();
@@ -87,7 +87,7 @@ mod tests {
 
     /// The words of a column by row.
     fn column(carried: &Carried, name: &str) -> Vec<String> {
-        let place = class("finance").unwrap().shape.columns.iter().position(|column| column.name == name).unwrap();
+        let place = class("finance").unwrap().columns().position(|column| column.name == name).unwrap();
         carried.rows.iter().skip(1).map(|row| row.cells[place].clone()).collect()
     }
 

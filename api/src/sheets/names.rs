@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use gongkai_domain::field::{Column, ListRule, ListShape};
+use gongkai_domain::field::{Column, ListRule, ListShape, Shape};
 use gongkai_domain::kind;
 use serde::Deserialize;
 
@@ -78,6 +78,11 @@ pub fn class(content: &str) -> Option<Class> {
 }
 
 impl Class {
+    /// The columns that stand in a sheet's cells. Files do not: they are attached to a line where it is written.
+    pub fn columns(self) -> impl Iterator<Item = &'static Column> + Clone {
+        self.shape.columns.iter().filter(|column| !matches!(column.shape, Shape::Attachments(_)))
+    }
+
     /// The header that a template gives a column.
     pub fn header(self, column: &Column) -> &'static str {
         self.words(column.name).first().map_or(column.label, String::as_str)
@@ -89,7 +94,7 @@ impl Class {
 
     /// Wire name and label of everything that a column of a file can be.
     pub fn fields(self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let own = self.shape.columns.iter().map(|column| (column.name, column.label));
+        let own = self.columns().map(|column| (column.name, column.label));
         let apart = [
             (AMOUNT, "金额（收支在一列）"),
             (SIDE, "收支方向"),
@@ -173,7 +178,7 @@ impl Class {
     /// Labels of what the headers lack before a line can be read.
     pub fn lacks(self, fields: &[Option<&'static str>]) -> Vec<&'static str> {
         let has = |name: &str| fields.contains(&Some(name));
-        let columns = self.shape.columns.iter();
+        let columns = self.columns();
         // A name that is there in full is masked by the rule.
         let given =
             |name: &str| has(name) || (name == MASKED && has(FULL)) || (name == "date" && has(MONTH) && has(DAY));
@@ -205,9 +210,9 @@ mod tests {
     #[test]
     fn the_headers_of_a_template_are_each_read_as_their_own_column() {
         for class in classes() {
-            let headers: Vec<String> = class.shape.columns.iter().map(|c| class.header(c).to_owned()).collect();
+            let headers: Vec<String> = class.columns().map(|c| class.header(c).to_owned()).collect();
             let read = class.read_headers(&headers);
-            let own: Vec<_> = class.shape.columns.iter().map(|column| Some(column.name)).collect();
+            let own: Vec<_> = class.columns().map(|column| Some(column.name)).collect();
             assert_eq!(read, own, "{}", class.content);
         }
     }

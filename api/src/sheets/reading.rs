@@ -434,7 +434,8 @@ fn judged(sheet: &Sheet, class: Class, row: u64, line: &Map<String, Value>) -> V
             | finance::LineError::Amount(name)
             | finance::LineError::Count(name)
             | finance::LineError::Text(name)
-            | finance::LineError::Flag(name),
+            | finance::LineError::Flag(name)
+            | finance::LineError::Files(name),
         ) => (name, format!("「{}」太长，或不是能记的值", label(name))),
         Err(error @ finance::LineError::UnknownColumn(_)) => ("summary", error.to_string()),
     };

@@ -138,7 +138,7 @@ fn columns(class: Class) -> Vec<Blank> {
         },
         example: String::new(),
     };
-    class.shape.columns.iter().map(blank).collect()
+    class.columns().map(blank).collect()
 }
 
 fn cell_format(cells: Cells) -> Format {

@@ -3,7 +3,7 @@
 use askama::Template;
 use gongkai_projections::Status;
 
-use super::format::{Count, Day, Fen, Moment};
+use super::format::{Bytes, Count, Day, Fen, Moment};
 use super::parts::{
     Attachment, Badge, Check, Clock, Event, Family, Link, Row, Shown, Signer, Tombstone, sample_event, sample_tombstone,
 };
@@ -83,7 +83,7 @@ pub struct FinanceLine {
     pub flags: Vec<Flag>,
     /// How its item stands to the period before, such as 比上月多37元.
     pub verdict: Option<String>,
-    /// What it opens to: the sums that were compared, its papers, what it reverses, what was asked about it.
+    /// What it opens to: the sums that were compared, its voucher with its files, what it reverses, what was asked about it.
     pub behind: Vec<Behind>,
     /// The rest: source of funds, handler, approver, supervisor, attachments, project, reference.
     pub more: Vec<Row>,
@@ -103,6 +103,15 @@ pub struct Behind {
     pub text: String,
     /// Where it leads, if anywhere.
     pub link: Option<Link>,
+    /// Files that it names.
+    pub files: Vec<Attachment>,
+}
+
+impl Behind {
+    /// Words that lead somewhere, or nowhere.
+    pub fn new(text: impl Into<String>, link: Option<Link>) -> Self {
+        Self { text: text.into(), link, files: Vec::new() }
+    }
 }
 
 /// An account with its sum and its share of the largest one.
@@ -431,6 +440,16 @@ impl DisclosurePage {
     }
 }
 
+fn sample_voucher() -> Vec<Attachment> {
+    let hash = "2d7ce7b7463db8a6bdf1e7c7634fb22c5fc4b0dcf667e1f11d62a8d5c932fe92";
+    vec![Attachment {
+        name: Shown::of("凭证文件 1（image/jpeg）"),
+        href: Some(format!("/log/attachment/{hash}")),
+        size: Bytes(182_400),
+        hash: hash.into(),
+    }]
+}
+
 fn worked_month() -> Finance {
     let opening = 18_642_035;
     let mut balance = opening;
@@ -451,10 +470,13 @@ fn worked_month() -> Finance {
                 balance: Some(Fen(balance)),
                 counterparty: (number % 3 == 0).then(|| Shown::of("陈**")),
                 verdict: Some(if number == 7 { "比上月多37元".into() } else { "上月没有这一项".into() }),
-                behind: vec![Behind {
-                    text: "水电费：这一期2笔共673.36元；2026年1月1笔共636.36元。".into(),
-                    link: Some(Link::new("/disclosures/0", "看2026年1月")),
-                }],
+                behind: vec![
+                    Behind::new(
+                        "水电费：这一期2笔共673.36元；2026年1月1笔共636.36元。",
+                        Some(Link::new("/disclosures/0", "看2026年1月")),
+                    ),
+                    Behind { files: sample_voucher(), ..Behind::new(format!("凭证{voucher}，后附1张。"), None) },
+                ],
                 flags: match number {
                     8 => vec![Flag::NoVoucher, Flag::Corrected],
                     9 => vec![Flag::SelfMade],

@@ -125,6 +125,7 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("console/import-run.js", SCRIPT, include_str!("../../assets/console/import-run.js")),
         ("console/sheet.js", SCRIPT, include_str!("../../assets/console/sheet.js")),
         ("console/sheet-columns.js", SCRIPT, include_str!("../../assets/console/sheet-columns.js")),
+        ("console/sheet-files.js", SCRIPT, include_str!("../../assets/console/sheet-files.js")),
         ("console/sheet-rows.js", SCRIPT, include_str!("../../assets/console/sheet-rows.js")),
         ("vendor/card.js", SCRIPT, include_str!("../../assets/vendor/card.js")),
         ("share.css", SHEET, include_str!("../../assets/share.css")),

@@ -22,8 +22,12 @@ use crate::{
 pub const INTEGER_MAX: i64 = 9_007_199_254_740_991;
 /// Longest organization code, in bytes.
 pub const ORG_CODE_BYTES_MAX: usize = 32;
-/// Most attachments in one statement.
+/// Most attachments in one field of a statement.
 pub const ATTACHMENTS_MAX: usize = 50;
+/// Most files that one line of a list names. A limit of ours: a voucher with what was stapled to it.
+pub const LINE_ATTACHMENTS_MAX: usize = 9;
+/// Most files that all lines of one statement name. A limit of ours: each is looked for before the statement is taken.
+pub const LINES_ATTACHMENTS_MAX: usize = 2_000;
 /// Most dates in one list of dates: a year has 366.
 pub const DATES_MAX: usize = 366;
 /// Most persons or organizations that one statement names.
@@ -83,8 +87,8 @@ pub enum Shape {
     Choice(&'static [Choice]),
     /// What opens a sealed slot, of at most so many bytes ([`crate::kind::opening::Proof`]).
     Proof(usize),
-    /// Attachments.
-    Attachments,
+    /// At most so many attachments.
+    Attachments(usize),
     /// A list of dates.
     Dates,
     /// A list of counts, such as line numbers.
@@ -132,6 +136,22 @@ pub struct ListShape {
     pub label: &'static str,
     /// The columns, in the order in which people read them.
     pub columns: &'static [Column],
+}
+
+impl ListShape {
+    /// The files that a line names in public, each with the column that names it. What is no file is left out: it was
+    /// judged when it was recorded.
+    pub fn attachments<'a>(
+        &self,
+        row: &'a Map<String, Value>,
+    ) -> impl Iterator<Item = (&'static Column, Attachment)> + use<'a> {
+        let names_files =
+            |column: &&Column| matches!(column.shape, Shape::Attachments(_)) && column.tier == Tier::Public;
+        self.columns.iter().filter(names_files).flat_map(move |column| {
+            let files = row.get(column.name).and_then(Value::as_array).into_iter().flatten();
+            files.filter_map(move |file| Some((column, Attachment::deserialize(file).ok()?)))
+        })
+    }
 }
 
 /// Which list a kind carries, if any.
@@ -209,7 +229,7 @@ field_types! {
     KeyText => Shape::Key;
     SealingKey => Shape::SealingKey;
     StreamId => Shape::Stream;
-    Vec<Attachment> => Shape::Attachments;
+    Vec<Attachment> => Shape::Attachments(ATTACHMENTS_MAX);
     Vec<NaiveDate> => Shape::Dates;
     Vec<u64> => Shape::Counts;
 }
@@ -435,7 +455,7 @@ pub fn check_value(shape: &Shape, value: &Value) -> Result<(), String> {
             Ok(_) if value.to_string().len() <= *bytes_max => Ok(()),
             _ => Err("应有 salt、name、tier、value、path，封存事件另附 event".into()),
         },
-        Shape::Attachments => items(value, ATTACHMENTS_MAX)?.iter().try_for_each(check_attachment),
+        Shape::Attachments(max) => items(value, *max)?.iter().try_for_each(check_attachment),
         Shape::Dates => check_dates(value),
         Shape::Counts => items(value, ITEMS_MAX)?
             .iter()

@@ -8,19 +8,23 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
-use crate::{chart, field::choices};
+use crate::{
+    chart,
+    field::{Attachment, LINE_ATTACHMENTS_MAX, Shape, check_value, choices},
+};
 
 /// Largest amount in fen, either sign: 2^53 − 1, what JSON readers hold exactly (RFC 8785).
 pub const FEN_MAX: i64 = (1 << 53) - 1;
 /// Longest text of a column, in characters. A limit of ours: a cell of the posted A4 sheet.
 pub const TEXT_CHARS_MAX: usize = 200;
-/// Most attachments of one line. A limit of ours.
+/// Most papers attached to the voucher of one line. A limit of ours.
 pub const ATTACHMENTS_MAX: u32 = 9_999;
 
 /// The columns of a row, in the order of the sheet.
-pub const COLUMNS: [&str; 17] = [
+pub const COLUMNS: [&str; 18] = [
     "date",
     "voucher",
     "summary",
@@ -38,6 +42,7 @@ pub const COLUMNS: [&str; 17] = [
     "flag",
     "reference",
     "category",
+    "files",
 ];
 
 /// One line of a finance sheet.
@@ -77,6 +82,8 @@ pub struct Line {
     pub reference: Option<String>,
     /// Category for the sums of the posted sheet.
     pub category: Option<String>,
+    /// The voucher itself and its papers, as files. Names on them are covered before they are attached.
+    pub files: Vec<Attachment>,
 }
 
 choices! {
@@ -112,6 +119,9 @@ pub enum LineError {
     /// Not one of the three wire names of [`Flag`].
     #[error("「{0}」只能是no_voucher、irregular或self_made")]
     Flag(&'static str),
+    /// Not a list of at most [`LINE_ATTACHMENTS_MAX`] files.
+    #[error("「{0}」应为至多{LINE_ATTACHMENTS_MAX}个文件，每个有hash、size、media_type")]
+    Files(&'static str),
 }
 
 impl Line {
@@ -145,6 +155,7 @@ impl Line {
             flag: flag(row)?,
             reference: text(row, "reference")?,
             category: text(row, "category")?,
+            files: files(row)?,
         })
     }
 
@@ -200,6 +211,16 @@ fn flag(row: &Map<String, Value>) -> Result<Option<Flag>, LineError> {
         return Ok(None);
     };
     value.as_str().and_then(Flag::from_wire).map(Some).ok_or(LineError::Flag("flag"))
+}
+
+fn files(row: &Map<String, Value>) -> Result<Vec<Attachment>, LineError> {
+    let Some(value) = row.get("files") else {
+        return Ok(Vec::new());
+    };
+    check_value(&Shape::Attachments(LINE_ATTACHMENTS_MAX), value)
+        .ok()
+        .and_then(|()| Vec::deserialize(value).ok())
+        .ok_or(LineError::Files("files"))
 }
 
 fn in_range(fen: i64) -> bool {
@@ -548,6 +569,7 @@ fn add(left: i64, right: i64) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use gongkai_log::Digest;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -808,6 +830,8 @@ mod tests {
             ("account", json!("甲\n乙"), LineError::Text("account")),
             ("project", json!("路".repeat(201)), LineError::Text("project")),
             ("flag", json!("white"), LineError::Flag("flag")),
+            ("files", json!([{"hash": "00", "size": 1, "media_type": "image/jpeg"}]), LineError::Files("files")),
+            ("files", json!("照片.jpg"), LineError::Files("files")),
         ] {
             let mut row = good.clone();
             row[column] = value;
@@ -820,17 +844,35 @@ mod tests {
         }
     }
 
+    fn photo() -> Value {
+        json!({"hash": Digest::of(b"photo"), "size": 5, "media_type": "image/jpeg"})
+    }
+
+    #[test]
+    fn a_line_names_the_files_of_its_voucher_and_no_more_than_a_few() {
+        let mut row = json!({"date": "2026-02-10", "summary": "电费", "expense": 33_030});
+        assert_eq!(parse(&row).unwrap().files, []);
+        row["files"] = Value::from(vec![photo(); LINE_ATTACHMENTS_MAX]);
+        let files = parse(&row).unwrap().files;
+        assert_eq!((files.len(), files[0].hash), (LINE_ATTACHMENTS_MAX, Digest::of(b"photo")));
+        row["files"].as_array_mut().unwrap().push(photo());
+        assert_eq!(parse(&row), Err(LineError::Files("files")));
+    }
+
     #[test]
     fn every_column_is_read() {
         let mut row = json!({
             "date": "2026-02-10", "income": 1, "expense": -2, "balance": 3, "attachments": 4, "flag": "self_made",
+            "files": [photo()],
         });
         for name in COLUMNS {
             if row.get(name).is_none() {
                 row[name] = json!(format!("文字{name}"));
             }
         }
-        let shown = format!("{:?}", parse(&row).unwrap());
+        let read = parse(&row).unwrap();
+        assert_eq!(read.files.len(), 1);
+        let shown = format!("{read:?}");
         for name in COLUMNS {
             assert!(row[name].as_str().is_none_or(|text| name == "flag" || shown.contains(text)), "{name}");
         }

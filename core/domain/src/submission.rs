@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::{
     envelope::Envelope,
     event::Proposal,
-    field::{self, Shape},
+    field::{self, LINES_ATTACHMENTS_MAX, Shape},
     kind::{self, Kind, Secrecy},
     personal,
     refusal::Refusal,
@@ -320,6 +320,11 @@ fn lines(statement: &Statement, kind: &Kind, lines: Vec<Line>) -> Result<Lines, 
         cells.extend(opened.into_iter().map(|cell| (line, cell)));
         rows.push(row.clone());
         list.rows.push(Row::Open { line, row, salt });
+    }
+    let files: usize = rows.iter().map(|row| shape.attachments(row).count()).sum();
+    if files > LINES_ATTACHMENTS_MAX {
+        let reason = format!("各行合起来有 {files} 个文件，上限 {LINES_ATTACHMENTS_MAX} 个");
+        return Err(Refusal::field("lines", shape.label, reason));
     }
     list.check(&statement.origin, &statement.stream, statement.revision, &root, count)
         .map_err(|e: list::ListError| malformed("lines", &chain(&e)))?;

@@ -43,7 +43,7 @@ pub(crate) struct Admitted {
     pub openings: UnplacedLine,
     /// The lines file.
     pub list: Option<String>,
-    /// Attachments that the body names.
+    /// Attachments that the body and the lines name.
     pub attachments: Vec<Digest>,
     /// What is for the vault, encrypted; `None` until it is, and where nothing is.
     pub sealing: Option<Sealing>,
@@ -82,7 +82,7 @@ pub(crate) fn admit(
     Ok(Admitted {
         request: Digest::of(note.as_bytes()),
         openings: openings_line(&checked)?,
-        attachments: attachments(&checked),
+        attachments: checked.kind.files(&checked.signed.statement.body, &checked.rows).into_iter().collect(),
         note,
         checked,
         verified,
@@ -171,14 +171,6 @@ fn openings_line(checked: &Checked) -> Result<UnplacedLine, Refusal> {
         SlotError::Json(CanonicalError::TooLong { bytes, bytes_max }) => Refusal::TooLarge { bytes, bytes_max },
         other => malformed("openings", &other),
     })
-}
-
-fn attachments(checked: &Checked) -> Vec<Digest> {
-    let files = checked.kind.attachments(&checked.signed.statement.body);
-    let mut hashes: Vec<Digest> = files.map(|(_, file)| file.hash).collect();
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes
 }
 
 fn malformed(place: &str, reason: &dyn std::fmt::Display) -> Refusal {

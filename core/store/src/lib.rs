@@ -15,6 +15,7 @@
 
 mod admission;
 mod asker;
+mod attachments;
 pub mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;

@@ -259,13 +259,14 @@ impl Publisher {
         };
         let to = last + 1;
         let mut bundles: BTreeSet<u64> = (from / 256..=last / 256).collect();
-        let mut lists = BTreeSet::new();
+        let (mut lists, mut withdrawn) = (BTreeSet::new(), BTreeSet::new());
         // Work on a copy: when a file cannot be written, the next attempt begins where this one did.
         let mut growing = self.growing.clone();
         for (index, bytes) in entries {
             if let Some(target) = withdrawn_entry(index, &bytes)? {
                 bundles.insert(target / 256);
                 lists.insert(target);
+                withdrawn.insert(target);
             }
             for (path, bytes) in growing.append(bytes)? {
                 self.files.write(&self.layout.tile(&path), &bytes)?;
@@ -276,16 +277,13 @@ impl Publisher {
             self.write_openings(bundle, to)?;
         }
         let connection = &mut self.connection;
-        let (found, attachments) = self.runtime.block_on(async {
-            let lists = sqlite::load_list_indexes(connection, from, to).await?;
-            Ok::<_, StoreError>((lists, sqlite::load_attachments(connection, from, to).await?))
-        })?;
-        lists.extend(found);
+        lists.extend(self.runtime.block_on(sqlite::load_list_indexes(connection, from, to))?);
         for index in lists {
             self.write_lines(index)?;
         }
-        for hash in attachments {
-            self.files.link(&self.layout.attachment(&hash), &self.layout.published_attachment(&hash))?;
+        self.write_attachments(from, to)?;
+        for target in withdrawn {
+            self.remove_attachments(target)?;
         }
         self.growing = growing;
         Ok(())
@@ -442,8 +440,21 @@ impl Files {
         Ok(())
     }
 
+    /// Takes a file away, for good: what stands in the folder is flushed with the rest.
+    pub(crate) fn remove(&mut self, path: &Path) -> Result<(), StoreError> {
+        self.unflushed.remove(path);
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::file("removing", path, error)),
+            Err(_) => Ok(()),
+            Ok(()) => {
+                self.unflushed.extend(path.parent().map(Path::to_owned));
+                Ok(())
+            }
+        }
+    }
+
     /// Publishes an attachment under its hash, without copying it where the file system can.
-    fn link(&mut self, from: &Path, to: &Path) -> Result<(), StoreError> {
+    pub(crate) fn link(&mut self, from: &Path, to: &Path) -> Result<(), StoreError> {
         self.unflushed.insert(to.to_owned());
         if to.exists() {
             return Ok(());

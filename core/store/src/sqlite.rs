@@ -82,7 +82,9 @@ const LOAD_OPENINGS: &str = "SELECT idx, line FROM openings WHERE idx >= ? AND i
 const LOAD_BYTES: &str = "SELECT idx, bytes FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx";
 const LOAD_LIST_INDEXES: &str = "SELECT idx FROM lists WHERE idx >= ? AND idx < ? ORDER BY idx";
 const LOAD_LIST: &str = "SELECT text FROM lists WHERE idx = ?";
-const LOAD_ATTACHMENTS: &str = "SELECT hash FROM attachments WHERE idx >= ? AND idx < ? ORDER BY idx, hash";
+const LOAD_ATTACHMENTS: &str = "SELECT idx, hash FROM attachments WHERE idx >= ? AND idx < ? ORDER BY idx, hash";
+// Without an index: asked only when a line is withdrawn.
+const LOAD_ATTACHING: &str = "SELECT idx FROM attachments WHERE hash = ? ORDER BY idx";
 const LAST_INDEX: &str = "SELECT max(idx) FROM entries";
 const CHANGE_OPENINGS: &str = "UPDATE openings SET line = ? WHERE idx = ?";
 const CHANGE_LIST: &str = "UPDATE lists SET text = ? WHERE idx = ?";
@@ -340,15 +342,26 @@ pub(crate) async fn load_list(connection: &mut SqliteConnection, index: u64) -> 
     query.fetch_optional(connection).await.map_err(sql("reading a list"))
 }
 
-/// Attachments that the entries from `from` to `to`, exclusive, name.
+/// Attachments that the entries from `from` to `to`, exclusive, named when they were recorded.
 pub(crate) async fn load_attachments(
     connection: &mut SqliteConnection,
     from: u64,
     to: u64,
-) -> Result<Vec<Digest>, StoreError> {
+) -> Result<Vec<(u64, Digest)>, StoreError> {
     let query = sqlx::query(LOAD_ATTACHMENTS).bind(from.cast_signed()).bind(to.cast_signed());
     let rows = query.fetch_all(connection).await.map_err(sql("reading attachments"))?;
-    rows.iter().map(|row| digest(row.get(0), from, "attachments")).collect()
+    let named = |row: &SqliteRow| {
+        let index = row.get::<i64, _>(0).cast_unsigned();
+        Ok((index, digest(row.get(1), index, "attachments")?))
+    };
+    rows.iter().map(named).collect()
+}
+
+/// Entries that named an attachment when they were recorded.
+pub(crate) async fn load_attaching(connection: &mut SqliteConnection, hash: &Digest) -> Result<Vec<u64>, StoreError> {
+    let query = sqlx::query_scalar::<_, i64>(LOAD_ATTACHING).bind(hash.as_bytes().as_slice());
+    let indexes = query.fetch_all(connection).await.map_err(sql("reading who names an attachment"))?;
+    Ok(indexes.into_iter().map(i64::cast_unsigned).collect())
 }
 
 /// How far files are durable.

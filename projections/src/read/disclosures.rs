@@ -7,26 +7,28 @@ use chrono::{DateTime, NaiveDate, Utc};
 use gongkai_domain::{
     World,
     calendar::{Computed, Period as Days},
-    field::{Column, ListRule, ListShape, Period, Shape},
+    field::{self, Column, ListRule, ListShape, Period, Shape},
     finance::fen_text,
     kind::{
         self, Described as _,
-        disclosure::{Book, Content, Priority, PublishedBy, QuestionPublished, Topic},
+        disclosure::{Book, Content, FINANCE, Priority, PublishedBy, QuestionPublished, Topic},
     },
     rules::{Rule, RuleCode, Unit},
 };
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value};
 use sqlx::sqlite::SqliteRow;
 
 use super::{
-    Columns, Comparison, Deadline, Filter, Matter, Page, ReadError, Reader, Shown, Tombstone, display, history,
-    history::HistoryEvent, int, label_or, text,
+    Attachment, Columns, Comparison, Deadline, Filter, Matter, Page, ReadError, Reader, Shown, Tombstone, display,
+    history, history::HistoryEvent, int, label_or, text,
 };
 use crate::{projection::Arg, status::Status};
 
 /// Lines that a page of a sheet carries; the rest is read with [`Reader::lines`].
 pub const LINES_SHOWN_MAX: usize = 500;
+/// Characters of a file's hash that tell it from another one.
+const HASH_CHARS_SHOWN: usize = 8;
 
 const CURRENT: &str =
     "SELECT entry_index, line, content, corrects FROM lines WHERE stream = $1 ORDER BY entry_index, line";
@@ -56,6 +58,14 @@ pub struct Line {
     pub index: u64,
     /// Whether it was corrected or added later.
     pub corrected: bool,
+}
+
+impl Line {
+    /// The files of the line's own voucher.
+    pub fn attachments(&self) -> Vec<Attachment> {
+        let files = self.row.iter().flat_map(|row| FINANCE.attachments(row));
+        files.map(|(column, file)| Attachment::new(column.label, file)).collect()
+    }
 }
 
 /// Lines from an offset on.
@@ -525,7 +535,7 @@ fn corrections(versions: &Versions, shape: Option<&'static ListShape>, history: 
                 if was == is {
                     continue;
                 }
-                let shown = |value: Option<Value>| value.map(|value| shown_cell(&column.shape, &value, &none));
+                let shown = |value: Option<Value>| value.map(|value| shown_cell(column, &value, &none));
                 found.push(Correction {
                     line: Some(*line),
                     field: column.label.to_owned(),
@@ -555,8 +565,16 @@ fn corrections(versions: &Versions, shape: Option<&'static ListShape>, history: 
     found
 }
 
-fn shown_cell(shape: &Shape, value: &Value, none: &HashMap<String, String>) -> String {
-    display(Some(shape), value, none, none)
+/// Files by the beginnings of their hashes: that there was one before and is one now tells nobody what was corrected.
+fn shown_cell(column: &Column, value: &Value, none: &HashMap<String, String>) -> String {
+    let shown = display(Some(&column.shape), value, none, none);
+    let files: Vec<field::Attachment> = match column.shape {
+        Shape::Attachments(_) => Vec::deserialize(value).unwrap_or_default(),
+        _ => return shown,
+    };
+    let hashes: Vec<String> =
+        files.iter().map(|file| file.hash.to_hex().chars().take(HASH_CHARS_SHOWN).collect()).collect();
+    format!("{shown}（{}）", hashes.join("、"))
 }
 
 /// One version of a compared text.

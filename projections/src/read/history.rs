@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use gongkai_domain::{
     Role,
-    field::{Field, Place, Shape},
+    field::{self, Field, Place, Shape},
     kind::{self, Kind, slot::WithdrawalBasis},
     schedule,
 };
@@ -95,6 +95,13 @@ pub struct Attachment {
     pub size: u64,
     /// Media type.
     pub media_type: String,
+}
+
+impl Attachment {
+    /// A file as people are shown it, under the name of what names it.
+    pub fn new(label: &str, file: field::Attachment) -> Self {
+        Self { label: label.to_owned(), hash: file.hash.to_hex(), size: file.size, media_type: file.media_type }
+    }
 }
 
 /// One event of a history.
@@ -347,13 +354,7 @@ fn event(row: &SqliteRow) -> Result<HistoryEvent, ReadError> {
 
 fn attachments(kind: &str, body: &Map<String, Value>) -> Vec<Attachment> {
     let files = kind::find(kind).into_iter().flat_map(|kind| kind.attachments(body));
-    let named = files.map(|(field, file)| Attachment {
-        label: field.label.to_owned(),
-        hash: file.hash.to_hex(),
-        size: file.size,
-        media_type: file.media_type,
-    });
-    named.collect()
+    files.map(|(field, file)| Attachment::new(field.label, file)).collect()
 }
 
 /// Codes and persons that a body names, so that their names are looked up once.
@@ -398,16 +399,18 @@ fn shown_fields(
         label: "已撤下的内容".into(),
         value: Shown::Withdrawn(trace),
     }));
-    shown.extend(kind.body_fields().filter(|field| field.shape != Shape::Attachments).filter_map(|field| {
-        let value = event.body.get(field.name)?;
-        let text = match (field.name, value.as_u64()) {
-            // People count lines and posts from 1; slots have numbers, not places.
-            ("line" | "post", Some(place)) => (place + 1).to_string(),
-            ("slot_numbers" | "line_numbers", _) => format!("{} 处", value.as_array().map_or(0, Vec::len)),
-            _ => display(Some(&field.shape), value, orgs, persons),
-        };
-        Some(labelled(field, Shown::Given(text)))
-    }));
+    shown.extend(kind.body_fields().filter(|field| !matches!(field.shape, Shape::Attachments(_))).filter_map(
+        |field| {
+            let value = event.body.get(field.name)?;
+            let text = match (field.name, value.as_u64()) {
+                // People count lines and posts from 1; slots have numbers, not places.
+                ("line" | "post", Some(place)) => (place + 1).to_string(),
+                ("slot_numbers" | "line_numbers", _) => format!("{} 处", value.as_array().map_or(0, Vec::len)),
+                _ => display(Some(&field.shape), value, orgs, persons),
+            };
+            Some(labelled(field, Shown::Given(text)))
+        },
+    ));
     shown
 }
 

@@ -547,7 +547,7 @@ pub(crate) fn display(
             });
             parts.collect::<Vec<_>>().join(" ")
         }),
-        Some(Shape::Attachments) => format!("{} 个文件", value.as_array().map_or(0, Vec::len)),
+        Some(Shape::Attachments(_)) => format!("{} 个文件", value.as_array().map_or(0, Vec::len)),
         _ => plain(),
     }
 }

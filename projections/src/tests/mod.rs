@@ -303,6 +303,33 @@ async fn equal_finance_lines_are_two_payments_and_a_correction_keeps_the_old_lin
 }
 
 #[tokio::test]
+async fn a_line_has_the_files_that_it_names_now_and_a_correction_tells_one_from_another() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    let [dark, sharp] = ["dark", "sharp"].map(|photo| gongkai_log::Digest::of(photo.as_bytes()));
+    let file = |hash: gongkai_log::Digest| json!([{"hash": hash, "size": 4, "media_type": "image/jpeg"}]);
+    let mut first = sheet(1, "2026-02");
+    first["fields"]["lines"][0]["files"] = file(dark);
+    let mut line = first["fields"]["lines"][0].clone();
+    log.say("2026-03-05", first);
+    line["files"] = file(sharp);
+    log.say(
+        "2026-03-06",
+        json!({"kind": "disclosure.corrected.v1", "stream": stream("disclosure", 1), "org": VILLAGE, "fields": {
+        "content": "finance", "corrects": [0], "reason": "照片看不清", "lines": [line]}}),
+    );
+    let (views, _engine) = views(&log, dir.path()).await;
+    let mut reader = views.read(day("2026-03-14"), None).await.unwrap();
+    let shown = reader.disclosure(&stream("disclosure", 1)).await.unwrap().unwrap();
+    let files = shown.lines.lines[0].attachments();
+    let [file] = files.as_slice() else { panic!("{files:?}") };
+    assert_eq!((file.label.as_str(), &file.hash, file.size), ("凭证文件", &sharp.to_hex(), 4));
+    assert!(shown.lines.lines[1].attachments().is_empty());
+    let [correction] = shown.corrections.as_slice() else { panic!("{:?}", shown.corrections) };
+    let told = |hash: gongkai_log::Digest| Some(format!("1 个文件（{}）", &hash.to_hex()[..8]));
+    assert_eq!((&correction.old, &correction.new), (&told(dark), &told(sharp)));
+}
+
+#[tokio::test]
 async fn a_month_is_missing_only_after_its_due_day_and_a_late_one_is_back_filled() {
     let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
     log.say("2026-02-05", sheet(1, "2026-01"));

@@ -82,6 +82,35 @@ fn a_table_has_one_row_a_pledge_and_a_dictionary() {
 }
 
 #[test]
+fn a_bundle_has_the_files_of_lines_each_once_and_a_table_names_them() {
+    let ledger = TestLedger::new();
+    let receipt = b"a photograph of a receipt";
+    let hash = Digest::of(receipt);
+    let layout = gongkai_store::Layout::new(ledger.dir());
+    std::fs::create_dir_all(layout.attachments()).unwrap();
+    std::fs::write(layout.attachment(&hash), receipt).unwrap();
+    let file = json!({"hash": hash, "size": receipt.len(), "media_type": "image/jpeg"});
+    let line = json!({"date": "2026-02-03", "summary": "公厕电费", "voucher": "记-1", "expense": 33_030, "files": [file, file]});
+    let mut february = sheet("2026-02", 33_030, &line);
+    february["fields"]["attachments"] = json!([file]);
+    let key = ledger.key_file("publisher.example/1");
+    let _ = ledger.submit(&key, &ledger.supervisors(), &[february]).ok();
+
+    let bundle = ledger.path("ledger.tar");
+    let _ = ledger.run("export", &["--out", bundle.to_str().unwrap()]).ok();
+    let bytes = std::fs::read(&bundle).unwrap();
+    let count = |wanted: &[u8]| bytes.windows(wanted.len()).filter(|window| *window == wanted).count();
+    let listed = format!("{}  {}  attachment/{}\n", hash.to_hex(), receipt.len(), hash.to_hex());
+    assert_eq!((count(listed.as_bytes()), count(receipt)), (1, 1));
+    let _ = gongkai(["verify", bundle.to_str().unwrap(), "--vkey", &ledger.vkey()]).ok();
+
+    let out = ledger.path("csv");
+    let _ = ledger.run("export", &["--out", out.to_str().unwrap(), "--format", "csv"]).ok();
+    let table = std::fs::read_to_string(out.join("disclosure_finance.csv")).unwrap();
+    assert!(table.lines().next().unwrap().ends_with(",files") && table.contains(&hash.to_string()), "{table}");
+}
+
+#[test]
 fn init_makes_a_ledger_once_and_prints_its_key() {
     let ledger = TestLedger::bare();
     let key = VerifierKey::parse(&ledger.vkey()).unwrap();

@@ -80,7 +80,7 @@ fn shape(shape: Shape) -> Value {
         Shape::Stream => json!({"shape": "stream"}),
         Shape::Hash => json!({"shape": "hash"}),
         Shape::Choice(list) => json!({"shape": "choice", "choices": choices(list)}),
-        Shape::Attachments => json!({"shape": "attachments"}),
+        Shape::Attachments(max) => json!({"shape": "attachments", "max": max}),
         Shape::Dates => json!({"shape": "dates"}),
         Shape::Counts => json!({"shape": "counts"}),
         Shape::Records(members) => {

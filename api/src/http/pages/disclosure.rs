@@ -22,8 +22,19 @@ use crate::site::format::{Count, Day, Fen};
 use crate::site::parts::{Badge, Link, Row, Shown};
 
 /// Columns of a finance line that have a place of their own on the page.
-const PLACED: [&str; 10] =
-    ["date", "voucher", "summary", "account", "category", "income", "expense", "balance", "counterparty", "flag"];
+const PLACED: [&str; 11] = [
+    "date",
+    "voucher",
+    "summary",
+    "account",
+    "category",
+    "income",
+    "expense",
+    "balance",
+    "counterparty",
+    "flag",
+    "files",
+];
 
 /// One sheet.
 pub async fn show(State(app): State<App>, headers: HeaderMap, Path(id): super::Id) -> Response {
@@ -197,37 +208,45 @@ fn finance_line(found: &Disclosure, line: &Line) -> Option<FinanceLine> {
     })
 }
 
-/// What a line opens to, as far as the data has it: nothing here is a file of the line itself, because a line names
-/// only how many papers its voucher has.
+/// What a line opens to, as far as the data has it.
 fn behind(found: &Disclosure, line: &Line, row: &Map<String, Value>) -> Vec<Behind> {
     let text = |name: &str| row.get(name).and_then(Value::as_str);
     let mut behind: Vec<Behind> = compared(found, row).into_iter().collect();
-    if let Some(voucher) = text("voucher") {
-        let papers = row.get("attachments").and_then(Value::as_u64).map(|n| format!("，后附{n}张")).unwrap_or_default();
-        let files = (!files(found).is_empty()).then(|| Link::new("#files", "看随表公开的附件"));
-        behind.push(Behind { text: format!("凭证{voucher}{papers}。"), link: files });
-    }
+    behind.extend(voucher(found, line, row));
     if let Some(reversed) = text("reference") {
         let has_it = |other: &&Line| {
             let voucher = other.row.as_ref().and_then(|row| row.get("voucher")?.as_str());
             other.line != line.line && voucher == Some(reversed)
         };
         let original = found.lines.lines.iter().find(has_it).map(|other| row_link(other.line));
-        behind.push(Behind { text: format!("冲的是{reversed}。"), link: original });
+        behind.push(Behind::new(format!("冲的是{reversed}。"), original));
     }
     let asked = found.questions.iter().filter(|question| question.line == Some(line.line));
-    behind.extend(asked.map(|question| Behind {
-        text: format!("有人问过{}。", question.topic),
-        link: Some(Link::new(format!("#Q{}", question.index), Badge(question.status).label())),
+    behind.extend(asked.map(|question| {
+        let state = Link::new(format!("#Q{}", question.index), Badge(question.status).label());
+        Behind::new(format!("有人问过{}。", question.topic), Some(state))
     }));
     behind.extend(decision(found));
     if line.corrected {
-        behind.push(Behind {
-            text: "这一行更正过。".into(),
-            link: Some(Link::new(format!("#e{}", line.index), "看原来的")),
-        });
+        behind.push(Behind::new("这一行更正过。", Some(Link::new(format!("#e{}", line.index), "看原来的"))));
     }
     behind
+}
+
+/// The voucher with its own files; where the line names none, with those of the whole sheet.
+fn voucher(found: &Disclosure, line: &Line, row: &Map<String, Value>) -> Option<Behind> {
+    let own = parts::attachments(line.attachments());
+    let named = row.get("voucher").and_then(Value::as_str);
+    let text = match named {
+        Some(voucher) => {
+            let papers = row.get("attachments").and_then(Value::as_u64).map(|n| format!("，后附{n}张"));
+            format!("凭证{voucher}{}。", papers.unwrap_or_default())
+        }
+        None if own.is_empty() => return None,
+        None => "凭证没有编号。".to_owned(),
+    };
+    let sheets = (own.is_empty() && !files(found).is_empty()).then(|| Link::new("#files", "看随表公开的附件"));
+    Some(Behind { files: own, ..Behind::new(text, sheets) })
 }
 
 /// What the village decided before it was spent, where the sheet names it; with its entry, where that is named by number.
@@ -239,7 +258,7 @@ fn decision(found: &Disclosure) -> Option<Behind> {
         Some(index) => Link::new(crate::share::short_path(index), format!("看决策记录№{index}")),
         None => Link::new("#decision", "看议事依据"),
     };
-    Some(Behind { text: format!("决策依据：{said}。"), link: Some(link) })
+    Some(Behind::new(format!("决策依据：{said}。"), Some(link)))
 }
 
 fn row_link(line: u64) -> Link {
@@ -253,10 +272,10 @@ fn compared(found: &Disclosure, row: &Map<String, Value>) -> Option<Behind> {
     let sum = |period: &str, sum: read::Sum| format!("{period}{}笔共{}元", sum.lines, Fen(sum.fen));
     let before =
         compared.before.map_or_else(|| format!("{}没有", against.period), |before| sum(&against.period, before));
-    Some(Behind {
-        text: format!("{}：{}；{before}。", compared.item, sum(&found.period, compared.now)),
-        link: Some(Link::new(parts::href(&against.stream), format!("看{}", against.period))),
-    })
+    Some(Behind::new(
+        format!("{}：{}；{before}。", compared.item, sum(&found.period, compared.now)),
+        Some(Link::new(parts::href(&against.stream), format!("看{}", against.period))),
+    ))
 }
 
 /// The files of the sheet, those of its corrections too.

@@ -1,11 +1,12 @@
 //! What people carry away from a page: feeds, short addresses and texts, scripts for the loudspeaker, what a line opens to.
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use gongkai_store::testing::COUNTY;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::pages::matters;
-use super::{Answer, Town};
+use super::{Answer, Town, ask};
 use crate::share::short::CHARS_MAX;
 
 /// The values of an attribute of the tags that begin so.
@@ -178,6 +179,98 @@ async fn a_line_opens_to_what_it_was_compared_with_its_voucher_and_what_was_aske
     let earlier = earlier["stream"].as_str().unwrap().replace("disclosure/", "/disclosures/");
     assert!(row(1).contains(&format!("href=\"{earlier}\"")), "{first}");
     assert!(!ok(&town, &earlier).await.text().contains("比上月"), "the first month has nothing before it");
+}
+
+/// Hands a file in; gives it as a statement names it.
+async fn hand_in(town: &Town, bytes: &[u8], media_type: &str) -> Value {
+    let request = Request::put("/api/v1/attachments").body(Body::from(bytes.to_vec())).unwrap();
+    let stored = ask(&town.internal, request).await.json();
+    json!({"hash": stored["hash"], "size": bytes.len(), "media_type": media_type})
+}
+
+fn address_of(file: &Value) -> String {
+    let hash = gongkai_log::Digest::parse(file["hash"].as_str().unwrap()).unwrap();
+    format!("/log/attachment/{}", hash.to_hex())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_opens_to_the_files_of_its_own_voucher_and_without_any_to_those_of_the_sheet() {
+    let mut town = Town::with_matters().await;
+    let (photo, scan) = (b"\xff\xd8\xff a receipt".as_slice(), b"%PDF the whole sheet".as_slice());
+    let own = hand_in(&town, photo, "image/jpeg").await;
+    let sheets = hand_in(&town, scan, "application/pdf").await;
+    let line = |voucher: Option<&str>| {
+        let mut line = json!({"date": "2026-03-03", "summary": "公厕电费", "account": "管理费用", "expense": 10});
+        line.as_object_mut().unwrap().extend(voucher.map(|voucher| ("voucher".to_owned(), json!(voucher))));
+        line
+    };
+    let (mut numbered, mut nameless) = (line(Some("记-20")), line(None));
+    numbered["files"] = json!([own]);
+    nameless["files"] = json!([own, own]);
+    let receipt = town
+        .say("disclosure.published.v1", |fields| {
+            fields["period"] = json!("2026-03");
+            fields["expense"] = json!(30);
+            fields["attachments"] = json!([sheets]);
+            fields["lines"] = json!([numbered, line(Some("记-21")), nameless]);
+        })
+        .await;
+    town.catch_up().await;
+    let stream = town.stream_of(receipt.index).await;
+    let page = stream.replace("disclosure/", "/disclosures/");
+    let html = ok(&town, &page).await;
+    let row = |number: u32| {
+        let row = html.text().split(&format!("<tr id=\"L{number}\">")).nth(1).unwrap();
+        row.split("</tr>").next().unwrap().to_owned()
+    };
+    let linked = format!("<a href=\"{}\">附件：凭证文件 1（image/jpeg）</a>", address_of(&own));
+    assert!(row(1).contains("凭证记-20。") && row(1).contains(&linked), "{}", row(1));
+    assert!(!row(1).contains("#files") && !row(1).contains(&address_of(&sheets)), "{}", row(1));
+    assert!(row(2).contains("<a href=\"#files\">看随表公开的附件</a>"), "{}", row(2));
+    assert!(!row(2).contains("/log/attachment/"), "{}", row(2));
+    assert!(row(3).contains("凭证没有编号。") && row(3).contains("凭证文件 2（image/jpeg）"), "{}", row(3));
+    for number in 1..=3 {
+        assert!(
+            !["<img", "<iframe", "<object", "<embed"].iter().any(|tag| row(number).contains(tag)),
+            "{}",
+            row(number)
+        );
+        assert!(!row(number).contains("media_type"), "a file is not shown as data: {}", row(number));
+    }
+    let answer = ok(&town, &address_of(&own)).await;
+    assert_eq!((&answer.body[..], answer.header("content-type")), (photo, "application/octet-stream"));
+    let request = Request::get(&page).header("cookie", "lang=en").body(Body::empty()).unwrap();
+    let english = ask(&town.public, request).await;
+    assert!(
+        english.text().contains("The voucher has no number.") && english.text().contains("Voucher file 1 (image/jpeg)"),
+        "{}",
+        english.text()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_files_of_lines_are_in_every_form_of_the_lines() {
+    let mut town = Town::with_matters().await;
+    let file = hand_in(&town, b"a receipt", "image/jpeg").await;
+    let receipt = town
+        .say("disclosure.published.v1", |fields| {
+            fields["lines"][1]["files"] = json!([file]);
+        })
+        .await;
+    town.catch_up().await;
+    let lines = format!("/api/v1/disclosures/{}/lines", town.stream_of(receipt.index).await.split('/').nth(1).unwrap());
+    let answer = town.get(&lines).await.json();
+    assert_eq!(answer["lines"][1]["row"]["files"], json!([file]));
+    assert!(answer["lines"][0]["row"].get("files").is_none(), "absent stays absent");
+    assert!(answer["columns"].as_array().unwrap().contains(&json!(["files", "凭证文件"])));
+    let answer = town.get(&format!("{lines}?format=jsonl")).await;
+    let second: Value = serde_json::from_str(answer.text().lines().nth(1).unwrap()).unwrap();
+    assert_eq!(second["row"]["files"], json!([file]));
+    let table = town.get(&format!("{lines}?format=csv")).await;
+    let mut rows = csv::Reader::from_reader(table.text().trim_start_matches('\u{feff}').as_bytes());
+    let at = rows.headers().unwrap().iter().position(|name| name == "files").unwrap();
+    let cells: Vec<String> = rows.records().map(|row| row.unwrap()[at].to_owned()).collect();
+    assert_eq!((cells[0].as_str(), serde_json::from_str::<Value>(&cells[1]).unwrap()), ("", json!([file])));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,7 @@ pub use super::question::{
 use super::{PUBLISHER, Payload, payload, registry::Level, sample_stream};
 use crate::{
     event::{Context, Proposal, Recorded},
-    field::{Attachment, Column, Fen, ListRule, ListShape, Period, Shape, choices},
+    field::{Attachment, Column, Fen, LINE_ATTACHMENTS_MAX, ListRule, ListShape, Period, Shape, choices},
     finance, kind, procedure,
     refusal::Refusal,
     rules::RuleCode,
@@ -93,6 +93,7 @@ pub const FINANCE: ListShape = ListShape {
         "project" "项目" Shape::Text(100), false;
         "flag" "凭证情况" Shape::Choice(finance::Flag::CHOICES), false;
         "reference" "冲红原凭证" Shape::Text(100), false;
+        "files" "凭证文件" Shape::Attachments(LINE_ATTACHMENTS_MAX), false;
     },
 };
 

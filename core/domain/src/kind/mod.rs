@@ -7,8 +7,10 @@
 //! `decide` may refuse and touches nothing; `evolve` may not refuse: a stored fact is never judged
 //! again.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
-use gongkai_log::{StreamId, Tier};
+use gongkai_log::{Digest, StreamId, Tier};
 use serde::{Deserialize as _, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -435,11 +437,25 @@ impl Kind {
         &self,
         body: &'a Map<String, Value>,
     ) -> impl Iterator<Item = (&'static Field, Attachment)> + use<'a> {
-        let fields = self.fields.iter().filter(|field| field.shape == Shape::Attachments);
+        let fields = self.fields.iter().filter(|field| matches!(field.shape, Shape::Attachments(_)));
         fields.flat_map(move |field| {
             let files = body.get(field.name).and_then(Value::as_array).into_iter().flatten();
             files.filter_map(move |file| Some((field, Attachment::deserialize(file).ok()?)))
         })
+    }
+
+    /// Every file that a body and lines name in public, each once.
+    pub fn files<'a>(
+        &self,
+        body: &Map<String, Value>,
+        rows: impl IntoIterator<Item = &'a Map<String, Value>>,
+    ) -> BTreeSet<Digest> {
+        let mut files: BTreeSet<Digest> = self.attachments(body).map(|(_, file)| file.hash).collect();
+        if let Some((shape, _)) = self.list.shape(body) {
+            let of_lines = rows.into_iter().flat_map(|row| shape.attachments(row));
+            files.extend(of_lines.map(|(_, file)| file.hash));
+        }
+        files
     }
 
     /// The slots, with tiers.

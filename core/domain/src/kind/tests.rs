@@ -130,7 +130,7 @@ fn check(command: &Command) -> Result<crate::Checked, crate::Refusal> {
     let key = gongkai_log::SigningKey::from_seed("alice.example/1", gongkai_log::KeyKind::Ed25519, [3; 32]).unwrap();
     let setting = Setting {
         origin: "ledger.example/vectors",
-        stream: sample_stream("pledge", 99).parse().unwrap(),
+        stream: sample_stream(find(&command.kind).unwrap().family(), 99).parse().unwrap(),
         head: None,
         signers: vec![gongkai_log::Signer { role: "publisher".into(), key: key.name().into() }],
         declared_at: chrono::DateTime::parse_from_rfc3339("2026-03-10T09:12:00+08:00").unwrap(),
@@ -145,6 +145,39 @@ fn check(command: &Command) -> Result<crate::Checked, crate::Refusal> {
 fn the_columns_of_a_finance_line_are_those_that_are_checked() {
     let described: BTreeSet<_> = disclosure::FINANCE.columns.iter().map(|column| column.name).collect();
     assert_eq!(described, crate::finance::COLUMNS.into_iter().collect());
+}
+
+fn with_files(files: usize, lines: usize) -> Command {
+    let file = serde_json::json!({"hash": gongkai_log::Digest::of(b"photo"), "size": 5, "media_type": "image/jpeg"});
+    let mut command = Command::from_value((find("disclosure.published.v1").unwrap().sample)()).unwrap();
+    let mut line = command.fields["lines"][0].clone();
+    line["files"] = Value::from(vec![file; files]);
+    command.fields.insert("lines".into(), Value::from(vec![line; lines]));
+    command
+}
+
+#[test]
+fn the_files_of_a_line_are_signed_with_it_and_a_line_without_any_says_nothing_of_them() {
+    let with = check(&with_files(2, 1)).unwrap();
+    let named: Vec<_> =
+        disclosure::FINANCE.attachments(&with.rows[0]).map(|(column, file)| (column.name, file.size)).collect();
+    assert_eq!(named, [("files", 5), ("files", 5)]);
+    let with_one_less = check(&with_files(1, 1)).unwrap();
+    let without = Command::from_value((find("disclosure.published.v1").unwrap().sample)()).unwrap();
+    let without = check(&without).unwrap();
+    assert!(without.rows.iter().all(|row| !row.contains_key("files")));
+    assert_ne!(with.signed.statement.body["lines"], with_one_less.signed.statement.body["lines"]);
+}
+
+#[test]
+fn a_line_and_a_sheet_name_so_many_files_and_not_one_more() {
+    use crate::field::{LINE_ATTACHMENTS_MAX, LINES_ATTACHMENTS_MAX};
+    check(&with_files(LINE_ATTACHMENTS_MAX, 1)).unwrap();
+    let refused = check(&with_files(LINE_ATTACHMENTS_MAX + 1, 1)).unwrap_err();
+    assert!(matches!(&refused, crate::Refusal::Field { name, .. } if name == "files"), "{refused}");
+    check(&with_files(1, LINES_ATTACHMENTS_MAX)).unwrap();
+    let refused = check(&with_files(1, LINES_ATTACHMENTS_MAX + 1)).unwrap_err();
+    assert!(matches!(&refused, crate::Refusal::Field { name, .. } if name == "lines"), "{refused}");
 }
 
 #[test]

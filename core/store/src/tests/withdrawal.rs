@@ -1,7 +1,7 @@
 //! Lawful takedown: the value is gone from every file, and everything still verifies.
 
 use gongkai_domain::Refusal;
-use gongkai_log::Row;
+use gongkai_log::{Digest, Row};
 use serde_json::{Value, json};
 
 use super::helpers::{holding, operator, verifies};
@@ -74,6 +74,47 @@ async fn a_withdrawn_line_leaves_its_commitment_and_the_others() {
     let rows = fixture.ledger.entry(entry).await.unwrap().unwrap().list.unwrap().rows;
     assert!(matches!(rows[0], Row::Withdrawn { line: 0, .. }));
     assert!(matches!(rows[1], Row::Open { line: 1, .. }));
+}
+
+#[tokio::test]
+async fn the_files_of_a_withdrawn_line_are_gone_unless_another_line_shows_them() {
+    let mut fixture = with_publishers().await;
+    let (own, shared) = (format!("own {CANARY}").into_bytes(), format!("shared {CANARY}").into_bytes());
+    for file in [&own, &shared] {
+        fixture.ledger.put_attachment(file.clone()).await.unwrap();
+    }
+    let named = |files: &[&Vec<u8>]| -> Value {
+        files
+            .iter()
+            .map(|file| json!({"hash": Digest::of(file), "size": file.len(), "media_type": "image/jpeg"}))
+            .collect()
+    };
+    let line = |files: Value| json!({"date": "2026-02-03", "voucher": "记-12", "summary": "电费", "account": "管理费用", "expense": 1, "files": files});
+    let sheet = |period: &str, lines: Value| {
+        json!({"kind": "disclosure.published.v1", "org": COUNTY, "fields": {
+        "class": "finance", "content": "finance", "period": period, "published_by": "self", "income": 0,
+        "expense": lines.as_array().unwrap().len(), "title": "2026 年 2 月收支公开表(虚构)", "item": "月度收支", "lines": lines}})
+    };
+    let lines = json!([line(named(&[&own, &shared])), line(named(&[&shared])), line(json!([]))]);
+    let entry = fixture.submit(&sheet("2026-02", lines), &[("publisher", "丙")]).await.unwrap().index;
+    fixture.published().await;
+    let [own_at, shared_at] = [&own, &shared].map(|file| fixture.layout().published_attachment(&Digest::of(file)));
+    assert!(own_at.exists() && shared_at.exists());
+
+    fixture.submit(&withdrawal(entry, &[], &[0]), &TWO).await.unwrap();
+    verifies(&fixture).await;
+    let root = fixture.layout().root().to_owned();
+    assert_eq!(holding(&root, &own), Vec::<std::path::PathBuf>::new(), "also where it was handed in");
+    assert_eq!(std::fs::read(&shared_at).unwrap(), shared, "another line still shows it");
+    fixture.reopen().await.unwrap();
+    assert!(!own_at.exists() && shared_at.exists(), "a restart brings nothing back");
+
+    fixture.submit(&withdrawal(entry, &[], &[1]), &TWO).await.unwrap();
+    verifies(&fixture).await;
+    assert_eq!(holding(&root, CANARY.as_bytes()), Vec::<std::path::PathBuf>::new());
+    fixture.reopen().await.unwrap();
+    verifies(&fixture).await;
+    assert!(!own_at.exists() && !shared_at.exists());
 }
 
 #[tokio::test]

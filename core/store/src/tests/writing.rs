@@ -359,6 +359,27 @@ async fn attachments_must_be_there_before_they_are_named_and_are_published() {
 }
 
 #[tokio::test]
+async fn the_files_of_lines_must_be_there_as_those_of_a_body_and_are_published_like_them() {
+    let mut fixture = with_publisher().await;
+    let photo = b"a photograph of a receipt".to_vec();
+    let hash = gongkai_log::Digest::of(&photo);
+    let sheet = json!({"kind": "disclosure.published.v1", "org": COUNTY, "fields": {
+        "class": "finance", "content": "finance", "period": "2026-02", "published_by": "self", "income": 0,
+        "expense": 33_030, "title": "2026 年 2 月收支公开表(虚构)", "item": "月度收支", "lines": [
+            {"date": "2026-02-03", "voucher": "记-12", "summary": "公厕电费", "account": "管理费用", "expense": 33_030,
+             "files": [{"hash": hash, "size": photo.len(), "media_type": "image/jpeg"}]}]}});
+    let submission = fixture.signed(&sheet, &[("publisher", "丙")]).await.unwrap();
+    let answer = fixture.ledger.submit(None, submission.clone()).await;
+    assert_eq!(refusal(answer), Refusal::MissingAttachment(hash.to_string()));
+    fixture.ledger.put_attachment(photo.clone()).await.unwrap();
+    let published = fixture.layout().published_attachment(&hash);
+    assert!(!published.exists(), "nothing is published that no line names");
+    fixture.ledger.submit(None, submission).await.unwrap();
+    fixture.published().await;
+    assert_eq!(std::fs::read(&published).unwrap(), photo);
+}
+
+#[tokio::test]
 async fn the_world_that_readers_see_is_that_of_a_replay() {
     let mut fixture = with_publisher().await;
     fixture.org("341599101", "township", Some(COUNTY)).await;
