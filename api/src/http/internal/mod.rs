@@ -96,8 +96,9 @@ pub fn doors() -> Vec<Door> {
     let mut doors = vec![challenges::door(), open, close, me::door(), readings::door()];
     doors.extend(matters::doors());
     doors.extend(board::doors());
-    doors.extend([timelines::door(), queue::door(), schedules::door(), rehearsals::door()]);
+    doors.extend([timelines::door(), queue::door(), schedules::door()]);
     doors.extend(sums::doors());
+    doors.push(rehearsals::door());
     doors.extend(drafts::doors());
     doors.extend([reviews::door(), periods::door(), tables::door()]);
     doors.extend(sheets::doors());
