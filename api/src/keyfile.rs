@@ -1,10 +1,10 @@
-//! Private keys in files: a person's own, those of a ledger, and those with which a receiver opens envelopes.
+//! Private keys in files: a person's own, those of a ledger, a witness's, and those with which a receiver opens envelopes.
 //!
 //! Two forms. Without a passphrase three lines: `gongkai.key/v1`, the key's name, the 32 secret bytes in
 //! base64. With one: a line `# <name>` and an encrypted PKCS#8 PEM (RFC 5958, RFC 8410, PBES2 with
 //! scrypt), which `openssl pkey -in F` reads too. A file is made with mode 0600, is never overwritten,
-//! and is refused when others may read it. A receiver's key has a first line and an algorithm of its own, so that
-//! neither sort is ever taken for the other.
+//! and is refused when others may read it. A receiver's key and a witness's have a first line and an algorithm of their own, so
+//! that no sort is ever taken for another.
 //!
 //! Not here: which keys a ledger has and what they may sign. A further sort of key is a [`Sort`].
 
@@ -27,6 +27,9 @@ pub const KEY_FORM: &str = "gongkai.key/v1";
 /// First line of a receiver's key file without a passphrase.
 pub const RECEIVER_FORM: &str = "gongkai.receiver-key/v1";
 
+/// First line of a witness's key file without a passphrase.
+pub const WITNESS_FORM: &str = "gongkai.witness-key/v1";
+
 /// Most bytes of a key file; the longest we write has under 1 KiB.
 pub const KEY_FILE_BYTES_MAX: u64 = 16_384;
 
@@ -40,6 +43,8 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const XWING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.62253.25722");
 /// Of the one-time keys that a PIN protects: an arc for examples (RFC 5612), they are in no other program's files.
 const SECRET: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.32473.1");
+/// Of witnesses' keys, beside it: an Ed25519 seed that must not sign notes.
+const COSIGNER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.32473.2");
 
 /// What a key is for.
 #[derive(Clone, Copy)]
@@ -49,6 +54,7 @@ struct Sort {
 }
 
 const SIGNING: Sort = Sort { form: KEY_FORM, algorithm: ED25519 };
+const COSIGNING: Sort = Sort { form: WITNESS_FORM, algorithm: COSIGNER };
 const RECEIVING: Sort = Sort { form: RECEIVER_FORM, algorithm: XWING };
 
 /// Why a key file was not read or written.
@@ -107,12 +113,24 @@ pub enum KeyFileError {
 /// # Errors
 /// [`KeyError::Name`] when the name cannot name a key.
 pub fn generate(name: &str) -> Result<SigningKey, KeyError> {
+    made(name, KeyKind::Ed25519)
+}
+
+/// Makes the key of a witness, which cosigns checkpoints and signs nothing else.
+///
+/// # Errors
+/// [`KeyError::Name`] when the name cannot name a key.
+pub fn generate_witness(name: &str) -> Result<SigningKey, KeyError> {
+    made(name, KeyKind::CosignatureV1)
+}
+
+fn made(name: &str, kind: KeyKind) -> Result<SigningKey, KeyError> {
     if !valid_key_name(name) {
         return Err(KeyError::Name(name.to_owned()));
     }
-    let mut seed = [0; 32];
-    random(&mut seed);
-    SigningKey::from_seed(name, KeyKind::Ed25519, seed)
+    let mut seed = Zeroizing::new([0; 32]);
+    random(&mut *seed);
+    SigningKey::from_seed(name, kind, *seed)
 }
 
 /// Fills a buffer from the machine's randomness.
@@ -184,7 +202,11 @@ impl ReceiverKey {
 /// # Errors
 /// [`KeyFileError::Exists`], [`KeyFileError::PassphraseShort`], [`KeyFileError::Io`].
 pub fn write(path: &Path, key: &SigningKey, passphrase: Option<&str>) -> Result<(), KeyFileError> {
-    write_seed(path, SIGNING, key.name(), &key.seed(), passphrase)
+    let sort = match key.verifier().kind() {
+        KeyKind::Ed25519 => SIGNING,
+        KeyKind::CosignatureV1 => COSIGNING,
+    };
+    write_seed(path, sort, key.name(), &key.seed(), passphrase)
 }
 
 fn write_seed(
@@ -224,9 +246,28 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
 /// # Errors
 /// Any [`KeyFileError`] but [`KeyFileError::Exists`] and [`KeyFileError::PassphraseShort`].
 pub fn read(path: &Path, passphrase: impl FnOnce() -> Option<Zeroizing<String>>) -> Result<SigningKey, KeyFileError> {
-    let (name, seed) = read_seed(path, SIGNING, passphrase)?;
-    SigningKey::from_seed(&name, KeyKind::Ed25519, *seed)
-        .map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
+    read_as(path, SIGNING, KeyKind::Ed25519, passphrase)
+}
+
+/// Reads the key file of a witness.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_witness(
+    path: &Path,
+    passphrase: impl FnOnce() -> Option<Zeroizing<String>>,
+) -> Result<SigningKey, KeyFileError> {
+    read_as(path, COSIGNING, KeyKind::CosignatureV1, passphrase)
+}
+
+fn read_as(
+    path: &Path,
+    sort: Sort,
+    kind: KeyKind,
+    passphrase: impl FnOnce() -> Option<Zeroizing<String>>,
+) -> Result<SigningKey, KeyFileError> {
+    let (name, seed) = read_seed(path, sort, passphrase)?;
+    SigningKey::from_seed(&name, kind, *seed).map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
 }
 
 fn read_seed(
@@ -252,6 +293,7 @@ fn read_seed(
         None => parse_plain(sort, &text).ok_or_else(|| {
             form(match sort.form {
                 RECEIVER_FORM => "应是 gongkai.receiver-key/v1、名称、密钥三行，或带名称的 PEM",
+                WITNESS_FORM => "应是 gongkai.witness-key/v1、名称、密钥三行，或带名称的 PEM",
                 _ => "应是 gongkai.key/v1、名称、密钥三行，或带名称的 PEM",
             })
         })?,
@@ -388,6 +430,20 @@ mod tests {
             let again = ReceiverKey::read(&receiving, ask).unwrap();
             assert_eq!((again.name(), again.public()), ("chen.example/receiver/1", key_of.public()));
             assert!(read(&receiving, ask).is_err() && ReceiverKey::read(&signing, ask).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_witnesss_key_is_no_signing_key_and_neither_the_other_way_round() {
+        let dir = tempfile::tempdir().unwrap();
+        let witness = generate_witness("witness.example/1").unwrap();
+        for (name, passphrase) in [("open", None), ("closed", Some("柳暗花明又一村。"))] {
+            let (cosigning, signing) = (dir.path().join(format!("w-{name}")), dir.path().join(format!("s-{name}")));
+            let ask = || passphrase.map(pass);
+            write(&cosigning, &witness, passphrase).unwrap();
+            write(&signing, &key(), passphrase).unwrap();
+            assert_eq!(read_witness(&cosigning, ask).unwrap().verifier(), witness.verifier());
+            assert!(read(&cosigning, ask).is_err() && read_witness(&signing, ask).is_err(), "{name}");
         }
     }
 

@@ -218,6 +218,10 @@ impl From<OpenError> for Fault {
                 Self::ours("数据库", format!("只有 {size} 条，而已发布 {published} 条：是旧备份，或被截断"))
                     .mend("请恢复更新的备份；用这份启动会发布第二部历史")
             }
+            OpenError::Witnessed { size, witnessed } => {
+                Self::ours("数据库", format!("只有 {size} 条，而见证方联署过 {witnessed} 条：是旧备份，或被截断"))
+                    .mend("请恢复更新的备份；用这份启动会写出第二部历史，见证方不会联署")
+            }
             OpenError::Disagrees { published } => {
                 Self::ours("数据库", format!("与已发布的 {published} 条不一致，被改动过"))
                     .mend("请恢复备份；gongkai verify --dir 会指出是哪一条")

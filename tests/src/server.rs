@@ -1,4 +1,4 @@
-//! A running `gongkai serve`, and a plain HTTP client.
+//! A running `gongkai serve` or `gongkai witness`, and a plain HTTP client.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -56,11 +56,21 @@ impl Server {
         Self::launch(dir, &["--published-only"], |_| {})
     }
 
+    /// A witness for a log, at an address (port 0 takes a free one); `internal` is empty.
+    pub fn witness(dir: &std::path::Path, listen: &str, vkey: &str) -> Self {
+        let mut command = process::command();
+        command.arg("witness").arg("--dir").arg(dir).args(["--listen", listen, "--log", vkey]);
+        Self::begin(command, 1).unwrap_or_else(|said| panic!("the witness did not start: {said}"))
+    }
+
     fn launch(dir: &std::path::Path, more: &[&str], change: impl FnOnce(&mut Command)) -> Result<Self, String> {
         let mut command = process::command();
         command.arg("serve").arg("--dir").arg(dir).args(["--listen", "127.0.0.1:0"]).args(more);
         change(&mut command);
-        let addresses_wanted = more.len();
+        Self::begin(command, more.len())
+    }
+
+    fn begin(mut command: Command, addresses_wanted: usize) -> Result<Self, String> {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, said) = channel();
         forward(child.stdout.take().unwrap(), sender.clone());

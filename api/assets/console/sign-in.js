@@ -69,7 +69,8 @@ async function enter(key) {
 async function list() {
   const keys = await all();
   part("keys").hidden = keys.length === 0;
-  part("first").open = keys.length === 0;
+  // Somebody may have opened it while the keys were being looked up: it is never closed under their hands.
+  if (keys.length === 0) part("first").open = true;
   const rows = keys.map((key) => {
     const row = document.querySelector("template[data-key]").content.cloneNode(true);
     row.querySelector("[data-name]").textContent = key.name;
@@ -101,6 +102,7 @@ part("first").querySelector("form").addEventListener("submit", (event) => {
     if (pin !== again) throw new Error("两次输入的口令不同");
     const { key, card } = await make(name.trim(), pin);
     event.target.reset();
+    part("first").open = false;
     await list();
     showNew(key, card);
     say("钥匙已经生成。请先打印签章卡，再请登记员核准");

@@ -67,25 +67,31 @@ pub struct Found {
 /// How a check ended that could read everything.
 pub type Checked = Result<Report, Found>;
 
+/// The verifier key that an option gives: itself, or the file that holds it.
+///
+/// # Errors
+/// A file that cannot be read, or no verifier key.
+pub fn verifier_key(option: &str, text: &str) -> Result<VerifierKey, Fault> {
+    let path = Path::new(text);
+    if path.is_file() { parsed(option, &read(path)?) } else { parsed(option, text) }
+}
+
+fn parsed(option: &str, text: &str) -> Result<VerifierKey, Fault> {
+    VerifierKey::parse(text.trim())
+        .map_err(|error| Fault::usage(option, error.to_string()).mend("验证钥匙是 gongkai init 打印的那一行"))
+}
+
 impl Check {
     /// The key that checkpoints must be signed with, and whether somebody vouched for it.
     ///
     /// # Errors
     /// A key that is none, or a source without one.
     pub fn vkey(&self, offered: impl FnOnce() -> Result<Option<Vec<u8>>, Fault>) -> Result<(VerifierKey, bool), Fault> {
-        let given = self
-            .vkey
-            .as_ref()
-            .map(|text| if Path::new(text).is_file() { read(Path::new(text)) } else { Ok(text.clone()) });
-        let (text, vouched) = if let Some(text) = given {
-            (text?, true)
-        } else {
-            let bytes = offered()?.ok_or_else(|| Fault::usage("--vkey", "这里没有附带验证钥匙，必须给出"))?;
-            (String::from_utf8_lossy(&bytes).into_owned(), false)
-        };
-        let key = VerifierKey::parse(text.trim())
-            .map_err(|error| Fault::usage("--vkey", error.to_string()).mend("验证钥匙是 gongkai init 打印的那一行"))?;
-        Ok((key, vouched))
+        if let Some(given) = &self.vkey {
+            return Ok((verifier_key("--vkey", given)?, true));
+        }
+        let bytes = offered()?.ok_or_else(|| Fault::usage("--vkey", "这里没有附带验证钥匙，必须给出"))?;
+        Ok((parsed("--vkey", &String::from_utf8_lossy(&bytes))?, false))
     }
 
     /// The policy, if there is one.

@@ -2,6 +2,7 @@
 
 mod copies;
 mod sealed;
+mod witnesses;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -117,6 +118,7 @@ impl Doctor {
                 self.database(&store, running).await;
                 self.sealed(&store, running).await;
                 self.mirrors(&store, config.as_ref()).await;
+                self.witnesses(&store, config.as_ref()).await;
                 store.close().await;
             }
         }

@@ -13,7 +13,7 @@ use gongkai_store::{Clock, CreateOptions, Layout, Ledger, LedgerKeys, Settings};
 use serde_json::{Value, json};
 
 use super::{local, terminal};
-use crate::config::{Config, listen_default, sealed_period_seconds_default};
+use crate::config::{Config, listen_default, sealed_period_seconds_default, witness_seconds_max_default};
 use crate::keyfile;
 use crate::outcome::{Fault, Outcome, Verdict};
 
@@ -230,6 +230,8 @@ fn write_config(layout: &Layout, new: &NewLedger) -> Result<(), Fault> {
         vault_passphrase_file: None,
         internal_names: Vec::new(),
         mirrors: Vec::new(),
+        witness_policy: None,
+        witness_seconds_max: witness_seconds_max_default(),
     };
     config.write(layout)
 }

@@ -14,9 +14,10 @@ use super::visit::Visit;
 use super::{terminal, vault};
 use crate::client::{Client, Hand};
 use crate::config::Config;
+use crate::cosigning::Cosigning;
 use crate::fetch::{self, HttpFetch};
 use crate::http::zone;
-use crate::keyfile;
+use crate::keyfile::{self, KeyFileError};
 use crate::outcome::Fault;
 
 /// A ledger on this machine or elsewhere.
@@ -171,8 +172,24 @@ impl Signing {
 /// # Errors
 /// A key file that cannot be used.
 pub fn person_key(path: &Path, passphrase_file: Option<&PathBuf>) -> Result<SigningKey, Fault> {
+    asking(path, passphrase_file, |ask| keyfile::read(path, ask))
+}
+
+/// Reads a witness's key in the same way.
+///
+/// # Errors
+/// As [`person_key`].
+pub fn witness_key(path: &Path, passphrase_file: Option<&PathBuf>) -> Result<SigningKey, Fault> {
+    asking(path, passphrase_file, |ask| keyfile::read_witness(path, ask))
+}
+
+fn asking(
+    path: &Path,
+    passphrase_file: Option<&PathBuf>,
+    read: impl FnOnce(&mut dyn FnMut() -> Option<Zeroizing<String>>) -> Result<SigningKey, KeyFileError>,
+) -> Result<SigningKey, Fault> {
     let mut asked = Ok(None);
-    let key = keyfile::read(path, || {
+    let key = read(&mut || {
         asked = terminal::passphrase(passphrase_file, path);
         asked.as_ref().ok().cloned().flatten()
     });
@@ -196,6 +213,9 @@ fn role(text: &str) -> Result<Role, String> {
         format!("没有这种职责，可用：{}", known.join("、"))
     })
 }
+
+/// Least time between two checkpoints that witnesses are asked to cosign.
+const WITNESSED_EVERY: Duration = Duration::from_millis(500);
 
 /// The machine's clock.
 pub fn clock() -> Arc<dyn Clock> {
@@ -224,7 +244,19 @@ pub fn ledger_key(layout: &Layout, role: &str) -> Result<SigningKey, Fault> {
 pub async fn open(layout: &Layout, clock: Arc<dyn Clock>) -> Result<Ledger, Fault> {
     let config = Config::read(layout)?;
     let vault = vault::unlock(layout, &config, None, false).await?;
-    open_with(layout, clock, vault, &config).await
+    let cosigning = cosigning(layout, &config, &clock)?;
+    open_with(layout, clock, vault, cosigning, &config).await
+}
+
+/// Those who cosign the checkpoints of a ledger, where its configuration names some.
+///
+/// # Errors
+/// The policy is missing or unusable.
+pub fn cosigning(layout: &Layout, config: &Config, clock: &Arc<dyn Clock>) -> Result<Option<Cosigning>, Fault> {
+    let Some(file) = &config.witness_policy else { return Ok(None) };
+    let log = ledger_key(layout, "log")?.verifier();
+    let time_max = Duration::from_secs(config.witness_seconds_max);
+    Cosigning::begin(&layout.root().join(file), layout, &log, time_max, Arc::clone(clock)).map(Some)
 }
 
 /// Opens the ledger of a directory for writing, with a vault or for public statements only.
@@ -235,10 +267,16 @@ pub async fn open_with(
     layout: &Layout,
     clock: Arc<dyn Clock>,
     vault: Option<Vault>,
+    cosigning: Option<Cosigning>,
     config: &Config,
 ) -> Result<Ledger, Fault> {
     let keys = LedgerKeys { log: ledger_key(layout, "log")?, intake: ledger_key(layout, "intake")? };
     let period = Duration::from_secs(config.sealed_period_seconds);
-    let settings = Settings { vault, period, ..Settings::default() };
+    let mut settings = Settings { vault, period, ..Settings::default() };
+    if let Some(cosigning) = cosigning {
+        // Witnesses far away are not asked twenty times a second.
+        settings.publish_interval = WITNESSED_EVERY;
+        settings.cosigners = Some(Arc::new(cosigning));
+    }
     Ok(Ledger::open(layout, keys, clock, settings).await?)
 }

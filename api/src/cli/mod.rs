@@ -47,6 +47,7 @@ pub mod vault;
 pub mod verify;
 pub mod visit;
 pub mod with_vault;
+pub mod witness;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -104,6 +105,8 @@ pub enum Command {
     Verify(verify::Args),
     /// 核验字节，再核对含义：缺月、补报、撤回、逾期
     Audit(audit::Args),
+    /// 为别的账本做见证：检查点前后一致才联署
+    Witness(witness::Args),
     /// 重建查询库和搜索
     Rebuild(rebuild::Args),
     /// 评议投票：生成票码
@@ -118,7 +121,7 @@ impl Command {
     /// Whether a machine reads the output.
     fn json(&self) -> bool {
         match self {
-            Self::Demo(_) | Self::Serve(_) => false,
+            Self::Demo(_) | Self::Serve(_) | Self::Witness(_) => false,
             Self::Read(args) => args.is_json(),
             Self::Open(args) => args.json,
             Self::Init(args) => args.json,
@@ -164,6 +167,7 @@ impl Command {
             Self::Proof(args) => blocking(move || proof::run(&args)).await,
             Self::Verify(args) => blocking(move || verify::run(&args)).await,
             Self::Audit(args) => blocking(move || audit::run(&args)).await,
+            Self::Witness(args) => witness::run(args).await,
             Self::Rebuild(args) => rebuild::run(args).await,
             Self::Tally(args) => blocking(move || tally::run(&args)).await,
             Self::Vault(args) => vault::run(args).await,

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::{local, terminal, vault};
 use crate::config::Config;
+use crate::cosigning::Cosigning;
 use crate::http::server::{Limits, ServeError, is_this_machine};
 use crate::http::tls::{Identity, TlsError};
 use crate::http::{Bound, InternalOptions, ServeOptions, SiteOptions, serve};
@@ -113,8 +114,8 @@ async fn published(serving: Serving) -> Outcome {
         clock: local::clock(),
         listen: config.listen,
         internal: None,
-        // Whether mirrors follow is looked at where things are withdrawn, not on a copy.
-        site: site(config, is_demo, Mirrors::default()),
+        // Mirrors and witnesses are asked where the ledger is, not by a copy.
+        site: site(config, is_demo, Mirrors::default(), None),
         limits: Limits::default(),
         on_bound: Some(Box::new(|bound| announce(bound, None))),
     };
@@ -147,7 +148,8 @@ pub async fn start(serving: Serving) -> Outcome {
     let Serving { layout, config, internal_anywhere, vault_passphrase_file, is_demo } = serving;
     let clock = local::clock();
     let vault = vault::unlock(&layout, &config, vault_passphrase_file.as_ref(), true).await?;
-    let ledger = local::open_with(&layout, Arc::clone(&clock), vault, &config).await?;
+    let cosigning = local::cosigning(&layout, &config, &clock)?;
+    let ledger = local::open_with(&layout, Arc::clone(&clock), vault, cosigning.clone(), &config).await?;
     for alarm in &ledger.recovery().alarms {
         terminal::remark(format_args!("注意：{alarm}"));
     }
@@ -177,7 +179,7 @@ pub async fn start(serving: Serving) -> Outcome {
         clock,
         listen: config.listen,
         internal,
-        site: site(config, is_demo, mirrors),
+        site: site(config, is_demo, mirrors, cosigning),
         limits: Limits::default(),
         on_bound: Some(Box::new(move |bound| announce(bound, certificate.as_deref()))),
     };
@@ -188,8 +190,8 @@ pub async fn start(serving: Serving) -> Outcome {
     ended.map(|()| Verdict::Yes)
 }
 
-fn site(config: Config, is_demo: bool, mirrors: Mirrors) -> SiteOptions {
-    SiteOptions { name: config.name, contact: config.contact, is_demo, base_url: config.base_url, mirrors }
+fn site(config: Config, is_demo: bool, mirrors: Mirrors, cosigning: Option<Cosigning>) -> SiteOptions {
+    SiteOptions { name: config.name, contact: config.contact, is_demo, base_url: config.base_url, mirrors, cosigning }
 }
 
 async fn opened(layout: &Layout, source: Arc<dyn Source>) -> Result<(Views, Engine), Fault> {
@@ -211,7 +213,8 @@ async fn follow(options: ServeOptions, engine: Engine, internal: Option<Internal
     followed.map_err(|error| Fault::failed("查询库", &error))
 }
 
-fn fault(error: &ServeError) -> Fault {
+/// What a listener's failure means for whoever started it.
+pub fn fault(error: &ServeError) -> Fault {
     match error {
         ServeError::Tls(TlsError::Names { .. }) => Fault::usage("gongkai.toml 的 internal_names", chain(error))
             .mend("名称只能是域名（中文域名写成 xn-- 的形式）或 IP 地址"),
@@ -240,7 +243,7 @@ fn announce(bound: Bound, certificate: Option<&Path>) {
 
 /// Listens for SIGTERM and SIGINT from now on, not from the first poll on: whoever reads our address may
 /// ask us to stop at once. Ends when one arrives.
-fn stop_signal() -> impl Future<Output = ()> + Send {
+pub fn stop_signal() -> impl Future<Output = ()> + Send {
     let terminate = signal(SignalKind::terminate());
     let interrupt = signal(SignalKind::interrupt());
     async {

@@ -54,6 +54,28 @@ pub struct Config {
     /// Base addresses of public sides that copy this log; they are looked at whether they follow withdrawals.
     #[serde(default, deserialize_with = "addresses")]
     pub mirrors: Vec<String>,
+    /// File with the witnesses that cosign checkpoints (C2SP tlog-policy), from the ledger's directory on.
+    #[serde(default)]
+    pub witness_policy: Option<PathBuf>,
+    /// Most seconds that publishing a checkpoint waits for witnesses.
+    #[serde(default = "witness_seconds_max_default", deserialize_with = "waiting")]
+    pub witness_seconds_max: u64,
+}
+
+/// A witness on the other side of the country answers within one.
+pub const fn witness_seconds_max_default() -> u64 {
+    5
+}
+
+/// Beyond, readers would take the ledger for dead.
+const WITNESS_SECONDS_LIMIT: u64 = 60;
+
+fn waiting<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let seconds = u64::deserialize(deserializer)?;
+    if (1..=WITNESS_SECONDS_LIMIT).contains(&seconds) {
+        return Ok(seconds);
+    }
+    Err(serde::de::Error::custom(format!("应是 1 至 {WITNESS_SECONDS_LIMIT} 秒")))
 }
 
 /// Ten minutes (design 3.2).
@@ -128,6 +150,11 @@ impl Config {
             [] => "# mirrors = [\"https://jx.example.gov.cn\"]".to_owned(),
             urls => format!("mirrors = [{}]", urls.iter().map(|url| quote(url)).collect::<Vec<_>>().join(", ")),
         };
+        let policy = match &self.witness_policy {
+            Some(file) => format!("witness_policy = {}", quote(&file.display().to_string())),
+            None => "# witness_policy = \"witness.policy\"".to_owned(),
+        };
+        let waits = self.witness_seconds_max;
         let base_url = match &self.base_url {
             Some(url) => format!("base_url = {}", quote(url)),
             None => "# base_url = \"https://gk.example.gov.cn\"".to_owned(),
@@ -141,7 +168,9 @@ impl Config {
              # 限阅库的主密钥：口令文件（keys/vault.key 的口令，从账本目录起算），或由密钥管理系统的命令给出。\n\
              {passphrase}\n{command}\n\
              # 封存事项每隔多少秒记入账本一次；收件承诺在两个间隔内兑现。\nsealed_period_seconds = {period}\n\
-             # 复制这本账的镜像网站，核对它们是否跟随撤下。\n{mirrors}\n",
+             # 复制这本账的镜像网站，核对它们是否跟随撤下。\n{mirrors}\n\
+             # 联署检查点的见证方（C2SP tlog-policy 格式的文件，公布在 /log/policy），和公布时最多等它们多少秒。\n\
+             {policy}\nwitness_seconds_max = {waits}\n",
             quote(&self.origin),
             quote(&self.name),
             quote(&self.org),
@@ -215,6 +244,8 @@ mod tests {
             vault_passphrase_file: None,
             internal_names: Vec::new(),
             mirrors: Vec::new(),
+            witness_policy: None,
+            witness_seconds_max: witness_seconds_max_default(),
         }
     }
 
@@ -234,6 +265,9 @@ mod tests {
         assert_eq!(Config::parse(&named.to_text()), Ok(named));
         let copied = Config { mirrors: vec!["https://jx.example".into(), "http://10.1.2.3:8080".into()], ..sample() };
         assert_eq!(Config::parse(&copied.to_text()), Ok(copied));
+        let watched = Config { witness_policy: Some("witness.policy".into()), witness_seconds_max: 2, ..sample() };
+        assert_eq!(Config::parse(&watched.to_text()), Ok(watched));
+        assert!(Config::parse(&sample().to_text().replace("seconds_max = 5", "seconds_max = 0")).is_err());
     }
 
     #[test]

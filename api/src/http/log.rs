@@ -42,6 +42,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/log/checkpoint", get(checkpoint))
         .route("/log/vkey", get(vkey))
+        .route("/log/policy", get(policy))
         .route("/log/tile/{*path}", get(tile_bytes))
         .route("/log/openings/{*number}", get(openings))
         .route("/log/lines/{root}", get(lines))
@@ -59,6 +60,12 @@ async fn checkpoint(State(app): State<App>, headers: HeaderMap) -> Result<Respon
 
 async fn vkey(State(app): State<App>) -> Response {
     typed(TEXT, VKEY_CACHING, format!("{}\n", app.about.vkey))
+}
+
+/// By which witnesses readers judge the checkpoint (c2sp.org/tlog-policy); nothing where there are none.
+async fn policy(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
+    let bytes = app.published.file("policy".into()).await?.ok_or_else(nothing)?;
+    Ok(caching::tagged(&headers, TEXT, VKEY_CACHING, bytes))
 }
 
 async fn tile_bytes(State(app): State<App>, Path(path): Path<String>) -> Result<Response, Problem> {

@@ -56,6 +56,7 @@ use problem::Problem;
 use published::Published;
 use server::{Limits, Listener, ServeError, Transport};
 
+use crate::cosigning::Cosigning;
 use crate::mirrors::Mirrors;
 
 /// Downloads of whole tables at once: each holds a connection of the views for as long as it lasts.
@@ -87,6 +88,8 @@ pub struct SiteOptions {
     pub base_url: Option<String>,
     /// The mirrors, and what was found at them.
     pub mirrors: Mirrors,
+    /// The witnesses, where they are asked from here.
+    pub cosigning: Option<Cosigning>,
 }
 
 /// What is served, and where.
@@ -149,6 +152,8 @@ pub struct About {
     pub vkey: VerifierKey,
     /// The mirrors, and what was found at them.
     pub mirrors: Mirrors,
+    /// The witnesses, where they are asked from here.
+    pub cosigning: Option<Cosigning>,
 }
 
 impl About {
@@ -339,6 +344,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         contact: site.contact,
         is_demo: site.is_demo,
         mirrors: site.mirrors,
+        cosigning: site.cosigning,
     };
     let app = App::new(ledger, &log, views, internal_views, clock, about);
     let mut listeners = vec![(public, public_router(&app, &limits))];

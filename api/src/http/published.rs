@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use gongkai_log::merkle::{self, ProveError};
 use gongkai_log::tile::{self, TILE_WIDTH, TileKind, TilePath};
-use gongkai_log::{Checkpoint, Digest, Entry, List, Note, Openings, TileSource, TlogProof};
+use gongkai_log::{Checkpoint, Digest, Entry, List, Note, Openings, Policy, TileSource, TlogProof};
 
 /// Bytes of entries that are kept in memory.
 const CACHE_BYTES_MAX: usize = 8 << 20;
@@ -111,6 +111,14 @@ impl Published {
     /// The current checkpoint; `None` before the first one.
     pub async fn checkpoint(&self) -> Result<Option<Signed>, PublishedError> {
         self.blocking(Self::read_checkpoint).await
+    }
+
+    /// The policy with which the log is published; `None` when no witnesses are asked.
+    pub async fn policy(&self) -> Result<Option<Policy>, PublishedError> {
+        const PATH: &str = "policy";
+        let Some(bytes) = self.file(PATH.into()).await? else { return Ok(None) };
+        let text = String::from_utf8(bytes).map_err(|error| damaged(PATH, error))?;
+        Policy::parse(&text).map(Some).map_err(|error| damaged(PATH, error))
     }
 
     /// An entry that a checkpoint covers.

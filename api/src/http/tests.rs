@@ -107,6 +107,7 @@ impl Town {
             base_url: "https://gongkai.example".into(),
             vkey: fixture.ledger.vkey(),
             mirrors: Mirrors::default(),
+            cosigning: None,
         };
         let log = fixture.ledger.layout().log();
         let inside = InternalViews::open(&fixture.layout(), &fixture.ledger).await.unwrap();

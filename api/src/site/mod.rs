@@ -38,6 +38,7 @@ pub mod problem;
 pub mod question;
 pub mod search;
 pub mod share;
+pub mod status;
 pub mod stream;
 pub mod timeline;
 
@@ -298,6 +299,7 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("search-none", html(&search::SearchPage::none_sample())),
         ("entry", html(&entry::EntryPage::sample())),
         ("about", html(&about::AboutPage::sample())),
+        ("status", html(&status::StatusPage::sample())),
         ("dictionary", html(&dictionary::DictionaryPage::sample())),
         ("console-sign-in", html(&console::SignInPage::sample())),
         ("console-desk", html(&console::DeskPage::sample())),

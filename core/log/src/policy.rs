@@ -131,6 +131,11 @@ impl Policy {
         &self.witnesses
     }
 
+    /// Name of the quorum; `none` when no witness is needed.
+    pub fn quorum(&self) -> &str {
+        &self.quorum_name
+    }
+
     /// Checks a checkpoint note: signed by a listed log under its own origin, no false line under a
     /// listed key, and a quorum of witnesses. Gives the checkpoint and the witnesses that cosigned.
     /// A policy without logs leaves the log's signature to the caller.
@@ -141,11 +146,11 @@ impl Policy {
             let keys: Vec<_> = own.map(|log| log.key.clone()).collect();
             note.open(&keys).map_err(PolicyError::Log)?;
         }
-        let cosigned = self.cosigned(note)?;
+        let cosigned: Vec<bool> = self.cosigned(note)?.iter().map(Option::is_some).collect();
         let witnesses = self.witnesses.iter().zip(&cosigned);
         let witnesses = witnesses.filter(|(_, cosigned)| **cosigned).map(|(w, _)| w);
         let witnesses: Vec<&Listed> = witnesses.collect();
-        if self.satisfied(&cosigned) {
+        if self.suffices(&cosigned) {
             Ok((checkpoint, witnesses))
         } else {
             Err(PolicyError::Quorum {
@@ -155,23 +160,27 @@ impl Policy {
         }
     }
 
-    /// For each witness, whether it cosigned.
-    fn cosigned(&self, note: &Note) -> Result<Vec<bool>, PolicyError> {
-        let mut cosigned = vec![false; self.witnesses.len()];
+    /// For each witness, in the policy's order, when it cosigned a checkpoint note (Unix seconds), if it did.
+    ///
+    /// # Errors
+    /// [`PolicyError::Witness`]: a line under a listed key that does not verify.
+    pub fn cosigned(&self, note: &Note) -> Result<Vec<Option<u64>>, PolicyError> {
+        let mut cosigned = vec![None; self.witnesses.len()];
         for (witness, cosigned) in self.witnesses.iter().zip(&mut cosigned) {
             for line in note.signatures.iter().filter(|line| line.is_by(&witness.key)) {
-                cosignature::verify(&note.text, line, &witness.key)
+                let time = cosignature::verify(&note.text, line, &witness.key)
                     .map_err(|_| PolicyError::Witness(witness.name.clone()))?;
-                *cosigned = true;
+                *cosigned = Some(time.max(cosigned.unwrap_or(0)));
             }
         }
         Ok(cosigned)
     }
 
-    fn satisfied(&self, cosigned: &[bool]) -> bool {
+    /// Whether cosignatures of these witnesses, in their order in the policy, are a quorum.
+    pub fn suffices(&self, cosigned: &[bool]) -> bool {
         let mut groups: Vec<bool> = Vec::with_capacity(self.groups.len());
         let holds = |groups: &[bool], named: &Named| match named {
-            Named::Witness(place) => cosigned[*place],
+            Named::Witness(place) => cosigned.get(*place).copied().unwrap_or(false),
             Named::Group(place) => groups[*place],
         };
         for group in &self.groups {

@@ -178,6 +178,17 @@ pub enum OpenError {
         /// Entries in the checkpoint.
         published: u64,
     },
+    /// A witness has cosigned more entries than the database has: an old backup, or a truncated file.
+    #[error(
+        "the database has {size} entries, but witnesses have cosigned {witnessed}; restore a newer backup. Starting from \
+         this one would make a second history, which they refuse"
+    )]
+    Witnessed {
+        /// Entries in the database.
+        size: u64,
+        /// Entries in the witnessed checkpoint.
+        witnessed: u64,
+    },
     /// The database does not lead to the root that was published.
     #[error(
         "the database does not lead to the root that was published at {published} entries: it was changed. Restore a \

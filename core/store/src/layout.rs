@@ -99,6 +99,11 @@ impl Layout {
         self.log().join("vkey")
     }
 
+    /// The policy by which readers judge cosignatures.
+    pub fn policy(&self) -> PathBuf {
+        self.log().join("policy")
+    }
+
     /// A tile or bundle.
     pub fn tile(&self, path: &TilePath) -> PathBuf {
         self.log().join(path.to_string())

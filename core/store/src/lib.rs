@@ -20,6 +20,7 @@ pub mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod cores;
+mod cosigners;
 pub mod drafts;
 pub mod error;
 pub mod event_store;
@@ -45,8 +46,10 @@ pub mod testing;
 mod tests;
 pub mod vault;
 mod withdrawal;
+pub mod witness_book;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use cosigners::{Cosigners, NoQuorum};
 pub use drafts::{Draft, DraftFault, Drafts};
 pub use error::{OpenError, StoreError, SubmitError};
 pub use event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, RawEntry};
@@ -63,3 +66,4 @@ pub use sealed_reader::{SealedEvent, SealedProof, SealedReader};
 pub use sqlite::SqliteStore;
 pub use vault::{Vault, VaultFault};
 pub use withdrawal::Withdrawal;
+pub use witness_book::WitnessBook;

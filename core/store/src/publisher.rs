@@ -2,7 +2,7 @@
 //!
 //! After a commit it reads the new entries back over another connection and recomputes chain and tree.
 //! If they lead to the head that was committed, it writes bundles, tiles, openings, lines and
-//! attachments, and then, last, signs the checkpoint and puts it in place. If they do not, it stops and
+//! attachments, and then, last, signs the checkpoint, has it cosigned and puts it in place. If they do not, it stops and
 //! signs nothing: a log that signs an inconsistent head is dead, one that stops can recover.
 //!
 //! Everything here can be redone from the database; `recover` does so on start with the same code.
@@ -18,11 +18,12 @@ use std::{
 };
 
 use gongkai_domain::kind;
-use gongkai_log::{Checkpoint, Content, Digest, TilePath, checkpoint, tile};
+use gongkai_log::{Checkpoint, Content, Digest, Note, TilePath, checkpoint, tile};
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::runtime::Handle;
 
 use crate::{
+    cosigners::{Cosigners, NoQuorum},
     error::StoreError,
     event_store::{LogHead, Publication},
     growing::{Growing, GrowingError},
@@ -62,6 +63,9 @@ pub(crate) enum PublishError {
     /// A file could not be written, the database not be read: try again.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Too few witnesses cosigned: ask again.
+    #[error(transparent)]
+    NoQuorum(#[from] NoQuorum),
     /// Published files could not be forced to the disk. Trying again would lie: the kernel may have
     /// dropped the pages, and says so once.
     #[error("published files are not on the disk")]
@@ -129,6 +133,8 @@ pub(crate) struct Publisher {
     pub keys: Arc<LedgerKeys>,
     pub shared: Arc<Shared>,
     pub interval: Duration,
+    pub freshness: Duration,
+    pub cosigners: Option<Arc<dyn Cosigners>>,
     pub growing: Growing,
     pub end: ChainEnd,
     /// Entries in the last checkpoint that was signed.
@@ -151,20 +157,18 @@ impl Publisher {
 
     /// Gives the sender of the stop signal, if that ended it.
     fn serve(&mut self, signals: &mpsc::Receiver<Signal>) -> Option<mpsc::Sender<()>> {
-        let mut waiting = false;
+        // What the start could not publish, for want of a quorum, waits already.
+        let mut waiting = *self.shared.published.borrow() < self.growing.size();
         let mut pause_until: Option<Instant> = None;
+        let mut fresh_until = Instant::now() + self.freshness;
         loop {
-            let signal = match pause_until.filter(|_| waiting) {
-                Some(until) => match signals.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                    Ok(signal) => Some(signal),
-                    Err(mpsc::RecvTimeoutError::Timeout) => None,
-                    Err(mpsc::RecvTimeoutError::Disconnected) => return None,
-                },
-                None => match signals.recv() {
-                    Ok(signal) => Some(signal),
-                    Err(mpsc::RecvError) => return None,
-                },
+            let until = if waiting { pause_until.unwrap_or_else(Instant::now) } else { fresh_until };
+            let signal = match signals.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(signal) => Some(signal),
+                Err(mpsc::RecvTimeoutError::Timeout) => None,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
             };
+            waiting |= Instant::now() >= fresh_until;
             let stop = match signal {
                 Some(Signal::Stop(done)) => Some(done),
                 Some(Signal::Committed) => {
@@ -180,6 +184,7 @@ impl Publisher {
                     Ok(()) => {
                         waiting = false;
                         pause_until = Some(start + self.interval);
+                        fresh_until = Instant::now() + self.freshness;
                     }
                     Err(PublishError::Wrong(reason)) => {
                         self.stop(format!("数据库读回的内容与写入时不同（{reason}），已停止发布；请用备份恢复"));
@@ -189,9 +194,10 @@ impl Publisher {
                         self.stop(format!("发布的文件没有落盘（{}），请检查磁盘后重新启动", chain(&error)));
                         return stop;
                     }
-                    Err(PublishError::Store(error)) => {
+                    Err(error @ (PublishError::Store(_) | PublishError::NoQuorum(_))) => {
                         tracing::error!(error = chain(&error), "publishing failed, will try again");
                         pause_until = Some(Instant::now() + RETRY);
+                        waiting = true;
                     }
                 }
             }
@@ -330,6 +336,13 @@ impl Publisher {
         let checkpoint = Checkpoint { origin: self.shared.origin.clone(), size: head.size, root };
         self.refuse_to_go_back(&checkpoint)?;
         let note = checkpoint::sign(&checkpoint, &[&self.keys.log]).map_err(|e| PublishError::Wrong(chain(&e)))?;
+        let note = match &self.cosigners {
+            None => note,
+            Some(cosigners) => {
+                let signed = Note::parse(&note).map_err(|e| PublishError::Wrong(chain(&e)))?;
+                cosigners.cosign(&checkpoint, signed)?.to_string()
+            }
+        };
         self.files.write(&self.layout.checkpoint(), note.as_bytes())?;
         self.published = head.size;
         self.shared.set_checkpoint(note);

@@ -83,6 +83,7 @@ impl Recover {
         if signed_size > head.size {
             return Err(OpenError::Behind { size: head.size, published: signed_size });
         }
+        self.witnessed(head.size)?;
         let durable = publication.map_or(0, |publication| publication.durable_size);
         let start = if self.settings.republish_all {
             0
@@ -94,6 +95,17 @@ impl Recover {
         report.verified_from = growing.size();
         let durable = durable.min(growing.size());
         Ok(Verified { growing, end, signed_size, durable })
+    }
+
+    /// Refuses a database that has less than a witness has seen. Another root at a size that we have shows when the
+    /// witness refuses to cosign.
+    fn witnessed(&self, size: u64) -> Result<(), OpenError> {
+        let notes = self.settings.cosigners.as_ref().map(|cosigners| cosigners.witnessed()).unwrap_or_default();
+        let own = notes.iter().filter_map(|note| checkpoint::open(&note.to_string(), &self.keys.log.verifier()).ok());
+        match own.map(|(checkpoint, _)| checkpoint.size).max() {
+            Some(witnessed) if witnessed > size => Err(OpenError::Witnessed { size, witnessed }),
+            _ => Ok(()),
+        }
     }
 
     /// The larger of the checkpoints in file and database; what does not verify is an alarm.
@@ -172,6 +184,10 @@ impl Recover {
         superseded_before(&layout, report.size, &mut files);
         let vkey = format!("{}\n", keys.log.verifier());
         files.write(&layout.vkey(), vkey.as_bytes())?;
+        match &settings.cosigners {
+            Some(cosigners) => files.write(&layout.policy(), cosigners.policy().as_bytes())?,
+            None => files.remove(&layout.policy())?,
+        }
         let interval = settings.publish_interval;
         let mut publisher = Publisher {
             connection,
@@ -180,17 +196,25 @@ impl Recover {
             keys,
             shared,
             interval,
+            freshness: settings.freshness,
+            cosigners: settings.cosigners,
             growing,
             end,
             published: signed_size,
             durable,
             files,
         };
+        publisher.shared.published.send_replace(signed_size);
         let done = publisher.publish().and_then(|()| publisher.flush(false));
-        done.map_err(|error| match error {
-            PublishError::Store(error) | PublishError::Flush(error) => OpenError::Store(error),
-            PublishError::Wrong(reason) => OpenError::Damaged(StoreError::row(report.size, "head", reason)),
-        })?;
+        match done {
+            Ok(()) => {}
+            // Everything is checked and in place but the checkpoint; the publisher goes on asking.
+            Err(PublishError::NoQuorum(error)) => report.alarms.push(chain(&error)),
+            Err(PublishError::Store(error) | PublishError::Flush(error)) => return Err(OpenError::Store(error)),
+            Err(PublishError::Wrong(reason)) => {
+                return Err(OpenError::Damaged(StoreError::row(report.size, "head", reason)));
+            }
+        }
         let root = publisher.layout.log();
         let relative = |path: std::path::PathBuf| path.strip_prefix(&root).unwrap_or(&path).display().to_string();
         report.repaired = publisher.files.repaired().into_iter().map(relative).collect();

@@ -18,4 +18,5 @@ mod secrecy;
 mod sign_in;
 mod tally;
 mod vault;
+mod witnesses;
 mod wrong;

@@ -117,8 +117,8 @@ fn a_mirror_is_listed_until_it_has_followed_what_was_withdrawn() {
     let whole = Server::start(&ledger.dir());
     let shown = whole.eventually("/api/v1/mirrors", |answer| answer.text().contains("still_shows")).json();
     assert_eq!(shown["mirrors"][0]["standing"], json!({"state": "still_shows", "openings": 2, "since_days": 0}));
-    let about = whole.get("/about").text();
-    assert!(about.contains("镜像是否已跟随撤下") && about.contains("仍在提供已撤下的内容 2 处"), "{about}");
+    let status = whole.get("/status").text();
+    assert!(status.contains("镜像是否已跟随撤下") && status.contains("仍在提供已撤下的内容 2 处"), "{status}");
     let size = ledger.size();
     let list = whole.eventually("/api/v1/withdrawals", |answer| answer.json()["size"] == size).json();
     let rows = list["withdrawals"].as_array().unwrap();
@@ -141,7 +141,7 @@ fn a_mirror_is_listed_until_it_has_followed_what_was_withdrawn() {
     copy(&ledger.dir().join("log"), &dir.join("log"));
     assert_eq!(doctor(&ledger), []);
     let whole = Server::start(&ledger.dir());
-    whole.eventually("/about", |answer| answer.text().contains("已跟随撤下</dd>"));
+    whole.eventually("/status", |answer| answer.text().contains("已跟随撤下</dd>"));
     assert!(whole.stop().success() && copied.stop().success());
 }
 
@@ -258,8 +258,8 @@ fn a_mirror_that_never_answers_holds_up_neither_the_pages_nor_the_end() {
     configure(&ledger, &[&format!("http://{}", silent.local_addr().unwrap())]);
     let whole = Server::start(&ledger.dir());
     let _held = silent.accept().unwrap();
-    let about = whole.get("/about").text();
-    assert!(about.contains("还没有核对</dd>") && !about.contains("已跟随撤下</dd>"), "{about}");
+    let status = whole.get("/status").text();
+    assert!(status.contains("还没有核对</dd>") && !status.contains("已跟随撤下</dd>"), "{status}");
     let shown = whole.json("/api/v1/mirrors");
     assert_eq!((&shown["checked_at"], &shown["mirrors"][0]["standing"]), (&Value::Null, &Value::Null));
     let stopping = Instant::now();

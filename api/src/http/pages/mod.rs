@@ -29,6 +29,7 @@ mod receipt;
 mod search;
 mod sessions;
 mod share;
+mod status;
 mod stream;
 mod timeline;
 mod vacancy;
@@ -91,6 +92,7 @@ pub fn routes() -> Router<App> {
         .route("/entries/{index}/view", get(entry::show))
         .route("/streams/{family}/{id}", get(stream::show))
         .route("/about", get(about::show))
+        .route("/status", get(status::show))
         .route("/dictionary", get(dictionary::show))
         .route("/hand-in", get(hand_in::offers))
         .route("/hand-in/{kind}", get(hand_in::show).post(hand_in::post).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))

@@ -346,7 +346,10 @@ pub async fn check_of(
         statement_hash: blake(&statement),
         previous_hash: blake(&entry.prev),
         leaf_hash: sha(&entry.leaf_hash()),
-        checkpoint: signed.filter(|signed| signed.checkpoint.size > entry.index).map(checkpoint),
+        checkpoint: match signed.filter(|signed| signed.checkpoint.size > entry.index) {
+            Some(signed) => Some(checkpoint(app, signed).await?),
+            None => None,
+        },
         withdrawn: small(withdrawn),
         openings: Some(format!("/log/{}", tile::openings_path(entry.index / tile::TILE_WIDTH))),
         signatures: note.signatures.iter().enumerate().map(line).collect(),
@@ -356,14 +359,15 @@ pub async fn check_of(
     })
 }
 
-fn checkpoint(signed: &Signed) -> Checkpoint {
-    Checkpoint {
+async fn checkpoint(app: &App, signed: &Signed) -> Result<Checkpoint, Problem> {
+    let policy = app.published.policy().await?;
+    let cosigned = policy.and_then(|policy| policy.cosigned(&signed.note).ok()).unwrap_or_default();
+    Ok(Checkpoint {
         size: Count(signed.checkpoint.size),
         root: signed.checkpoint.root.to_string(),
         at: moment(signed.written_at),
-        // The first signature is the log's own.
-        witnesses: small(signed.note.signatures.len().saturating_sub(1) as u64),
-    }
+        witnesses: small(cosigned.iter().flatten().count() as u64),
+    })
 }
 
 fn role_label(wire: &str) -> String {

@@ -21,7 +21,7 @@ pub async fn matters(town: &Town) -> Vec<(String, String)> {
 }
 
 /// Pages that every ledger of the tests has.
-pub const ADDRESSES: [&str; 24] = [
+pub const ADDRESSES: [&str; 25] = [
     "/",
     "/pledges",
     "/vacancies",
@@ -38,6 +38,7 @@ pub const ADDRESSES: [&str; 24] = [
     "/search?q=alert",
     "/search?q=%3Cscript%3E",
     "/about",
+    "/status",
     "/entries/0/view",
     "/organizations/341599",
     "/organizations?under=341599",

@@ -49,5 +49,5 @@ async fn the_list_of_withdrawals_says_where_and_not_what_and_goes_on_where_a_rea
 async fn without_mirrors_nothing_is_said_of_any() {
     let town = Town::empty().await;
     assert_eq!(town.get("/api/v1/mirrors").await.json(), json!({"checked_at": null, "mirrors": []}));
-    assert!(!town.get("/about").await.text().contains("镜像是否已跟随撤下"));
+    assert!(!town.get("/status").await.text().contains("镜像是否已跟随撤下"));
 }

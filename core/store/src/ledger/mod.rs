@@ -30,6 +30,7 @@ pub use self::{
 };
 use crate::{
     clock::Clock,
+    cosigners::Cosigners,
     drafts::Drafts,
     error::{StoreError, SubmitError},
     layout::Layout,
@@ -74,6 +75,11 @@ pub struct Settings {
     pub vault: Option<Vault>,
     /// How often a period of sealed events is recorded, with or without events.
     pub period: Duration,
+    /// Who cosigns checkpoints; `None` publishes them as the ledger signed them.
+    pub cosigners: Option<Arc<dyn Cosigners>>,
+    /// After how long without anything new the checkpoint is cosigned and published again: readers see that the ledger
+    /// is alive, and a cosignature that came late is not lost.
+    pub freshness: Duration,
 }
 
 impl Default for Settings {
@@ -90,6 +96,8 @@ impl Default for Settings {
             republish_all: false,
             vault: None,
             period: Duration::from_mins(10),
+            cosigners: None,
+            freshness: Duration::from_mins(5),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod asker;
 mod clock;
+mod cosigning;
 mod faults;
 mod helpers;
 mod opening;

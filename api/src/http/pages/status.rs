@@ -1,0 +1,72 @@
+//! `/status`: the last checkpoint, who cosigned it, who copies the log.
+//!
+//! Who cosigned is read off the published checkpoint and policy, so that a copy of the log says the same; what happened
+//! when a witness was asked is known only where it is asked from.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use chrono::DateTime;
+use gongkai_log::Policy;
+
+use super::{Frame, answer, frame, parts};
+use crate::http::App;
+use crate::http::problem::Problem;
+use crate::http::published::Signed;
+use crate::mirrors::{Mirrors, State as Followed};
+use crate::site::format::Count;
+use crate::site::status::{MirrorRow, Standing, StatusPage, WitnessRow};
+
+/// The page.
+pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
+    let page = make(&app).await;
+    answer(&app, &headers, page).await
+}
+
+async fn make(app: &App) -> Result<StatusPage, Problem> {
+    let Frame { site, .. } = frame(app).await?;
+    let (signed, policy) = (app.published.checkpoint().await?, app.published.policy().await?);
+    let note = signed.as_ref().map(|signed| &signed.note);
+    Ok(StatusPage {
+        site,
+        has_quorum: policy.as_ref().zip(note).is_some_and(|(policy, note)| policy.check(note).is_ok()),
+        witnesses: policy.map(|policy| witnesses(app, &policy, signed.as_ref())).unwrap_or_default(),
+        checkpoint: signed.map(|signed| Standing {
+            size: Count(signed.checkpoint.size),
+            root: signed.checkpoint.root.to_string(),
+            at: parts::moment(signed.written_at),
+        }),
+        mirrors: mirrors(&app.about.mirrors),
+        looked_at: app.about.mirrors.found().map(|(at, _)| parts::moment(at)),
+    })
+}
+
+fn witnesses(app: &App, policy: &Policy, signed: Option<&Signed>) -> Vec<WitnessRow> {
+    // A policy with a false line under it says of nobody that they cosigned.
+    let cosigned = signed.and_then(|signed| policy.cosigned(&signed.note).ok()).unwrap_or_default();
+    let standings = app.about.cosigning.as_ref().map(|cosigning| cosigning.standings()).unwrap_or_default();
+    let row = |(place, name): (usize, &String)| {
+        let at = cosigned.get(place).copied().flatten().and_then(|seconds| i64::try_from(seconds).ok());
+        let state = standings.iter().find(|standing| standing.name == *name).map(|standing| &standing.state);
+        WitnessRow {
+            name: name.clone(),
+            cosigned: at.and_then(|seconds| DateTime::from_timestamp(seconds, 0)).map(parts::moment),
+            sentence: state.map(crate::cosigning::State::sentence),
+            is_alarm: state.is_some_and(crate::cosigning::State::is_wrong),
+        }
+    };
+    policy.witnesses().iter().map(|listed| &listed.name).enumerate().map(row).collect()
+}
+
+fn mirrors(known: &Mirrors) -> Vec<MirrorRow> {
+    let reports = known.found().map(|(_, reports)| reports).unwrap_or_default();
+    let row = |url: &String| {
+        let state = reports.iter().find(|report| report.url == *url).map(|report| &report.state);
+        MirrorRow {
+            url: url.clone(),
+            sentence: state.map_or_else(|| "还没有核对".to_owned(), Followed::sentence),
+            is_alarm: state.is_some_and(Followed::is_wrong),
+        }
+    };
+    known.urls().iter().map(row).collect()
+}

@@ -1,0 +1,104 @@
+//! How the ledger stands in the eyes of others: its last checkpoint, who cosigned it, who copies it.
+
+use askama::Template;
+
+use super::format::{Count, Moment};
+use super::{Page, Section, Site};
+
+/// A witness of the ledger's policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WitnessRow {
+    /// Its name in the policy.
+    pub name: String,
+    /// When it cosigned the checkpoint that is shown; `None` when it did not.
+    pub cosigned: Option<Moment>,
+    /// What happened last when it was asked, in a sentence; only where it is asked from.
+    pub sentence: Option<String>,
+    /// Two histories may be about.
+    pub is_alarm: bool,
+}
+
+/// A machine that copies the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirrorRow {
+    /// Its address.
+    pub url: String,
+    /// Where it stands, in a sentence.
+    pub sentence: String,
+    /// Something is wrong with it.
+    pub is_alarm: bool,
+}
+
+/// The checkpoint that is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Entries.
+    pub size: Count,
+    /// Root of the tree.
+    pub root: String,
+    /// When it was published.
+    pub at: Moment,
+}
+
+/// `/status`
+#[derive(Debug, Clone, Template)]
+#[template(path = "status.html")]
+pub struct StatusPage {
+    /// Frame.
+    pub site: Site,
+    /// The checkpoint; `None` before the first.
+    pub checkpoint: Option<Standing>,
+    /// The witnesses; none where the ledger has no policy.
+    pub witnesses: Vec<WitnessRow>,
+    /// Whether the policy's quorum cosigned the checkpoint.
+    pub has_quorum: bool,
+    /// The mirrors; none where none is known.
+    pub mirrors: Vec<MirrorRow>,
+    /// When they were looked at.
+    pub looked_at: Option<Moment>,
+}
+
+impl Page for StatusPage {
+    fn title(&self) -> String {
+        "见证和镜像".into()
+    }
+
+    fn section(&self) -> Section {
+        Section::About
+    }
+}
+
+impl StatusPage {
+    /// The demo ledger, watched by others.
+    pub fn sample() -> Self {
+        let row = |name: &str, cosigned, sentence: &str, is_alarm| WitnessRow {
+            name: name.into(),
+            cosigned,
+            sentence: Some(sentence.into()),
+            is_alarm,
+        };
+        Self {
+            site: Site::sample(),
+            checkpoint: Some(Standing {
+                size: Count(1_024),
+                root: "RWaggbuCPIZZYPHC1YZLLg0WXKAmIQQWEDBpAWFxNTE=".into(),
+                at: Moment::of(2026, 3, 12, 9, 0),
+            }),
+            witnesses: vec![
+                row("linxian", Some(Moment::of(2026, 3, 12, 9, 0)), "已联署到第 1024 条", false),
+                row("daxue", None, "连不上", false),
+                row("baoshe", None, "它说这本账和它联署过的对不上", true),
+            ],
+            has_quorum: true,
+            mirrors: vec![
+                MirrorRow { url: "https://mirror.example".into(), sentence: "已跟随撤下".into(), is_alarm: false },
+                MirrorRow {
+                    url: "https://old.example".into(),
+                    sentence: "仍在提供已撤下的内容 1 处，最早的已撤下 9 天".into(),
+                    is_alarm: true,
+                },
+            ],
+            looked_at: Some(Moment::of(2026, 3, 12, 9, 0)),
+        }
+    }
+}
