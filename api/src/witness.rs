@@ -93,7 +93,7 @@ async fn about(State(witness): State<Witness>) -> Response {
     for log in witness.book.logs() {
         let size = witness.book.recorded(log.name()).map(|cosigned| cosigned.checkpoint.size);
         let state = size.map_or_else(|| "还没有联署过".to_owned(), |size| format!("已联署到第 {size} 条"));
-        text.push_str(&format!("  {}　{state}\n", log.name()));
+        text.extend(["  ", log.name(), "　", &state, "\n"]);
     }
     typed(StatusCode::OK, TEXT, text)
 }

@@ -11,6 +11,7 @@ use crate::outcome::{Fault, Outcome, Verdict};
 
 /// Options of `keygen`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = "例子：\n  $ gongkai keygen --name chen.qinghe.example/1 --out chen.key\n\
   $ gongkai keygen --receiver --name chen.qinghe.example/receiver/1 --out chen-receiver.key\n\
   $ gongkai keygen --witness --name witness.example/1 --out witness.key\n\n\

@@ -9,7 +9,7 @@ use std::time::Duration;
 use gongkai_log::note::NOTE_BYTES_MAX;
 use gongkai_log::policy::Listed;
 use gongkai_log::witness::monitoring_path;
-use gongkai_log::{Checkpoint, Note, NoteSignature, VerifierKey, cosignature, merkle};
+use gongkai_log::{AddCheckpoint, Checkpoint, Note, NoteSignature, VerifierKey, cosignature, merkle};
 use gongkai_store::DirectoryFetch;
 
 use crate::fetch::{self, Tiles};
@@ -100,9 +100,8 @@ impl Asking {
             old => merkle::prove_consistency(old, checkpoint.size, &Tiles(&self.tiles))
                 .map_err(|error| Denial::Ours(chain(&error)))?,
         };
-        let hashes: String = proof.iter().map(|hash| format!("{hash}\n")).collect();
-        let body = format!("old {}\n{hashes}\n{note}", self.recorded);
-        let sent = self.agent.post(format!("{}/add-checkpoint", self.url)).send(body);
+        let request = AddCheckpoint { old: self.recorded, proof, checkpoint: note.clone() };
+        let sent = self.agent.post(format!("{}/add-checkpoint", self.url)).send(request.to_string());
         let mut answer = sent.map_err(|error| unheard(&error))?;
         let status = answer.status().as_u16();
         let body = fetch::body(&mut answer, ANSWER_BYTES_MAX).map_err(|error| unheard(&error))?;

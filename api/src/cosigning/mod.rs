@@ -83,6 +83,9 @@ pub struct Standing {
     pub since: Option<DateTime<Utc>>,
 }
 
+/// What a witness has recorded of the log, by its name in the policy; `None` for one without an address.
+pub type Looked = (String, Option<Result<Option<Note>, Denial>>);
+
 /// One checkpoint to cosign.
 struct Job {
     checkpoint: Checkpoint,
@@ -105,7 +108,7 @@ struct Inner {
     time_max: Duration,
     clock: Arc<dyn Clock>,
     witnesses: Vec<Arc<Witness>>,
-    addresses: Vec<Option<String>>,
+    urls: Vec<Option<String>>,
     tiles: DirectoryFetch,
 }
 
@@ -150,7 +153,7 @@ impl Cosigning {
                 .mend("请给 witness 行写上地址，或改 quorum"));
         }
         let tiles = DirectoryFetch::new(layout.log());
-        let addresses: Vec<_> = policy.witnesses().iter().map(|witness| witness.url.clone()).collect();
+        let urls: Vec<_> = policy.witnesses().iter().map(|witness| witness.url.clone()).collect();
         let mut witnesses = Vec::new();
         for (place, listed) in policy.witnesses().iter().enumerate() {
             let asking = listed.url.as_ref().map(|url| Asking::new(listed, url, tiles.clone(), time_max));
@@ -158,7 +161,7 @@ impl Cosigning {
             witnesses.push(witness.map_err(|error| Fault::failed("见证", &error))?);
         }
         let origin = log.name().to_owned();
-        Ok(Self(Arc::new(Inner { text, policy, origin, time_max, clock, witnesses, addresses, tiles })))
+        Ok(Self(Arc::new(Inner { text, policy, origin, time_max, clock, witnesses, urls, tiles })))
     }
 
     /// Where each witness stands, in the policy's order.
@@ -175,12 +178,11 @@ impl Cosigning {
     }
 
     /// Asks each witness what it has recorded of this log, all at the same time.
-    pub fn look(&self) -> Vec<(String, Option<Result<Option<Note>, Denial>>)> {
+    pub fn look(&self) -> Vec<Looked> {
         let inner = &self.0;
         let ask = |place: usize| {
             let listed = inner.policy.witnesses().get(place)?;
-            let asking =
-                Asking::new(listed, inner.addresses.get(place)?.as_ref()?, inner.tiles.clone(), inner.time_max);
+            let asking = Asking::new(listed, inner.urls.get(place)?.as_ref()?, inner.tiles.clone(), inner.time_max);
             Some(asking.recorded(&inner.origin))
         };
         thread::scope(|scope| {
@@ -251,9 +253,10 @@ impl Witness {
         }
         let mut standing = lock(&self.standing);
         if std::mem::discriminant(&standing.state) != std::mem::discriminant(&state) || standing.state.is_wrong() {
-            match &state {
-                State::Denied(denial) => tracing::warn!(witness = standing.name, ?denial, "a witness did not cosign"),
-                _ => tracing::info!(witness = standing.name, "a witness cosigns"),
+            if let State::Denied(denial) = &state {
+                tracing::warn!(witness = standing.name, ?denial, "a witness did not cosign");
+            } else {
+                tracing::info!(witness = standing.name, "a witness cosigns");
             }
             standing.since = Some(now);
         }

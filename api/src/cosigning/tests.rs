@@ -82,7 +82,8 @@ impl Asked {
     fn new(folder: TempDir, witnesses: &[(u8, SocketAddr)], quorum: &str) -> Result<Self, Fault> {
         let mut text = String::new();
         for (number, address) in witnesses {
-            text.push_str(&format!("witness w{number} {} http://{address}/\n", key(*number).verifier()));
+            let key = key(*number).verifier();
+            text.extend([format!("witness w{number} {key} http://{address}/\n")]);
         }
         text.push_str(quorum);
         let file = folder.path().join("witness.policy");

@@ -6,6 +6,8 @@
 //!
 //! Not here: HTTP, storage, the clock, the cosigning itself (`cosignature`).
 
+use std::fmt;
+
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::entry::decimal;
 use crate::hash::{TreeHash, hex};
@@ -133,6 +135,15 @@ impl AddCheckpoint {
     }
 }
 
+impl fmt::Display for AddCheckpoint {
+    /// The request's body.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "old {}", self.old)?;
+        self.proof.iter().try_for_each(|hash| writeln!(f, "{hash}"))?;
+        write!(f, "\n{}", self.checkpoint)
+    }
+}
+
 /// Path below a witness's prefix where its recorded checkpoint of a log is shown: lower-case hex of
 /// SHA-256 of the origin.
 pub fn monitoring_path(origin: &str) -> String {
@@ -160,10 +171,10 @@ mod tests {
     }
 
     fn request(old: u64, proof: &[TreeHash], new: &Checkpoint) -> AddCheckpoint {
-        let proof: String = proof.iter().map(|hash| hash.to_string() + "\n").collect();
-        let note = checkpoint::sign(new, &[&log(1)]).unwrap();
-        let body = format!("old {old}\n{proof}\n{note}");
-        AddCheckpoint::parse(&body).unwrap()
+        let note = Note::parse(&checkpoint::sign(new, &[&log(1)]).unwrap()).unwrap();
+        let request = AddCheckpoint { old, proof: proof.to_vec(), checkpoint: note };
+        assert_eq!(AddCheckpoint::parse(&request.to_string()).as_ref(), Ok(&request));
+        request
     }
 
     fn judge(request: &AddCheckpoint, recorded: Option<&Checkpoint>) -> Result<u64, u16> {

@@ -10,6 +10,7 @@ use chrono::DateTime;
 use gongkai_log::Policy;
 
 use super::{Frame, answer, frame, parts};
+use crate::cosigning::{Cosigning, State as Witnessing};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::published::Signed;
@@ -44,15 +45,15 @@ async fn make(app: &App) -> Result<StatusPage, Problem> {
 fn witnesses(app: &App, policy: &Policy, signed: Option<&Signed>) -> Vec<WitnessRow> {
     // A policy with a false line under it says of nobody that they cosigned.
     let cosigned = signed.and_then(|signed| policy.cosigned(&signed.note).ok()).unwrap_or_default();
-    let standings = app.about.cosigning.as_ref().map(|cosigning| cosigning.standings()).unwrap_or_default();
+    let standings = app.about.cosigning.as_ref().map(Cosigning::standings).unwrap_or_default();
     let row = |(place, name): (usize, &String)| {
         let at = cosigned.get(place).copied().flatten().and_then(|seconds| i64::try_from(seconds).ok());
         let state = standings.iter().find(|standing| standing.name == *name).map(|standing| &standing.state);
         WitnessRow {
             name: name.clone(),
             cosigned: at.and_then(|seconds| DateTime::from_timestamp(seconds, 0)).map(parts::moment),
-            sentence: state.map(crate::cosigning::State::sentence),
-            is_alarm: state.is_some_and(crate::cosigning::State::is_wrong),
+            sentence: state.map(Witnessing::sentence),
+            is_alarm: state.is_some_and(Witnessing::is_wrong),
         }
     };
     policy.witnesses().iter().map(|listed| &listed.name).enumerate().map(row).collect()

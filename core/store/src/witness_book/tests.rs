@@ -28,8 +28,7 @@ fn request(world: u8, old: usize, new: usize) -> AddCheckpoint {
     let head = Checkpoint { origin: "ledger.example".into(), size: new as u64, root: root_of(&leaves[..new]) };
     let note = checkpoint::sign(&head, &[&log()]).unwrap();
     let proof = if old == 0 { Vec::new() } else { consistency(&leaves[..new], old) };
-    let proof: String = proof.iter().map(|hash| format!("{hash}\n")).collect();
-    AddCheckpoint::parse(&format!("old {old}\n{proof}\n{note}")).unwrap()
+    AddCheckpoint { old: old as u64, proof, checkpoint: Note::parse(&note).unwrap() }
 }
 
 /// RFC 6962, 2.1.2, by its definition.
