@@ -32,6 +32,7 @@ mod share;
 mod stream;
 mod timeline;
 mod vacancy;
+mod verify;
 
 use askama::Template as _;
 use axum::Router;
@@ -91,6 +92,7 @@ pub fn routes() -> Router<App> {
         .route("/entries/{index}/view", get(entry::show))
         .route("/streams/{family}/{id}", get(stream::show))
         .route("/about", get(about::show))
+        .route("/verify", get(verify::show))
         .route("/dictionary", get(dictionary::show))
         .route("/hand-in", get(hand_in::offers))
         .route("/hand-in/{kind}", get(hand_in::show).post(hand_in::post).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))
