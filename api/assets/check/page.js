@@ -36,10 +36,11 @@ function indexIn(text) {
   return BigInt(found[1]);
 }
 
-/** A receipt as `gongkai submit` and the API give it. */
+/** A receipt as the API gives it, or `gongkai submit` in its line. */
 function receiptIn(text) {
   try {
-    const { index, entry_hash: whole, statement_hash: said } = JSON.parse(text);
+    const given = JSON.parse(text);
+    const { index, entry_hash: whole, statement_hash: said } = given.receipt ?? given;
     const isReceipt = Number.isSafeInteger(index) && typeof whole === "string" && typeof said === "string";
     return isReceipt ? { index: BigInt(index), receipt: { entry_hash: whole, statement_hash: said } } : undefined;
   } catch {

@@ -16,6 +16,8 @@ import { follow } from "./tree.js";
 const ok = (said, more) => ({ state: "ok", said, ...more });
 const bad = (said, more) => ({ state: "bad", said, ...more });
 const none = (said, more) => ({ state: "none", said, ...more });
+/** Not checked because something was not to be had: whoever withholds it must not get a whole check for it. */
+const cut = (said) => none(said, { isCut: true });
 
 const day = (ms) => new Date(ms).toLocaleString("zh-CN", { timeZone: "Asia/Shanghai", dateStyle: "long", timeStyle: "short" });
 
@@ -302,7 +304,7 @@ const NEEDED = ["checkpoint", "inclusion", "owner", "author"];
 
 /** An error of ours has a sentence; any other means that an answer was not what it has to be. */
 function failed(error) {
-  if (error instanceof Unreachable) return none(`没有核对成：${error.message}。`);
+  if (error instanceof Unreachable) return cut(`没有核对成：${error.message}。`);
   return bad(error.constructor === Error ? `${error.message}。` : "网站的回答看不懂。");
 }
 
@@ -313,6 +315,7 @@ function failed(error) {
 export async function check(asked, kept, tell) {
   const made = new Case(asked, kept);
   const states = new Map();
+  let isCut = false;
   for (const [id, title, run] of STEPS.filter(([id]) => id !== "receipt" || asked.receipt)) {
     let step;
     try {
@@ -321,8 +324,9 @@ export async function check(asked, kept, tell) {
       step = failed(error);
     }
     states.set(id, step.state);
+    isCut ||= step.isCut === true;
     tell({ id, title, ...step, advice: step.state === "bad" ? ADVICE[id] : undefined });
   }
   if ([...states.values()].includes("bad")) return "bad";
-  return NEEDED.every((id) => states.get(id) === "ok") ? "ok" : "none";
+  return !isCut && NEEDED.every((id) => states.get(id) === "ok") ? "ok" : "none";
 }

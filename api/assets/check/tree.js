@@ -5,7 +5,7 @@
 import { concat, decodeExact, encode } from "../proof.js";
 
 const TILE = 256n;
-const PROOF_HASHES_MAX = 64;
+const PROOF_HASHES_MAX = 65; // 64 of the proof and the start
 
 const isPower = (number) => number > 0n && (number & (number - 1n)) === 0n;
 
@@ -18,20 +18,21 @@ function leftOf(leaves) {
 
 const join = (sha256, left, right) => sha256(concat([1], left, right));
 
-/** The two roots, in base64, to which a proof for 0 < size1 < size2 leads; throws when its length does not fit. */
-async function rootsOf(size1, size2, root1, proof, sha256) {
+/**
+ * The two roots, in base64, to which nodes lead for 0 < size1 < size2: the first is the subtree that the old tree ends with,
+ * the rest is the proof. Throws when their number does not fit.
+ */
+async function rootsOf(size1, size2, nodes, sha256) {
   let place = size1 - 1n;
   let last = size2 - 1n;
   while (place & 1n) {
     place >>= 1n;
     last >>= 1n;
   }
-  // When the old tree is one full subtree, its root is the start and is not in the proof.
-  const rest = isPower(size1) ? [decodeExact(root1), ...proof] : proof;
-  if (rest.length === 0 || rest.length > PROOF_HASHES_MAX) throw new Error("证明的长度不对");
-  let [older] = rest;
+  if (nodes.length === 0 || nodes.length > PROOF_HASHES_MAX) throw new Error("证明的长度不对");
+  let [older] = nodes;
   let newer = older;
-  for (const hash of rest.slice(1)) {
+  for (const hash of nodes.slice(1)) {
     if (last === 0n || hash.length !== 32) throw new Error("证明的长度不对");
     if (place & 1n || place === last) {
       older = await join(sha256, hash, older);
@@ -58,7 +59,9 @@ export async function isConsistent(size1, size2, root1, root2, proof, sha256) {
     return proof.length === 0 && root1 === root2 && isKnown;
   }
   try {
-    const [older, newer] = await rootsOf(size1, size2, root1, proof, sha256);
+    // When the old tree is one full subtree, its root is the start and is not in the proof.
+    const nodes = isPower(size1) ? [decodeExact(root1), ...proof] : proof;
+    const [older, newer] = await rootsOf(size1, size2, nodes, sha256);
     return older === root1 && newer === root2;
   } catch {
     return false;
@@ -152,6 +155,10 @@ export async function follow(older, newer, fetch, sha256) {
   if (older.size === 0n) return older.root === encode(await sha256(new Uint8Array())) ? "grown" : "forked";
   const tiles = new Tiles(newer.size, fetch, sha256);
   const proof = await proofFrom(tiles, older.size, newer.size);
-  if (await isConsistent(older.size, newer.size, older.root, newer.root, proof, sha256)) return "grown";
-  return encode(await tiles.range(0n, newer.size)) === newer.root ? "forked" : "unproven";
+  // The start comes from the tiles too: then both roots are made of the same hashes, and it is the later checkpoint that
+  // vouches for them before the earlier one is judged by them.
+  const nodes = isPower(older.size) ? [await tiles.range(0n, older.size), ...proof] : proof;
+  const [first, second] = await rootsOf(older.size, newer.size, nodes, sha256);
+  if (second !== newer.root) return "unproven";
+  return first === older.root ? "grown" : "forked";
 }

@@ -17,5 +17,6 @@ mod review;
 mod secrecy;
 mod sign_in;
 mod tally;
+mod tools;
 mod vault;
 mod wrong;

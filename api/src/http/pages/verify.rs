@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn another_sites_address_and_another_spelling_name_nothing() {
-        for text in ["", "01310", "-1", "1e3", "https://other.example/n/1310", "/pledges/1310", "18446744073709551616"] {
+        for text in ["", "01310", "-1", "1e3", "https://other.example/n/1310", "/pledges/1310", "18446744073709551616"]
+        {
             assert_eq!(index_in(text, "https://gongkai.example"), None, "{text}");
         }
     }
