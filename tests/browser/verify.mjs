@@ -133,7 +133,7 @@ describe("what is true", () => {
     const { text, states, said } = await outcome(reader.page);
     assert.match(text, /浏览器已核对/);
     assert.deepEqual(states, {
-      key: "none", checkpoint: "ok", inclusion: "ok", owner: "ok", author: "ok", witnesses: "none", growth: "none",
+      key: "none", checkpoint: "ok", inclusion: "ok", owner: "ok", author: "ok", words: "ok", witnesses: "none", growth: "none",
     });
     assert.match(said.key, /第一次在这个浏览器核对/);
     assert.match(said.witnesses, /没有见证方.*两个人看两本账/);
@@ -152,7 +152,9 @@ describe("what is true", () => {
 
   test("is a statement of the ledger, of several signers, and a sealed period too", async () => {
     const reader = await visitor();
-    for (const index of [0, 1, 40, leaves.length - 1]) {
+    const sheets = JSON.parse(await get("/api/v1/disclosures?type=finance")).items;
+    const sheet = JSON.parse(await get(`/api/v1/streams/${sheets.find(({ status }) => status === "disclosed").stream}`));
+    for (const index of [0, 1, 40, sheet.history[0].index, leaves.length - 1]) {
       const { states, text } = await checked(reader, index);
       assert.match(text, /浏览器已核对/, `${index}: ${JSON.stringify(states)}`);
     }
@@ -286,6 +288,31 @@ describe("one changed answer", () => {
     bad(await tampered({ "/log/tile/0/000": () => 404 }, { key: log.text, checkpoint: before }), "growth", /取不到完整的/);
   });
 
+  test("a word that the page shows, a commitment, a line of a sheet", async () => {
+    const path = `/api/v1/entries/${number}`;
+    const answer = JSON.parse(await get(path));
+    const { value } = answer.openings[0];
+    const honest = await tampered({});
+    assert.equal(honest.states.words, "ok");
+    assert.ok(honest.said.words.includes(String(value).slice(0, 20)), honest.said.words);
+    const other = structuredClone(answer);
+    other.openings[0].value = `${value}（改）`;
+    bad(await tampered({ [path]: () => JSON.stringify(other) }), "words", /不是签名时封存的那一份/);
+    const swapped = { ...answer, commitments: [...answer.commitments].reverse() };
+    bad(await tampered({ [path]: () => JSON.stringify(swapped) }), "words", /封存值不是签名时的那一份/);
+    const sheets = JSON.parse(await get("/api/v1/disclosures?type=finance")).items;
+    const sheet = JSON.parse(await get(`/api/v1/streams/${sheets.find(({ status }) => status === "disclosed").stream}`));
+    const { index } = sheet.history[0];
+    const { statement } = JSON.parse(await get(`/api/v1/entries/${index}`));
+    const lines = `/log/lines/${Buffer.from(statement.body.lines, "base64").toString("hex")}`;
+    const text = String(await get(lines));
+    const changed = text.replace(/"expense":(\d)/, (_, digit) => `"expense":${(Number(digit) % 9) + 1}`);
+    assert.notEqual(changed, text);
+    const reader = await visitor({ [lines]: () => changed });
+    bad(await checked(reader, index), "words", /明细不是签名时的那一份/);
+    await reader.end();
+  });
+
   test("an answer that is withheld leaves the check unfinished", async () => {
     for (const [path, step] of [["/log/policy", "witnesses"], ["/log/vkey", "key"], ["/log/checkpoint", "checkpoint"]]) {
       const found = await tampered({ [path]: () => 503 }, { key: log.text });
@@ -304,8 +331,8 @@ describe("one changed answer", () => {
     bad(found, "owner", /的钥匙核对不上/);
     const elsewhere = JSON.stringify({ signatures: [{ ...signatures[0], registered_index: at - 1 }] });
     bad(await tampered({ [`/api/v1/entries/${number}`]: () => elsewhere }), "owner", /登记的不是/);
-    const silent = await tampered({ [`/api/v1/entries/${number}`]: () => "{}" });
-    assert.deepEqual([silent.states.owner, silent.states.author], ["none", "none"]);
+    const silent = await tampered({ [`/api/v1/entries/${number}`]: () => 503 });
+    assert.deepEqual([silent.states.owner, silent.states.author, silent.states.words], ["none", "none", "none"]);
     assert.match(silent.text, /没有核对完/);
   });
 });
@@ -438,6 +465,30 @@ describe("the page for checking", () => {
     await page.locator("#v-files").setInputFiles({ name: "empty.png", mimeType: "image/png", buffer: await page.screenshot() });
     await page.getByText("照片里没有找到二维码").waitFor();
     await end();
+  });
+
+  test("reads the code through the camera, and lets go of it", async () => {
+    const free = await visitor({}, {}, { bypassCSP: true });
+    const film = join(served.folder, "film.mjpeg");
+    writeFileSync(film, Buffer.from(await photo(free.page)));
+    await free.end();
+    const camera = await chromium.launch({
+      ...options(),
+      args: [...options().args, "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${film}`],
+    });
+    try {
+      const context = await camera.newContext(options());
+      const page = await context.newPage();
+      const complaints = complaintsOf(page, site);
+      await page.goto(`${site}/verify`);
+      await page.getByRole("button", { name: "用相机扫二维码" }).tap();
+      assert.match((await outcome(page)).text, new RegExp(`第 ${number} 条和账本一致`));
+      assert.equal(await page.evaluate(() => document.querySelector("video").srcObject), null);
+      assert.ok(!(await page.locator("[data-scene]").isVisible()));
+      assert.deepEqual(complaints, []);
+    } finally {
+      await camera.close();
+    }
   });
 
   test("without scripts leads to the entry, and explains what a check shows", async () => {

@@ -4,12 +4,13 @@
 // is that in which one rests on another; each is made all the same when one before it failed, so that a reader sees all that
 // is wrong. To add a step: a function and a line in STEPS; what it says when it fails is in ADVICE.
 import { blake3 } from "../vendor/crypto.js";
-import { checkInclusion, encode, parseCheckpoint, parseProof, utf8 } from "../proof.js";
+import { checkInclusion, decode, encode, parseCheckpoint, parseProof, utf8 } from "../proof.js";
 import { isBy, parseKey, parseNote } from "../note.js";
 import { isSignedBy, sha256 } from "./crypt.js";
 import { parseEntry, registered, signersOf } from "./entry.js";
 import { forkFile } from "./kept.js";
 import { demandsNobody, parsePolicy, witnessed } from "./policy.js";
+import { linesIn, openedIn } from "./said.js";
 import { Unreachable, fetched, needed, text } from "./site.js";
 import { follow } from "./tree.js";
 
@@ -27,6 +28,7 @@ const ADVICE = {
   inclusion: "这条记录可能被改过，也可能传坏了。刷新再核对一次；还是不对，就下载条目原始字节和证明文件，交给上级督查部门。",
   owner: "签名用的钥匙来路不明。下载条目原始字节和证明文件，问签名人有没有这把钥匙，并告诉上级督查部门。",
   author: "原文不是签名人签的那一份。下载条目原始字节和证明文件，告诉签名人和上级督查部门。",
+  words: "网上显示的文字不是签名人说的那一份。把页面拍下来，连同条目原始字节告诉签名人和上级督查部门。",
   witnesses: "见证方没有认这个检查点，先不要信。过十分钟再核对；还是这样，就保存检查点，发给见证方和上级督查部门问清楚。",
   growth: "账本可能被倒回去改过，或者给不同的人看了不同的账。请保存证据文件，发给见证方和上级督查部门，自己留一份。",
   receipt: "账本里记的不是回执上的那一份。保管好回执，下载条目原始字节和证明文件，告诉上级督查部门。",
@@ -99,11 +101,10 @@ class Case {
     return entry;
   }
 
-  /** By name of a key, the entry that registered it, as the server says: a hint, which is checked. */
-  async hints() {
-    const answer = await text(`/api/v1/entries/${this.asked.index}`);
-    const { signatures = [] } = answer ? JSON.parse(answer) : {};
-    return new Map(signatures.map(({ key, registered_index: at }) => [key, at]));
+  /** What the server says besides: which entries registered the keys, what is open. Hints, each of which is checked. */
+  hints() {
+    this.hinting ??= needed(`/api/v1/entries/${this.asked.index}`, text).then(JSON.parse);
+    return this.hinting;
   }
 
   /** For each who signed: the name, the entry that registered the key, the key, or why there is none. */
@@ -115,9 +116,9 @@ class Case {
   async find() {
     const { bytes } = await this.entry(this.asked.index);
     const names = signersOf(parseEntry(bytes));
-    const hints = await this.hints();
+    const { signatures = [] } = await this.hints();
     const owner = async (name) => {
-      const at = hints.get(name);
+      const at = signatures.find(({ key }) => key === name)?.registered_index;
       if (!Number.isSafeInteger(at)) return { name, why: new Unreachable(`网站没有说 ${name} 登记在哪一条`) };
       try {
         return { name, at, key: await this.registered(name, BigInt(at)) };
@@ -165,7 +166,8 @@ async function checkpoint(check) {
   const { proof } = await check.entry(check.asked.index);
   await check.trust(proof.note);
   check.areSigned = true;
-  check.kept.put("key", trusted.text);
+  // The first key stays until the reader forgets it; another one that somebody typed does not take its place.
+  if (!check.kept.get("key")) check.kept.put("key", trusted.text);
   return ok(`最新的检查点（共 ${latest.size} 条）和证明里的检查点，都有账本钥匙的签名。`);
 }
 
@@ -201,6 +203,30 @@ async function author(check) {
     if (!(await isSignedBy(said, line.signature, key))) throw new Error(`${name} 的签名是假的`);
   }
   return ok(`${owners.map(({ name }) => name).join("、")} 签的就是这份原文，一个字节也不差。`);
+}
+
+const SHOWN_MAX = 8;
+const SHOWN_CHARS_MAX = 60;
+
+/** A value as one compares it with the page. */
+function quoted(value) {
+  const plain = [...(typeof value === "string" ? value : JSON.stringify(value))];
+  return plain.length > SHOWN_CHARS_MAX ? `${plain.slice(0, SHOWN_CHARS_MAX).join("")}…` : plain.join("");
+}
+
+/** What is public of what was said: whoever doctors the page alone does not get past this. */
+async function words(check) {
+  const { bytes } = await check.entry(check.asked.index);
+  const entry = parseEntry(bytes);
+  if (!entry.statement) return none("这一条是封存时段，没有公开的文字。");
+  const values = openedIn(entry, await check.hints());
+  const shown = values.slice(0, SHOWN_MAX).map(quoted);
+  const said = values.length > 0 ? `公开的 ${values.length} 处文字，就是签名时封存的：${shown.join("；")}。` : "这一条没有公开的文字。";
+  const { lines } = entry.statement.body;
+  if (lines === undefined) return ok(said);
+  const root = Array.from(decode(lines), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const { open, gone } = linesIn(entry, await needed(`/log/lines/${root}`, text));
+  return ok(`${said}明细 ${open} 行也是，另有 ${gone} 行已撤下。`);
 }
 
 const NO_WITNESS = "所以这次核对排除不了“给两个人看两本账”。把检查点抄下来，和别人看到的比一比。";
@@ -240,14 +266,14 @@ async function witnesses(check) {
   return ok(`够数：${by.join("、")} 联署了检查点，最近一次在 ${at}。`);
 }
 
-/** The checkpoint that this browser saw last, if the trusted key signed it. */
+/** The checkpoint that this browser saw last; `isForeign` when the trusted key did not sign it. */
 async function remembered(check) {
   const before = check.kept.get("checkpoint");
   if (!before) return undefined;
   try {
     return { ...(await opened(before.text, check.key)), at: before.at };
   } catch {
-    return undefined;
+    return { isForeign: true };
   }
 }
 
@@ -255,6 +281,7 @@ async function growth(check) {
   if (!check.areSigned) return none("检查点的签名没有核对上，没有往下比。");
   const top = check.seen.reduce((most, seen) => (seen.size > most.size ? seen : most));
   const before = await remembered(check);
+  if (before?.isForeign) return bad("这个浏览器上次记下的检查点，是用另一把钥匙签的。");
   const conflict = (older, said) => bad(said, { fork: forkFile(older.note, top.note) });
   if (before && before.size > top.size) {
     return conflict(before, `账本变短了：这个浏览器 ${day(before.at)} 看到 ${before.size} 条，现在只有 ${top.size} 条。`);
@@ -287,6 +314,7 @@ const STEPS = [
   ["inclusion", "原文在账本里", inclusion],
   ["owner", "签名人的钥匙", owner],
   ["author", "签名人的签名", author],
+  ["words", "公开的文字", words],
   ["witnesses", "见证方", witnesses],
   ["growth", "只增不改", growth],
   ["receipt", "和回执一样", receipt],

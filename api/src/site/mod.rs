@@ -41,6 +41,7 @@ pub mod share;
 pub mod stream;
 pub mod timeline;
 pub mod verify;
+pub mod wall;
 
 #[cfg(test)]
 mod tests;
@@ -100,6 +101,7 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("check/kept.js", SCRIPT, include_str!("../../assets/check/kept.js")),
         ("check/page.js", SCRIPT, include_str!("../../assets/check/page.js")),
         ("check/policy.js", SCRIPT, include_str!("../../assets/check/policy.js")),
+        ("check/said.js", SCRIPT, include_str!("../../assets/check/said.js")),
         ("check/scan.js", SCRIPT, include_str!("../../assets/check/scan.js")),
         ("check/show.js", SCRIPT, include_str!("../../assets/check/show.js")),
         ("check/site.js", SCRIPT, include_str!("../../assets/check/site.js")),
@@ -311,6 +313,8 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("search-none", html(&search::SearchPage::none_sample())),
         ("entry", html(&entry::EntryPage::sample())),
         ("about", html(&about::AboutPage::sample())),
+        ("wall", html(&wall::WallPage::sample())),
+        ("wall-differing", html(&wall::WallPage::differing_sample())),
         ("verify", html(&verify::VerifyPage::sample())),
         ("verify-wrong", html(&verify::VerifyPage::wrong_sample())),
         ("dictionary", html(&dictionary::DictionaryPage::sample())),

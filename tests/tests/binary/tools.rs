@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use gongkai_log::Digest;
-use gongkai_tests::ledger::{TestLedger, pledge, sheet};
 use gongkai_tests::Server;
+use gongkai_tests::ledger::{TestLedger, pledge, sheet};
 use serde_json::{Value, json};
 
 /// What the page shows as commands, in their order; those for our own program are left out.
@@ -119,7 +119,11 @@ fn the_same_commands_find_a_changed_byte_in_entry_proof_and_checkpoint() {
     fails(author);
     change(&entry, "declared_or", "declared_at");
     assert!(page.run(inclusion).status.success() && page.run(author).status.success());
-    change(&proof, &format!("index {index}\n"), &format!("index {index}\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"));
+    change(
+        &proof,
+        &format!("index {index}\n"),
+        &format!("index {index}\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"),
+    );
     fails(inclusion);
     page.run(0);
     assert!(page.run(inclusion).status.success() && page.run(checkpoint).status.success());

@@ -68,6 +68,7 @@ pub fn schemas() -> Map<String, Value> {
             ("statement?", json!({ "type": "object" })),
             ("sealed?", object("封存时段", &[("root", reference("Hash"))])),
             ("signatures", json!({ "type": "array", "items": signature })),
+            ("commitments?", json!({ "type": "array", "items": reference("Hash") })),
             ("openings", json!({ "type": "array", "items": reference("Opening") })),
             ("bytes", text()),
         ],
@@ -103,6 +104,7 @@ async fn entry(State(app): State<App>, Path(text): Path<String>) -> Result<Json<
 
 /// Hashes in base64, the statement as it was signed, and what is open to everyone.
 fn to_json(entry: &Entry, openings: Option<Openings>, world: &World) -> Value {
+    let commitments = openings.as_ref().map(|openings| openings.commitments);
     let open = openings.into_iter().flat_map(|openings| openings.open).filter(|opening| opening.tier == Tier::Public);
     let mut json = json!({
         "index": entry.index,
@@ -113,6 +115,9 @@ fn to_json(entry: &Entry, openings: Option<Openings>, world: &World) -> Value {
         "openings": open.collect::<Vec<_>>(),
         "bytes": format!("/entries/{}", entry.index),
     });
+    if let Some(commitments) = commitments {
+        json["commitments"] = json!(commitments);
+    }
     let signers: &[gongkai_log::Signer] = match &entry.content {
         Content::Statement(signed) => {
             json["statement_hash"] = json!(signed.hash);

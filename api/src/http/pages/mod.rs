@@ -33,6 +33,7 @@ mod stream;
 mod timeline;
 mod vacancy;
 mod verify;
+mod wall;
 
 use askama::Template as _;
 use axum::Router;
@@ -76,6 +77,7 @@ pub fn routes() -> Router<App> {
     let mut router = Router::new()
         .merge(matters)
         .route("/", get(home::show))
+        .route("/disclosures/{id}/wall", get(wall::show))
         .route("/disclosures/{id}/loudspeaker", get(share::disclosure_script))
         .route("/notices/{id}/loudspeaker", get(share::notice_script))
         .route("/nominations/{id}/loudspeaker", get(share::nomination_script))
