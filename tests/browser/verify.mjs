@@ -532,6 +532,7 @@ describe("a sheet on the wall", () => {
       await page.getByText("二、支出小计").waitFor();
       await page.locator("#w-i0").fill("1");
       await page.getByRole("button", { name: "对一对" }).tap();
+      await page.waitForURL(/i0=1/);
       const line = page.locator(".walllines a").first();
       assert.match(await line.getAttribute("href"), new RegExp(`^${sheet}#L\\d+$`));
       assert.deepEqual(complaints, []);
