@@ -161,6 +161,24 @@ describe("what is true", () => {
     await reader.end();
   });
 
+  test("checks out where the browser has no WebCrypto, as on a plain http address, and a lie does not", async () => {
+    const reader = await visitor();
+    await reader.page.addInitScript(() => Object.defineProperty(Crypto.prototype, "subtle", { get: () => undefined }));
+    const before = checkpointOf(log, 300, rootOf(leaves.slice(0, 300)));
+    await reader.page.addInitScript((text) => localStorage.setItem("gongkai.check.checkpoint", text), JSON.stringify({ text: before, at: SEEN_AT }));
+    const found = await checked(reader);
+    assert.equal(await reader.page.evaluate(() => crypto.subtle), undefined);
+    assert.match(found.text, /浏览器已核对/);
+    assert.equal(found.states.growth, "ok", found.said.growth);
+    await reader.page.route(`**/entries/${number}`, async (route) => {
+      const entry = await get(entryPath());
+      await route.fulfill({ body: flip(entry, entry.indexOf("declared_at") + 16) });
+    });
+    const lied = await checked(reader);
+    assert.deepEqual([lied.states.inclusion, lied.states.author], ["bad", "bad"]);
+    await reader.end();
+  });
+
   test("continues an earlier checkpoint of any size, by tiles alone", async () => {
     for (const size of [1, 255, 256, leaves.length - 1]) {
       const before = checkpointOf(log, size, rootOf(leaves.slice(0, size)));
