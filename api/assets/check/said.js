@@ -1,21 +1,12 @@
 // What an entry's signers said and is public now: openings of its slots, lines of its list, each led back to the roots that
 // were signed (confidentiality.md §1; core/log/src/slot.rs, list.rs). Pure.
-import { blake3 } from "../vendor/crypto.js";
 import { canonical } from "../canonical.js";
-import { concat, decodeExact, encode, utf8 } from "../proof.js";
+import { decodeExact, encode, utf8 } from "../proof.js";
+import { rootOf, slotHash } from "../statement.js";
 
 const SLOTS = 16;
-const CONTEXT = utf8("gongkai 2026 slot v1");
 
-const commitment = (salt, payload) => blake3(concat(decodeExact(salt), utf8(canonical(payload))), { context: CONTEXT });
-
-/** Root over commitments in the shape of RFC 6962, with BLAKE3. */
-function rootOf(commitments) {
-  if (commitments.length === 1) return blake3(concat([0], commitments[0]));
-  let left = 1;
-  while (left * 2 < commitments.length) left *= 2;
-  return blake3(concat([1], rootOf(commitments.slice(0, left)), rootOf(commitments.slice(left))));
-}
+const commitment = (salt, payload) => slotHash(decodeExact(salt), utf8(canonical(payload)));
 
 const idOf = ({ stream, revision }) => `${stream}#${revision}`;
 
