@@ -8,6 +8,18 @@ const encoder = new TextEncoder();
 export const utf8 = (text) => encoder.encode(text);
 export const decode = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 
+/** Padded base64 in its only spelling: `atob` takes several for the same bytes, and one value has one byte string. */
+export function decodeExact(text) {
+  let bytes;
+  try {
+    bytes = decode(text);
+  } catch {
+    throw new Error("base64 编码不对");
+  }
+  if (encode(bytes) !== text) throw new Error("base64 编码不对");
+  return bytes;
+}
+
 /** Padded base64. In portions: a long list of arguments overflows the stack. */
 export function encode(bytes) {
   let text = "";
@@ -25,27 +37,41 @@ export function concat(...parts) {
   return out;
 }
 
+const NUMBER = /^(0|[1-9]\d{0,15})$/;
+
+function isHash(text) {
+  try {
+    return decodeExact(text).length === 32;
+  } catch {
+    return false;
+  }
+}
+
 /** Header, optional extra, index, hashes, blank line, checkpoint note. */
 export function parseProof(text) {
   const split = text.indexOf("\n\n");
   const lines = text.slice(0, split).split("\n");
   if (split < 0 || lines.shift() !== "c2sp.org/tlog-proof@v1") throw new Error("证明文件的格式不对");
   if (lines[0]?.startsWith("extra ")) lines.shift();
-  const index = /^index (0|[1-9]\d{0,15})$/.exec(lines.shift());
-  if (!index || lines.length > PROOF_HASHES_MAX) throw new Error("证明文件的格式不对");
+  const index = /^index (.*)$/.exec(lines.shift() ?? "")?.[1];
+  const isGood = NUMBER.test(index ?? "") && lines.length <= PROOF_HASHES_MAX && lines.every(isHash);
+  if (!isGood) throw new Error("证明文件的格式不对");
   const note = text.slice(split + 2);
-  return { index: BigInt(index[1]), path: lines.map(decode), note, checkpoint: parseCheckpoint(note) };
+  return { index: BigInt(index), path: lines.map(decode), note, checkpoint: parseCheckpoint(note) };
 }
 
-export function parseCheckpoint(text) {
-  const [origin, size, root] = text.split("\n");
-  if (!/^(0|[1-9]\d{0,15})$/.test(size)) throw new Error("检查点的格式不对");
+/** Origin, size and root of a checkpoint's text, or of the note that it is signed in; extension lines are left aside. */
+export function parseCheckpoint(note) {
+  const split = note.lastIndexOf("\n\n");
+  const [origin, size, root, ...more] = (split < 0 ? note.replace(/\n$/, "") : note.slice(0, split)).split("\n");
+  if (!origin || !NUMBER.test(size ?? "") || !isHash(root) || more.includes("")) throw new Error("检查点的格式不对");
   return { origin, size: BigInt(size), root };
 }
 
 /** RFC 9162, 2.1.3.2: the root that an inclusion path leads to, in base64. */
-async function rootOf(leaf, index, size, path, sha256) {
+export async function rootOf(leaf, index, size, path, sha256) {
   if (index >= size) throw new Error("检查点还没有包含这一条");
+  if (path.length > PROOF_HASHES_MAX) throw new Error("证明的长度不对");
   let fn = index;
   let sn = size - 1n;
   let hash = leaf;

@@ -11,7 +11,8 @@ const STATEMENT_BYTES_MAX = 65_535;
 
 export const random = (bytes) => crypto.getRandomValues(new Uint8Array(bytes));
 
-const slotHash = (salt, content) => blake3(concat(salt, content), { context: SLOT_CONTEXT });
+/** Commitment of a salted content: of a slot, or of a line of a list. */
+export const slotHash = (salt, content) => blake3(concat(salt, content), { context: SLOT_CONTEXT });
 
 /** Commitment of one slot, open or empty. */
 function commit(origin, id, filled) {
@@ -20,13 +21,12 @@ function commit(origin, id, filled) {
   return slotHash(decode(filled.salt), utf8(content));
 }
 
-/** Root over 16 commitments: leaves BLAKE3(0x00 ‖ C), nodes BLAKE3(0x01 ‖ left ‖ right). */
-function root(commitments) {
-  let level = commitments.map((commitment) => blake3(concat([0], commitment)));
-  while (level.length > 1) {
-    level = Array.from({ length: level.length / 2 }, (_, at) => blake3(concat([1], level[2 * at], level[2 * at + 1])));
-  }
-  return level[0];
+/** Root over commitments in the shape of RFC 6962: leaves BLAKE3(0x00 ‖ C), nodes BLAKE3(0x01 ‖ left ‖ right). */
+export function rootOf(commitments) {
+  if (commitments.length === 1) return blake3(concat([0], commitments[0]));
+  let left = 1;
+  while (left * 2 < commitments.length) left *= 2;
+  return blake3(concat([1], rootOf(commitments.slice(0, left)), rootOf(commitments.slice(left))));
 }
 
 /** A uniform number below `n`: bytes beyond the last whole multiple are thrown away. */
@@ -76,7 +76,7 @@ export function prepare({ origin, kind, stream, head, org, declaredAt, intake, f
   const openings = fill(fields.filter((field) => field.place === "slot").map(({ name, tier, value }) => [name, tier, value]));
   const commitments = openings.map((filled) => commit(origin, id, filled));
   const body = Object.fromEntries(fields.filter((field) => field.place === "body").map(({ name, value }) => [name, value]));
-  const slots = encode(root(commitments));
+  const slots = encode(rootOf(commitments));
   const members = { body, declared_at: declaredAt, kind, org, revision, signers: [["intake", intake]], slots, stream };
   if (head) members.parent = head.hash;
   const json = canonical(members);

@@ -38,7 +38,7 @@ const first = (page, selector) => page.locator(selector).first().getAttribute("h
 /** Every kind of public page: its name and its address. */
 async function publicPages(page, site) {
   const boards = ["pledges", "vacancies", "nominations", "notices", "disclosures"];
-  const pages = [["home", "/"], ["timeline", "/timeline"], ["organizations", "/organizations"], ["compliance", "/compliance"], ["compare", "/compare"], ["about", "/about"], ["search", "/search?q=%E6%9D%91"], ["search-none", "/search?q=%E6%97%A0%E6%AD%A4%E4%BA%8B"], ["hand-in", "/hand-in"], ["follow", "/follow"], ["entry", "/entries/0/view"], ["problem", "/pledges/none"]];
+  const pages = [["home", "/"], ["timeline", "/timeline"], ["organizations", "/organizations"], ["compliance", "/compliance"], ["compare", "/compare"], ["about", "/about"], ["search", "/search?q=%E6%9D%91"], ["search-none", "/search?q=%E6%97%A0%E6%AD%A4%E4%BA%8B"], ["hand-in", "/hand-in"], ["follow", "/follow"], ["verify", "/verify"], ["verify-wrong", "/verify?no=none"], ["entry", "/entries/0/view"], ["problem", "/pledges/none"]];
   for (const list of ["overdue", "missing", "without-outcome", "unanswered", "unopened", "back-filled", "withdrawn"]) pages.push([`compliance-${list}`, `/compliance?list=${list}`]);
   for (const board of boards) {
     pages.push([board, `/${board}`], [`${board}-none`, `/${board}?q=%E6%97%A0%E6%AD%A4%E4%BA%8B`]);
@@ -46,6 +46,7 @@ async function publicPages(page, site) {
     const one = await first(page, "main .items a.title");
     if (one) pages.push([`${board}-one`, one]);
     if (one && ["notices", "nominations", "disclosures"].includes(board)) pages.push([`${board}-loudspeaker`, `${one}/loudspeaker`]);
+    if (one && board === "disclosures") pages.push(["wall", `${one}/wall`], ["wall-differing", `${one}/wall?in=1&out=1`]);
     pages.push([`${board}-past`, `/${board}?on=${PAST}`]);
     const entry = board === "pledges" && (await first(page, "main .items a.no"));
     if (entry) pages.push(["picture", `/n/${entry.split("/")[2]}/picture`]);

@@ -1,10 +1,10 @@
-// Makes crypto.js, the one file of cryptography that the hand-in page loads, and card.js, what the console needs besides
-// (a PIN's key, QR codes), from the versions in package-lock.json.
+// Makes crypto.js, the one file of cryptography that the public pages load, card.js, what the console needs besides (a
+// PIN's key, QR codes), and scan.js, which reads QR codes, from the versions in package-lock.json.
 //
-//   npm ci && node bundle.mjs            writes both
+//   npm ci && node bundle.mjs            writes all
 //   npm ci && node bundle.mjs --check    compares: are the committed files what the sources say?
 //
-// No network at build or run time of the ledger: both are committed, and tests/run compares them.
+// No network at build or run time of the ledger: they are committed, and tests/run compares them.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -15,6 +15,7 @@ const licenceOf = (name) => readFileSync(join(here, "node_modules", name, "LICEN
 const FILES = [
   { entry: "entry.mjs", out: "crypto.js", of: ["@noble/ciphers", "@noble/curves", "@noble/hashes", "@noble/post-quantum"], licence: licenceOf("@noble/hashes") },
   { entry: "card.mjs", out: "card.js", of: ["@noble/hashes", "qrcode-generator"], licence: `${licenceOf("@noble/hashes")}\n\nqrcode-generator: MIT License, Copyright (c) 2009 Kazuhiko Arase` },
+  { entry: "scan.mjs", out: "scan.js", of: ["qr"], licence: readFileSync(join(here, "node_modules/qr/LICENSE-MIT"), "utf8").trim() },
 ];
 
 for (const { entry, out, of, licence } of FILES) {

@@ -12,6 +12,7 @@ mod past;
 mod receipts;
 mod sharing;
 mod transport;
+mod wall;
 mod withdrawals;
 mod writing;
 

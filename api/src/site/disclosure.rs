@@ -271,6 +271,8 @@ pub struct DisclosurePage {
     pub next: Option<Link>,
     /// All lines as CSV.
     pub csv_href: Option<String>,
+    /// Where a sheet on the wall is compared with this one.
+    pub wall_href: String,
     /// All events, newest first.
     pub history: Vec<Event>,
     /// What can be carried away.
@@ -372,6 +374,7 @@ impl DisclosurePage {
             previous: Some(Link::new("/disclosures/0", "2026年1月")),
             next: None,
             csv_href: Some("/api/v1/disclosures/1/lines?format=csv".into()),
+            wall_href: "/disclosures/1/wall".into(),
             history: vec![
                 sample_event(1344, "更正", Moment::of(2026, 3, 20, 10, 0), Moment::of(2026, 3, 20, 10, 5)),
                 published,

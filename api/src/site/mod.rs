@@ -41,6 +41,8 @@ pub mod share;
 pub mod status;
 pub mod stream;
 pub mod timeline;
+pub mod verify;
+pub mod wall;
 
 #[cfg(test)]
 mod tests;
@@ -94,6 +96,18 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("icon.svg", "image/svg+xml", ICON),
         ("site.js", SCRIPT, JS),
         ("proof.js", SCRIPT, include_str!("../../assets/proof.js")),
+        ("check.css", SHEET, include_str!("../../assets/check.css")),
+        ("check/crypt.js", SCRIPT, include_str!("../../assets/check/crypt.js")),
+        ("check/entry.js", SCRIPT, include_str!("../../assets/check/entry.js")),
+        ("check/kept.js", SCRIPT, include_str!("../../assets/check/kept.js")),
+        ("check/page.js", SCRIPT, include_str!("../../assets/check/page.js")),
+        ("check/policy.js", SCRIPT, include_str!("../../assets/check/policy.js")),
+        ("check/said.js", SCRIPT, include_str!("../../assets/check/said.js")),
+        ("check/scan.js", SCRIPT, include_str!("../../assets/check/scan.js")),
+        ("check/show.js", SCRIPT, include_str!("../../assets/check/show.js")),
+        ("check/site.js", SCRIPT, include_str!("../../assets/check/site.js")),
+        ("check/steps.js", SCRIPT, include_str!("../../assets/check/steps.js")),
+        ("check/tree.js", SCRIPT, include_str!("../../assets/check/tree.js")),
         ("hand-in.js", SCRIPT, include_str!("../../assets/hand-in.js")),
         ("office.js", SCRIPT, include_str!("../../assets/office.js")),
         ("note.js", SCRIPT, include_str!("../../assets/note.js")),
@@ -132,6 +146,7 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("share.css", SHEET, include_str!("../../assets/share.css")),
         ("share.js", SCRIPT, include_str!("../../assets/share.js")),
         ("vendor/crypto.js", SCRIPT, include_str!("../../assets/vendor/crypto.js")),
+        ("vendor/scan.js", SCRIPT, include_str!("../../assets/vendor/scan.js")),
     ];
     files.into_iter().map(|(name, media_type, content)| Asset::new(name, media_type, Cow::Borrowed(content))).collect()
 });
@@ -300,6 +315,10 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("entry", html(&entry::EntryPage::sample())),
         ("about", html(&about::AboutPage::sample())),
         ("status", html(&status::StatusPage::sample())),
+        ("wall", html(&wall::WallPage::sample())),
+        ("wall-differing", html(&wall::WallPage::differing_sample())),
+        ("verify", html(&verify::VerifyPage::sample())),
+        ("verify-wrong", html(&verify::VerifyPage::wrong_sample())),
         ("dictionary", html(&dictionary::DictionaryPage::sample())),
         ("console-sign-in", html(&console::SignInPage::sample())),
         ("console-desk", html(&console::DeskPage::sample())),

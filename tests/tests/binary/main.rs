@@ -17,6 +17,7 @@ mod review;
 mod secrecy;
 mod sign_in;
 mod tally;
+mod tools;
 mod vault;
 mod witnesses;
 mod wrong;

@@ -1,6 +1,7 @@
 //! One entry: its exact bytes at `/entries/{index}`, its parts as JSON, and its proof file.
 //!
-//! Everything comes from the published log, so whoever mirrors `log/` can answer the same.
+//! Everything comes from the published log, so whoever mirrors `log/` can answer the same; where a key was registered
+//! is a hint from the views, which whoever checks looks up in the log.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -8,6 +9,7 @@ use axum::http::HeaderValue;
 use axum::http::header::CONTENT_DISPOSITION;
 use axum::response::Response;
 use axum::routing::get;
+use gongkai_domain::World;
 use gongkai_log::{Content, Entry, Openings, Tier};
 use serde_json::{Map, Value, json};
 
@@ -50,7 +52,10 @@ pub fn endpoints() -> [Endpoint; 2] {
 /// Their schemas.
 pub fn schemas() -> Map<String, Value> {
     let text = || json!({ "type": "string" });
-    let signature = object("签名", &[("role?", text()), ("key", text()), ("signature", text())]);
+    let signature = object(
+        "签名",
+        &[("role?", text()), ("key", text()), ("signature", text()), ("registered_index?", reference("Index"))],
+    );
     let entry = object(
         "条目",
         &[
@@ -63,6 +68,7 @@ pub fn schemas() -> Map<String, Value> {
             ("statement?", json!({ "type": "object" })),
             ("sealed?", object("封存时段", &[("root", reference("Hash"))])),
             ("signatures", json!({ "type": "array", "items": signature })),
+            ("commitments?", json!({ "type": "array", "items": reference("Hash") })),
             ("openings", json!({ "type": "array", "items": reference("Opening") })),
             ("bytes", text()),
         ],
@@ -92,11 +98,13 @@ async fn entry(State(app): State<App>, Path(text): Path<String>) -> Result<Json<
     let index = index(&text)?;
     let entry = app.published.entry(index).await?.ok_or_else(nothing)?;
     let openings = app.published.openings(index).await?;
-    Ok(Json(to_json(&entry, openings)))
+    let reader = app.read().await?;
+    Ok(Json(to_json(&entry, openings, reader.world())))
 }
 
 /// Hashes in base64, the statement as it was signed, and what is open to everyone.
-fn to_json(entry: &Entry, openings: Option<Openings>) -> Value {
+fn to_json(entry: &Entry, openings: Option<Openings>, world: &World) -> Value {
+    let commitments = openings.as_ref().map(|openings| openings.commitments);
     let open = openings.into_iter().flat_map(|openings| openings.open).filter(|opening| opening.tier == Tier::Public);
     let mut json = json!({
         "index": entry.index,
@@ -107,6 +115,9 @@ fn to_json(entry: &Entry, openings: Option<Openings>) -> Value {
         "openings": open.collect::<Vec<_>>(),
         "bytes": format!("/entries/{}", entry.index),
     });
+    if let Some(commitments) = commitments {
+        json["commitments"] = json!(commitments);
+    }
     let signers: &[gongkai_log::Signer] = match &entry.content {
         Content::Statement(signed) => {
             json["statement_hash"] = json!(signed.hash);
@@ -124,6 +135,9 @@ fn to_json(entry: &Entry, openings: Option<Openings>) -> Value {
         let mut signature = json!({ "key": line.name, "signature": line.to_string() });
         if let Some(signer) = signers.get(place) {
             signature["role"] = json!(signer.role);
+        }
+        if let Some(key) = world.key(&line.name) {
+            signature["registered_index"] = json!(key.authorized_at);
         }
         signature
     });

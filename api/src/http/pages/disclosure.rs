@@ -96,6 +96,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem>
         corrections: found.corrections.into_iter().map(correction).collect(),
         previous: found.previous.map(|other| Link::new(parts::href(&other.stream), other.period)),
         next: found.next.map(|other| Link::new(parts::href(&other.stream), other.period)),
+        wall_href: format!("{}/wall", parts::href(&matter.stream)),
         csv_href: (found.lines.total > 0).then_some(csv),
         history: parts::history(found.history.clone()),
     })

@@ -33,6 +33,8 @@ mod status;
 mod stream;
 mod timeline;
 mod vacancy;
+mod verify;
+mod wall;
 
 use askama::Template as _;
 use axum::Router;
@@ -76,6 +78,7 @@ pub fn routes() -> Router<App> {
     let mut router = Router::new()
         .merge(matters)
         .route("/", get(home::show))
+        .route("/disclosures/{id}/wall", get(wall::show))
         .route("/disclosures/{id}/loudspeaker", get(share::disclosure_script))
         .route("/notices/{id}/loudspeaker", get(share::notice_script))
         .route("/nominations/{id}/loudspeaker", get(share::nomination_script))
@@ -93,6 +96,7 @@ pub fn routes() -> Router<App> {
         .route("/streams/{family}/{id}", get(stream::show))
         .route("/about", get(about::show))
         .route("/status", get(status::show))
+        .route("/verify", get(verify::show))
         .route("/dictionary", get(dictionary::show))
         .route("/hand-in", get(hand_in::offers))
         .route("/hand-in/{kind}", get(hand_in::show).post(hand_in::post).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))

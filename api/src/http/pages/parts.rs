@@ -334,6 +334,7 @@ pub async fn check_of(
         role: signers.get(place).map_or_else(|| "收件".to_owned(), |signer| role_label(&signer.role)),
         key: line.name.clone(),
         public_key: public_key(reader, &line.name),
+        registered: reader.world().key(&line.name).map(|key| key.authorized_at),
         // The entry's head has five lines, the text three, and a blank line follows.
         line: place + 10,
     };

@@ -42,6 +42,8 @@ pub struct SignatureLine {
     pub key: String,
     /// base64 of type and public key: the last part of the verifier key.
     pub public_key: String,
+    /// The entry that registered the key.
+    pub registered: Option<u64>,
     /// Number of its line in the entry's file, from 1: the first signature is line 10.
     pub line: usize,
 }
@@ -84,6 +86,16 @@ pub struct Check {
 }
 
 impl Check {
+    /// The ledger's origin, the name of its key.
+    pub fn origin(&self) -> &str {
+        self.vkey.split('+').next().unwrap_or_default()
+    }
+
+    /// base64 of type and public key of the ledger's key. Base64 may itself hold a `+`.
+    pub fn log_key(&self) -> &str {
+        self.vkey.splitn(3, '+').nth(2).unwrap_or_default()
+    }
+
     /// The panel of what is not recorded yet.
     pub fn later(index: u64, now: Moment) -> Self {
         let none = || HashText::new("", "");
@@ -141,6 +153,7 @@ impl Check {
                 role: "发布".into(),
                 key: "alice.example/1".into(),
                 public_key: "Ae1JKMYo0cLG6ukDOJBZlWEpWSc6XGP5NjbBRhSshzfR".into(),
+                registered: Some(0),
                 line: 10,
             }],
             base_url: "https://gongkai.example".into(),
