@@ -602,7 +602,10 @@ impl<F: Fetch> Shared<'_, F> {
             }
             if let Some(signed) = entry.content.statement() {
                 signed.signatures().map_err(|error| finding(index, signature_of(error.key()), chain(&error)))?;
-                self.check_opened(index, &signed.statement, bundle)?;
+                if let Some(openings) = bundle.openings.get(&index) {
+                    let refuse = |error| finding(index, openings_path(number), chain(&error));
+                    openings.check(&signed.statement).map_err(refuse)?;
+                }
                 if index >= self.known {
                     self.check_list(index, &signed.statement, bundle)?;
                 }
@@ -653,12 +656,6 @@ impl<F: Fetch> Shared<'_, F> {
         let all = slot::parse_openings(&bytes, number).map_err(|error| finding(None, path.as_str(), chain(&error)))?;
         found.extend(all.into_iter().filter(|line| line.index < end).map(|line| (line.index, line)));
         Ok(found)
-    }
-
-    fn check_opened(&self, index: u64, statement: &Statement, bundle: &Bundle<F::Error>) -> Outcome<(), F> {
-        let Some(openings) = bundle.openings.get(&index) else { return Ok(()) };
-        let checked = openings.check(statement);
-        Ok(checked.map_err(|error| finding(index, openings_path(index / TILE_WIDTH), chain(&error)))?)
     }
 
     fn check_list(&self, index: u64, statement: &Statement, bundle: &mut Bundle<F::Error>) -> Outcome<(), F> {

@@ -4,6 +4,7 @@ mod asker;
 mod clock;
 mod faults;
 mod helpers;
+mod mirror;
 mod opening;
 mod opening_and_erasure;
 mod publication;
