@@ -56,11 +56,25 @@ impl Server {
         Self::launch(dir, &["--published-only"], |_| {})
     }
 
+    /// Follows a source and serves what was verified, public only; `internal` is empty.
+    ///
+    /// # Errors
+    /// Everything that it said, with the exit status.
+    pub fn try_start_mirror(source: &str, dir: &std::path::Path, vkey: &str) -> Result<Self, String> {
+        let mut command = process::command();
+        command.args(["mirror", "--source", source, "--vkey", vkey, "--serve", "127.0.0.1:0", "--every", "1", "--dir"]);
+        command.arg(dir);
+        Self::launched(command, 1)
+    }
+
     fn launch(dir: &std::path::Path, more: &[&str], change: impl FnOnce(&mut Command)) -> Result<Self, String> {
         let mut command = process::command();
         command.arg("serve").arg("--dir").arg(dir).args(["--listen", "127.0.0.1:0"]).args(more);
         change(&mut command);
-        let addresses_wanted = more.len();
+        Self::launched(command, more.len())
+    }
+
+    fn launched(mut command: Command, addresses_wanted: usize) -> Result<Self, String> {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, said) = channel();
         forward(child.stdout.take().unwrap(), sender.clone());

@@ -40,7 +40,7 @@ pub struct Check {
     /// 输出 JSON
     #[arg(long)]
     pub json: bool,
-    /// 归档（.tar）、证明文件（.tlog-proof）或检查点文件
+    /// 归档（.tar）、证明文件（.tlog-proof）、检查点文件或分叉证据（.fork）
     #[arg(value_name = "文件", required_unless_present_any = ["dir", "url"])]
     pub file: Option<PathBuf>,
 }
@@ -73,19 +73,11 @@ impl Check {
     /// # Errors
     /// A key that is none, or a source without one.
     pub fn vkey(&self, offered: impl FnOnce() -> Result<Option<Vec<u8>>, Fault>) -> Result<(VerifierKey, bool), Fault> {
-        let given = self
-            .vkey
-            .as_ref()
-            .map(|text| if Path::new(text).is_file() { read(Path::new(text)) } else { Ok(text.clone()) });
-        let (text, vouched) = if let Some(text) = given {
-            (text?, true)
-        } else {
-            let bytes = offered()?.ok_or_else(|| Fault::usage("--vkey", "这里没有附带验证钥匙，必须给出"))?;
-            (String::from_utf8_lossy(&bytes).into_owned(), false)
-        };
-        let key = VerifierKey::parse(text.trim())
-            .map_err(|error| Fault::usage("--vkey", error.to_string()).mend("验证钥匙是 gongkai init 打印的那一行"))?;
-        Ok((key, vouched))
+        if let Some(given) = &self.vkey {
+            return Ok((given_key(given)?, true));
+        }
+        let bytes = offered()?.ok_or_else(|| Fault::usage("--vkey", "这里没有附带验证钥匙，必须给出"))?;
+        Ok((parsed_key(&String::from_utf8_lossy(&bytes))?, false))
     }
 
     /// The policy, if there is one.
@@ -112,6 +104,20 @@ impl Check {
         let opened = opened.map(|(checkpoint, _)| Some(checkpoint));
         opened.map_err(|error| Fault::usage(path.display().to_string(), crate::outcome::chain(&error)))
     }
+}
+
+/// The key that somebody vouches for: its text, or a file with it.
+///
+/// # Errors
+/// It is no key.
+pub fn given_key(given: &str) -> Result<VerifierKey, Fault> {
+    let file = Path::new(given);
+    if file.is_file() { parsed_key(&read(file)?) } else { parsed_key(given) }
+}
+
+fn parsed_key(text: &str) -> Result<VerifierKey, Fault> {
+    let parsed = VerifierKey::parse(text.trim());
+    parsed.map_err(|error| Fault::usage("--vkey", error.to_string()).mend("验证钥匙是 gongkai init 打印的那一行"))
 }
 
 /// Reads a small text file.

@@ -24,6 +24,7 @@ pub mod init;
 pub mod keygen;
 pub mod kinds;
 pub mod local;
+pub mod mirror;
 pub mod open;
 pub mod open_envelope;
 pub mod proof;
@@ -104,6 +105,8 @@ pub enum Command {
     Verify(verify::Args),
     /// 核验字节，再核对含义：缺月、补报、撤回、逾期
     Audit(audit::Args),
+    /// 做镜像：跟随一本账，逐条核验，只读地对外提供
+    Mirror(mirror::Args),
     /// 重建查询库和搜索
     Rebuild(rebuild::Args),
     /// 评议投票：生成票码
@@ -136,6 +139,7 @@ impl Command {
             Self::Proof(args) => args.json,
             Self::Verify(args) => args.json,
             Self::Audit(args) => args.check.json,
+            Self::Mirror(args) => args.json,
             Self::Rebuild(args) => args.json,
             Self::Tally(args) => args.json(),
             Self::Vault(args) => args.json(),
@@ -164,6 +168,7 @@ impl Command {
             Self::Proof(args) => blocking(move || proof::run(&args)).await,
             Self::Verify(args) => blocking(move || verify::run(&args)).await,
             Self::Audit(args) => blocking(move || audit::run(&args)).await,
+            Self::Mirror(args) => mirror::run(args).await,
             Self::Rebuild(args) => rebuild::run(args).await,
             Self::Tally(args) => blocking(move || tally::run(&args)).await,
             Self::Vault(args) => vault::run(args).await,

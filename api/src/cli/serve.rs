@@ -93,6 +93,16 @@ async fn published(serving: Serving) -> Outcome {
     }
     // This process alone keeps the views of the directory.
     let _held = take_lock(&layout)?;
+    // Whether mirrors follow is looked at where things are withdrawn, not on a copy.
+    published_files(layout, config, is_demo, Mirrors::default()).await
+}
+
+/// Serves the published files of a directory whose lock is held. `mirrors` says why they are not followed any further,
+/// where that is so.
+///
+/// # Errors
+/// As [`run`].
+pub async fn published_files(layout: Layout, config: Config, is_demo: bool, mirrors: Mirrors) -> Outcome {
     let path = layout.vkey();
     let text = std::fs::read_to_string(&path).map_err(|error| Fault::failed(path.display().to_string(), &error))?;
     let vkey = VerifierKey::parse(text.trim()).map_err(|error| Fault::failed(path.display().to_string(), &error))?;
@@ -113,8 +123,7 @@ async fn published(serving: Serving) -> Outcome {
         clock: local::clock(),
         listen: config.listen,
         internal: None,
-        // Whether mirrors follow is looked at where things are withdrawn, not on a copy.
-        site: site(config, is_demo, Mirrors::default()),
+        site: site(config, is_demo, mirrors),
         limits: Limits::default(),
         on_bound: Some(Box::new(|bound| announce(bound, None))),
     };
@@ -240,7 +249,7 @@ fn announce(bound: Bound, certificate: Option<&Path>) {
 
 /// Listens for SIGTERM and SIGINT from now on, not from the first poll on: whoever reads our address may
 /// ask us to stop at once. Ends when one arrives.
-fn stop_signal() -> impl Future<Output = ()> + Send {
+pub fn stop_signal() -> impl Future<Output = ()> + Send {
     let terminate = signal(SignalKind::terminate());
     let interrupt = signal(SignalKind::interrupt());
     async {

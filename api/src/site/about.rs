@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::format::Moment;
 use super::{Page, Section, Site};
+use crate::mirrors::Stuck;
 
 /// A machine that copies the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,5 +63,10 @@ impl AboutPage {
             ],
             looked_at: Some(Moment::of(2026, 3, 12, 9, 0)),
         }
+    }
+
+    /// On a mirror that does not go on.
+    pub fn stuck_sample(stuck: Stuck) -> Self {
+        Self { site: Site { stuck: Some(stuck), ..Site::sample() }, mirrors: Vec::new(), ..Self::sample() }
     }
 }

@@ -220,6 +220,16 @@ impl Mirror {
         Ok(mirror)
     }
 
+    /// Its directory.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The key of the log that it follows.
+    pub fn vkey(&self) -> &VerifierKey {
+        &self.vkey
+    }
+
     /// Entries of the last checkpoint that was accepted.
     pub fn size(&self) -> u64 {
         self.held.as_ref().map_or(0, |held| held.checkpoint.size)
@@ -236,11 +246,12 @@ impl Mirror {
     /// [`MirrorFault`]; what was accepted before stays as it was.
     pub fn follow<S: Source>(&mut self, source: &S, progress: Option<Progress<'_>>) -> Done<Followed, S> {
         let ended = self.look(source, progress);
-        let refused = match &ended {
-            Ok(_) => None,
-            Err(fault) => Some(chain(fault)),
+        let (refused, failed) = match &ended {
+            Ok(_) => (None, None),
+            Err(MirrorFault::Refused(refused)) => (Some(chain(refused)), None),
+            Err(fault) => (None, Some(chain(fault))),
         };
-        let status = Status { looked_at: self.clock.now(), size: self.size(), refused };
+        let status = Status { looked_at: self.clock.now(), size: self.size(), refused, failed };
         records::write_status(&self.layout, &status)?;
         ended
     }

@@ -74,6 +74,8 @@ pub struct Status {
     pub size: u64,
     /// Why what the source showed was not accepted, if so.
     pub refused: Option<String>,
+    /// Why nothing could be told about it, if so.
+    pub failed: Option<String>,
 }
 
 /// Evidence on disk.
