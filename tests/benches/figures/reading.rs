@@ -91,17 +91,17 @@ pub(crate) fn mirror_part(arguments: &[String]) -> Outcome<()> {
 /// A first catch-up between two measurements of the bare strict rate: everything verified, written and on the disk.
 pub(crate) fn mirror(setup: &Setup, written: &Written, signatures: &Signatures, table: &mut Table) -> Outcome<()> {
     let source = argument(written.layout.root())?;
-    let (mut rates, mut bare_rates, mut peak, mut flushed) = (Vec::new(), vec![signatures.strict_rate()], 0.0_f64, 0);
-    let size = loop {
+    let (mut rates, mut bare_rates, mut peak) = (Vec::new(), vec![signatures.strict_rate()], 0.0_f64);
+    let (size, flushed) = loop {
         let dir = setup.unused("mirror");
         let (said, flushes) = Process::start(setup, MIRROR, &[source, argument(&dir)?])?.finish()?;
         std::fs::remove_dir_all(dir)?;
         let (entries, seconds, peak_mb) = numbers(&said)?;
-        (peak, flushed) = (peak.max(peak_mb), flushes);
+        peak = peak.max(peak_mb);
         rates.push(as_f64(entries) / seconds);
         bare_rates.push(signatures.strict_rate());
         if entries > SHORT_ENTRIES || rates.len() == 3 {
-            break entries;
+            break (entries, flushes);
         }
     };
     let name = format!("mirror, first catch-up, {} entries", whole(size));
