@@ -23,8 +23,10 @@ use crate::fetch::{HttpFetch, TarFetch};
 use crate::mirrors::{Mirrors, Stuck};
 use crate::outcome::{Fault, Outcome, Verdict, chain};
 
-/// Longest pause between two looks while what is shown is not accepted.
-const PAUSE_MAX: Duration = Duration::from_mins(10);
+/// Longest pause between two looks while what is shown is not accepted: each may cost a verification from the beginning.
+const REFUSED_PAUSE_MAX: Duration = Duration::from_mins(10);
+/// Longest pause while the source cannot be read.
+const FAILED_PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// Options of `mirror`.
 #[derive(Debug, clap::Args)]
@@ -279,7 +281,8 @@ impl Following {
         let mut pause = self.every;
         loop {
             let looked = self.place.look(&mut mirror);
-            self.mirrors.set_stuck(stuck(mirror.layout(), is_refused(&looked)));
+            let is_refused = is_refused(&looked);
+            self.mirrors.set_stuck(stuck(mirror.layout(), is_refused));
             match looked {
                 Ok(followed) => {
                     if followed != Followed::Nothing {
@@ -294,8 +297,8 @@ impl Following {
                         terminal::remark(format_args!("注意：{text}"));
                     }
                     told = Some(text);
-                    // Our own files that are served stay served; what is refused again and again is asked for less often.
-                    pause = (pause * 2).min(PAUSE_MAX.max(self.every));
+                    let pause_max = if is_refused { REFUSED_PAUSE_MAX } else { FAILED_PAUSE_MAX };
+                    pause = (pause * 2).min(pause_max.max(self.every));
                 }
             }
             if end.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {

@@ -41,8 +41,9 @@ impl Doctor {
             self.wrong("mirror_refused", what, remedy);
         }
         if let Some(reason) = failed {
-            let what = format!("{} 没有看成来源（{reason}）", spelled(looked_at));
-            self.remark("mirror_unreadable", what, "请检查网络、磁盘和 --source；恢复后会自动继续");
+            let what = format!("{} 的同步没有做成（{reason}）", spelled(looked_at));
+            let remedy = format!("请检查网络、磁盘和 --source；再运行 gongkai mirror --dir {dir} --once 看怎么办");
+            self.remark("mirror_failed", what, remedy);
         }
         if local::clock().now() - looked_at > SILENT_MAX {
             let what = format!("{} 以后没有看过来源", spelled(looked_at));

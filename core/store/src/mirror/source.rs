@@ -59,12 +59,13 @@ impl DirectorySource {
         Self { fetch: DirectoryFetch::new(&log), log }
     }
 
-    /// Refuses a file that is larger than it may be, before it is read.
+    /// Refuses what is no file, or larger than it may be, before it is read: a carried disk may hold anything.
     fn bounded(&self, path: &str, bytes_max: usize) -> Result<(), StoreError> {
         match fs::metadata(self.log.join(path)) {
             Ok(file) if file.len() > bytes_max as u64 => {
                 Err(StoreError::file("reading", path, io::ErrorKind::FileTooLarge.into()))
             }
+            Ok(file) if !file.is_file() => Err(StoreError::file("reading", path, io::ErrorKind::InvalidInput.into())),
             _ => Ok(()),
         }
     }

@@ -238,9 +238,7 @@ impl<'s, S: Source> Staging<'s, S> {
     pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.path(name);
         let folder = path.parent().unwrap_or(&self.folder).to_owned();
-        if lock(&self.taken).folders.insert(folder.clone()) {
-            fs::create_dir_all(&folder).map_err(|e| StoreError::file("making folder", &folder, e))?;
-        }
+        self.make_folder(folder)?;
         let draft = self.folder.join(format!(".draft-{}", self.drafts.fetch_add(1, Ordering::Relaxed)));
         let put = fs::write(&draft, bytes).and_then(|()| fs::rename(&draft, &path));
         put.map_err(|e| StoreError::file("staging", &path, e))?;
@@ -248,6 +246,16 @@ impl<'s, S: Source> Staging<'s, S> {
         let sent = lock(&self.flushing).as_ref().map(|sender| sender.send(path.clone()));
         // Where sending failed, the flusher has met an error, and tells it in the end.
         if sent.is_some() { Ok(()) } else { flush(&path) }
+    }
+
+    /// Other threads write into it only once it is there.
+    fn make_folder(&self, folder: PathBuf) -> Result<(), StoreError> {
+        let mut taken = lock(&self.taken);
+        if !taken.folders.contains(&folder) {
+            fs::create_dir_all(&folder).map_err(|e| StoreError::file("making folder", &folder, e))?;
+            taken.folders.insert(folder);
+        }
+        Ok(())
     }
 
     fn take(&self, name: &str) {

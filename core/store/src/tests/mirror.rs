@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use gongkai_log::{Digest, Fetch, Fork, TilePath, fork::Judgement};
+use gongkai_log::{Digest, Fetch, Fork, KeyKind, SigningKey, TilePath, checkpoint, fork::Judgement, note};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -235,6 +235,37 @@ async fn of_an_incomplete_disk_nothing_is_accepted_and_what_is_missing_is_named(
     let ended = follow(&mut mirror, &DirectorySource::new(later.path())).unwrap();
     assert_eq!(ended, Followed::Accepted { from: second, size: second + 300, withdrawals: 0 });
     assert_eq!(Place::published(&place.layout()), Place::published(&fixture.layout()));
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_not_simply_the_logs_is_refused() {
+    let fixture = of_size(3).await;
+    let disk = disk(&fixture);
+    let path = disk.path().join("checkpoint");
+    let good = fs::read_to_string(&path).unwrap();
+    let log = ledger_keys().log;
+    let text = checkpoint::open(&good, &log.verifier()).unwrap().0.text();
+    let stranger = SigningKey::from_seed(fixture.ledger.origin(), KeyKind::Ed25519, [99; 32]).unwrap();
+    let place = Place::new();
+    let mut mirror = place.open(&fixture);
+    for bad in [
+        note::sign(&text, &[&stranger]).unwrap(),
+        note::sign(&format!("{text}extension\n"), &[&log]).unwrap(),
+        note::sign(&text.replacen("ledger", "other", 1), &[&log]).unwrap(),
+        String::new(),
+    ] {
+        fs::write(&path, &bad).unwrap();
+        let said = refused(follow(&mut mirror, &DirectorySource::new(disk.path())));
+        assert!(matches!(said, Refused::Checkpoint(_)), "{bad}: {said:?}");
+    }
+    fs::write(&path, "x".repeat(2 << 20)).unwrap();
+    let ended = follow(&mut mirror, &DirectorySource::new(disk.path()));
+    assert!(matches!(ended, Err(MirrorFault::Unreadable { .. })), "more than a note may have: {ended:?}");
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let ended = follow(&mut mirror, &DirectorySource::new(disk.path()));
+    assert!(matches!(ended, Err(MirrorFault::Unreadable { .. })), "no file: {ended:?}");
+    assert!(!place.layout().checkpoint().exists());
 }
 
 fn judged(path: &Path) -> Judgement {
