@@ -13,14 +13,16 @@ use std::time::Duration;
 use gongkai_log::list::LIST_BYTES_MAX;
 use gongkai_log::note::NOTE_BYTES_MAX;
 use gongkai_log::tile::{self, BUNDLE_BYTES_MAX, TileKind, TilePath};
-use gongkai_log::{Fetch, TileSource};
+use gongkai_log::{Digest, Fetch, TileSource};
+use gongkai_store::ATTACHMENT_BYTES_MAX;
+use gongkai_store::mirror::Source;
+pub use gongkai_store::mirror::source::OPENINGS_BYTES_MAX;
+use gongkai_store::mirror::source::attachment_path;
 use tokio_rustls::rustls;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::outcome::Fault;
 
-/// Most bytes of one openings file: 256 lines, each far below what a line may have.
-pub const OPENINGS_BYTES_MAX: usize = 64 << 20;
 /// Most files of a bundle: the tiles, openings and lists of ten million entries.
 pub const BUNDLE_FILES_MAX: usize = 4_000_000;
 /// How long one answer may take.
@@ -29,6 +31,9 @@ const CONNECT_SECONDS_MAX: u64 = 10;
 const REDIRECTS_MAX: u32 = 3;
 /// Most bytes of a file of certificates: a system's whole list has some 200 KiB.
 const CA_BYTES_MAX: u64 = 1 << 20;
+
+/// Requests that a mirror has open at a time: enough to hide the way there and back, and little for a server.
+const CONNECTIONS: usize = 4;
 
 /// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -240,6 +245,20 @@ impl Fetch for HttpFetch {
     }
 }
 
+impl Source for HttpFetch {
+    fn attachment(&self, hash: &Digest) -> Result<Option<Vec<u8>>, FetchError> {
+        self.get(&attachment_path(hash), ATTACHMENT_BYTES_MAX)
+    }
+
+    fn is_missing(error: &FetchError) -> bool {
+        matches!(error, FetchError::Status { status: 404, .. })
+    }
+
+    fn connections(&self) -> usize {
+        CONNECTIONS
+    }
+}
+
 /// A bundle: one uncompressed tar, read in place.
 #[derive(Debug)]
 pub struct TarFetch {
@@ -312,6 +331,16 @@ impl Fetch for TarFetch {
 
     fn extra(&self, path: &str) -> Result<Option<Vec<u8>>, FetchError> {
         self.get(path, if path.starts_with("lines/") { LIST_BYTES_MAX } else { OPENINGS_BYTES_MAX })
+    }
+}
+
+impl Source for TarFetch {
+    fn attachment(&self, hash: &Digest) -> Result<Option<Vec<u8>>, FetchError> {
+        self.get(&attachment_path(hash), ATTACHMENT_BYTES_MAX)
+    }
+
+    fn is_missing(error: &FetchError) -> bool {
+        matches!(error, FetchError::Missing(_))
     }
 }
 

@@ -7,6 +7,8 @@
 //! the mirror has not followed until it is proven. Nothing of the content is kept or told, only how much of it is still
 //! there and since when.
 //!
+//! Where this site is itself a mirror, here is also kept why it does not go on ([`Stuck`]); following is `cli/mirror`'s.
+//!
 //! Bounded in time, bytes, files and mirrors, a few at a time, on threads of its own; an address that leads elsewhere is
 //! not followed there. Only published files are looked at, not the pages that a mirror makes of them. An erasure is not
 //! looked for: what it destroys was in no published file. Not here: copying a log (that is the mirror's), pages and
@@ -147,17 +149,38 @@ pub struct Mirrors(Arc<Known>);
 struct Known {
     urls: Vec<String>,
     found: RwLock<Option<(DateTime<Utc>, Vec<Report>)>>,
+    stuck: RwLock<Option<Stuck>>,
+}
+
+/// Why a site that is itself a mirror shows what it had and no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stuck {
+    /// What its source showed last was not accepted.
+    Refused,
+    /// The ledger signed two histories.
+    Forked,
 }
 
 impl Mirrors {
     /// The mirrors at these addresses, not looked at yet.
     pub fn new(urls: Vec<String>) -> Self {
-        Self(Arc::new(Known { urls, found: RwLock::default() }))
+        Self(Arc::new(Known { urls, ..Known::default() }))
     }
 
     /// Their addresses.
     pub fn urls(&self) -> &[String] {
         &self.0.urls
+    }
+
+    /// Why this site does not go on, if it is a mirror and does not.
+    pub fn stuck(&self) -> Option<Stuck> {
+        *self.0.stuck.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says whether this site, which is a mirror, goes on.
+    pub fn set_stuck(&self, stuck: Option<Stuck>) {
+        *self.0.stuck.write().unwrap_or_else(PoisonError::into_inner) = stuck;
     }
 
     /// When they were looked at last, and what was found; `None` before the first time.

@@ -84,9 +84,9 @@ pub(crate) const ORIGIN: &str = "ledger.example/benchmark";
 const ENTRIES: u64 = 1_000_000;
 
 /// What can be asked for, in the order of the run.
-const FIGURES: [&str; 15] = [
-    "limits", "bulk", "one", "many", "verify", "rebuild", "board", "start", "search", "pages", "types", "http",
-    "import", "sheet", "sealed",
+const FIGURES: [&str; 16] = [
+    "limits", "bulk", "one", "many", "verify", "mirror", "rebuild", "board", "start", "search", "pages", "types",
+    "http", "import", "sheet", "sealed",
 ];
 
 /// Set for the run that counts flushes: the library that does it.
@@ -149,6 +149,7 @@ fn start() -> Outcome<ExitCode> {
             return Ok(runtime()?.block_on(gongkai_api::cli::run(command)));
         }
         Some(reading::VERIFY) => reading::verify_part(&arguments)?,
+        Some(reading::MIRROR) => reading::mirror_part(&arguments)?,
         Some(reading::VIEWS) => runtime()?.block_on(reading::views_part(&arguments))?,
         Some(board::BOARD) => runtime()?.block_on(board::board_part(&arguments))?,
         Some(serving::BARE) => runtime()?.block_on(serving::bare_part(&arguments))?,
@@ -189,7 +190,7 @@ async fn measure(arguments: &[String]) -> Outcome<()> {
     if wants("limits") {
         limits::measure(&setup, &signatures, &mut table).await?;
     }
-    if FIGURES[1..12].iter().any(|figure| wants(figure)) {
+    if FIGURES[1..13].iter().any(|figure| wants(figure)) {
         on_a_large_ledger(&setup, &press, &signatures, entries, wants, &mut table).await?;
     }
     if wants("import") {
@@ -231,6 +232,9 @@ async fn on_a_large_ledger(
     let mut written = writing.end().await?;
     if wants("verify") {
         reading::verify(setup, &written, signatures, table)?;
+    }
+    if wants("mirror") {
+        reading::mirror(setup, &written, signatures, table)?;
     }
     if !["rebuild", "board", "start", "search", "pages", "types", "http"].into_iter().any(&wants) {
         return Ok(());

@@ -63,6 +63,17 @@ impl Server {
         Self::begin(command, 1).unwrap_or_else(|said| panic!("the witness did not start: {said}"))
     }
 
+    /// Follows a source and serves what was verified, public only; `internal` is empty.
+    ///
+    /// # Errors
+    /// Everything that it said, with the exit status.
+    pub fn try_start_mirror(source: &str, dir: &std::path::Path, vkey: &str) -> Result<Self, String> {
+        let mut command = process::command();
+        command.args(["mirror", "--source", source, "--vkey", vkey, "--serve", "127.0.0.1:0", "--every", "1", "--dir"]);
+        command.arg(dir);
+        Self::begin(command, 1)
+    }
+
     fn launch(dir: &std::path::Path, more: &[&str], change: impl FnOnce(&mut Command)) -> Result<Self, String> {
         let mut command = process::command();
         command.arg("serve").arg("--dir").arg(dir).args(["--listen", "127.0.0.1:0"]).args(more);

@@ -40,7 +40,7 @@ pub struct Check {
     /// 输出 JSON
     #[arg(long)]
     pub json: bool,
-    /// 归档（.tar）、证明文件（.tlog-proof）或检查点文件
+    /// 归档（.tar）、证明文件（.tlog-proof）、检查点文件或分叉证据（.fork）
     #[arg(value_name = "文件", required_unless_present_any = ["dir", "url"])]
     pub file: Option<PathBuf>,
 }

@@ -1,6 +1,7 @@
 //! `doctor`: what is wrong with a ledger's directory, and the command that mends it. It changes nothing.
 
 mod copies;
+mod following;
 mod sealed;
 mod witnesses;
 
@@ -97,13 +98,22 @@ impl Doctor {
     }
 
     async fn examine(mut self) -> Vec<Symptom> {
+        // A mirror has none before it has accepted anything.
+        let is_begun = !self.layout.mirror().is_dir() || self.layout.checkpoint().is_file();
         let config = match Config::read(&self.layout) {
             Ok(config) => Some(config),
+            Err(_) if !is_begun => None,
             Err(fault) => {
                 self.wrong("config", format!("{}：{}", fault.place, fault.cause), fault.remedy.unwrap_or_default());
                 None
             }
         };
+        if self.layout.mirror().is_dir() {
+            self.disk();
+            self.following();
+            self.views().await;
+            return self.symptoms;
+        }
         self.keys();
         self.tls();
         self.vault(config.as_ref()).await;

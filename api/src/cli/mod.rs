@@ -24,6 +24,7 @@ pub mod init;
 pub mod keygen;
 pub mod kinds;
 pub mod local;
+pub mod mirror;
 pub mod open;
 pub mod open_envelope;
 pub mod proof;
@@ -107,6 +108,8 @@ pub enum Command {
     Audit(audit::Args),
     /// 为别的账本做见证：检查点前后一致才联署
     Witness(witness::Args),
+    /// 做镜像：跟随一本账，逐条核验，只读地对外提供
+    Mirror(mirror::Args),
     /// 重建查询库和搜索
     Rebuild(rebuild::Args),
     /// 评议投票：生成票码
@@ -139,6 +142,7 @@ impl Command {
             Self::Proof(args) => args.json,
             Self::Verify(args) => args.json,
             Self::Audit(args) => args.check.json,
+            Self::Mirror(args) => args.json,
             Self::Rebuild(args) => args.json,
             Self::Tally(args) => args.json(),
             Self::Vault(args) => args.json(),
@@ -168,6 +172,7 @@ impl Command {
             Self::Verify(args) => blocking(move || verify::run(&args)).await,
             Self::Audit(args) => blocking(move || audit::run(&args)).await,
             Self::Witness(args) => witness::run(args).await,
+            Self::Mirror(args) => mirror::run(args).await,
             Self::Rebuild(args) => rebuild::run(args).await,
             Self::Tally(args) => blocking(move || tally::run(&args)).await,
             Self::Vault(args) => vault::run(args).await,

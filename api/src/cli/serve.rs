@@ -94,6 +94,16 @@ async fn published(serving: Serving) -> Outcome {
     }
     // This process alone keeps the views of the directory.
     let _held = take_lock(&layout)?;
+    // Whether mirrors follow is looked at where things are withdrawn, not on a copy.
+    published_files(layout, config, is_demo, Mirrors::default()).await
+}
+
+/// Serves the published files of a directory whose lock is held. `mirrors` says why they are not followed any further,
+/// where that is so.
+///
+/// # Errors
+/// As [`run`].
+pub async fn published_files(layout: Layout, config: Config, is_demo: bool, mirrors: Mirrors) -> Outcome {
     let path = layout.vkey();
     let text = std::fs::read_to_string(&path).map_err(|error| Fault::failed(path.display().to_string(), &error))?;
     let vkey = VerifierKey::parse(text.trim()).map_err(|error| Fault::failed(path.display().to_string(), &error))?;
@@ -114,8 +124,7 @@ async fn published(serving: Serving) -> Outcome {
         clock: local::clock(),
         listen: config.listen,
         internal: None,
-        // Mirrors and witnesses are asked where the ledger is, not by a copy.
-        site: site(config, is_demo, Mirrors::default(), None),
+        site: site(config, is_demo, mirrors, None),
         limits: Limits::default(),
         on_bound: Some(Box::new(|bound| announce(bound, None))),
     };

@@ -1,14 +1,15 @@
-//! `verify`: bytes. A directory with its database, an address, a bundle, a proof file or a checkpoint.
+//! `verify`: bytes. A directory with its database, an address, a bundle, a proof file, a checkpoint, or evidence of a fork.
 
 use std::path::{Path, PathBuf};
 
 use gongkai_domain::Replay;
 use gongkai_log::entry::ENTRY_BYTES_MAX;
+use gongkai_log::fork::{FORK_BYTES_MAX, FORK_FORM, Judgement};
 use gongkai_log::note::NOTE_BYTES_MAX;
 use gongkai_log::proof::PROOF_FORM;
 use gongkai_log::tile::level_tiles;
 use gongkai_log::{
-    Authority as _, Checkpoint, Edge, Entry, Fetch, Finding, Openings, Report, TilePath, TlogProof, TreeHash,
+    Authority as _, Checkpoint, Edge, Entry, Fetch, Finding, Fork, Openings, Report, TilePath, TlogProof, TreeHash,
     VerifierKey, checkpoint, tile,
 };
 use gongkai_store::{DatabaseFetch, DirectoryFetch, Layout};
@@ -27,8 +28,10 @@ use crate::outcome::{Fault, Outcome, Verdict, chain};
 #[command(
     after_help = "例子：\n  $ gongkai verify --dir ledger\n  $ gongkai verify --url https://ledger.example --vkey ledger.example+5ad1c9f0+AZ...\n  \
     $ gongkai verify --dir ledger --with-vault --vault-passphrase-file 口令.txt\n  \
-    $ gongkai verify export.tar --vkey vkey.txt --old-checkpoint checkpoint-june\n  $ gongkai verify entry-17.tlog-proof\n\n\
-    不给 --vkey 时用账本自带的验证钥匙，只说明它前后一致，结果注明“未认证”。"
+    $ gongkai verify export.tar --vkey vkey.txt --old-checkpoint checkpoint-june\n  $ gongkai verify entry-17.tlog-proof\n  \
+    $ gongkai verify evidence/20260310T011207Z-310.fork --vkey vkey.txt\n\n\
+    不给 --vkey 时用账本自带的验证钥匙，只说明它前后一致，结果注明“未认证”。\n\
+    分叉证据（.fork、.rollback）必须给 --vkey：分叉属实返回 1，证明不了的返回 0。"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -60,10 +63,13 @@ impl std::ops::Deref for Args {
 pub fn run(args: &Args) -> Outcome {
     match &args.file {
         Some(file) if !file.is_dir() => match sort_of(file)? {
-            Sort::Proof(_) | Sort::Checkpoint(_) if args.with_vault.is_asked_for() => Err(with_vault::nowhere()),
+            Sort::Proof(_) | Sort::Checkpoint(_) | Sort::Fork if args.with_vault.is_asked_for() => {
+                Err(with_vault::nowhere())
+            }
             Sort::Proof(text) => proof(args, file, &text),
             Sort::Checkpoint(text) => lone_checkpoint(args, &text),
             Sort::Opening => opening(args, file),
+            Sort::Fork => fork(args, file),
             Sort::Bundle => whole(args, &Source::Bundle(open_bundle(file)?)),
         },
         _ => whole(args, &source(args)?),
@@ -105,6 +111,8 @@ enum Sort {
     Checkpoint(String),
     /// What somebody handed in, under a PIN.
     Opening,
+    /// Two checkpoints of one log.
+    Fork,
     Bundle,
 }
 
@@ -124,6 +132,9 @@ fn sort_of(file: &Path) -> Result<Sort, Fault> {
     }
     if text.starts_with(opening_file::FORM) {
         return Ok(Sort::Opening);
+    }
+    if text.starts_with(FORK_FORM) {
+        return Ok(Sort::Fork);
     }
     // A tar begins with a file name and zeros, a note with its origin and a line feed.
     if text.contains('\0') { Ok(Sort::Bundle) } else { Ok(Sort::Checkpoint(text)) }
@@ -147,6 +158,46 @@ fn lone_checkpoint(args: &Args, text: &str) -> Outcome {
         }
         Err(reason) => no(args, &named(None, "checkpoint", reason)),
     }
+}
+
+/// Two signed checkpoints that a mirror or a browser kept: yes unless they prove that the log has two histories.
+fn fork(args: &Args, file: &Path) -> Outcome {
+    let place = || file.display().to_string();
+    let size = std::fs::metadata(file).map_or(0, |file| file.len());
+    if size > FORK_BYTES_MAX as u64 {
+        return Err(Fault::usage(place(), "分叉证据文件太大"));
+    }
+    let parsed = Fork::parse(&checking::read(file)?).map_err(|error| Fault::usage(place(), chain(&error)))?;
+    let (vkey, _) = args.vkey(|| Ok(None))?;
+    let (forked, said, sizes) = match parsed.judge(&vkey) {
+        Ok(Judgement::Forked { held, shown }) => (
+            true,
+            format!(
+                "分叉属实：{} 用同一把钥匙签过两个互相矛盾的检查点（{} 条和 {} 条），它有两部历史",
+                held.origin, held.size, shown.size
+            ),
+            Some((held.size, shown.size)),
+        ),
+        Ok(Judgement::Consistent { held, shown }) => {
+            let (small, large) = (held.size.min(shown.size), held.size.max(shown.size));
+            let said = format!("没有分叉：两个检查点一致，{small} 条的是 {large} 条的开头，只说明有人出示过较旧的一份");
+            (false, said, Some((held.size, shown.size)))
+        }
+        Ok(Judgement::Nothing { held, shown, reason }) => {
+            let why =
+                if parsed.hashes.is_empty() { "没有较长一份的散列值".to_owned() } else { reason.to_string() };
+            let said = format!("证明不了分叉：两个检查点（{} 条和 {} 条）长短不同，{why}", held.size, shown.size);
+            (false, said, Some((held.size, shown.size)))
+        }
+        Err(error) => (false, format!("证明不了分叉：里面的检查点不都是这把钥匙签的（{}）", chain(&error)), None),
+    };
+    if args.json {
+        let (held, shown) = sizes.unzip();
+        terminal::say(json!({"ok": !forked, "fork": forked, "origin": vkey.name(), "held": held, "shown": shown}))?;
+    } else {
+        terminal::say(said)?;
+    }
+    Ok(Verdict::of(!forked))
 }
 
 fn checkpoint_json(checkpoint: &Checkpoint, vouched: bool) -> Value {

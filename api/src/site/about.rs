@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::{Page, Section, Site};
+use crate::mirrors::Stuck;
 
 /// `/about`
 #[derive(Debug, Clone, Template)]
@@ -37,5 +38,10 @@ impl AboutPage {
             base_url: "https://gongkai.example".into(),
             contact: "清溪县政务公开办，电话 0000-0000000".into(),
         }
+    }
+
+    /// On a mirror that does not go on.
+    pub fn stuck_sample(stuck: Stuck) -> Self {
+        Self { site: Site { stuck: Some(stuck), ..Site::sample() }, ..Self::sample() }
     }
 }

@@ -55,6 +55,8 @@ use askama::Template;
 use format::{Count, Moment};
 use parts::{Family, Link};
 
+use crate::mirrors::Stuck;
+
 /// The style sheet, served at `/assets/site.css`.
 pub const CSS: &str = include_str!("../../assets/site.css");
 
@@ -251,6 +253,8 @@ pub struct Site {
     pub is_preview: bool,
     /// The ledger accepts nothing at present.
     pub halt: Option<Halt>,
+    /// This site is a mirror that does not go on.
+    pub stuck: Option<Stuck>,
 }
 
 impl Site {
@@ -265,7 +269,18 @@ impl Site {
             is_demo: true,
             is_preview: false,
             halt: None,
+            stuck: None,
         }
+    }
+
+    /// A mirror that has seen two histories.
+    pub fn is_forked(&self) -> bool {
+        self.stuck == Some(Stuck::Forked)
+    }
+
+    /// A mirror whose source shows what it does not accept.
+    pub fn is_held_back(&self) -> bool {
+        self.stuck == Some(Stuck::Refused)
     }
 
     /// The navigation, for the frame.
@@ -319,6 +334,8 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("wall-differing", html(&wall::WallPage::differing_sample())),
         ("verify", html(&verify::VerifyPage::sample())),
         ("verify-wrong", html(&verify::VerifyPage::wrong_sample())),
+        ("about-forked", html(&about::AboutPage::stuck_sample(Stuck::Forked))),
+        ("about-held-back", html(&about::AboutPage::stuck_sample(Stuck::Refused))),
         ("dictionary", html(&dictionary::DictionaryPage::sample())),
         ("console-sign-in", html(&console::SignInPage::sample())),
         ("console-desk", html(&console::DeskPage::sample())),

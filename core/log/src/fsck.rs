@@ -10,6 +10,8 @@
 //! and one record a stream. Keys are taken at the entry's index, so a key revoked later still verifies
 //! what it signed before.
 //!
+//! A log that grew need not be read again: [`fsck_from`] goes on where an earlier check ended ([`Reached`]).
+//!
 //! Not here: files and HTTP ([`Fetch`] is handed in), and what statements mean (`Authority`, audit). A
 //! further check belongs into `read_bundle` if it needs one bundle only, else into `Sequence`.
 
@@ -217,6 +219,54 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Where a check ended, and what the entries after it have to continue. Authority is not in it: go on with the one that
+/// observed the entries so far.
+pub struct Reached {
+    head: Digest,
+    recorded_at: Option<DateTime<Utc>>,
+    streams: Continuity,
+    // Whole bundles.
+    edge: Edge,
+    // Hashes of each level above 0 that do not fill a tile yet.
+    levels: Vec<Vec<TreeHash>>,
+    // Leaves of the unfinished bundle.
+    rest: Vec<TreeHash>,
+}
+
+impl Default for Reached {
+    /// Before the first entry.
+    fn default() -> Self {
+        Self {
+            head: Digest::ZERO,
+            recorded_at: None,
+            streams: Continuity::new(),
+            edge: Edge::new(),
+            levels: Vec::new(),
+            rest: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reached({} entries)", self.size())
+    }
+}
+
+impl Reached {
+    /// Entries that were checked.
+    pub fn size(&self) -> u64 {
+        self.edge.size() + self.rest.len() as u64
+    }
+
+    /// Root of the tree over them.
+    pub fn root(&self) -> TreeHash {
+        let mut edge = self.edge.clone();
+        // Fewer than 2^64 entries were read.
+        self.rest.iter().try_for_each(|leaf| edge.append(*leaf)).map_or_else(|_| merkle::empty_root(), |()| edge.root())
+    }
+}
+
 /// Checks a whole log; the first fault in the order of the log is the error.
 pub fn fsck<F: Fetch, A: Authority>(
     fetch: &F,
@@ -224,22 +274,40 @@ pub fn fsck<F: Fetch, A: Authority>(
     log: &VerifierKey,
     options: &Options<'_>,
 ) -> Outcome<Report, F> {
+    fsck_from(Reached::default(), fetch, authority, log, options).map(|(report, _)| report)
+}
+
+/// Checks what a log has beyond an earlier check, and that it continues it. `authority` has observed the entries so far and
+/// no others; after an error it may have observed more, and is of no use any more. The numbers of the report, but for size
+/// and streams, are of the new entries; of the lists of old ones nothing is read again.
+pub fn fsck_from<F: Fetch, A: Authority>(
+    reached: Reached,
+    fetch: &F,
+    authority: &mut A,
+    log: &VerifierKey,
+    options: &Options<'_>,
+) -> Outcome<(Report, Reached), F> {
     let (checkpoint, note) = open_checkpoint(fetch, log)?;
     let witnesses = check_policy(&note, options)?;
     check_old(&checkpoint, options)?;
+    if checkpoint.size < reached.size() {
+        let reason = format!("has {} entries, {} were checked before", checkpoint.size, reached.size());
+        return Err(finding(None, "checkpoint", reason).into());
+    }
     let job = Shared {
         fetch,
         checkpoint: &checkpoint,
         mode: options.mode,
         check_openings: options.check_openings,
+        known: reached.size(),
         stop: AtomicBool::new(false),
     };
-    let mut sequence = Sequence::new(&job, authority, options);
+    let mut sequence = Sequence::new(&job, authority, reached, options);
     run(&job, &mut sequence, options)?;
-    let mut report = sequence.finish()?;
+    let (mut report, reached) = sequence.finish()?;
     report.note = note;
     report.witnesses = witnesses;
-    Ok(report)
+    Ok((report, reached))
 }
 
 fn open_checkpoint<F: Fetch>(fetch: &F, log: &VerifierKey) -> Outcome<(Checkpoint, Note), F> {
@@ -284,6 +352,8 @@ struct Shared<'s, F: Fetch> {
     checkpoint: &'s Checkpoint,
     mode: Mode,
     check_openings: bool,
+    // Entries that an earlier check has seen.
+    known: u64,
     // Set when a fault is known: reads that were asked for ahead are not worth doing.
     stop: AtomicBool,
 }
@@ -392,7 +462,8 @@ fn run<F: Fetch, A: Authority>(
         let mut ready = BTreeMap::new();
         let mut batch = Vec::new();
         let batch_bundles = if shared.mode == Mode::Fast { BATCH_BUNDLES } else { 1 };
-        let (mut asked, mut verifying, mut verified, mut entries) = (0, 0, 0, 0);
+        let first = sequence.bundle;
+        let (mut asked, mut verifying, mut verified, mut entries) = (first, 0, first, first * TILE_WIDTH);
         let mut fault: Option<FsckError<F::Error>> = None;
         while verifying > 0 || (fault.is_none() && verified < bundles) {
             while fault.is_none() && asked < bundles && asked - verified < window {
@@ -531,7 +602,13 @@ impl<F: Fetch> Shared<'_, F> {
             }
             if let Some(signed) = entry.content.statement() {
                 signed.signatures().map_err(|error| finding(index, signature_of(error.key()), chain(&error)))?;
-                self.check_opened(index, &signed.statement, bundle)?;
+                if let Some(openings) = bundle.openings.get(&index) {
+                    let refuse = |error| finding(index, openings_path(number), chain(&error));
+                    openings.check(&signed.statement).map_err(refuse)?;
+                }
+                if index >= self.known {
+                    self.check_list(index, &signed.statement, bundle)?;
+                }
             } else if bundle.openings.contains_key(&index) {
                 let reason = "a sealed period has no openings";
                 return Err(finding(index, openings_path(number), reason).into());
@@ -581,14 +658,9 @@ impl<F: Fetch> Shared<'_, F> {
         Ok(found)
     }
 
-    fn check_opened(&self, index: u64, statement: &Statement, bundle: &mut Bundle<F::Error>) -> Outcome<(), F> {
+    fn check_list(&self, index: u64, statement: &Statement, bundle: &mut Bundle<F::Error>) -> Outcome<(), F> {
         if !self.check_openings {
             return Ok(());
-        }
-        if let Some(openings) = bundle.openings.get(&index) {
-            openings
-                .check(statement)
-                .map_err(|error| finding(index, openings_path(index / TILE_WIDTH), chain(&error)))?;
         }
         let (Some(lines), Some(count)) = (statement.lines_root(), statement.lines_count()) else {
             return Ok(());
@@ -648,28 +720,19 @@ struct Sequence<'s, 'a, F: Fetch, A> {
     authority: &'a mut A,
     old: Option<&'s Checkpoint>,
     bundle: u64,
-    head: Digest,
-    recorded_at: Option<DateTime<Utc>>,
-    streams: Continuity,
-    edge: Edge,
-    // Hashes of each level above 0 that do not fill a tile yet.
-    levels: Vec<Vec<TreeHash>>,
+    reached: Reached,
     report: Report,
 }
 
 impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
-    fn new(shared: &'s Shared<'s, F>, authority: &'a mut A, options: &'s Options<'_>) -> Self {
+    fn new(shared: &'s Shared<'s, F>, authority: &'a mut A, reached: Reached, options: &'s Options<'_>) -> Self {
         let note = Note { text: String::new(), signatures: Vec::new() };
         Self {
             shared,
             authority,
             old: options.old_checkpoint.as_ref(),
-            bundle: 0,
-            head: Digest::ZERO,
-            recorded_at: None,
-            streams: Continuity::new(),
-            edge: Edge::new(),
-            levels: Vec::new(),
+            bundle: reached.edge.size() / TILE_WIDTH,
+            reached,
             report: Report {
                 size: shared.checkpoint.size,
                 root: merkle::empty_root(),
@@ -694,7 +757,14 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
     fn take(&mut self, bundle: Bundle<F::Error>) -> (Vec<Entry>, Vec<Check>, Option<FsckError<F::Error>>) {
         let Bundle { mut entries, leaves, subtree, openings, lists, lists_missing, fault } = bundle;
         let mut checks = Vec::with_capacity(entries.len() * 2);
-        for place in 0..entries.len() {
+        // Of the bundle in which an earlier check ended.
+        let known = std::mem::take(&mut self.reached.rest);
+        if let Some(place) = known.iter().zip(&leaves).position(|(known, leaf)| known != leaf) {
+            let finding =
+                finding(self.bundle * TILE_WIDTH + place as u64, "leaf", "is not the entry that was checked before");
+            return (Vec::new(), checks, Some(finding.into()));
+        }
+        for place in known.len()..entries.len() {
             let entry = &entries[place];
             let opened = openings.get(&entry.index);
             if let Err(finding) = self.entry(place, entry, opened, &mut checks) {
@@ -723,11 +793,11 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
         if entry.index != index {
             return refuse("index", format!("the entry says {}", entry.index));
         }
-        if entry.prev != self.head {
-            let reason = format!("the entry says {}, the entry before hashes to {}", entry.prev, self.head);
+        if entry.prev != self.reached.head {
+            let reason = format!("the entry says {}, the entry before hashes to {}", entry.prev, self.reached.head);
             return refuse("prev", reason);
         }
-        if self.recorded_at.is_some_and(|before| entry.recorded_at < before) {
+        if self.reached.recorded_at.is_some_and(|before| entry.recorded_at < before) {
             return refuse("recorded_at", "is before that of the entry before".to_owned());
         }
         if entry.content.origin() != self.shared.checkpoint.origin {
@@ -736,8 +806,8 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
         }
         self.continue_stream(index, entry)?;
         self.signatures(place, index, entry, openings, checks)?;
-        self.head = entry.hash;
-        self.recorded_at = Some(entry.recorded_at);
+        self.reached.head = entry.hash;
+        self.reached.recorded_at = Some(entry.recorded_at);
         Ok(())
     }
 
@@ -749,7 +819,7 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
         self.report.statements += 1;
         let statement = &signed.statement;
         let (stream, revision) = (&statement.stream, statement.revision);
-        let before = self.streams.advance(stream, revision, signed.hash);
+        let before = self.reached.streams.advance(stream, revision, signed.hash);
         let next = before.map_or(0, |(revision, _)| revision + 1);
         if revision != next {
             let reason = format!("{stream} is at revision {next}, the statement says {revision}");
@@ -802,10 +872,10 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
     /// Appends a bundle's leaves to the tree, compares the tiles above that became full, and the root
     /// of the old checkpoint when its size is passed.
     fn grow(&mut self, leaves: &[TreeHash], subtree: TreeHash) -> Outcome<(), F> {
-        let size = self.edge.size();
+        let size = self.reached.edge.size();
         let end = size + leaves.len() as u64;
         if let Some(old) = self.old.filter(|old| old.size > size && old.size <= end) {
-            let mut edge = self.edge.clone();
+            let mut edge = self.reached.edge.clone();
             let until = usize::try_from(old.size - size).unwrap_or(leaves.len());
             append(&mut edge, &leaves[..until])?;
             if edge.root() != old.root {
@@ -819,21 +889,22 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
             }
         }
         if leaves.len() as u64 != TILE_WIDTH {
-            return Ok(append(&mut self.edge, leaves)?);
+            self.reached.rest = leaves.to_vec();
+            return Ok(());
         }
-        self.edge.append_subtree(8, subtree).map_err(|error| full(&error))?;
+        self.reached.edge.append_subtree(8, subtree).map_err(|error| full(&error))?;
         let mut hash = subtree;
         for level in 1u8.. {
             let place = usize::from(level) - 1;
-            if self.levels.len() == place {
-                self.levels.push(Vec::with_capacity(256));
+            if self.reached.levels.len() == place {
+                self.reached.levels.push(Vec::with_capacity(256));
             }
-            self.levels[place].push(hash);
-            if (self.levels[place].len() as u64) < TILE_WIDTH {
+            self.reached.levels[place].push(hash);
+            if (self.reached.levels[place].len() as u64) < TILE_WIDTH {
                 break;
             }
-            let tile = std::mem::take(&mut self.levels[place]);
-            let number = (self.edge.size() >> (8 * u32::from(level))) / TILE_WIDTH - 1;
+            let tile = std::mem::take(&mut self.reached.levels[place]);
+            let number = (self.reached.edge.size() >> (8 * u32::from(level))) / TILE_WIDTH - 1;
             self.compare(level, number, &tile)?;
             hash = merkle::root_of(&tile);
         }
@@ -854,23 +925,23 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
     }
 
     /// After the last bundle: the partial tiles above level 0, and the root.
-    fn finish(mut self) -> Outcome<Report, F> {
-        for (level, tile) in (1u8..).zip(&self.levels) {
+    fn finish(mut self) -> Outcome<(Report, Reached), F> {
+        for (level, tile) in (1u8..).zip(&self.reached.levels) {
             if !tile.is_empty() {
-                let count = self.edge.size() >> (8 * u32::from(level));
+                let count = self.reached.edge.size() >> (8 * u32::from(level));
                 self.compare(level, count / TILE_WIDTH, tile)?;
             }
         }
-        let root = self.edge.root();
+        let root = self.reached.root();
         let stated = self.shared.checkpoint.root;
         if root != stated {
             let reason = format!("says root {stated}, the entries have {root}");
             return Err(finding(None, "checkpoint", reason).into());
         }
         self.report.root = root;
-        self.report.head = self.head;
-        self.report.streams = self.streams.len() as u64;
-        Ok(self.report)
+        self.report.head = self.reached.head;
+        self.report.streams = self.reached.streams.len() as u64;
+        Ok((self.report, self.reached))
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use uuid::Uuid;
 
 use crate::checkpoint::{self, Checkpoint};
-use crate::fsck::{Authority, Fetch, Finding, FsckError, KeyRing, Mode, Options, Report, fsck};
+use crate::fsck::{Authority, Fetch, Finding, FsckError, KeyRing, Mode, Options, Reached, Report, fsck, fsck_from};
 use crate::key::{KeyKind, SigningKey, VerifierKey};
 use crate::list::{self, List, Row};
 use crate::merkle::{leaf_hash, root_of};
@@ -233,6 +233,52 @@ fn an_honest_log_of_every_size_checks() {
             }
         }
     }
+}
+
+#[test]
+fn a_check_that_goes_on_finds_what_a_whole_one_finds() {
+    let mut author = Author::new();
+    let (mut ring, mut reached) = (author.ring(), Reached::default());
+    for size in [0, 1, 7, 255, 256, 256, 257, 300, 511, 513, 1_000] {
+        while author.entries.len() < size {
+            author.write();
+        }
+        let memory = author.publish();
+        let before = reached.size();
+        let gone_on = fsck_from(reached, &memory, &mut ring, &author.log.verifier(), &options());
+        let (report, next) = gone_on.unwrap();
+        let whole = author.check(&memory).unwrap();
+        assert_eq!((report.size, report.root, report.head), (whole.size, whole.root, whole.head), "{size}");
+        assert_eq!((report.streams, report.signatures), (whole.streams, size as u64 - before), "{size}");
+        assert_eq!((next.size(), next.root()), (size as u64, whole.root));
+        reached = next;
+    }
+    let path = "tile/1/000.p/4";
+    while author.entries.len() < 1_100 {
+        author.write();
+    }
+    let mut memory = author.publish();
+    memory.files.get_mut(path).unwrap()[3] ^= 1;
+    let found = fsck_from(reached, &memory, &mut ring, &author.log.verifier(), &options()).map(|(report, _)| report);
+    assert_eq!(finding(found).field, path);
+}
+
+#[test]
+fn a_check_goes_on_with_the_same_history_and_no_other() {
+    let author = Author::with(300);
+    let other = Author { start: author.start + Duration::seconds(1), ..Author::new() };
+    let other = (0..400).fold(other, |mut other, _| {
+        other.write();
+        other
+    });
+    let on = |memory: &Memory| {
+        let (key, mut ring) = (author.log.verifier(), author.ring());
+        let begun = fsck_from(Reached::default(), &author.publish(), &mut ring, &key, &options()).unwrap();
+        finding(fsck_from(begun.1, memory, &mut ring, &key, &options()).map(|(report, _)| report))
+    };
+    let found = on(&other.publish());
+    assert_eq!((found.index, found.field.as_str()), (Some(256), "leaf"));
+    assert_eq!(on(&Author::with(299).publish()).field, "checkpoint");
 }
 
 #[test]

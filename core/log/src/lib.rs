@@ -56,6 +56,7 @@ pub mod checkpoint;
 mod continuity;
 pub mod cosignature;
 pub mod entry;
+pub mod fork;
 pub mod fsck;
 #[cfg(test)]
 mod fsck_tests;
@@ -78,7 +79,8 @@ pub mod witness;
 
 pub use checkpoint::Checkpoint;
 pub use entry::{Content, ENTRY_BYTES_MAX, Entry, EntryError};
-pub use fsck::{Authority, Fetch, Finding, FsckError, KeyRing, Mode, Options, Report, fsck};
+pub use fork::Fork;
+pub use fsck::{Authority, Fetch, Finding, FsckError, KeyRing, Mode, Options, Reached, Report, fsck, fsck_from};
 pub use hash::{Digest, TreeHash};
 pub use key::{KeyKind, SigningKey, VerifierKey, valid_key_name};
 pub use list::{List, Row};

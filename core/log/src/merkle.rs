@@ -184,19 +184,22 @@ pub fn verify_consistency(
 
 /// The two roots that a proof for 0 < `size1` < `size2` leads to; `None` when its length is wrong.
 fn consistency_roots(size1: u64, size2: u64, root1: &TreeHash, proof: &[TreeHash]) -> Option<(TreeHash, TreeHash)> {
+    // When the old tree is one full subtree, its root is the start and is not in the proof.
+    if size1.is_power_of_two() {
+        return roots_from(size1, size2, root1, proof);
+    }
+    let (first, rest) = proof.split_first()?;
+    roots_from(size1, size2, first, rest)
+}
+
+/// The two roots that the subtree with which the old tree ends leads to, with the hashes beside its way up.
+fn roots_from(size1: u64, size2: u64, start: &TreeHash, rest: &[TreeHash]) -> Option<(TreeHash, TreeHash)> {
     let (mut place, mut last) = (size1 - 1, size2 - 1);
     while place & 1 == 1 {
         place >>= 1;
         last >>= 1;
     }
-    // When the old tree is one full subtree, its root is the start and is not in the proof.
-    let (start, rest) = if size1.is_power_of_two() {
-        (*root1, proof)
-    } else {
-        let (first, rest) = proof.split_first()?;
-        (*first, rest)
-    };
-    let (mut old, mut new) = (start, start);
+    let (mut old, mut new) = (*start, *start);
     for hash in rest {
         if last == 0 {
             return None;
@@ -215,6 +218,26 @@ fn consistency_roots(size1: u64, size2: u64, root1: &TreeHash, proof: &[TreeHash
         last >>= 1;
     }
     (last == 0).then_some((old, new))
+}
+
+/// The roots of the first `size1` leaves and of all `size2` that [`prove_beginning`]'s hashes lead to.
+///
+/// Where the second is the root that a log signed, the first is the one that its tree has at `size1`, because the
+/// place of every hash follows from the sizes. Unlike a consistency proof this needs no root of the first leaves to
+/// begin with, so it also shows that a tree does **not** begin with a given one.
+///
+/// # Errors
+/// [`MerkleError::Sizes`] unless 0 < `size1` < `size2`, [`MerkleError::Length`].
+pub fn beginning(size1: u64, size2: u64, hashes: &[TreeHash]) -> Result<(TreeHash, TreeHash), MerkleError> {
+    if size1 == 0 || size1 >= size2 {
+        return Err(MerkleError::Sizes { size1, size2 });
+    }
+    let length = MerkleError::Length(hashes.len());
+    if hashes.len() > PROOF_HASHES_MAX + 1 {
+        return Err(length);
+    }
+    let (first, rest) = hashes.split_first().ok_or(length.clone())?;
+    roots_from(size1, size2, first, rest).ok_or(length)
 }
 
 /// Where the tiles of a log come from.
@@ -342,6 +365,27 @@ pub fn prove_consistency<S: TileSource>(
     if size1 == 0 || size1 == size2 {
         return Ok(Vec::new());
     }
+    let mut hashes = prove_beginning(size1, size2, source)?;
+    if size1.is_power_of_two() {
+        // One full subtree, whose root the verifier knows.
+        hashes.remove(0);
+    }
+    Ok(hashes)
+}
+
+/// Makes the hashes from which [`beginning`] computes the root of the first `size1` leaves of the tree of `size2`: the
+/// subtree with which the first leaves end, then what a consistency proof has. 0 < `size1` < `size2`.
+///
+/// # Errors
+/// [`ProveError`].
+pub fn prove_beginning<S: TileSource>(
+    size1: u64,
+    size2: u64,
+    source: &S,
+) -> Result<Vec<TreeHash>, ProveError<S::Error>> {
+    if size1 == 0 || size1 >= size2 {
+        return Err(ProveError::Range(MerkleError::Sizes { size1, size2 }));
+    }
     let mut reader = Reader::new(source, size2);
     let mut proof = Vec::new();
     let (mut start, mut leaves) = (0, size2);
@@ -357,9 +401,7 @@ pub fn prove_consistency<S: TileSource>(
             leaves -= left;
         }
     }
-    if start > 0 {
-        proof.push(reader.range(start, leaves)?);
-    }
+    proof.push(reader.range(start, leaves)?);
     proof.reverse();
     Ok(proof)
 }
@@ -408,6 +450,49 @@ mod tests {
             edge.append(*leaf).unwrap();
         }
         assert_eq!(edge.root(), root_of(&leaves));
+    }
+
+    /// All tiles of a tree.
+    struct Tree(Vec<TreeHash>);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("nothing here is missing")]
+    struct Never;
+
+    impl TileSource for Tree {
+        type Error = Never;
+
+        fn tile(&self, path: &TilePath) -> Result<Vec<u8>, Never> {
+            let crate::tile::TileKind::Hashes(level) = path.kind() else { return Err(Never) };
+            let span = 256_usize.pow(u32::from(level));
+            let from = usize::try_from(path.number() * TILE_WIDTH).unwrap();
+            let hashes: Vec<_> = (from..from + usize::try_from(path.width()).unwrap())
+                .map(|item| root_of(&self.0[item * span..(item + 1) * span]))
+                .collect();
+            Ok(crate::tile::encode_hashes(&hashes))
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_tree_has_one_root_whoever_claims_what() {
+        let tree = Tree(leaves(600));
+        for (size1, size2) in
+            [(1, 2), (2, 3), (3, 7), (128, 600), (255, 256), (256, 257), (256, 512), (300, 600), (599, 600)]
+        {
+            let hashes = prove_beginning(size1, size2, &tree).unwrap();
+            let root = |size: u64| root_of(&tree.0[..usize::try_from(size).unwrap()]);
+            assert_eq!(beginning(size1, size2, &hashes), Ok((root(size1), root(size2))), "{size1} {size2}");
+            let proof = prove_consistency(size1, size2, &tree).unwrap();
+            assert_eq!(verify_consistency(size1, size2, &root(size1), &root(size2), &proof), Ok(()));
+            for place in 0..hashes.len() {
+                let mut wrong = hashes.clone();
+                wrong[place] = leaf_hash(b"another");
+                assert_ne!(beginning(size1, size2, &wrong).unwrap().1, root(size2), "{size1} {size2} {place}");
+            }
+            assert!(beginning(size1, size2, &hashes[1..]).is_err());
+            assert!(beginning(size1, size2, &[hashes.clone(), vec![root(1)]].concat()).is_err());
+        }
+        assert!(beginning(0, 5, &leaves(1)).is_err() && beginning(5, 5, &leaves(1)).is_err());
     }
 
     #[test]

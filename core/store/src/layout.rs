@@ -84,6 +84,21 @@ impl Layout {
         self.attachments().join(hash.to_hex())
     }
 
+    /// What a mirror keeps for itself: the checkpoint that it accepted last, the staging folder. Only a mirror has it.
+    pub fn mirror(&self) -> PathBuf {
+        self.root.join("mirror")
+    }
+
+    /// Signed checkpoints that a mirror refused, each with the one that it held.
+    pub fn evidence(&self) -> PathBuf {
+        self.root.join("evidence")
+    }
+
+    /// When a mirror followed which withdrawal, a line each.
+    pub fn withdrawals(&self) -> PathBuf {
+        self.root.join("withdrawals.jsonl")
+    }
+
     /// Everything public.
     pub fn log(&self) -> PathBuf {
         self.root.join("log")

@@ -28,6 +28,7 @@ mod growing;
 pub mod layout;
 pub mod ledger;
 pub mod log_fetch;
+pub mod mirror;
 pub mod published_log;
 mod publisher;
 mod reader;
@@ -58,6 +59,7 @@ pub use ledger::{
     ATTACHMENT_BYTES_MAX, Accepted, CreateOptions, Health, Ledger, LedgerKeys, Promised, Receipt, Settings, take_lock,
 };
 pub use log_fetch::{DatabaseFetch, DirectoryFetch};
+pub use mirror::{Mirror, MirrorFault};
 pub use published_log::PublishedLog;
 pub use reader::{ReadStore, StoredEntry};
 pub use recover::Recovery;

@@ -1,11 +1,11 @@
-//! Reading a whole ledger: verification in a process of its own, and the rebuild of all views.
+//! Reading a whole ledger: verification in a process of its own, a mirror's first catch-up, and the rebuild of all views.
 
 use std::{sync::Arc, time::Instant};
 
 use gongkai_domain::Replay;
 use gongkai_log::{Mode, Options, VerifierKey, fsck};
 use gongkai_projections::Views;
-use gongkai_store::{DirectoryFetch, Layout, SystemClock};
+use gongkai_store::{DirectoryFetch, Layout, Mirror, SystemClock, mirror::source::DirectorySource};
 
 use crate::{
     Outcome, Setup,
@@ -17,6 +17,9 @@ use crate::{
 
 /// The part of a process that verifies.
 pub(crate) const VERIFY: &str = "verify";
+
+/// The part of a process that catches up with a ledger.
+pub(crate) const MIRROR: &str = "mirror";
 
 /// The part of a process that builds views.
 pub(crate) const VIEWS: &str = "views";
@@ -70,6 +73,41 @@ pub(crate) fn verify(setup: &Setup, written: &Written, signatures: &Signatures, 
         );
         table.add(Figure::new(format!("verify, {mode}, {what}: peak memory"), peak, "MB").at_most(200.0));
     }
+    Ok(())
+}
+
+/// Follows a ledger's directory from nothing, as `gongkai mirror --once` does, and prints entries, seconds and the peak
+/// of memory.
+pub(crate) fn mirror_part(arguments: &[String]) -> Outcome<()> {
+    let [source, dir] = arguments else { return Err("a ledger and a directory".into()) };
+    let vkey = VerifierKey::parse(std::fs::read_to_string(Layout::new(source).vkey())?.trim())?;
+    let start = Instant::now();
+    let mut mirror = Mirror::open(Layout::new(dir), vkey, Arc::new(SystemClock::default()))?;
+    mirror.follow(&DirectorySource::new(source.as_ref()), None)?;
+    println!("{} {} {}", mirror.size(), start.elapsed().as_secs_f64(), process::peak_mb()?);
+    Ok(())
+}
+
+/// A first catch-up between two measurements of the bare strict rate: everything verified, written and on the disk.
+pub(crate) fn mirror(setup: &Setup, written: &Written, signatures: &Signatures, table: &mut Table) -> Outcome<()> {
+    let source = argument(written.layout.root())?;
+    let (mut rates, mut bare_rates, mut peak) = (Vec::new(), vec![signatures.strict_rate()], 0.0_f64);
+    let (size, flushed) = loop {
+        let dir = setup.unused("mirror");
+        let (said, flushes) = Process::start(setup, MIRROR, &[source, argument(&dir)?])?.finish()?;
+        std::fs::remove_dir_all(dir)?;
+        let (entries, seconds, peak_mb) = numbers(&said)?;
+        peak = peak.max(peak_mb);
+        rates.push(as_f64(entries) / seconds);
+        bare_rates.push(signatures.strict_rate());
+        if entries > SHORT_ENTRIES || rates.len() == 3 {
+            break (entries, flushes);
+        }
+    };
+    let name = format!("mirror, first catch-up, {} entries", whole(size));
+    let figure = Figure::new(name, median(rates), "entries/s").beside("verify_strict, all cores", median(bare_rates));
+    table.add(figure.at_least_of_limit(0.7).flushed(flushed, size));
+    table.add(Figure::new("mirror: peak memory", peak, "MB").at_most(200.0));
     Ok(())
 }
 

@@ -10,8 +10,8 @@ use gongkai_tests::ledger::{TestLedger, pledge, sheet};
 use gongkai_tests::{Server, copy};
 use serde_json::{Value, json};
 
-const TITLE: &str = "替槐荫巷修缮旧屋";
-const PAYMENT: &str = "槐荫巷公厕电费";
+pub(super) const TITLE: &str = "替槐荫巷修缮旧屋";
+pub(super) const PAYMENT: &str = "槐荫巷公厕电费";
 
 /// A machine with everything that is published now.
 fn mirror(ledger: &TestLedger, name: &str) -> PathBuf {
@@ -34,7 +34,7 @@ fn follow_without_openings(ledger: &TestLedger, dir: &Path) {
 }
 
 /// A ledger with a pledge and a sheet; their entries, and the slot of the pledge's title.
-fn with_matters() -> (TestLedger, u64, u64, u8) {
+pub(super) fn with_matters() -> (TestLedger, u64, u64, u8) {
     let ledger = TestLedger::new();
     let index = |ran: &[Value]| ran[0]["receipt"]["index"].as_u64().unwrap();
     let pledged = index(&ledger.publish(&[pledge(TITLE)]).ok().json_lines());
@@ -50,7 +50,7 @@ fn with_matters() -> (TestLedger, u64, u64, u8) {
 }
 
 /// Takes the title of the pledge and the line of the sheet out; the entries that say so.
-fn withdraw(ledger: &TestLedger, pledged: u64, posted: u64, slot: u8) -> Vec<u64> {
+pub(super) fn withdraw(ledger: &TestLedger, pledged: u64, posted: u64, slot: u8) -> Vec<u64> {
     let withdrawal = |mut fields: Value| {
         fields["basis"] = json!("personal_data");
         fields["reason"] = json!("当事人要求隐去(虚构)");
@@ -66,7 +66,7 @@ fn withdraw(ledger: &TestLedger, pledged: u64, posted: u64, slot: u8) -> Vec<u64
     ran.iter().map(|line| line["receipt"]["index"].as_u64().unwrap()).collect()
 }
 
-fn configure(ledger: &TestLedger, mirrors: &[&str]) {
+pub(super) fn configure(ledger: &TestLedger, mirrors: &[&str]) {
     let path = ledger.dir().join("gongkai.toml");
     let config = std::fs::read_to_string(&path).unwrap();
     let rest: Vec<&str> = config.lines().filter(|line| !line.starts_with("mirrors")).collect();
@@ -74,7 +74,7 @@ fn configure(ledger: &TestLedger, mirrors: &[&str]) {
 }
 
 /// What the doctor says of mirrors: code, whether something has to be done, sentence.
-fn doctor(ledger: &TestLedger) -> Vec<(String, bool, String)> {
+pub(super) fn doctor(ledger: &TestLedger) -> Vec<(String, bool, String)> {
     let said = ledger.run("doctor", &["--json"]).json();
     let symptoms = said["symptoms"].as_array().unwrap().iter();
     let mirrors = symptoms.filter(|symptom| symptom["code"].as_str().unwrap().starts_with("mirror"));

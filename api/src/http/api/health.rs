@@ -25,6 +25,7 @@ pub async fn healthz(State(app): State<App>) -> (StatusCode, Json<Value>) {
     };
     let body = json!({
         "state": state,
+        "mirror": app.about.mirrors.stuck(),
         "accepting": health.as_ref().is_some_and(|health| health.halted.is_none()),
         "committed": health.as_ref().map_or(checkpoint, |health| health.committed),
         "published": health.as_ref().map_or(checkpoint, |health| health.published),

@@ -1,6 +1,6 @@
 //! Pages over whole subtrees, made once for everybody and kept until something changes what they show.
 //!
-//! What a public page shows follows from the views, the checkpoint, the day and whether the ledger accepts anything. When
+//! What a public page shows follows from the views, the checkpoint, the day and whether the ledger accepts anything or, on a mirror, follows. When
 //! any of these changes, everything that is kept is forgotten, so nobody is shown less than before. Readers who ask for the
 //! same page at the same time wait for the one who makes it. Not here: pages of one matter, of which there are too many to
 //! keep and which are cheap; anything that is for one person.
@@ -19,6 +19,7 @@ use super::{HTML, problem};
 use crate::http::App;
 use crate::http::caching::{self, REVALIDATE};
 use crate::http::problem::Problem;
+use crate::mirrors::Stuck;
 use crate::site::Page;
 
 /// Most pages that are kept; beyond, one is forgotten for each that is added. A page has at most 100 KB.
@@ -32,6 +33,7 @@ struct Stamp {
     checkpoint: Option<(u64, DateTime<Utc>)>,
     today: NaiveDate,
     halted: Option<String>,
+    stuck: Option<Stuck>,
 }
 
 impl Stamp {
@@ -44,6 +46,7 @@ impl Stamp {
             checkpoint: signed.map(|signed| (signed.checkpoint.size, signed.written_at)),
             today: app.today(),
             halted: app.halted(),
+            stuck: app.about.mirrors.stuck(),
         })
     }
 }

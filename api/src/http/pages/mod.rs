@@ -147,6 +147,7 @@ pub async fn frame(app: &App) -> Result<Frame, Problem> {
         is_demo: app.about.is_demo,
         is_preview: app.foreseen().is_some(),
         halt,
+        stuck: app.about.mirrors.stuck(),
     };
     Ok(Frame { site, signed })
 }
