@@ -34,6 +34,9 @@ use crate::{error::StoreError, layout::Layout, log_fetch::DirectoryFetch};
 /// In the line of every file that a row names (`{"hash": …, "media_type": …, "size": …}`).
 const NAMES_A_FILE: &str = "{\"hash\":\"";
 
+/// Files that are forced to the disk at a time: file systems do some of it for all of them at once.
+const FLUSHERS: usize = 4;
+
 /// Why a file is not there for the checker.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StagedError<E: std::error::Error + Send + Sync + 'static> {
@@ -148,8 +151,11 @@ impl<'s, S: Source> Staging<'s, S> {
     pub fn while_fetching<T>(&self, check: impl FnOnce() -> T) -> Result<T, StoreError> {
         let (sender, staged) = mpsc::channel();
         *lock(&self.flushing) = Some(sender);
+        let staged = Mutex::new(staged);
+        let next = || lock(&staged).recv().ok();
         std::thread::scope(|scope| {
-            let flushed = scope.spawn(move || staged.into_iter().try_for_each(|path| flush(&path)));
+            let flush_all = || std::iter::from_fn(next).try_for_each(|path| flush(&path));
+            let flushed: Vec<_> = (0..FLUSHERS).map(|_| scope.spawn(flush_all)).collect();
             for _ in 0..self.source.connections() {
                 scope.spawn(|| self.fetch_ahead());
             }
@@ -160,7 +166,9 @@ impl<'s, S: Source> Staging<'s, S> {
             });
             let checked = check();
             drop(end);
-            flushed.join().unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))?;
+            for flushed in flushed {
+                flushed.join().unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))?;
+            }
             Ok(checked)
         })
     }
@@ -244,7 +252,7 @@ impl<'s, S: Source> Staging<'s, S> {
         put.map_err(|e| StoreError::file("staging", &path, e))?;
         self.take(name);
         let sent = lock(&self.flushing).as_ref().map(|sender| sender.send(path.clone()));
-        // Where sending failed, the flusher has met an error, and tells it in the end.
+        // What cannot be flushed is told when all that was sent has been tried.
         if sent.is_some() { Ok(()) } else { flush(&path) }
     }
 
