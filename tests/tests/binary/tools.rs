@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use gongkai_log::Digest;
-use gongkai_tests::Server;
 use gongkai_tests::ledger::{TestLedger, pledge, sheet};
+use gongkai_tests::{Answer, Server};
 use serde_json::{Value, json};
 
 /// What the page shows as commands, in their order; those for our own program are left out.
@@ -49,9 +49,15 @@ struct Page {
     entry: Value,
 }
 
+/// Whether the views have reached the entries that register the signers' keys: before that, the page has no public
+/// keys to put into its commands.
+fn has_keys(page: &Answer) -> bool {
+    page.status == 200 && commands(&page.text()).iter().all(|block| !block.contains("printf %s ''"))
+}
+
 impl Page {
     fn of(server: &Server, index: u64) -> Self {
-        let page = server.eventually(&format!("/entries/{index}/view"), |page| page.status == 200).text();
+        let page = server.eventually(&format!("/entries/{index}/view"), has_keys).text();
         let entry = server.get(&format!("/api/v1/entries/{index}")).json();
         Self { folder: tempfile::tempdir().unwrap(), blocks: commands(&page), entry }
     }
