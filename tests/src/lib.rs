@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub use ledger::TestLedger;
 pub use process::{Ran, binary, gongkai, gongkai_with};
-pub use server::{Answer, Server, get, post};
+pub use server::{Answer, Server, get, post, same_answers};
 pub use shim::Shim;
 
 /// The workspace.

@@ -178,6 +178,25 @@ impl Server {
     }
 }
 
+/// Whether a copy's server answers these paths as the ledger's own does, but for its address and the lines that offer to
+/// hand something in, which a copy has not.
+pub fn same_answers(whole: &Server, copy: &Server, paths: &[&str]) {
+    fn lines(page: &str) -> Vec<&str> {
+        page.lines().filter(|line| !line.is_empty() && !line.contains("href=\"/hand-in/")).collect()
+    }
+    for path in paths {
+        let (here, there) = (whole.get(path), copy.get(path));
+        assert_eq!((there.status, here.status), (200, 200), "{path}");
+        // A page says how to check it at its own address.
+        let (here, there) = (here.text().replace(&whole.url, "URL"), there.text().replace(&copy.url, "URL"));
+        assert!(!there.contains("/hand-in/"), "{path}: nothing can be handed in where nothing is written");
+        assert_eq!(lines(&there), lines(&here), "{path}");
+    }
+    let url = format!("{}/api/v1/submissions", copy.url);
+    let refused = post(&url, &[("idempotency-key", "1")], "{}");
+    assert!(refused.text().contains("not_here"), "{}", refused.text());
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // Ended already, or ends now; a test that cares about the status has waited.

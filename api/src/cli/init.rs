@@ -13,7 +13,7 @@ use gongkai_store::{Clock, CreateOptions, Layout, Ledger, LedgerKeys, Settings};
 use serde_json::{Value, json};
 
 use super::{local, terminal};
-use crate::config::{Config, listen_default, sealed_period_seconds_default, witness_seconds_max_default};
+use crate::config::Config;
 use crate::keyfile;
 use crate::outcome::{Fault, Outcome, Verdict};
 
@@ -217,23 +217,7 @@ fn person(clock: &dyn Clock) -> StreamId {
 }
 
 fn write_config(layout: &Layout, new: &NewLedger) -> Result<(), Fault> {
-    let config = Config {
-        origin: new.origin.clone(),
-        name: new.name.clone(),
-        org: new.org.clone(),
-        contact: String::new(),
-        base_url: None,
-        listen: listen_default(),
-        internal_listen: None,
-        sealed_period_seconds: sealed_period_seconds_default(),
-        vault_key_command: None,
-        vault_passphrase_file: None,
-        internal_names: Vec::new(),
-        mirrors: Vec::new(),
-        witness_policy: None,
-        witness_seconds_max: witness_seconds_max_default(),
-    };
-    config.write(layout)
+    Config::new(&new.origin, &new.name, &new.org).write(layout)
 }
 
 fn genesis(

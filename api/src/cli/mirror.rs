@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::terminal::Progress;
 use super::{checking, local, serve, terminal};
-use crate::config::{Config, listen_default, sealed_period_seconds_default, witness_seconds_max_default};
+use crate::config::Config;
 use crate::fetch::{HttpFetch, TarFetch};
 use crate::mirrors::{Mirrors, Stuck};
 use crate::outcome::{Fault, Outcome, Verdict, chain};
@@ -322,25 +322,9 @@ fn configure(layout: &Layout, vkey: &VerifierKey) -> Result<(), Fault> {
     let genesis = log.entries(0, 1).map_err(|error| failed(&error))?.into_iter().next();
     let opened = genesis.as_ref().and_then(|genesis| genesis.openings.as_ref());
     let name = opened.and_then(|openings| openings.open.iter().find(|open| open.name == "name"));
-    let name = name.and_then(|open| open.value.as_str()).unwrap_or(vkey.name()).to_owned();
-    let entry = genesis.and_then(|genesis| gongkai_log::Entry::parse(genesis.bytes).ok());
+    let name = name.and_then(|open| open.value.as_str()).unwrap_or(vkey.name());
+    let entry = genesis.as_ref().and_then(|genesis| gongkai_log::Entry::parse(genesis.bytes.clone()).ok());
     let statement = entry.as_ref().and_then(|entry| entry.content.statement());
     let org = statement.map(|signed| signed.statement.org.clone()).unwrap_or_default();
-    let config = Config {
-        origin: vkey.name().to_owned(),
-        name,
-        org,
-        contact: String::new(),
-        base_url: None,
-        listen: listen_default(),
-        internal_listen: None,
-        sealed_period_seconds: sealed_period_seconds_default(),
-        vault_key_command: None,
-        vault_passphrase_file: None,
-        internal_names: Vec::new(),
-        mirrors: Vec::new(),
-        witness_policy: None,
-        witness_seconds_max: witness_seconds_max_default(),
-    };
-    config.write(layout)
+    Config::new(vkey.name(), name, &org).write(layout)
 }

@@ -120,6 +120,26 @@ pub fn listen_default() -> SocketAddr {
 }
 
 impl Config {
+    /// What `init` begins with: everything else as its default says.
+    pub fn new(origin: &str, name: &str, org: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            name: name.to_owned(),
+            org: org.to_owned(),
+            contact: String::new(),
+            base_url: None,
+            listen: listen_default(),
+            internal_listen: None,
+            sealed_period_seconds: sealed_period_seconds_default(),
+            vault_key_command: None,
+            vault_passphrase_file: None,
+            internal_names: Vec::new(),
+            mirrors: Vec::new(),
+            witness_policy: None,
+            witness_seconds_max: witness_seconds_max_default(),
+        }
+    }
+
     /// The file's text.
     pub fn to_text(&self) -> String {
         let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
@@ -231,22 +251,8 @@ mod tests {
     use super::*;
 
     fn sample() -> Config {
-        Config {
-            origin: "ledger.example/qinghe".into(),
-            name: "青禾县\"公开\"账本（虚构）".into(),
-            org: "341599".into(),
-            contact: "青禾县公开办（虚构）".into(),
-            base_url: None,
-            listen: listen_default(),
-            internal_listen: None,
-            sealed_period_seconds: sealed_period_seconds_default(),
-            vault_key_command: None,
-            vault_passphrase_file: None,
-            internal_names: Vec::new(),
-            mirrors: Vec::new(),
-            witness_policy: None,
-            witness_seconds_max: witness_seconds_max_default(),
-        }
+        let contact = "青禾县公开办（虚构）".into();
+        Config { contact, ..Config::new("ledger.example/qinghe", "青禾县\"公开\"账本（虚构）", "341599") }
     }
 
     #[test]

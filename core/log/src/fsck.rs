@@ -13,7 +13,9 @@
 //! A log that grew need not be read again: [`fsck_from`] goes on where an earlier check ended ([`Reached`]).
 //!
 //! Not here: files and HTTP ([`Fetch`] is handed in), and what statements mean (`Authority`, audit). A
-//! further check belongs into `read_bundle` if it needs one bundle only, else into `Sequence`.
+//! further check belongs into `read_bundle` if it needs one bundle only, else into `sequence`.
+
+mod sequence;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -21,15 +23,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
-
+pub use self::sequence::Reached;
+use self::sequence::Sequence;
 use crate::checkpoint::{self, Checkpoint};
-use crate::continuity::Continuity;
 use crate::entry::{Content, Entry};
 use crate::hash::{Digest, TreeHash};
-use crate::key::{KeyKind, VerifierKey};
+use crate::key::VerifierKey;
 use crate::list::List;
-use crate::merkle::{self, Edge, TileSource};
+use crate::merkle::{self, TileSource};
 use crate::note::Note;
 use crate::policy::Policy;
 use crate::slot::{self, Openings};
@@ -217,54 +218,6 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
-}
-
-/// Where a check ended, and what the entries after it have to continue. Authority is not in it: go on with the one that
-/// observed the entries so far.
-pub struct Reached {
-    head: Digest,
-    recorded_at: Option<DateTime<Utc>>,
-    streams: Continuity,
-    // Whole bundles.
-    edge: Edge,
-    // Hashes of each level above 0 that do not fill a tile yet.
-    levels: Vec<Vec<TreeHash>>,
-    // Leaves of the unfinished bundle.
-    rest: Vec<TreeHash>,
-}
-
-impl Default for Reached {
-    /// Before the first entry.
-    fn default() -> Self {
-        Self {
-            head: Digest::ZERO,
-            recorded_at: None,
-            streams: Continuity::new(),
-            edge: Edge::new(),
-            levels: Vec::new(),
-            rest: Vec::new(),
-        }
-    }
-}
-
-impl fmt::Debug for Reached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reached({} entries)", self.size())
-    }
-}
-
-impl Reached {
-    /// Entries that were checked.
-    pub fn size(&self) -> u64 {
-        self.edge.size() + self.rest.len() as u64
-    }
-
-    /// Root of the tree over them.
-    pub fn root(&self) -> TreeHash {
-        let mut edge = self.edge.clone();
-        // Fewer than 2^64 entries were read.
-        self.rest.iter().try_for_each(|leaf| edge.append(*leaf)).map_or_else(|_| merkle::empty_root(), |()| edge.root())
-    }
 }
 
 /// Checks a whole log; the first fault in the order of the log is the error.
@@ -712,243 +665,4 @@ fn verify_batch(bundles: &[Sequenced]) -> bool {
     let texts: Vec<_> = checks().map(|(check, entries)| check.text(entries)).collect();
     let keys: Vec<_> = checks().map(|(check, _)| *check.key.point()).collect();
     ed25519_dalek::verify_batch(&texts, &signatures, &keys).is_ok()
-}
-
-/// What depends on the order of the entries.
-struct Sequence<'s, 'a, F: Fetch, A> {
-    shared: &'s Shared<'s, F>,
-    authority: &'a mut A,
-    old: Option<&'s Checkpoint>,
-    bundle: u64,
-    reached: Reached,
-    report: Report,
-}
-
-impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
-    fn new(shared: &'s Shared<'s, F>, authority: &'a mut A, reached: Reached, options: &'s Options<'_>) -> Self {
-        let note = Note { text: String::new(), signatures: Vec::new() };
-        Self {
-            shared,
-            authority,
-            old: options.old_checkpoint.as_ref(),
-            bundle: reached.edge.size() / TILE_WIDTH,
-            reached,
-            report: Report {
-                size: shared.checkpoint.size,
-                root: merkle::empty_root(),
-                head: Digest::ZERO,
-                checkpoint: shared.checkpoint.clone(),
-                note,
-                witnesses: Vec::new(),
-                statements: 0,
-                sealed: 0,
-                streams: 0,
-                signatures: 0,
-                openings: 0,
-                openings_missing: 0,
-                lists: 0,
-                lists_missing: 0,
-            },
-        }
-    }
-
-    /// Takes the next bundle: gives the entries that stand, the signatures to verify, and the fault
-    /// that ends the log.
-    fn take(&mut self, bundle: Bundle<F::Error>) -> (Vec<Entry>, Vec<Check>, Option<FsckError<F::Error>>) {
-        let Bundle { mut entries, leaves, subtree, openings, lists, lists_missing, fault } = bundle;
-        let mut checks = Vec::with_capacity(entries.len() * 2);
-        // Of the bundle in which an earlier check ended.
-        let known = std::mem::take(&mut self.reached.rest);
-        if let Some(place) = known.iter().zip(&leaves).position(|(known, leaf)| known != leaf) {
-            let finding =
-                finding(self.bundle * TILE_WIDTH + place as u64, "leaf", "is not the entry that was checked before");
-            return (Vec::new(), checks, Some(finding.into()));
-        }
-        for place in known.len()..entries.len() {
-            let entry = &entries[place];
-            let opened = openings.get(&entry.index);
-            if let Err(finding) = self.entry(place, entry, opened, &mut checks) {
-                checks.retain(|check| check.entry < place);
-                entries.truncate(place);
-                return (entries, checks, Some(finding.into()));
-            }
-        }
-        let fault = fault.or_else(|| self.grow(&leaves, subtree).err());
-        self.bundle += 1;
-        self.report.lists += lists;
-        self.report.lists_missing += lists_missing;
-        self.report.signatures += checks.len() as u64;
-        (entries, checks, fault)
-    }
-
-    fn entry(
-        &mut self,
-        place: usize,
-        entry: &Entry,
-        openings: Option<&Openings>,
-        checks: &mut Vec<Check>,
-    ) -> Result<(), Finding> {
-        let index = self.bundle * TILE_WIDTH + place as u64;
-        let refuse = |field: &str, reason: String| Err(finding(index, field, reason));
-        if entry.index != index {
-            return refuse("index", format!("the entry says {}", entry.index));
-        }
-        if entry.prev != self.reached.head {
-            let reason = format!("the entry says {}, the entry before hashes to {}", entry.prev, self.reached.head);
-            return refuse("prev", reason);
-        }
-        if self.reached.recorded_at.is_some_and(|before| entry.recorded_at < before) {
-            return refuse("recorded_at", "is before that of the entry before".to_owned());
-        }
-        if entry.content.origin() != self.shared.checkpoint.origin {
-            let reason = format!("is for {}", entry.content.origin());
-            return refuse("origin", reason);
-        }
-        self.continue_stream(index, entry)?;
-        self.signatures(place, index, entry, openings, checks)?;
-        self.reached.head = entry.hash;
-        self.reached.recorded_at = Some(entry.recorded_at);
-        Ok(())
-    }
-
-    fn continue_stream(&mut self, index: u64, entry: &Entry) -> Result<(), Finding> {
-        let Some(signed) = entry.content.statement() else {
-            self.report.sealed += 1;
-            return Ok(());
-        };
-        self.report.statements += 1;
-        let statement = &signed.statement;
-        let (stream, revision) = (&statement.stream, statement.revision);
-        let before = self.reached.streams.advance(stream, revision, signed.hash);
-        let next = before.map_or(0, |(revision, _)| revision + 1);
-        if revision != next {
-            let reason = format!("{stream} is at revision {next}, the statement says {revision}");
-            return Err(finding(index, "revision", reason));
-        }
-        if statement.parent != before.map(|(_, hash)| hash) {
-            let reason = "is not the statement before it in the stream";
-            return Err(finding(index, "parent", reason));
-        }
-        Ok(())
-    }
-
-    fn signatures(
-        &mut self,
-        place: usize,
-        index: u64,
-        entry: &Entry,
-        openings: Option<&Openings>,
-        checks: &mut Vec<Check>,
-    ) -> Result<(), Finding> {
-        let lines = &entry.content.note().signatures;
-        if entry.content.statement().is_none() && lines.len() != 1 {
-            let reason = "a sealed period has exactly one";
-            return Err(finding(index, "signatures", reason));
-        }
-        let known = |authority: &A| -> Vec<Option<VerifierKey>> {
-            let key = |name: &str| authority.key(name).cloned();
-            lines.iter().map(|line| key(&line.name)).collect()
-        };
-        let before = known(self.authority);
-        self.authority.observe(entry, openings).map_err(|reason| finding(index, "authority", reason))?;
-        for (line, (signature, key)) in lines.iter().zip(before).enumerate() {
-            let key = key.or_else(|| self.authority.key(&signature.name).cloned());
-            let key = key.filter(|key| signature.is_by(key) && key.kind() == KeyKind::Ed25519);
-            let key = key.ok_or_else(|| {
-                let field = signature_of(Some(&signature.name));
-                finding(index, field, "the key is not known at this index")
-            })?;
-            checks.push(Check { entry: place, line, key });
-        }
-        if entry.content.statement().is_some() {
-            match openings {
-                Some(_) => self.report.openings += 1,
-                None => self.report.openings_missing += 1,
-            }
-        }
-        Ok(())
-    }
-
-    /// Appends a bundle's leaves to the tree, compares the tiles above that became full, and the root
-    /// of the old checkpoint when its size is passed.
-    fn grow(&mut self, leaves: &[TreeHash], subtree: TreeHash) -> Outcome<(), F> {
-        let size = self.reached.edge.size();
-        let end = size + leaves.len() as u64;
-        if let Some(old) = self.old.filter(|old| old.size > size && old.size <= end) {
-            let mut edge = self.reached.edge.clone();
-            let until = usize::try_from(old.size - size).unwrap_or(leaves.len());
-            append(&mut edge, &leaves[..until])?;
-            if edge.root() != old.root {
-                let reason = format!(
-                    "at {} entries the root is {}, it was {}: history was rewritten",
-                    old.size,
-                    edge.root(),
-                    old.root
-                );
-                return Err(finding(None, "old checkpoint", reason).into());
-            }
-        }
-        if leaves.len() as u64 != TILE_WIDTH {
-            self.reached.rest = leaves.to_vec();
-            return Ok(());
-        }
-        self.reached.edge.append_subtree(8, subtree).map_err(|error| full(&error))?;
-        let mut hash = subtree;
-        for level in 1u8.. {
-            let place = usize::from(level) - 1;
-            if self.reached.levels.len() == place {
-                self.reached.levels.push(Vec::with_capacity(256));
-            }
-            self.reached.levels[place].push(hash);
-            if (self.reached.levels[place].len() as u64) < TILE_WIDTH {
-                break;
-            }
-            let tile = std::mem::take(&mut self.reached.levels[place]);
-            let number = (self.reached.edge.size() >> (8 * u32::from(level))) / TILE_WIDTH - 1;
-            self.compare(level, number, &tile)?;
-            hash = merkle::root_of(&tile);
-        }
-        Ok(())
-    }
-
-    fn compare(&self, level: u8, number: u64, tile: &[TreeHash]) -> Outcome<(), F> {
-        let path = TilePath::hashes(level, number, tile.len() as u64)
-            .map_err(|error| finding(None, "tile", error.to_string()))?;
-        let stated = self.shared.hashes(path)?;
-        match stated.iter().zip(tile).position(|(stated, hash)| stated != hash) {
-            Some(item) => {
-                let reason = format!("item {item} is {}, the tiles below hash to {}", stated[item], tile[item]);
-                Err(finding(None, path.to_string(), reason).into())
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// After the last bundle: the partial tiles above level 0, and the root.
-    fn finish(mut self) -> Outcome<(Report, Reached), F> {
-        for (level, tile) in (1u8..).zip(&self.reached.levels) {
-            if !tile.is_empty() {
-                let count = self.reached.edge.size() >> (8 * u32::from(level));
-                self.compare(level, count / TILE_WIDTH, tile)?;
-            }
-        }
-        let root = self.reached.root();
-        let stated = self.shared.checkpoint.root;
-        if root != stated {
-            let reason = format!("says root {stated}, the entries have {root}");
-            return Err(finding(None, "checkpoint", reason).into());
-        }
-        self.report.root = root;
-        self.report.head = self.reached.head;
-        self.report.streams = self.reached.streams.len() as u64;
-        Ok((self.report, self.reached))
-    }
-}
-
-fn full(error: &merkle::MerkleError) -> Finding {
-    finding(None, "checkpoint", error.to_string())
-}
-
-fn append(edge: &mut Edge, leaves: &[TreeHash]) -> Result<(), Finding> {
-    leaves.iter().try_for_each(|leaf| edge.append(*leaf)).map_err(|error| full(&error))
 }

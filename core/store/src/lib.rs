@@ -28,6 +28,7 @@ mod growing;
 pub mod layout;
 pub mod ledger;
 pub mod log_fetch;
+mod marked;
 pub mod mirror;
 pub mod published_log;
 mod publisher;

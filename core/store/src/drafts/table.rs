@@ -1,28 +1,22 @@
 //! The working store's database. Every statement of it is here.
 //!
-//! WAL with `synchronous=FULL` and `secure_delete`; after something was removed the WAL is copied back and emptied, so that
+//! `marked`, with `secure_delete`; after something was removed the WAL is copied back and emptied, so that
 //! it is in no file. A crash before that is made up for when the database is opened again.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use gongkai_domain::vault::{NONCE_BYTES, Sealed};
-use sqlx::{
-    ConnectOptions as _, Connection as _, Row as _, SqliteConnection,
-    error::DatabaseError,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous},
-};
+use sqlx::{Connection as _, Row as _, SqliteConnection, error::DatabaseError, sqlite::SqliteRow};
 
 use super::DraftFault;
-use crate::{error::StoreError, vault::Tag};
+use crate::{error::StoreError, marked::Marked, vault::Tag};
 
-const SCHEMA: &str = include_str!("../../../../migrations/drafts/sqlite/0001_drafts.sql");
-/// `PRAGMA application_id` of a working store: "Gond".
-const APPLICATION_ID: i64 = 0x476F_6E64;
-/// The schema's version.
-const VERSION: i64 = 1;
-const MARK: &str = "PRAGMA application_id = 1198485092; PRAGMA user_version = 1";
-
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+const FILE: Marked = Marked {
+    application_id: 0x476F_6E64, // "Gond"
+    version: 1,
+    schema: include_str!("../../../../migrations/drafts/sqlite/0001_drafts.sql"),
+    doing: "opening the working store",
+};
 
 const ONE: &str = "SELECT d.id, d.owner, d.revision, d.changed_at, d.expires_at, d.nonce, d.sealed FROM drafts d \
                    WHERE d.id = ? AND d.expires_at > ?";
@@ -73,29 +67,8 @@ impl Table {
     }
 
     async fn connect(path: &Path) -> Result<Self, DraftFault> {
-        let doing = "opening the working store";
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .foreign_keys(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .pragma("secure_delete", "ON")
-            .disable_statement_logging();
-        let mut connection = options.connect().await.map_err(sql(doing))?;
-        let mark = "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version";
-        let row = sqlx::query(mark).fetch_one(&mut connection).await.map_err(sql(doing))?;
-        match (row.get::<i64, _>(0), row.get::<i64, _>(1)) {
-            (APPLICATION_ID, VERSION) => {}
-            (0, 0) => {
-                let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql(doing))?;
-                sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await.map_err(sql(doing))?;
-                sqlx::raw_sql(MARK).execute(&mut *transaction).await.map_err(sql(doing))?;
-                transaction.commit().await.map_err(sql(doing))?;
-            }
-            _ => return Err(DraftFault::Foreign(path.to_owned())),
-        }
+        let connection = FILE.open(path, |options| options.foreign_keys(true).pragma("secure_delete", "ON")).await?;
+        let connection = connection.ok_or_else(|| DraftFault::Foreign(path.to_owned()))?;
         let mut table = Self(connection);
         // What somebody removed just before a crash is still in the WAL.
         table.empty_wal().await?;

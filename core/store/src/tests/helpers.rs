@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::Sqlit
 
 use crate::{
     DatabaseFetch, DirectoryFetch, Layout, StoreError,
-    testing::{Fixture, ledger_keys},
+    testing::{COUNTY, Fixture, ledger_keys},
 };
 
 fn options() -> Options<'static> {
@@ -101,4 +101,13 @@ pub(super) fn restore(layout: &Layout, database: &[u8]) {
         let _ = fs::remove_file(name);
     }
     fs::write(layout.database(), database).unwrap();
+}
+
+/// Pledges by 丙, who publishes for the county, until they are published.
+pub(super) async fn append(fixture: &mut Fixture, pledges: usize) {
+    let pledges = fixture.pledges(pledges, "丙", COUNTY);
+    for answer in fixture.ledger.submit_many(pledges.into_iter().map(|pledge| (None, pledge)).collect()).await {
+        answer.unwrap();
+    }
+    fixture.published().await;
 }

@@ -14,7 +14,7 @@ use gongkai_log::{Digest, Fetch, Fork, KeyKind, SigningKey, TilePath, checkpoint
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::helpers::{copy, files, holding};
+use super::helpers::{append, copy, files, holding};
 use crate::{
     Layout, Mirror, MirrorFault, StoreError,
     mirror::{
@@ -34,14 +34,6 @@ async fn of_size(pledges: usize) -> Fixture {
     fixture.publisher("丁", COUNTY).await;
     append(&mut fixture, pledges).await;
     fixture
-}
-
-async fn append(fixture: &mut Fixture, pledges: usize) {
-    let pledges = fixture.pledges(pledges, "丙", COUNTY);
-    for answer in fixture.ledger.submit_many(pledges.into_iter().map(|pledge| (None, pledge)).collect()).await {
-        answer.unwrap();
-    }
-    fixture.published().await;
 }
 
 /// A sheet of two lines; the first names `own`, both name `shared`.

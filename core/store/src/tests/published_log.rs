@@ -4,6 +4,7 @@ use std::path::Path;
 
 use gongkai_log::{Checkpoint, checkpoint};
 
+use super::helpers::append;
 use crate::{
     Layout, PublishedLog,
     published_log::FollowError,
@@ -15,14 +16,6 @@ async fn of_size(pledges: usize) -> Fixture {
     fixture.publisher("丙", COUNTY).await;
     append(&mut fixture, pledges).await;
     fixture
-}
-
-async fn append(fixture: &mut Fixture, pledges: usize) {
-    let pledges = fixture.pledges(pledges, "丙", COUNTY);
-    for answer in fixture.ledger.submit_many(pledges.into_iter().map(|pledge| (None, pledge)).collect()).await {
-        answer.unwrap();
-    }
-    fixture.published().await;
 }
 
 fn opened(fixture: &Fixture) -> PublishedLog {

@@ -1,26 +1,21 @@
 //! The witness's database. Every statement of it is here.
 //!
-//! WAL with `synchronous=FULL`: what `write` returned from is on the disk. A database of another program or a later
-//! version is refused and not touched.
+//! What `write` returned from is on the disk (`marked`). A database of another program or a later version is refused and not
+//! touched.
 
-use std::{collections::HashMap, path::Path, time::Duration};
+use std::{collections::HashMap, path::Path};
 
-use sqlx::{
-    ConnectOptions as _, Connection as _, Row as _, SqliteConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
-};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::{BookError, Cosigned};
-use crate::error::StoreError;
+use crate::{error::StoreError, marked::Marked};
 
-const SCHEMA: &str = include_str!("../../../../migrations/witness/sqlite/0001_cosigned.sql");
-/// `PRAGMA application_id` of a witness: "Gonw".
-const APPLICATION_ID: i64 = 0x476F_6E77;
-/// The schema's version.
-const VERSION: i64 = 1;
-const MARK: &str = "PRAGMA application_id = 1198485111; PRAGMA user_version = 1";
-
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+const FILE: Marked = Marked {
+    application_id: 0x476F_6E77, // "Gonw"
+    version: 1,
+    schema: include_str!("../../../../migrations/witness/sqlite/0001_cosigned.sql"),
+    doing: "opening the witness's state",
+};
 
 const ALL: &str = "SELECT origin, note FROM cosigned";
 const WRITE: &str = "INSERT INTO cosigned (origin, note) VALUES (?, ?) \
@@ -35,28 +30,8 @@ pub(super) struct Table(SqliteConnection);
 
 impl Table {
     pub(super) async fn open(path: &Path) -> Result<Self, BookError> {
-        let doing = "opening the witness's state";
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .disable_statement_logging();
-        let mut connection = options.connect().await.map_err(sql(doing))?;
-        let mark = "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version";
-        let row = sqlx::query(mark).fetch_one(&mut connection).await.map_err(sql(doing))?;
-        match (row.get::<i64, _>(0), row.get::<i64, _>(1)) {
-            (APPLICATION_ID, VERSION) => {}
-            (0, 0) => {
-                let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql(doing))?;
-                sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await.map_err(sql(doing))?;
-                sqlx::raw_sql(MARK).execute(&mut *transaction).await.map_err(sql(doing))?;
-                transaction.commit().await.map_err(sql(doing))?;
-            }
-            _ => return Err(BookError::Foreign(path.to_owned())),
-        }
-        Ok(Self(connection))
+        let connection = FILE.open(path, |options| options).await?;
+        connection.map(Self).ok_or_else(|| BookError::Foreign(path.to_owned()))
     }
 
     /// Every row: origin and note.
