@@ -39,7 +39,7 @@ pub struct Args {
     /// 列着被见证账本的文件（C2SP tlog-policy 的 log 行）
     #[arg(long = "logs", value_name = "文件")]
     list: Option<PathBuf>,
-    /// 见证钥匙的名称，第一次启动时用（默认按公钥取一个）
+    /// 见证钥匙的名称，第一次启动时用（默认随机取一个）
     #[arg(long, value_name = "名称")]
     name: Option<String>,
     /// 见证钥匙的文件（默认是目录里的 witness.key）
