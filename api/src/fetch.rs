@@ -186,7 +186,22 @@ impl HttpFetch {
     /// # Errors
     /// [`FetchError`]: no answer, another status than 200 and 404, or too many bytes.
     pub fn get(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, FetchError> {
-        let url = format!("{}/{path}", self.base);
+        self.at(format!("{}/{path}", self.base), bytes_max)
+    }
+
+    /// An answer of the ledger's API; `None` when there is none, also for the moment.
+    ///
+    /// # Errors
+    /// As [`HttpFetch::get`].
+    pub fn api(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, FetchError> {
+        let site = self.base.strip_suffix("/log").unwrap_or(&self.base);
+        match self.at(format!("{site}/api/v1/{path}"), bytes_max) {
+            Err(FetchError::Status { status: 503, .. }) => Ok(None),
+            other => other,
+        }
+    }
+
+    fn at(&self, url: String, bytes_max: usize) -> Result<Option<Vec<u8>>, FetchError> {
         let failed = |source| FetchError::Http { url: url.clone(), source: Box::new(source) };
         let mut answer = self.agent.get(&url).call().map_err(failed)?;
         match answer.status().as_u16() {

@@ -229,6 +229,9 @@ impl From<OpenError> for Fault {
             OpenError::Damaged(cause) => {
                 Self::failed("数据库", cause).mend("请恢复备份；gongkai verify --dir 会指出是哪一条")
             }
+            OpenError::Map(cause) => {
+                Self::failed("map.db", cause.as_ref()).mend("它可以从账本重做：请移走 map.db 再启动")
+            }
             OpenError::Store(cause) => cause.into(),
         }
     }

@@ -102,7 +102,7 @@ pub(crate) enum Pace {
 pub(crate) enum Step {
     /// There was a batch; there may be another.
     Moved,
-    /// Rows are done; the search index waits so much longer for more.
+    /// Rows are done; the search index waits so much longer for more, or a reader is in the way of what has to go.
     Later(Duration),
     /// Nothing is left to do.
     Done,
@@ -178,7 +178,7 @@ impl Builder {
             self.settle().await?;
             self.writer = None;
             self.scrub().await?;
-            return Ok(Step::Done);
+            return Ok(if self.scrub { Step::Later(SCRUB_PAUSE) } else { Step::Done });
         };
         self.waiting.extend(touched);
         let (caught_up, withdrawn) = (rest.is_zero() && self.follower.size() >= end, self.waiting.withdrawn);
@@ -254,7 +254,7 @@ impl Builder {
     }
 
     /// Takes withdrawn values out of the write-ahead log: empties it into the file, in which deleted
-    /// content is overwritten. A reader in flight puts it off to the next step.
+    /// content is overwritten. A reader in flight puts it off to the next step, which comes also where nothing new does.
     async fn scrub(&mut self) -> Result<(), FollowError> {
         if self.scrub {
             let busy: i64 = sqlx::query(CHECKPOINT).fetch_one(&self.generation.write).await?.try_get(0)?;
@@ -265,6 +265,9 @@ impl Builder {
 }
 
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
+/// After how long it is tried again to empty the write-ahead log when a reader was in the way.
+const SCRUB_PAUSE: Duration = Duration::from_millis(200);
 
 impl Generation {
     /// Opens the files, or makes them.

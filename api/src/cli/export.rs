@@ -16,16 +16,13 @@ use gongkai_log::{Digest, Entry, Fetch as _, Row, Statement, TilePath, time};
 use gongkai_store::{DirectoryFetch, Layout};
 use serde_json::{Map, Value, json};
 
+use super::complete::{self, Built, Parents, REGISTRY};
 use super::reading::{Published, Reading, root_of};
 use super::terminal::{self, Progress};
 use crate::outcome::{Fault, Outcome, Verdict};
 
 /// First line of a bundle's list of files.
 const MANIFEST_FORM: &str = "gongkai.bundle/v1";
-/// Families whose entries tell who may sign, and by which rules: every bundle has all of them.
-const REGISTRY: [&str; 9] = ["ledger", "organization", "post", "person", "key", "role", "calendar", "rule", "slot"];
-/// Deepest chain of organizations that is followed.
-const DEPTH_MAX: usize = 12;
 
 /// Options of `export`.
 #[derive(Debug, clap::Args)]
@@ -105,27 +102,14 @@ pub fn run(args: &Args) -> Outcome {
 
 /// Codes of an organization and everything that was ever below it.
 fn subtree(reading: &Reading<'_, DirectoryFetch>, org: &str) -> Result<BTreeSet<String>, Fault> {
-    let mut parents: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let mut parents = Parents::default();
     reading.each(|published| {
         if let Some(signed) = published.entry.content.statement() {
-            let statement = &signed.statement;
-            let text = |name: &str| statement.body.get(name).and_then(Value::as_str).map(str::to_owned);
-            if statement.kind == "organization.registered.v1"
-                && let Some(code) = text("code")
-            {
-                parents.insert(code, text("parent"));
-            }
+            parents.note(&signed.statement);
         }
         Ok(())
     })?;
-    if !parents.contains_key(org) {
-        return Err(Fault::usage("--org", format!("机构代码「{org}」没有登记")));
-    }
-    let below = |code: &str| {
-        let up = |code: &String| parents.get(code).cloned().flatten();
-        std::iter::successors(Some(code.to_owned()), up).take(DEPTH_MAX).any(|code| code == org)
-    };
-    Ok(parents.keys().filter(|code| below(code)).cloned().collect())
+    parents.below(org).ok_or_else(|| Fault::usage("--org", format!("机构代码「{org}」没有登记")))
 }
 
 /// One tar with its list of files.
@@ -188,7 +172,28 @@ fn bundle(
         let bytes = fetch.tile(&path).map_err(|error| Fault::failed(path.to_string(), &error))?;
         bundle.add(&path.to_string(), &bytes)?;
     }
+    if let Some(within) = within {
+        add_completeness(&mut bundle, fetch, reading, within)?;
+    }
     bundle.finish()
+}
+
+/// What proves that nothing of a part is missing; a log that has said no root of its map yet cannot prove it.
+fn add_completeness(
+    bundle: &mut Bundle,
+    fetch: &DirectoryFetch,
+    reading: &Reading<'_, DirectoryFetch>,
+    within: &BTreeSet<String>,
+) -> Result<(), Fault> {
+    let Some(mut built) = Built::new(reading, fetch)? else {
+        terminal::remark("注意：账本还没有登记总目，这份归档不能证明没有缺漏");
+        return Ok(());
+    };
+    for key in complete::wanted(within) {
+        let name = format!("map/{}.map-proof", key.to_string().replace(' ', "-"));
+        bundle.add(&name, built.prove(key).to_string().as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The entries of one bundle of the log with their openings, lists and attachments: all, or those that

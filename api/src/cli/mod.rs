@@ -14,6 +14,7 @@ use crate::outcome::{self, Fault, Outcome};
 
 pub mod audit;
 pub mod checking;
+mod complete;
 pub mod demo;
 pub mod doctor;
 pub mod draft;

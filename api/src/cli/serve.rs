@@ -8,7 +8,7 @@ use std::time::Duration;
 use gongkai_log::VerifierKey;
 use gongkai_projections::internal::InternalViews;
 use gongkai_projections::{Engine, Source, Views};
-use gongkai_store::{Layout, PublishedLog, take_lock};
+use gongkai_store::{Layout, Map, PublishedLog, take_lock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -118,6 +118,7 @@ pub async fn published_files(layout: Layout, config: Config, is_demo: bool, mirr
     let options = ServeOptions {
         ledger: None,
         log: layout.log(),
+        map: followed_map(&layout, &log).await,
         vkey,
         views,
         internal_views: None,
@@ -131,6 +132,17 @@ pub async fn published_files(layout: Layout, config: Config, is_demo: bool, mirr
     let ended = follow(options, engine, None).await;
     looking.abort();
     ended.map(|()| Verdict::Yes)
+}
+
+/// The map of a log that is only followed. A copy goes on without one: what it shows is still proven entry by entry.
+async fn followed_map(layout: &Layout, log: &Arc<PublishedLog>) -> Option<Map> {
+    match Map::of_published(&layout.map(), log).await {
+        Ok(map) => Some(map),
+        Err(fault) => {
+            terminal::remark(format_args!("注意：总目没有打开，不能证明没有缺漏：{}", chain(&fault)));
+            None
+        }
+    }
 }
 
 /// Looks for a new checkpoint for ever. One that does not continue the last is told once and not followed.
@@ -182,6 +194,7 @@ pub async fn start(serving: Serving) -> Outcome {
     let options = ServeOptions {
         ledger: Some(ledger.clone()),
         log: layout.log(),
+        map: Some(ledger.map().clone()),
         vkey: ledger.vkey(),
         views,
         internal_views: internal_views.clone(),

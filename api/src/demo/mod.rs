@@ -136,6 +136,8 @@ async fn make(dir: &Path, story: &Story, today: NaiveDate) -> Result<DemoReport,
             teller.end_period().await?;
         }
     }
+    // So that completeness can be tried at once.
+    ledger.root_map().await.map_err(|error| Fault::failed("总目", &error))?;
     let entries = ledger.health().committed;
     // Nothing of the folder may be open when it gets its name.
     client.close().await;

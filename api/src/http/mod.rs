@@ -45,7 +45,7 @@ use gongkai_log::{Entry, VerifierKey};
 use gongkai_projections::event::PublicEvent;
 use gongkai_projections::internal::InternalViews;
 use gongkai_projections::{Reader, Views};
-use gongkai_store::{Clock, Drafts, Ledger};
+use gongkai_store::{Clock, Drafts, Ledger, Map};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
@@ -98,6 +98,8 @@ pub struct ServeOptions {
     pub ledger: Option<Ledger>,
     /// The published files.
     pub log: PathBuf,
+    /// What proves that nothing is missing.
+    pub map: Option<Map>,
     /// The log's verifier key.
     pub vkey: VerifierKey,
     /// For reading.
@@ -175,6 +177,8 @@ pub struct Shared {
     pub views: Views,
     /// Checkpoint, tiles, entries.
     pub published: Published,
+    /// What proves that nothing is missing; absent where it cannot be kept.
+    pub map: Option<Map>,
     /// How the ledger presents itself.
     pub about: About,
     /// Sealed matters, for whoever is signed in; absent without a vault.
@@ -201,6 +205,7 @@ impl App {
     pub fn new(
         ledger: Option<Ledger>,
         log: &Path,
+        map: Option<Map>,
         views: Views,
         internal: Option<InternalViews>,
         clock: Arc<dyn Clock>,
@@ -212,8 +217,20 @@ impl App {
         let citizens = Citizens::default();
         let kept = pages::kept::Kept::default();
         let drafts = ledger.as_ref().and_then(Ledger::drafts);
-        let shared =
-            Shared { ledger, views, published, about, internal, drafts, clock, downloads, sign_in, citizens, kept };
+        let shared = Shared {
+            ledger,
+            views,
+            published,
+            map,
+            about,
+            internal,
+            drafts,
+            clock,
+            downloads,
+            sign_in,
+            citizens,
+            kept,
+        };
         Self(Arc::new(shared), None)
     }
 
@@ -328,7 +345,7 @@ fn transport(options: &InternalOptions, clock: &dyn Clock) -> Result<Transport, 
 /// # Errors
 /// [`ServeError`] when an address cannot be had, or connections had to be cut at the end.
 pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-    let ServeOptions { ledger, log, vkey, views, internal_views, clock, listen, internal, site, limits, on_bound } =
+    let ServeOptions { ledger, log, map, vkey, views, internal_views, clock, listen, internal, site, limits, on_bound } =
         options;
     let transport = internal.as_ref().map(|options| transport(options, clock.as_ref())).transpose()?;
     let public = Listener::bind(listen).await?;
@@ -346,7 +363,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         mirrors: site.mirrors,
         cosigning: site.cosigning,
     };
-    let app = App::new(ledger, &log, views, internal_views, clock, about);
+    let app = App::new(ledger, &log, map, views, internal_views, clock, about);
     let mut listeners = vec![(public, public_router(&app, &limits))];
     listeners.extend(internal.map(|listener| (listener, internal_router(&app, &limits))));
     tracing::info!(public = %bound.public, internal = ?bound.internal, "listening");

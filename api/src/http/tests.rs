@@ -112,7 +112,9 @@ impl Town {
         };
         let log = fixture.ledger.layout().log();
         let inside = InternalViews::open(&fixture.layout(), &fixture.ledger).await.unwrap();
-        let app = App::new(Some(fixture.ledger.clone()), &log, views, inside.clone(), fixture.clock.clone(), about);
+        let map = Some(fixture.ledger.map().clone());
+        let app =
+            App::new(Some(fixture.ledger.clone()), &log, map, views, inside.clone(), fixture.clock.clone(), about);
         let limits = Limits::default();
         let (public, internal) = (public_router(&app, &limits), internal_router(&app, &limits));
         let mut town = Self { fixture, public, internal, app, engine, inside, _views: folder };

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Datelike, NaiveDate};
-use gongkai_log::{Digest, StreamId, Tier, VerifierKey};
+use gongkai_log::{Digest, StreamId, Tier, TreeHash, VerifierKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -81,7 +81,7 @@ pub enum Shape {
     SealingKey,
     /// A stream of any family.
     Stream,
-    /// A BLAKE3 hash.
+    /// A hash of 32 bytes: BLAKE3, but for the map's root, which is SHA-256.
     Hash,
     /// One of the choices.
     Choice(&'static [Choice]),
@@ -226,6 +226,7 @@ field_types! {
     OrgCode => Shape::Org;
     Vec<OrgCode> => Shape::Orgs;
     Digest => Shape::Hash;
+    TreeHash => Shape::Hash;
     KeyText => Shape::Key;
     SealingKey => Shape::SealingKey;
     StreamId => Shape::Stream;

@@ -4,7 +4,7 @@
 //! the rules of a matter were kept; that is `audit`'s. To let a further kind change authority, let it
 //! teach the [`World`] in its own file; nothing changes here.
 
-use gongkai_log::{Authority, Content, Digest, Entry, Openings, SealedPeriod, SignedStatement, VerifierKey};
+use gongkai_log::{Authority, Content, Digest, Entry, MapRoot, Openings, SealedPeriod, SignedStatement, VerifierKey};
 
 use crate::{
     event::Recorded,
@@ -83,6 +83,10 @@ impl Authority for Replay {
             Content::Statement(signed) => self.statement(entry, signed).map_err(|refusal| refusal.to_string()),
             Content::Sealed(period) => self.sealed(period),
         }
+    }
+
+    fn map_root(&self, entry: &Entry) -> Option<MapRoot> {
+        entry.content.statement().and_then(|signed| kind::map::rooted(&signed.statement))
     }
 }
 

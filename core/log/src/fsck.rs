@@ -1,13 +1,13 @@
 //! Checks a whole log from what it publishes: bytes, not meaning.
 //!
 //! Everything is recomputed: each entry parses strictly, follows the one before it (`index`, `prev`,
-//! `recorded_at`), continues its stream, is allowed by the [`Authority`], and carries exactly the
-//! signatures it must; every hash tile at every level, the root, openings and lists agree. The first
+//! `recorded_at`), continues its stream, is allowed by the [`Authority`], says no other root of the map
+//! ([`crate::map`]) than the statements have, and carries exactly the signatures it must; every hash tile at every level, the root, openings and lists agree. The first
 //! fault in the order of the log is named.
 //!
 //! Work flows through a window of bundles: workers read, parse and hash; the caller's thread takes the
 //! bundles in order for what depends on order; workers then verify signatures. Memory holds the window
-//! and one record a stream. Keys are taken at the entry's index, so a key revoked later still verifies
+//! and one leaf of the map a stream. Keys are taken at the entry's index, so a key revoked later still verifies
 //! what it signed before.
 //!
 //! A log that grew need not be read again: [`fsck_from`] goes on where an earlier check ended ([`Reached`]).
@@ -62,6 +62,20 @@ pub trait Authority {
     /// (a genesis introduces the keys that sign it). Whether an entry may introduce its own signer is
     /// this function's to refuse. Its error is the reason in the [`Finding`].
     fn observe(&mut self, entry: &Entry, openings: Option<&Openings>) -> Result<(), String>;
+
+    /// What an entry says the map's root to be, if it says one. Called before the entry is observed.
+    fn map_root(&self, _: &Entry) -> Option<MapRoot> {
+        None
+    }
+}
+
+/// The root of the map over the first `size` entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapRoot {
+    /// Entries.
+    pub size: u64,
+    /// Root.
+    pub root: TreeHash,
 }
 
 /// The simplest authority: a fixed set of keys that may sign anything.
@@ -191,6 +205,8 @@ pub struct Report {
     pub sealed: u64,
     /// Streams.
     pub streams: u64,
+    /// Roots of the map that were compared with the map.
+    pub map_roots: u64,
     /// Signatures verified.
     pub signatures: u64,
     /// Statements whose openings line was checked.

@@ -7,9 +7,12 @@ use serde_json::{Map, json};
 use uuid::Uuid;
 
 use crate::checkpoint::{self, Checkpoint};
-use crate::fsck::{Authority, Fetch, Finding, FsckError, KeyRing, Mode, Options, Reached, Report, fsck, fsck_from};
+use crate::fsck::{
+    Authority, Fetch, Finding, FsckError, KeyRing, MapRoot, Mode, Options, Reached, Report, fsck, fsck_from,
+};
 use crate::key::{KeyKind, SigningKey, VerifierKey};
 use crate::list::{self, List, Row};
+use crate::map::GrowingMap;
 use crate::merkle::{leaf_hash, root_of};
 use crate::slot::{self, Opening, Openings, SLOTS, Tier};
 use crate::statement::{SignedStatement, Signer, Statement};
@@ -547,4 +550,60 @@ fn progress_reaches_the_end() {
     let options = Options { progress: Some(&tell), ..options() };
     author.check_with(&author.publish(), &options).unwrap();
     assert_eq!(seen.into_inner().unwrap().last(), Some(&(300, 300)));
+}
+
+/// A ring for which the entry `at` says a root of the map.
+struct Saying {
+    ring: KeyRing,
+    at: u64,
+    root: MapRoot,
+}
+
+impl Authority for Saying {
+    fn key(&self, name: &str) -> Option<&VerifierKey> {
+        self.ring.key(name)
+    }
+    fn observe(&mut self, entry: &Entry, openings: Option<&Openings>) -> Result<(), String> {
+        self.ring.observe(entry, openings)
+    }
+    fn map_root(&self, entry: &Entry) -> Option<MapRoot> {
+        (entry.index == self.at).then_some(self.root)
+    }
+}
+
+#[test]
+fn a_root_of_the_map_is_compared_where_it_is_said_also_by_a_check_that_goes_on() {
+    let (short, author) = (Author::with(200), Author::with(300));
+    let root_of = |size: u64| {
+        let mut map = GrowingMap::default();
+        for bytes in author.entries.iter().take(usize::try_from(size).unwrap()) {
+            let entry = Entry::parse(bytes.clone()).unwrap();
+            if let Content::Statement(signed) = &entry.content {
+                map.advance(entry.index, &signed.statement, &signed.hash);
+            }
+        }
+        map.root()
+    };
+    let log = author.log.verifier();
+    let check = |at: u64, size: u64, root: TreeHash| {
+        let root = MapRoot { size, root };
+        let mut whole = Saying { ring: author.ring(), at, root };
+        let whole = fsck(&author.publish(), &mut whole, &log, &options());
+        let mut saying = Saying { ring: author.ring(), at, root };
+        let (_, reached) = fsck_from(Reached::default(), &short.publish(), &mut saying, &log, &options()).unwrap();
+        let going_on = fsck_from(reached, &author.publish(), &mut saying, &log, &options()).map(|(report, _)| report);
+        (whole, going_on)
+    };
+    for (at, size) in [(290, 290), (299, 201), (250, 100), (211, 0)] {
+        let (whole, going_on) = check(at, size, root_of(size));
+        assert_eq!((whole.unwrap().map_roots, going_on.unwrap().map_roots), (1, 1), "{size} at {at}");
+    }
+    for (at, size, root) in
+        [(290, 290, root_of(289)), (290, 291, root_of(291)), (211, 0, TreeHash::from_bytes([1; 32]))]
+    {
+        let (whole, going_on) = check(at, size, root);
+        for found in [finding(whole), finding(going_on)] {
+            assert_eq!((found.index, found.field.as_str()), (Some(at), "map root"), "{found}");
+        }
+    }
 }

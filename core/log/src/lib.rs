@@ -53,7 +53,6 @@
 
 pub mod canonical;
 pub mod checkpoint;
-mod continuity;
 pub mod cosignature;
 pub mod entry;
 pub mod fork;
@@ -63,6 +62,7 @@ mod fsck_tests;
 pub mod hash;
 pub mod key;
 pub mod list;
+pub mod map;
 pub mod merkle;
 pub mod note;
 pub mod policy;
@@ -80,10 +80,13 @@ pub mod witness;
 pub use checkpoint::Checkpoint;
 pub use entry::{Content, ENTRY_BYTES_MAX, Entry, EntryError};
 pub use fork::Fork;
-pub use fsck::{Authority, Fetch, Finding, FsckError, KeyRing, Mode, Options, Reached, Report, fsck, fsck_from};
+pub use fsck::{
+    Authority, Fetch, Finding, FsckError, KeyRing, MapRoot, Mode, Options, Reached, Report, fsck, fsck_from,
+};
 pub use hash::{Digest, TreeHash};
 pub use key::{KeyKind, SigningKey, VerifierKey, valid_key_name};
 pub use list::{List, Row};
+pub use map::{MapFile, MapKey, MapProof};
 pub use merkle::{Edge, TileSource};
 pub use note::{Note, NoteSignature};
 pub use policy::Policy;

@@ -8,7 +8,7 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use gongkai_domain::Refusal;
 
-use crate::vault::VaultFault;
+use crate::{map::MapFault, vault::VaultFault};
 
 /// Reading or writing the ledger failed.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +143,9 @@ pub enum OpenError {
         /// What is missing or wrong.
         reason: String,
     },
+    /// The map beside the ledger cannot be opened.
+    #[error("the map beside the ledger")]
+    Map(#[from] Box<MapFault>),
     /// The database was made by a later version of this program.
     #[error("the database has version {found}, this program knows versions up to {known}; use the newer program")]
     Newer {

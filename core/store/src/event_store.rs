@@ -345,6 +345,11 @@ pub trait EventStore: Send + 'static {
     /// written; after any other the writer must stop.
     fn append(&mut self, batch: Batch) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// What nobody waits for, done when the receipts of a batch have left. Errors show at the next append.
+    fn rest(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// How far files are durable; `None` before the first time.
     fn load_publication(&mut self) -> impl Future<Output = Result<Option<Publication>, StoreError>> + Send;
 

@@ -64,6 +64,11 @@ impl Layout {
         self.vault().join("drafts.db")
     }
 
+    /// The map over all statements, which is rebuilt where it is lost.
+    pub fn map(&self) -> PathBuf {
+        self.root.join("map.db")
+    }
+
     /// View databases.
     pub fn views(&self) -> PathBuf {
         self.root.join("views")

@@ -28,8 +28,10 @@ mod growing;
 pub mod layout;
 pub mod ledger;
 pub mod log_fetch;
+pub mod map;
 mod marked;
 pub mod mirror;
+mod own_words;
 pub mod published_log;
 mod publisher;
 mod reader;
@@ -60,6 +62,7 @@ pub use ledger::{
     ATTACHMENT_BYTES_MAX, Accepted, CreateOptions, Health, Ledger, LedgerKeys, Promised, Receipt, Settings, take_lock,
 };
 pub use log_fetch::{DatabaseFetch, DirectoryFetch};
+pub use map::{Map, MapFault};
 pub use mirror::{Mirror, MirrorFault};
 pub use published_log::PublishedLog;
 pub use reader::{ReadStore, StoredEntry};

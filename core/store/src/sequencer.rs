@@ -16,25 +16,24 @@ use std::{
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, TimeDelta, Utc};
 use gongkai_domain::{
-    Command, Context, Head, Named, Recorded, Refusal, Setting, World,
+    Context, Head, Named, Recorded, Refusal, World,
     anonymity::Asker,
     judge,
     kind::{self, erasure, slot::Withdrawn},
-    prepare,
 };
-use gongkai_log::{Content, Digest, ENTRY_BYTES_MAX, Entry, SignedStatement, Signer, Statement, StreamId, merkle};
-use serde_json::json;
+use gongkai_log::{Content, Digest, ENTRY_BYTES_MAX, Entry, MapRoot, Statement, merkle};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
 };
 
 use crate::{
-    admission::{self, Admitted},
+    admission::Admitted,
     clock::Clock,
     error::{StoreError, SubmitError},
     event_store::{At, Batch, Changed, Erased, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry, NewSealed},
     ledger::{Accepted, LedgerKeys, Receipt, Settings, Shared},
+    map::Spoken,
     publisher::Signal,
     reader::{ReadStore, chain, parse_entry, teaches},
     rehearsal::Rehearsed,
@@ -85,6 +84,8 @@ pub(crate) enum Message {
     Rehearse(Item, oneshot::Sender<Rehearsed>),
     /// Record the period of the sealed events that are waiting.
     Period(Option<oneshot::Sender<Result<u64, SubmitError>>>),
+    /// Say the root of the map, if the log has not grown too far beyond it.
+    Root(MapRoot, oneshot::Sender<Result<Spoken, SubmitError>>),
     /// Check the clock again and go on.
     Resume(oneshot::Sender<Result<(), SubmitError>>),
     /// Take nothing more; finish what is waiting.
@@ -213,6 +214,8 @@ impl<S: EventStore> Sequencer<S> {
             match control {
                 Some(Message::Resume(answer)) => drop(answer.send(self.resume())),
                 Some(Message::Period(answer)) => self.period(answer),
+                // The map's keeper may have gone away.
+                Some(Message::Root(root, answer)) => drop(answer.send(self.say_root(root))),
                 Some(Message::Rehearse(item, answer)) => self.rehearse(&item, answer),
                 Some(Message::Close) => queue.close(),
                 Some(Message::Submit(_)) | None => {}
@@ -274,7 +277,7 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// One batch: judge, commit, answer.
-    fn turn(&mut self, items: Vec<Item>, clears_halt: bool) {
+    pub(crate) fn turn(&mut self, items: Vec<Item>, clears_halt: bool) {
         if let Some(reason) = self.shared.halted() {
             return answer_all(items, &SubmitError::Halted(reason));
         }
@@ -303,6 +306,7 @@ impl<S: EventStore> Sequencer<S> {
             // A submitter that went away asks again with its key.
             let _ = item.answer.send(verdict);
         }
+        runtime.block_on(self.store.rest());
     }
 
     /// Judges all items in order and commits what is accepted. An error means that nothing was.
@@ -605,71 +609,6 @@ impl<S: EventStore> Sequencer<S> {
         }
         Ok(())
     }
-
-    /// Appends `ledger.halted` and `ledger.resumed`, signed by the intake key, as one batch.
-    fn put_on_record(&mut self, halt: &Halt) -> Result<(), SubmitError> {
-        let runtime = self.runtime.clone();
-        let genesis = runtime.block_on(self.store.load_range(0, 1))?;
-        let Some(genesis) = genesis.into_iter().next() else { return Ok(()) };
-        let entry = parse_entry(0, genesis.bytes)?;
-        let Content::Statement(genesis) = entry.content else { return Ok(()) };
-        let stream = genesis.statement.stream.clone();
-        runtime.block_on(self.look_up(Vec::new(), std::iter::once(stream.to_string())))?;
-        let head = self.streams.get_mut(&stream.to_string()).map_err(SubmitError::Storage)?.0;
-        let (last, observed) = (china(self.head.recorded_at), china(halt.observed_at));
-        let halted = json!({"cause": halt.cause, "last_recorded_at": last, "observed_at": observed});
-        let (first, head) = self.say("ledger.halted.v1", &genesis, &stream, head, &halted)?;
-        let (second, _) = self.say("ledger.resumed.v1", &genesis, &stream, head, &json!({"cause": halt.cause}))?;
-        let (items, answers): (Vec<_>, Vec<_>) = [first, second].into_iter().map(item).unzip();
-        self.turn(items, true);
-        for answer in answers {
-            answer.blocking_recv().map_err(|_| SubmitError::Busy)??;
-        }
-        Ok(())
-    }
-
-    /// Prepares and signs something that the ledger itself says.
-    fn say(
-        &self,
-        kind: &str,
-        genesis: &SignedStatement,
-        stream: &StreamId,
-        head: Option<Head>,
-        fields: &serde_json::Value,
-    ) -> Result<(Admitted, Option<Head>), SubmitError> {
-        let Some(keys) = &self.keys else { return Err(SubmitError::Busy) };
-        let key = &keys.intake;
-        let command = json!({"kind": kind, "stream": stream, "org": genesis.statement.org, "fields": fields});
-        let setting = Setting {
-            origin: &self.shared.origin,
-            stream: stream.clone(),
-            head,
-            signers: vec![Signer { role: "intake".into(), key: key.name().into() }],
-            declared_at: china_time(self.clock.now()),
-        };
-        // These kinds have no slots; what fills the empty ones must only be unknown to others.
-        let secret = key.seed();
-        let mut count = 0_u64;
-        let mut entropy = |buffer: &mut [u8]| {
-            for part in buffer.chunks_mut(32) {
-                let seed = [&secret[..], self.head.entry_hash.as_bytes(), &count.to_be_bytes(), kind.as_bytes()];
-                part.copy_from_slice(&Digest::of(&seed.concat()).as_bytes()[..part.len()]);
-                count += 1;
-            }
-        };
-        let prepared = prepare(&Command::from_value(command)?, &setting, &mut entropy)?;
-        let signed = SignedStatement::sign(&prepared.statement, &[key]).map_err(|e| Refusal::Signature(chain(&e)))?;
-        let head = Head { revision: prepared.statement.revision, hash: signed.hash };
-        let note = signed.note.to_string();
-        let submission = prepared.into_submission(note);
-        let admitted = admission::admit_public(&self.shared.origin, submission, |name| self.shared.key(name))?;
-        Ok((admitted, Some(head)))
-    }
-}
-
-fn item(admitted: Admitted) -> (Item, oneshot::Receiver<Answer>) {
-    let (answer, receive) = oneshot::channel();
-    (Item { key: None, admitted: Box::new(admitted), answer }, receive)
 }
 
 fn answer_all(items: Vec<Item>, error: &SubmitError) {
@@ -683,10 +622,6 @@ fn answer_all(items: Vec<Item>, error: &SubmitError) {
 pub(crate) fn china_time(time: DateTime<Utc>) -> DateTime<FixedOffset> {
     let offset = FixedOffset::east_opt(CHINA_SECONDS_EAST).expect("eight hours are an offset");
     time.trunc_subsecs(0).with_timezone(&offset)
-}
-
-fn china(time: DateTime<Utc>) -> String {
-    china_time(time).to_rfc3339()
 }
 
 fn entry_bytes(error: &gongkai_log::EntryError, admitted: &Admitted) -> usize {

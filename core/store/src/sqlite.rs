@@ -44,8 +44,14 @@ const _: () = assert!(MIGRATIONS.len() == 6, "VERSION counts the migrations");
 /// before its commit. It is filled by large batches only.
 const CACHE_KIB: &str = "-32768";
 
-/// Pages in the WAL before it is copied back, 16 MiB: a batch of 4,096 entries fits.
-const WAL_PAGES: &str = "4000";
+/// Pages in the WAL before it is copied back, 16 MiB: a batch of 4,096 entries fits. It is done when receipts have left.
+const WAL_PAGES: i64 = 4_000;
+
+/// Pages in the WAL at which a commit copies it back itself, should the other way not have come to it.
+const WAL_PAGES_MAX: &str = "32000";
+
+/// Entries after which the length of the WAL is looked at.
+const LOOK_AFTER: usize = 64;
 
 /// Bytes to which the WAL file is cut after it was copied back.
 const WAL_BYTES_KEPT: &str = "67108864";
@@ -381,6 +387,8 @@ pub struct SqliteStore {
     epoch: u64,
     // A withdrawal was committed and old text may still lie in the WAL.
     wal_to_empty: bool,
+    // Entries and sealed events since the length of the WAL was looked at.
+    appended: usize,
 }
 
 impl SqliteStore {
@@ -407,7 +415,7 @@ impl SqliteStore {
             .busy_timeout(busy_timeout)
             .pragma("secure_delete", "ON")
             .pragma("cache_size", CACHE_KIB)
-            .pragma("wal_autocheckpoint", WAL_PAGES)
+            .pragma("wal_autocheckpoint", WAL_PAGES_MAX)
             .pragma("journal_size_limit", WAL_BYTES_KEPT);
         let mut connection = options.connect().await.map_err(sql("opening the database"))?;
         if version < VERSION {
@@ -416,7 +424,7 @@ impl SqliteStore {
         let epoch: i64 =
             sqlx::query_scalar(TAKE_OVER).fetch_one(&mut connection).await.map_err(sql("taking over the head"))?;
         // A withdrawal may have been committed just before a crash.
-        let mut store = Self { connection, epoch: epoch.cast_unsigned(), wal_to_empty: true };
+        let mut store = Self { connection, epoch: epoch.cast_unsigned(), wal_to_empty: true, appended: 0 };
         store.empty_wal().await;
         Ok(store)
     }
@@ -429,6 +437,16 @@ impl SqliteStore {
         }
         let query = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)");
         self.wal_to_empty = query.fetch_one(&mut self.connection).await.map_or(true, |busy| busy != 0);
+    }
+
+    /// Copies a long WAL back, where no receipt waits for it: thousands of pages go all over the file.
+    async fn shorten_wal(&mut self) -> Result<(), sqlx::Error> {
+        let (_, pages, copied): (i64, i64, i64) =
+            sqlx::query_as("PRAGMA wal_checkpoint(NOOP)").fetch_one(&mut self.connection).await?;
+        if pages - copied >= WAL_PAGES {
+            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut self.connection).await?;
+        }
+        Ok(())
     }
 
     async fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
@@ -621,10 +639,21 @@ impl EventStore for SqliteStore {
 
     async fn append(&mut self, batch: Batch) -> Result<(), StoreError> {
         let withdraws = !batch.changed.is_empty() || !batch.erased.is_empty();
+        self.appended += batch.entries.len() + batch.sealed.len();
         self.write(batch).await?;
         self.wal_to_empty |= withdraws;
         self.empty_wal().await;
         Ok(())
+    }
+
+    async fn rest(&mut self) {
+        if self.appended < LOOK_AFTER {
+            return;
+        }
+        self.appended = 0;
+        if let Err(error) = self.shorten_wal().await {
+            tracing::warn!(%error, "the WAL could not be copied back yet");
+        }
     }
 
     async fn load_publication(&mut self) -> Result<Option<Publication>, StoreError> {

@@ -11,6 +11,6 @@ CREATE INDEX matters_by_first ON matters (family, first_index);
 CREATE INDEX matters_by_org_first ON matters (org, family, first_index);
 CREATE INDEX matters_by_year ON matters (family, year);
 CREATE INDEX matters_by_period ON matters (org, content, period_start) WHERE content IS NOT NULL;
-CREATE INDEX matters_open_pledges ON matters (org, due_on, family, state, first_index, stream) WHERE family = 'pledge' AND state IN ('made', 'no_progress', 'in_progress');
+CREATE INDEX matters_open_pledges ON matters (org, family, due_on, state, first_index, stream) WHERE family = 'pledge' AND state IN ('made', 'no_progress', 'in_progress');
 CREATE INDEX matters_open_periods ON matters (org, family, starts_on) WHERE state IN ('open', 'closed');
 CREATE INDEX matters_finance ON matters (org, period_start, period_end) WHERE family = 'disclosure' AND state <> 'withdrawn' AND (content = 'finance' OR class = 'finance');

@@ -1,6 +1,7 @@
 //! What is taken back or was to be opened: it is in no row and no file, or it is listed until it is done.
 
 use super::*;
+use crate::generation::{Pace, Step};
 
 #[tokio::test]
 async fn a_withdrawn_value_is_in_no_row_and_no_file_and_its_trace_stays() {
@@ -28,6 +29,26 @@ async fn a_withdrawn_value_is_in_no_row_and_no_file_and_its_trace_stays() {
     for gone in ["槐荫巷", "马万里"] {
         assert_eq!(files_with(dir.path(), gone.as_bytes()), Vec::<std::path::PathBuf>::new(), "{gone}");
     }
+}
+
+#[tokio::test]
+async fn a_reader_in_the_way_only_puts_off_that_a_withdrawn_value_leaves_every_file() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    let made = log.pledge(1, "2026-12-31", "替槐荫巷修缮旧屋");
+    let (views, mut engine) = views(&log, dir.path()).await;
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    assert!(reader.pledge(&stream("pledge", 1)).await.unwrap().is_some());
+    log.withdraw_slot(1, made, "title");
+    let mut idle = async || loop {
+        let step = engine.turn(Pace::Hurry).await.unwrap();
+        if step != Step::Moved {
+            return step;
+        }
+    };
+    assert!(matches!(idle().await, Step::Later(_)), "nothing new comes, and yet it is not done");
+    drop(reader);
+    assert_eq!(idle().await, Step::Done);
+    assert_eq!(files_with(dir.path(), "槐荫巷".as_bytes()), Vec::<std::path::PathBuf>::new());
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 pub mod attachments;
 pub mod boards;
 pub mod body;
+pub mod completeness;
 pub mod compliance;
 pub mod compliance_lists;
 pub mod description;
@@ -36,6 +37,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints.push(search::endpoint());
     endpoints.extend(entries::endpoints());
     endpoints.push(streams::endpoint());
+    endpoints.extend(completeness::endpoints());
     endpoints.push(compliance::endpoint());
     endpoints.push(compliance_lists::endpoint());
     endpoints.extend(withdrawals::endpoints());

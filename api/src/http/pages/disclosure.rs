@@ -46,7 +46,6 @@ pub(super) async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem>
     let Frame { site, signed } = frame(app).await?;
     let mut reader = app.read().await?;
     let found = reader.disclosure(&stream("disclosure", id)?).await?.ok_or_else(nothing)?;
-    let withdrawn = found.history.last().map_or(0, |event| event.withdrawn_count);
     let is_finance = found.matter.content.as_deref() == Some(Content::Finance.wire());
     let csv = format!("/api/v1/disclosures/{id}/lines?format=csv");
     let share = share::of_disclosure(app, &found);
@@ -66,7 +65,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem>
         ask_href,
         hand_in,
         path,
-        check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
+        check: parts::check(app, &reader, signed.as_ref(), &found.history).await?,
         site,
         share,
         index: matter.first_index,

@@ -26,7 +26,6 @@ pub(super) async fn make(app: &App, id: &str) -> Result<NominationPage, Problem>
     let nomination = reader.nomination(&stream("nomination", id)?).await?.ok_or_else(nothing)?;
     let share = share::of_nomination(app, &nomination);
     let matter = nomination.matter;
-    let withdrawn = nomination.history.last().map_or(0, |event| event.withdrawn_count);
     let period = match nomination.deadline {
         Some(deadline) => parts::period(deadline, matter.days_left),
         // A preview states its days; no rule computes them.
@@ -35,7 +34,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<NominationPage, Problem>
     Ok(NominationPage {
         path: parts::path(&mut reader, &matter.org).await?,
         clocks: parts::clocks(&mut reader, &matter.stream).await?,
-        check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
+        check: parts::check(app, &reader, signed.as_ref(), &nomination.history).await?,
         site,
         share,
         hand_in: hand_in::links(app, &matter.stream, matter.status),

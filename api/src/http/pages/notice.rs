@@ -22,13 +22,12 @@ pub(super) async fn make(app: &App, id: &str) -> Result<NoticePage, Problem> {
     let notice = reader.notice(&stream("notice", id)?).await?.ok_or_else(nothing)?;
     let share = share::of_notice(app, &notice);
     let matter = notice.matter;
-    let withdrawn = notice.history.last().map_or(0, |event| event.withdrawn_count);
     let rows = [("文号", notice.number), ("发布单位", notice.issuer), ("反映渠道", notice.report_to)];
     let files = notice.history.iter().flat_map(|event| event.attachments.clone()).collect();
     Ok(NoticePage {
         path: parts::path(&mut reader, &matter.org).await?,
         clocks: parts::clocks(&mut reader, &matter.stream).await?,
-        check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
+        check: parts::check(app, &reader, signed.as_ref(), &notice.history).await?,
         site,
         share,
         // A notice whose outcome is published is at an end.

@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Utc};
 use gongkai_domain::kind::family_label;
-use gongkai_log::{Content, Digest, Entry, Signer, TreeHash, tile};
+use gongkai_log::{Content, Digest, Entry, MapKey, Signer, StreamId, TreeHash, tile};
 use gongkai_projections::diff;
 use gongkai_projections::read::{
     self, Deadline, HistoryEvent, Matter, ReadError, Reader, ShownField, SignerName, TimelineItem,
@@ -16,7 +16,7 @@ use crate::http::{App, zone};
 use crate::site::format::{Bytes, Count, Day, Moment};
 use crate::site::parts::{
     self, Attachment, Badge, Check, Checkpoint, Diff, Event, Family, HashText, Item, Link, Pager, Period, PeriodDay,
-    Proxy, Row, Segment, Shown, SignatureLine, Tombstone, days_left,
+    Proxy, Row, Segment, Shown, SignatureLine, Tombstone, Whole, days_left,
 };
 
 /// What stands where a title was withdrawn; the tombstone is on the matter's page.
@@ -299,19 +299,50 @@ fn sha(hash: &TreeHash) -> HashText {
     both(hash.to_string(), hash.to_hex())
 }
 
-/// The check panel of an entry.
+/// The check panel of a matter with all its events: that of the last one, and whether one is missing.
 pub async fn check(
     app: &App,
     reader: &Reader,
     signed: Option<&Signed>,
-    index: u64,
-    withdrawn: u64,
+    events: &[HistoryEvent],
 ) -> Result<Check, Problem> {
-    if app.foreseen().is_some_and(|event| event.index == index) {
-        return Ok(Check::later(index, moment(app.now())));
+    let mut check = check_last(app, reader, signed, events).await?;
+    if !check.is_later {
+        check.whole = whole(app, reader, events).await?;
     }
-    let entry = app.entry(index).await?.ok_or_else(|| Problem::not_found("账本里没有这个序号的条目"))?;
-    check_of(app, reader, signed, &entry, withdrawn).await
+    Ok(check)
+}
+
+/// The check panel of the last of these events.
+pub async fn check_last(
+    app: &App,
+    reader: &Reader,
+    signed: Option<&Signed>,
+    events: &[HistoryEvent],
+) -> Result<Check, Problem> {
+    let HistoryEvent { index, withdrawn_count, .. } = events.last().ok_or_else(super::nothing)?;
+    if app.foreseen().is_some_and(|event| event.index == *index) {
+        return Ok(Check::later(*index, moment(app.now())));
+    }
+    let entry = app.entry(*index).await?.ok_or_else(|| Problem::not_found("账本里没有这个序号的条目"))?;
+    check_of(app, reader, signed, &entry, *withdrawn_count).await
+}
+
+/// Whether the map has as many records of the matter as the page; `None` where that cannot be told yet.
+async fn whole(app: &App, reader: &Reader, events: &[HistoryEvent]) -> Result<Option<Whole>, Problem> {
+    let Some(stream) = events.first().and_then(|event| StreamId::parse(&event.stream).ok()) else { return Ok(None) };
+    let Some(counted) = app.counted(&MapKey::stream(&stream)).await? else { return Ok(None) };
+    if counted.size > reader.size() {
+        return Ok(None);
+    }
+    let shown = events.iter().filter(|event| event.index < counted.size).count() as u64;
+    Ok(Some(Whole {
+        size: Count(counted.size),
+        count: Count(counted.head.count),
+        shown: Count(shown),
+        later: Count(events.len() as u64 - shown),
+        href: format!("/api/v1/streams/{stream}/proof"),
+    }))
 }
 
 /// The check panel of an entry that is at hand.
@@ -352,6 +383,7 @@ pub async fn check_of(
             None => None,
         },
         withdrawn: small(withdrawn),
+        whole: None,
         openings: Some(format!("/log/{}", tile::openings_path(entry.index / tile::TILE_WIDTH))),
         signatures: note.signatures.iter().enumerate().map(line).collect(),
         base_url: app.about.base_url.clone(),

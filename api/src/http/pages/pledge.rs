@@ -28,7 +28,6 @@ pub(super) async fn make(app: &App, id: &str) -> Result<PledgePage, Problem> {
         Some(code) => parts::path(&mut reader, code).await?.pop(),
         None => None,
     };
-    let withdrawn = pledge.history.last().map_or(0, |event| event.withdrawn_count);
     let path = parts::path(&mut reader, &matter.org).await?;
     let above = path.iter().rev().nth(1).map(|link| link.href.trim_start_matches("/organizations/"));
     let above = above.unwrap_or(&matter.org).to_owned();
@@ -40,7 +39,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<PledgePage, Problem> {
         sessions: sessions::promised_at(&mut reader, &matter.stream, &above).await?,
         hand_in,
         path,
-        check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
+        check: parts::check(app, &reader, signed.as_ref(), &pledge.history).await?,
         site,
         share,
         index: matter.first_index,

@@ -44,7 +44,7 @@ pub(super) async fn make(app: &App, uri: &Uri, family: &str, id: &str) -> Result
     if events.is_empty() && later > 0 {
         return Err(Problem::not_found("到这一天为止，账本里还没有这件事"));
     }
-    let (Some(first), Some(last)) = (events.first(), events.last()) else { return Err(nothing()) };
+    let Some(first) = events.first() else { return Err(nothing()) };
     let past = on.map(|on| Past {
         on: Day(on),
         records: Some((Count(events.len() as u64), Count(later))),
@@ -57,7 +57,11 @@ pub(super) async fn make(app: &App, uri: &Uri, family: &str, id: &str) -> Result
     Ok(StreamPage {
         path: parts::path(&mut reader, &first.org).await?,
         clocks: if past.is_some() { Vec::new() } else { parts::clocks(&mut reader, &stream).await? },
-        check: parts::check(app, &reader, signed.as_ref(), last.index, last.withdrawn_count).await?,
+        check: if past.is_some() {
+            parts::check_last(app, &reader, signed.as_ref(), &events).await?
+        } else {
+            parts::check(app, &reader, signed.as_ref(), &events).await?
+        },
         site,
         hand_in: if past.is_some() { Vec::new() } else { hand_in::links(app, &stream, about) },
         index: first.index,

@@ -28,7 +28,6 @@ pub(super) async fn make(app: &App, id: &str) -> Result<VacancyPage, Problem> {
     let vacancy = reader.vacancy(&stream("vacancy", id)?).await?.ok_or_else(nothing)?;
     let share = share::of_vacancy(app, &vacancy);
     let matter = vacancy.matter;
-    let withdrawn = vacancy.history.last().map_or(0, |event| event.withdrawn_count);
     let path = parts::path(&mut reader, &matter.org).await?;
     let org = path.last().cloned().unwrap_or_else(|| parts::org_link(&matter.org, &matter.org_name));
     let declared = parts::declared(matter.declared_at);
@@ -37,7 +36,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<VacancyPage, Problem> {
     let posts = vacancy.posts.iter().map(|found| post(found, &org, recommend)).collect();
     Ok(VacancyPage {
         clocks: parts::clocks(&mut reader, &matter.stream).await?,
-        check: parts::check(app, &reader, signed.as_ref(), matter.last_index, withdrawn).await?,
+        check: parts::check(app, &reader, signed.as_ref(), &vacancy.history).await?,
         site,
         share,
         hand_in,

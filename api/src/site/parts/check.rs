@@ -33,6 +33,28 @@ pub struct Checkpoint {
     pub witnesses: u32,
 }
 
+/// How many records the map says that there are of the matter, and how many the page has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole {
+    /// Entries that the map is of.
+    pub size: Count,
+    /// Records of the matter among them.
+    pub count: Count,
+    /// Those of them that the page has.
+    pub shown: Count,
+    /// Records that came after.
+    pub later: Count,
+    /// Address of the proof.
+    pub href: String,
+}
+
+impl Whole {
+    /// Whether nothing is missing on the page.
+    pub fn holds(&self) -> bool {
+        self.count == self.shown
+    }
+}
+
 /// A signature line of the entry, for the commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignatureLine {
@@ -71,6 +93,8 @@ pub struct Check {
     pub leaf_hash: HashText,
     /// The checkpoint; absent for seconds after the record.
     pub checkpoint: Option<Checkpoint>,
+    /// Whether records of the matter are missing; absent where that is not asked or cannot be told yet.
+    pub whole: Option<Whole>,
     /// How many of its openings were withdrawn.
     pub withdrawn: u32,
     /// Address of the bundle with its openings; absent when it has none.
@@ -109,6 +133,7 @@ impl Check {
             previous_hash: none(),
             leaf_hash: none(),
             checkpoint: None,
+            whole: None,
             withdrawn: 0,
             openings: None,
             signatures: Vec::new(),
@@ -146,6 +171,13 @@ impl Check {
                 root: "DKcFzqBoeqX9OBWOAUZlrZoO3eJfp0NIYzMA70YJlhs=".into(),
                 at: Moment::of(2026, 3, 12, 9, 20),
                 witnesses: 1,
+            }),
+            whole: Some(Whole {
+                size: Count(4),
+                count: Count(2),
+                shown: Count(2),
+                later: Count(1),
+                href: "/api/v1/streams/pledge/0195f000-0000-7000-8000-000000000001/proof".into(),
             }),
             withdrawn: 0,
             openings: Some("/log/openings/000".into()),

@@ -15,7 +15,7 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 use gongkai_projections::Status;
 
-pub use check::{Check, Checkpoint, HashText, SignatureLine};
+pub use check::{Check, Checkpoint, HashText, SignatureLine, Whole};
 pub(crate) use history::sample_event;
 pub use history::{Attachment, Diff, Event, Proxy, Segment, Signer};
 pub(crate) use lists::sample_items;

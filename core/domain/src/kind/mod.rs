@@ -30,6 +30,7 @@ pub mod erasure;
 pub mod intake;
 pub mod ledger;
 pub mod letter;
+pub mod map;
 pub mod matter;
 pub mod nomination;
 pub mod notice;
@@ -54,6 +55,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<ledger::Created>(),
     Kind::of::<ledger::Halted>(),
     Kind::of::<ledger::Resumed>(),
+    Kind::of::<map::Rooted>(),
     Kind::of::<registry::OrganizationRegistered>(),
     Kind::of::<registry::OrganizationRenamed>(),
     Kind::of::<registry::OrganizationMerged>(),
@@ -182,7 +184,11 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("erasure", "删除"),
     ("access", "查阅记录"),
     ("ledger", "账本"),
+    ("map", "总目"),
 ];
+
+/// Families in which the ledger speaks of itself.
+const OF_THE_LEDGER: [&str; 2] = ["ledger", "map"];
 
 /// Chinese name of a family; the wire name for one that this version does not know.
 pub fn family_label(family: &str) -> &str {
@@ -473,7 +479,7 @@ impl Kind {
 
     /// Whether citizens without keys hand it in, so that the intake key signs it for them.
     pub fn is_for_citizens(&self) -> bool {
-        self.family() != "ledger" && self.authors.contains(&Role::Intake)
+        !OF_THE_LEDGER.contains(&self.family()) && self.authors.contains(&Role::Intake)
     }
 
     /// Family of the public matter that something handed in is about: of one that continues a public stream its own,

@@ -1,4 +1,4 @@
-//! What depends on the order of the entries, and how far it came: chain, streams, authority, tree.
+//! What depends on the order of the entries, and how far it came: chain, streams, authority, map, tree.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use super::{
     Authority, Bundle, Check, Fetch, Finding, FsckError, Options, Outcome, Report, Shared, finding, signature_of,
 };
 use crate::checkpoint::Checkpoint;
-use crate::continuity::Continuity;
 use crate::entry::Entry;
 use crate::hash::{Digest, TreeHash};
 use crate::key::{KeyKind, VerifierKey};
+use crate::map::GrowingMap;
 use crate::merkle::{self, Edge};
 use crate::note::Note;
 use crate::slot::Openings;
@@ -22,7 +22,7 @@ use crate::tile::{TILE_WIDTH, TilePath};
 pub struct Reached {
     head: Digest,
     recorded_at: Option<DateTime<Utc>>,
-    streams: Continuity,
+    map: GrowingMap,
     // Whole bundles.
     edge: Edge,
     // Hashes of each level above 0 that do not fill a tile yet.
@@ -37,7 +37,7 @@ impl Default for Reached {
         Self {
             head: Digest::ZERO,
             recorded_at: None,
-            streams: Continuity::new(),
+            map: GrowingMap::default(),
             edge: Edge::new(),
             levels: Vec::new(),
             rest: Vec::new(),
@@ -100,6 +100,7 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
                 statements: 0,
                 sealed: 0,
                 streams: 0,
+                map_roots: 0,
                 signatures: 0,
                 openings: 0,
                 openings_missing: 0,
@@ -161,10 +162,24 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
             let reason = format!("is for {}", entry.content.origin());
             return refuse("origin", reason);
         }
+        self.map_root(index, entry)?;
         self.continue_stream(index, entry)?;
         self.signatures(place, index, entry, openings, checks)?;
         self.reached.head = entry.hash;
         self.reached.recorded_at = Some(entry.recorded_at);
+        Ok(())
+    }
+
+    /// Compares the map's root with what an entry says it to be.
+    fn map_root(&mut self, index: u64, entry: &Entry) -> Result<(), Finding> {
+        let Some(stated) = self.authority.map_root(entry) else { return Ok(()) };
+        let root = self.reached.map.root_at(stated.size, index);
+        if root != Some(stated.root) {
+            let found = root.map_or_else(|| "cannot be known so late".to_owned(), |root| format!("is {root}"));
+            let reason = format!("says {} for {} entries, the map's root {found}", stated.root, stated.size);
+            return Err(finding(index, "map root", reason));
+        }
+        self.report.map_roots += 1;
         Ok(())
     }
 
@@ -176,13 +191,13 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
         self.report.statements += 1;
         let statement = &signed.statement;
         let (stream, revision) = (&statement.stream, statement.revision);
-        let before = self.reached.streams.advance(stream, revision, signed.hash);
-        let next = before.map_or(0, |(revision, _)| revision + 1);
+        let before = self.reached.map.advance(index, statement, &signed.hash);
+        let next = before.count;
         if revision != next {
             let reason = format!("{stream} is at revision {next}, the statement says {revision}");
             return Err(finding(index, "revision", reason));
         }
-        if statement.parent != before.map(|(_, hash)| hash) {
+        if statement.parent != (next > 0).then_some(before.hash) {
             let reason = "is not the statement before it in the stream";
             return Err(finding(index, "parent", reason));
         }
@@ -297,7 +312,7 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
         }
         self.report.root = root;
         self.report.head = self.reached.head;
-        self.report.streams = self.reached.streams.len() as u64;
+        self.report.streams = self.reached.map.streams();
         Ok((self.report, self.reached))
     }
 }

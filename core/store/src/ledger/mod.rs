@@ -34,6 +34,7 @@ use crate::{
     drafts::Drafts,
     error::{StoreError, SubmitError},
     layout::Layout,
+    map::Map,
     reader::{ReadStore, StoredEntry},
     recover::Recovery,
     sealed_reader::{self, SealedProof, SealedReader},
@@ -75,6 +76,8 @@ pub struct Settings {
     pub vault: Option<Vault>,
     /// How often a period of sealed events is recorded, with or without events.
     pub period: Duration,
+    /// How often the root of the map is logged, if there is something new.
+    pub map_interval: Duration,
     /// Who cosigns checkpoints; `None` publishes them as the ledger signed them.
     pub cosigners: Option<Arc<dyn Cosigners>>,
     /// After how long without anything new the checkpoint is cosigned and published again: readers see that the ledger
@@ -96,6 +99,7 @@ impl Default for Settings {
             republish_all: false,
             vault: None,
             period: Duration::from_mins(10),
+            map_interval: Duration::from_mins(10),
             cosigners: None,
             freshness: Duration::from_mins(5),
         }
@@ -192,6 +196,7 @@ struct Inner {
     // The sender ends with the sequencer's thread.
     done: watch::Receiver<()>,
     recovery: Recovery,
+    map: Map,
 }
 
 /// A ledger that is open for writing.
@@ -322,6 +327,27 @@ impl Ledger {
         ended.await.unwrap_or_else(|_| Err(closed()))
     }
 
+    /// What proves that nothing is missing.
+    pub fn map(&self) -> &Map {
+        &self.0.map
+    }
+
+    /// Logs the root of the map now, without waiting for its time; gives the entry, or `None` when there is nothing new.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn root_map(&self) -> Result<Option<u64>, SubmitError> {
+        self.0.map.say().await
+    }
+
+    /// Has the ledger say any root, true or not.
+    #[cfg(test)]
+    pub(crate) async fn say_root(&self, root: gongkai_log::MapRoot) {
+        let (answer, said) = oneshot::channel();
+        self.0.queue.send(Message::Root(root, answer)).await.expect("the sequencer runs");
+        said.await.expect("the sequencer answers").expect("the root is recorded");
+    }
+
     fn sealed_with(&self, vault: &Vault) -> SealedReader {
         SealedReader::new(self.0.reader.clone(), vault.clone())
     }
@@ -371,6 +397,7 @@ impl Ledger {
         let mut done = self.0.done.clone();
         // The sender never sends: this ends, with an error, when the thread does.
         while done.changed().await.is_ok() {}
+        self.0.map.close().await;
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     error::{OpenError, StoreError, SubmitError},
     event_store::{EventStore, LogHead},
     layout::Layout,
+    map::{LedgerLog, Map},
     publisher::Publisher,
     reader::ReadStore,
     recover::{Recover, Recovery},
@@ -157,8 +158,15 @@ impl Ledger {
         if settings.vault.is_some() {
             tokio::spawn(keep_periods(queue.downgrade(), settings.period));
         }
-        let (layout, settings, runtime) = (layout.clone(), settings, Handle::current());
-        Ok(Self(Arc::new(Inner { layout, keys, runtime, settings, clock, shared, reader, queue, done, recovery })))
+        let log = LedgerLog {
+            reader: reader.clone(),
+            committed: shared.committed.subscribe(),
+            queue: queue.downgrade(),
+            done: done.clone(),
+        };
+        let map = Map::of_ledger(&layout.map(), log, settings.map_interval).await.map_err(Box::new)?;
+        let (layout, runtime) = (layout.clone(), Handle::current());
+        Ok(Self(Arc::new(Inner { layout, keys, runtime, settings, clock, shared, reader, queue, done, recovery, map })))
     }
 }
 

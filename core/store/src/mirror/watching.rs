@@ -13,7 +13,7 @@ use gongkai_domain::{
     Kind, Replay,
     kind::{self, slot},
 };
-use gongkai_log::{Authority, Digest, Entry, Openings, Statement, VerifierKey};
+use gongkai_log::{Authority, Digest, Entry, MapRoot, Openings, Statement, VerifierKey};
 use serde_json::{Map, Value};
 
 /// A withdrawal that is to be followed.
@@ -104,5 +104,9 @@ impl Authority for Watching<'_> {
             self.note(entry, &signed.statement);
         }
         Ok(())
+    }
+
+    fn map_root(&self, entry: &Entry) -> Option<MapRoot> {
+        self.replay.map_root(entry)
     }
 }

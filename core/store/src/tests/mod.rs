@@ -5,6 +5,7 @@ mod clock;
 mod cosigning;
 mod faults;
 mod helpers;
+mod map;
 mod mirror;
 mod opening;
 mod opening_and_erasure;

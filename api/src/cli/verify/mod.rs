@@ -1,4 +1,8 @@
-//! `verify`: bytes. A directory with its database, an address, a bundle, a proof file, a checkpoint, or evidence of a fork.
+//! `verify`: bytes. A directory with its database, an address, a bundle, a proof file of an entry or of the map, a checkpoint, or
+//! evidence of a fork.
+
+mod map_proof;
+mod partial;
 
 use std::path::{Path, PathBuf};
 
@@ -7,18 +11,15 @@ use gongkai_log::entry::ENTRY_BYTES_MAX;
 use gongkai_log::fork::{FORK_BYTES_MAX, FORK_FORM, Judgement};
 use gongkai_log::note::NOTE_BYTES_MAX;
 use gongkai_log::proof::PROOF_FORM;
-use gongkai_log::tile::level_tiles;
-use gongkai_log::{
-    Authority as _, Checkpoint, Edge, Entry, Fetch, Finding, Fork, Openings, Report, TilePath, TlogProof, TreeHash,
-    VerifierKey, checkpoint, tile,
-};
+use gongkai_log::{Checkpoint, Digest, Fetch, Finding, Fork, MapFile, Report, TlogProof, VerifierKey, checkpoint};
 use gongkai_store::{DatabaseFetch, DirectoryFetch, Layout};
 use serde_json::{Value, json};
 
+use self::partial::Complete;
 use super::checking::{self, Check, Checked, Found, Limits, Source};
 use super::with_vault::{self, Sealed, WithVault};
 use super::{local, terminal};
-use crate::fetch::{HttpFetch, OPENINGS_BYTES_MAX, TarFetch};
+use crate::fetch::{HttpFetch, TarFetch};
 use crate::keyfile;
 use crate::opening_file::{self, Handed, Kept};
 use crate::outcome::{Fault, Outcome, Verdict, chain};
@@ -63,13 +64,14 @@ impl std::ops::Deref for Args {
 pub fn run(args: &Args) -> Outcome {
     match &args.file {
         Some(file) if !file.is_dir() => match sort_of(file)? {
-            Sort::Proof(_) | Sort::Checkpoint(_) | Sort::Fork if args.with_vault.is_asked_for() => {
+            Sort::Proof(_) | Sort::Checkpoint(_) | Sort::Fork | Sort::Map(_) if args.with_vault.is_asked_for() => {
                 Err(with_vault::nowhere())
             }
             Sort::Proof(text) => proof(args, file, &text),
             Sort::Checkpoint(text) => lone_checkpoint(args, &text),
             Sort::Opening => opening(args, file),
             Sort::Fork => fork(args, file),
+            Sort::Map(text) => map_proof::check(args, &text),
             Sort::Bundle => whole(args, &Source::Bundle(open_bundle(file)?)),
         },
         _ => whole(args, &source(args)?),
@@ -113,6 +115,8 @@ enum Sort {
     Opening,
     /// Two checkpoints of one log.
     Fork,
+    /// How much there is under a key of the map.
+    Map(String),
     Bundle,
 }
 
@@ -135,6 +139,9 @@ fn sort_of(file: &Path) -> Result<Sort, Fault> {
     }
     if text.starts_with(FORK_FORM) {
         return Ok(Sort::Fork);
+    }
+    if MapFile::is_one(&text) {
+        return Ok(Sort::Map(text));
     }
     // A tar begins with a file name and zeros, a note with its origin and a line feed.
     if text.contains('\0') { Ok(Sort::Bundle) } else { Ok(Sort::Checkpoint(text)) }
@@ -280,11 +287,18 @@ fn whole(args: &Args, source: &Source) -> Outcome {
     let (vkey, vouched) = args.vkey(|| source.offered_key())?;
     let vault = args.with_vault.open(source)?;
     match checked(args, source, &vkey)? {
-        Ok((report, genesis)) => {
+        Ok(Good { report, genesis, part }) => {
             let sealed = vault.map(|vault| vault.check(local::clock().now())).transpose()?;
             let mut value = report_json(&report, vouched);
             value["genesis"] = json!(genesis);
             let mut text = format!("核验通过：{}", summary(&report));
+            if let Some(part) = part {
+                text += &completeness(part.as_ref());
+                value["complete"] = part.map_or(
+                    Value::Null,
+                    |part| json!({"org": part.org, "organizations": part.organizations, "size": part.size}),
+                );
+            }
             if let Some(old) = args.old(&vkey)? {
                 let line = format!("\n与以前的检查点（{} 条）一致：只增加，没有改动", old.size);
                 text += &line;
@@ -298,6 +312,16 @@ fn whole(args: &Args, source: &Source) -> Outcome {
             }
         }
         Err(found) => no(args, &found),
+    }
+}
+
+/// What a part is complete of, as a further line.
+fn completeness(part: Option<&Complete>) -> String {
+    match part {
+        Some(Complete { org, organizations, size }) => format!(
+            "\n总目证明没有缺漏：到第 {size} 条之前，机构 {org} 及其下级（共 {organizations} 个）的记录和登记簿都在这里"
+        ),
+        None => "\n这是一部分记录，没有总目证明，不能说明没有缺漏".to_owned(),
     }
 }
 
@@ -315,17 +339,23 @@ fn told(args: &Args, text: &str, mut value: Value, sealed: &Sealed) -> Outcome {
     Ok(Verdict::of(good))
 }
 
-type Good = (Report, Option<gongkai_log::Digest>);
+/// What was found to be good.
+struct Good {
+    report: Report,
+    genesis: Option<Digest>,
+    /// Of a part, what it is complete of, if it proves that.
+    part: Option<Option<Complete>>,
+}
 
 fn checked(args: &Args, source: &Source, vkey: &VerifierKey) -> Result<Result<Good, Found>, Fault> {
     match source {
         Source::Url(fetch) => one_copy(fetch, vkey, args, "核验", ""),
-        Source::Bundle(fetch) if fetch.names("tile/entries/").next().is_none() => partial(fetch, vkey, args),
+        Source::Bundle(fetch) if fetch.names("tile/entries/").next().is_none() => partial::check(fetch, vkey, args),
         Source::Bundle(fetch) => one_copy(fetch, vkey, args, "核验", ""),
         Source::Dir(layout, fetch) => {
             let published = one_copy(fetch, vkey, args, "核验已发布文件", "已发布文件")?;
             match &published {
-                Ok((report, _)) if layout.database().exists() => {
+                Ok(Good { report, .. }) if layout.database().exists() => {
                     Ok(database(layout, vkey, &report.checkpoint, args.fast)?.err().map_or(published, Err))
                 }
                 _ => Ok(published),
@@ -343,7 +373,7 @@ fn one_copy<F: Fetch>(
 ) -> Result<Result<Good, Found>, Fault> {
     let mut replay = Replay::new(vkey);
     let checked = checking::run(fetch, &mut replay, vkey, args, label, copy)?;
-    Ok(checked.map(|report| (report, replay.genesis())))
+    Ok(checked.map(|report| Good { report, genesis: replay.genesis(), part: None }))
 }
 
 /// Checks the database as if it were published, and that it goes on from what is. Its checkpoint is made
@@ -363,132 +393,6 @@ pub fn database(layout: &Layout, vkey: &VerifierKey, published: &Checkpoint, fas
         "核验数据库",
         "数据库",
     )
-}
-
-/// A bundle of some entries: every leaf's hash is there, so the root can be recomputed, and each entry
-/// that is there is bound to it. The chain between entries that are left out cannot be followed.
-fn partial(fetch: &TarFetch, vkey: &VerifierKey, args: &Args) -> Result<Result<Good, Found>, Fault> {
-    let ours = |error: &dyn std::error::Error| Fault::failed("归档", error);
-    let text = String::from_utf8_lossy(&fetch.checkpoint().map_err(|e| ours(&e))?).into_owned();
-    let (checkpoint, note) = match checkpoint::open(&text, vkey) {
-        Ok(opened) => opened,
-        Err(error) => return Ok(Err(named(None, "checkpoint", chain(&error)))),
-    };
-    let leaves = leaves(fetch, checkpoint.size)?;
-    let mut edge = Edge::new();
-    for leaf in &leaves {
-        edge.append(*leaf).map_err(|error| ours(&error))?;
-    }
-    if edge.root() != checkpoint.root {
-        return Ok(Err(named(None, "tile", "各条目的散列值得不出检查点的根".into())));
-    }
-    if let Some(policy) = args.policy()?
-        && let Err(error) = policy.check(&note)
-    {
-        return Ok(Err(named(None, "policy", chain(&error))));
-    }
-    if let Some(old) = args.old(vkey)?
-        && !begins_with(&leaves, &old)
-    {
-        return Ok(Err(named(None, "old checkpoint", "不是以前那个账本的延续".into())));
-    }
-    let mut replay = Replay::new(vkey);
-    let mut report = empty_report(checkpoint, note);
-    for name in sorted_entries(fetch) {
-        let bytes = fetch.required(&format!("entries/{name}"), ENTRY_BYTES_MAX).map_err(|e| ours(&e))?;
-        let openings = openings_of(fetch, name)?;
-        if let Err(found) = one(&mut replay, name, bytes, &leaves, openings.as_ref(), &mut report) {
-            return Ok(Err(found));
-        }
-    }
-    report.root = edge.root();
-    Ok(Ok((report, replay.genesis())))
-}
-
-/// Whether the first leaves have the root that was seen before.
-fn begins_with(leaves: &[TreeHash], old: &Checkpoint) -> bool {
-    let first = usize::try_from(old.size).ok().and_then(|size| leaves.get(..size));
-    first.is_some_and(|first| gongkai_log::merkle::root_of(first) == old.root)
-}
-
-fn empty_report(checkpoint: Checkpoint, note: gongkai_log::Note) -> Report {
-    Report {
-        size: checkpoint.size,
-        root: checkpoint.root,
-        head: gongkai_log::Digest::ZERO,
-        checkpoint,
-        note,
-        witnesses: Vec::new(),
-        statements: 0,
-        sealed: 0,
-        streams: 0,
-        signatures: 0,
-        openings: 0,
-        openings_missing: 0,
-        lists: 0,
-        lists_missing: 0,
-    }
-}
-
-fn leaves(fetch: &TarFetch, size: u64) -> Result<Vec<TreeHash>, Fault> {
-    let mut leaves = Vec::new();
-    for number in super::reading::bundles(size) {
-        let width = level_tiles(size, 0).width(number);
-        let path = TilePath::hashes(0, number, width).map_err(|error| Fault::failed("归档", &error))?;
-        let bytes = fetch.tile(&path).map_err(|error| Fault::failed("归档", &error))?;
-        leaves.extend(tile::decode_hashes(&bytes).map_err(|error| Fault::failed(path.to_string(), &error))?);
-    }
-    Ok(leaves)
-}
-
-fn sorted_entries(fetch: &TarFetch) -> Vec<u64> {
-    let mut indexes: Vec<u64> =
-        fetch.names("entries/").filter_map(|name| name["entries/".len()..].parse().ok()).collect();
-    indexes.sort_unstable();
-    indexes
-}
-
-fn openings_of(fetch: &TarFetch, index: u64) -> Result<Option<Openings>, Fault> {
-    let path = tile::openings_path(index / tile::TILE_WIDTH);
-    let bytes = fetch.get(&path, OPENINGS_BYTES_MAX).map_err(|error| Fault::failed(path.clone(), &error))?;
-    let text = String::from_utf8(bytes.unwrap_or_default()).map_err(|error| Fault::failed(path.clone(), &error))?;
-    for line in text.lines() {
-        let openings = Openings::parse_line(line).map_err(|error| Fault::failed(path.clone(), &error))?;
-        if openings.index == index {
-            return Ok(Some(openings));
-        }
-    }
-    Ok(None)
-}
-
-/// One entry of a partial bundle: its bytes, its place in the tree, its signers, its openings.
-fn one(
-    replay: &mut Replay,
-    index: u64,
-    bytes: Vec<u8>,
-    leaves: &[TreeHash],
-    openings: Option<&Openings>,
-    report: &mut Report,
-) -> Result<(), Found> {
-    let refuse = |field: &str, reason: String| named(Some(index), field, reason);
-    let entry = Entry::parse(bytes).map_err(|error| refuse(error.field(), chain(&error)))?;
-    let leaf = usize::try_from(index).ok().and_then(|at| leaves.get(at));
-    if entry.index != index || leaf != Some(&entry.leaf_hash()) {
-        return Err(refuse("leaf", "条目的散列值与树不符".into()));
-    }
-    let Some(signed) = entry.content.statement() else {
-        report.sealed += 1;
-        return replay.observe(&entry, openings).map_err(|reason| refuse("authority", reason));
-    };
-    if let Some(openings) = openings {
-        openings.check(&signed.statement).map_err(|error| refuse("openings", chain(&error)))?;
-        report.openings += 1;
-    }
-    replay.observe(&entry, openings).map_err(|reason| refuse("authority", reason))?;
-    signed.verify(|name| replay.key(name)).map_err(|error| refuse("signature", chain(&error)))?;
-    report.statements += 1;
-    report.signatures += signed.statement.signers.len() as u64;
-    Ok(())
 }
 
 /// The numbers of a check, for people.
@@ -513,7 +417,7 @@ pub fn report_json(report: &Report, vouched: bool) -> Value {
         "ok": true, "authenticated": vouched, "origin": report.checkpoint.origin, "size": report.size,
         "root": report.root, "head": report.head, "statements": report.statements, "sealed": report.sealed,
         "streams": report.streams, "signatures": report.signatures, "openings": report.openings,
-        "openings_missing": report.openings_missing, "lists": report.lists, "lists_missing": report.lists_missing,
+        "map_roots": report.map_roots, "openings_missing": report.openings_missing, "lists": report.lists, "lists_missing": report.lists_missing,
         "witnesses": report.witnesses,
     })
 }
@@ -562,6 +466,8 @@ fn meaning(field: &str) -> &'static str {
         "authority" => "的签名人没有这个权限，或内容不合规则",
         "signatures" => "的签名与签名人不符",
         "checkpoint" => "的检查点不成立",
+        "map root" => "登记的总目与账目不符",
+        "map" => "与总目不符：有缺漏，或总目证明不成立",
         "old checkpoint" => "与以前的检查点不符，历史被改写过",
         "policy" => "的见证不够",
         "proof" => "的证明不成立",
