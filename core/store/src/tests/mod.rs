@@ -2,10 +2,12 @@
 
 mod asker;
 mod clock;
+mod columns;
 mod cosigning;
 mod faults;
 mod helpers;
 mod mirror;
+mod mirror_policy;
 mod opening;
 mod opening_and_erasure;
 mod publication;
