@@ -5,19 +5,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, SeekFrom};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use gongkai_log::list::LIST_BYTES_MAX;
 use gongkai_log::note::NOTE_BYTES_MAX;
 use gongkai_log::tile::{self, BUNDLE_BYTES_MAX, TileKind, TilePath};
 use gongkai_log::{Digest, Fetch, TileSource};
 use gongkai_store::ATTACHMENT_BYTES_MAX;
 use gongkai_store::mirror::Source;
 pub use gongkai_store::mirror::source::OPENINGS_BYTES_MAX;
-use gongkai_store::mirror::source::attachment_path;
+use gongkai_store::mirror::source::{attachment_path, extra_bytes_max};
 use tokio_rustls::rustls;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
@@ -256,7 +255,7 @@ impl Fetch for HttpFetch {
     }
 
     fn extra(&self, path: &str) -> Result<Option<Vec<u8>>, FetchError> {
-        self.get(path, if path.starts_with("lines/") { LIST_BYTES_MAX } else { OPENINGS_BYTES_MAX })
+        self.get(path, extra_bytes_max(path))
     }
 }
 
@@ -276,8 +275,8 @@ impl Source for HttpFetch {
 
 /// A bundle: one uncompressed tar, read in place.
 #[derive(Debug)]
-pub struct TarFetch {
-    file: Mutex<File>,
+pub struct TarFetch<R = File> {
+    archive: Mutex<R>,
     files: BTreeMap<String, (u64, u64)>,
 }
 
@@ -285,9 +284,21 @@ impl TarFetch {
     /// Reads the archive's table of contents.
     ///
     /// # Errors
-    /// [`FetchError`]: not a tar, or too many files.
+    /// [`FetchError`]: not a tar, cut, or too many files.
     pub fn open(path: &Path) -> Result<Self, FetchError> {
-        let mut archive = tar::Archive::new(File::open(path)?);
+        Self::of(File::open(path)?)
+    }
+}
+
+impl<R: io::Read + io::Seek> TarFetch<R> {
+    /// Reads the table of contents of an archive that lies elsewhere than in a file.
+    ///
+    /// # Errors
+    /// As [`TarFetch::open`].
+    pub fn of(mut bytes: R) -> Result<Self, FetchError> {
+        let end = bytes.seek(SeekFrom::End(0))?;
+        bytes.rewind()?;
+        let mut archive = tar::Archive::new(bytes);
         let mut files = BTreeMap::new();
         for entry in archive.entries_with_seek()? {
             let entry = entry?;
@@ -295,12 +306,17 @@ impl TarFetch {
                 continue;
             }
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            files.insert(name, (entry.raw_file_position(), entry.size()));
+            let (at, size) = (entry.raw_file_position(), entry.size());
+            // What a header promises is not there yet: nothing is made ready for it before.
+            if at.checked_add(size).is_none_or(|after| after > end) {
+                return Err(FetchError::Short(name));
+            }
+            files.insert(name, (at, size));
             if files.len() > BUNDLE_FILES_MAX {
-                return Err(FetchError::TooLarge(path.display().to_string()));
+                return Err(FetchError::TooLarge(format!("{BUNDLE_FILES_MAX} files")));
             }
         }
-        Ok(Self { file: Mutex::new(archive.into_inner()), files })
+        Ok(Self { archive: Mutex::new(archive.into_inner()), files })
     }
 
     /// Names of the files that begin with `prefix`.
@@ -318,9 +334,9 @@ impl TarFetch {
             return Err(FetchError::TooLarge(name.to_owned()));
         };
         let mut bytes = vec![0; size];
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(at))?;
-        file.read_exact(&mut bytes)?;
+        let mut archive = self.archive.lock().unwrap_or_else(PoisonError::into_inner);
+        archive.seek(SeekFrom::Start(at))?;
+        archive.read_exact(&mut bytes)?;
         Ok(Some(bytes))
     }
 
@@ -333,7 +349,7 @@ impl TarFetch {
     }
 }
 
-impl Fetch for TarFetch {
+impl<R: io::Read + io::Seek + Send> Fetch for TarFetch<R> {
     type Error = FetchError;
 
     fn checkpoint(&self) -> Result<Vec<u8>, FetchError> {
@@ -345,11 +361,11 @@ impl Fetch for TarFetch {
     }
 
     fn extra(&self, path: &str) -> Result<Option<Vec<u8>>, FetchError> {
-        self.get(path, if path.starts_with("lines/") { LIST_BYTES_MAX } else { OPENINGS_BYTES_MAX })
+        self.get(path, extra_bytes_max(path))
     }
 }
 
-impl Source for TarFetch {
+impl<R: io::Read + io::Seek + Send> Source for TarFetch<R> {
     fn attachment(&self, hash: &Digest) -> Result<Option<Vec<u8>>, FetchError> {
         self.get(&attachment_path(hash), ATTACHMENT_BYTES_MAX)
     }

@@ -36,6 +36,13 @@ pub const KEY_FILE_BYTES_MAX: u64 = 16_384;
 /// Fewest characters of a passphrase: what NIST SP 800-63B §3.1.1 asks of a password.
 pub const PASSPHRASE_CHARS_MIN: usize = 8;
 
+/// Most bytes that deriving a key from a passphrase may take: our own files take 16 MiB, the cards of the console 32.
+pub const KDF_BYTES_MAX: u64 = 256 << 20;
+/// Most lanes of scrypt, which are computed one after the other.
+const KDF_LANES_MAX: u16 = 16;
+/// Most rounds of PBKDF2: some seconds.
+const KDF_ROUNDS_MAX: u32 = 10_000_000;
+
 const PEM_LABEL: &str = "ENCRYPTED PRIVATE KEY";
 /// id-Ed25519 (RFC 8410 §3).
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
@@ -276,21 +283,46 @@ fn read_seed(
     passphrase: impl FnOnce() -> Option<Zeroizing<String>>,
 ) -> Result<(String, Zeroizing<[u8; 32]>), KeyFileError> {
     let failed = |source| KeyFileError::Io { path: path.to_owned(), source };
-    let form = |reason| KeyFileError::Form { path: path.to_owned(), reason };
     let file = File::open(path).map_err(failed)?;
     check_mode(path, &file)?;
     let mut text = Zeroizing::new(String::new());
     file.take(KEY_FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
+    parse_seed(path, &text, sort, passphrase)
+}
+
+/// Reads the text of a person's key file; `path` is only told. `passphrase` is asked only when the text is a PEM that can
+/// be opened at a bearable cost.
+///
+/// # Errors
+/// As [`read`], but for the disk's.
+pub fn parse(
+    path: &Path,
+    text: &str,
+    passphrase: impl FnOnce() -> Option<Zeroizing<String>>,
+) -> Result<SigningKey, KeyFileError> {
+    let (name, seed) = parse_seed(path, text, SIGNING, passphrase)?;
+    let key = SigningKey::from_seed(&name, KeyKind::Ed25519, *seed);
+    key.map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
+}
+
+fn parse_seed(
+    path: &Path,
+    text: &str,
+    sort: Sort,
+    passphrase: impl FnOnce() -> Option<Zeroizing<String>>,
+) -> Result<(String, Zeroizing<[u8; 32]>), KeyFileError> {
+    let form = |reason| KeyFileError::Form { path: path.to_owned(), reason };
     if text.len() as u64 > KEY_FILE_BYTES_MAX {
         return Err(form("太长"));
     }
     let (name, seed) = match text.strip_prefix("# ").and_then(|rest| rest.split_once('\n')) {
         Some((name, pem)) => {
+            let document = document(pem).ok_or_else(|| form("PEM 不完整，或口令的算法、代价超出限度"))?;
             let passphrase = passphrase().ok_or_else(|| KeyFileError::PassphraseMissing(path.to_owned()))?;
-            let seed = decrypted(sort, pem, &passphrase).ok_or_else(|| KeyFileError::Passphrase(path.to_owned()))?;
-            (name, seed)
+            let seed = decrypted(sort, &document, &passphrase);
+            (name, seed.ok_or_else(|| KeyFileError::Passphrase(path.to_owned()))?)
         }
-        None => parse_plain(sort, &text).ok_or_else(|| {
+        None => parse_plain(sort, text).ok_or_else(|| {
             form(match sort.form {
                 RECEIVER_FORM => "应是 gongkai.receiver-key/v1、名称、密钥三行，或带名称的 PEM",
                 WITNESS_FORM => "应是 gongkai.witness-key/v1、名称、密钥三行，或带名称的 PEM",
@@ -324,7 +356,7 @@ pub fn lock(path: &Path, secret: &[u8; 32], pin: &str) -> Result<Zeroizing<Strin
 
 /// The one-time key of a PEM; `None` when the PIN is wrong or the text was changed.
 pub fn unlock(pem: &str, pin: &str) -> Option<Zeroizing<[u8; 32]>> {
-    decrypted(Sort { form: "", algorithm: SECRET }, pem, pin)
+    decrypted(Sort { form: "", algorithm: SECRET }, &document(pem)?, pin)
 }
 
 fn encrypted(path: &Path, sort: Sort, seed: &[u8; 32], passphrase: &str) -> Result<Zeroizing<String>, KeyFileError> {
@@ -342,9 +374,26 @@ fn encrypted(path: &Path, sort: Sort, seed: &[u8; 32], passphrase: &str) -> Resu
     document.to_pem(PEM_LABEL, LineEnding::LF).map_err(|e| broken(e.into()))
 }
 
-fn decrypted(sort: Sort, pem: &str, passphrase: &str) -> Option<Zeroizing<[u8; 32]>> {
+/// The encrypted key of a PEM whose passphrase costs no more than [`KDF_BYTES_MAX`] and [`KDF_ROUNDS_MAX`]: the file says
+/// the cost, and whoever made it must not be able to take all memory of whoever opens it.
+fn document(pem: &str) -> Option<SecretDocument> {
     let (label, document) = SecretDocument::from_pem(pem).ok()?;
     let document = (label == PEM_LABEL).then_some(document)?;
+    let info = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).ok()?;
+    let kdf = &info.encryption_algorithm.pbes2()?.kdf;
+    let bearable = match (kdf.scrypt(), kdf.pbkdf2()) {
+        (Some(scrypt), _) => {
+            let block = 128 * u64::from(scrypt.block_size);
+            let memory = block.checked_mul(scrypt.cost_parameter.saturating_add(u64::from(scrypt.parallelization)));
+            memory.is_some_and(|bytes| bytes <= KDF_BYTES_MAX) && scrypt.parallelization <= KDF_LANES_MAX
+        }
+        (None, Some(pbkdf2)) => pbkdf2.iteration_count <= KDF_ROUNDS_MAX,
+        (None, None) => false,
+    };
+    bearable.then_some(document)
+}
+
+fn decrypted(sort: Sort, document: &SecretDocument, passphrase: &str) -> Option<Zeroizing<[u8; 32]>> {
     let plain = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).ok()?.decrypt(passphrase).ok()?;
     let info = PrivateKeyInfoRef::try_from(plain.as_bytes()).ok()?;
     let inner = info.private_key.as_bytes().strip_prefix(&[0x04, 0x20])?;
@@ -416,6 +465,33 @@ mod tests {
         write(&path, &key(), Some("long enough")).unwrap();
         assert!(matches!(read(&path, || None), Err(KeyFileError::PassphraseMissing(_))));
         assert!(matches!(read(&path, || Some(pass("long enougH"))), Err(KeyFileError::Passphrase(_))));
+    }
+
+    #[test]
+    fn a_passphrase_that_would_cost_all_memory_is_not_even_asked_for() {
+        use pkcs8::der::Encode as _;
+        use pkcs8::pkcs5::EncryptionScheme;
+        use pkcs8::pkcs5::pbes2::Kdf;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("closed.key");
+        write(&path, &key(), Some("long enough")).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (name, pem) = text.split_once('\n').unwrap();
+        let (_, good) = SecretDocument::from_pem(pem).unwrap();
+        let costing = |cost: u64, lanes: u16| {
+            let mut info = EncryptedPrivateKeyInfoRef::try_from(good.as_bytes()).unwrap();
+            let EncryptionScheme::Pbes2(parameters) = &mut info.encryption_algorithm else { panic!("not PBES2") };
+            let Kdf::Scrypt(scrypt) = &mut parameters.kdf else { panic!("not scrypt") };
+            (scrypt.cost_parameter, scrypt.parallelization) = (cost, lanes);
+            let changed = SecretDocument::try_from(info.to_der().unwrap()).unwrap();
+            format!("{name}\n{}", *changed.to_pem(PEM_LABEL, LineEnding::LF).unwrap())
+        };
+        let asked = |text: &str| parse(&path, text, || None);
+        assert!(matches!(asked(&costing(1 << 14, 1)), Err(KeyFileError::PassphraseMissing(_))));
+        for (cost, lanes) in [(1 << 30, 1), (u64::MAX >> 1, 1), (1 << 14, 17), (1 << 14, u16::MAX)] {
+            let refused = asked(&costing(cost, lanes));
+            assert!(matches!(refused, Err(KeyFileError::Form { .. })), "{cost} {lanes}: {refused:?}");
+        }
     }
 
     #[test]

@@ -37,6 +37,8 @@ mod http;
 mod importing;
 #[path = "figures/limits.rs"]
 mod limits;
+#[path = "figures/log.rs"]
+mod log;
 #[path = "figures/process.rs"]
 mod process;
 #[path = "figures/reading.rs"]
@@ -84,9 +86,9 @@ pub(crate) const ORIGIN: &str = "ledger.example/benchmark";
 const ENTRIES: u64 = 1_000_000;
 
 /// What can be asked for, in the order of the run.
-const FIGURES: [&str; 16] = [
-    "limits", "bulk", "one", "many", "verify", "mirror", "rebuild", "board", "start", "search", "pages", "types",
-    "http", "import", "sheet", "sealed",
+const FIGURES: [&str; 19] = [
+    "limits", "bulk", "one", "many", "verify", "mirror", "log", "rebuild", "board", "start", "search", "pages",
+    "types", "http", "loaded", "import", "sheet", "sealed", "witness",
 ];
 
 /// Set for the run that counts flushes: the library that does it.
@@ -190,7 +192,7 @@ async fn measure(arguments: &[String]) -> Outcome<()> {
     if wants("limits") {
         limits::measure(&setup, &signatures, &mut table).await?;
     }
-    if FIGURES[1..13].iter().any(|figure| wants(figure)) {
+    if FIGURES[1..15].iter().any(|figure| wants(figure)) {
         on_a_large_ledger(&setup, &press, &signatures, entries, wants, &mut table).await?;
     }
     if wants("import") {
@@ -201,6 +203,9 @@ async fn measure(arguments: &[String]) -> Outcome<()> {
     }
     if wants("sealed") {
         sealed::measure(&setup, &press, entries, &mut table).await?;
+    }
+    if wants("witness") {
+        log::witness(&setup, &mut table).await?;
     }
     table.note(format!(
         "{} cores, {} entries, {:.0} s. Flushes are calls of fsync and fdatasync of the measured process, publication included.",
@@ -236,7 +241,12 @@ async fn on_a_large_ledger(
     if wants("mirror") {
         reading::mirror(setup, &written, signatures, table)?;
     }
-    if !["rebuild", "board", "start", "search", "pages", "types", "http"].into_iter().any(&wants) {
+    if wants("log") {
+        log::disk(&written, table)?;
+        log::proofs(&written, table)?;
+        log::integration(setup, &written, table).await?;
+    }
+    if !["rebuild", "board", "start", "search", "pages", "types", "http", "loaded"].into_iter().any(&wants) {
         return Ok(());
     }
     reading::rebuild(setup, &written, table)?;
@@ -255,6 +265,9 @@ async fn on_a_large_ledger(
     }
     if wants("http") {
         serving.submissions(press, &mut written, table).await?;
+    }
+    if wants("loaded") {
+        serving.loaded(press, &mut written, table).await?;
     }
     Ok(())
 }

@@ -11,6 +11,8 @@
 )]
 
 pub mod ledger;
+pub mod outsider;
+pub mod parsers;
 pub mod power;
 pub mod process;
 pub mod server;
@@ -20,6 +22,7 @@ pub mod statement;
 use std::path::{Path, PathBuf};
 
 pub use ledger::TestLedger;
+pub use outsider::Outsider;
 pub use process::{Ran, binary, gongkai, gongkai_with};
 pub use server::{Answer, Server, get, post, same_answers};
 pub use shim::Shim;

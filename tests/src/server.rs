@@ -267,6 +267,14 @@ pub fn get(url: &str) -> Answer {
     answer(agent().get(url).call()).unwrap_or_else(|e| panic!("{url:.200}: {e}"))
 }
 
+/// Reads an address of a server that may be gone.
+///
+/// # Errors
+/// The connection's.
+pub fn try_get(url: &str) -> Result<Answer, ureq::Error> {
+    answer(agent().get(url).call())
+}
+
 /// Reads an address with headers.
 pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Answer {
     let request = headers.iter().fold(agent().get(url), |request, (name, value)| request.header(*name, *value));

@@ -2,7 +2,8 @@
 //! or are full, paused, stormed, upgraded.
 //!
 //! Not here: what needs no process (torn tails, flipped bits, clocks, fencing): the store's own tests. Numbers of rounds
-//! are bounded for every-day runs; `GONGKAI_ROUNDS=1000` does the full count, `GONGKAI_SEED` repeats a run.
+//! are bounded for every-day runs; `tests/kills --rounds 1000` does the full count of kills, `GONGKAI_ROUNDS` of all that
+//! repeat, and `GONGKAI_SEED` repeats a run.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where a process does")]
 
@@ -14,15 +15,15 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gongkai_log::Digest;
 use gongkai_tests::ledger::{TestLedger, key, pledge, sheet};
 use gongkai_tests::process::signal;
-use gongkai_tests::server::try_post;
+use gongkai_tests::server::{try_get, try_post};
 use gongkai_tests::shim::{ALL, DATABASE, EIO, ENOSPC, FLUSH, LEDGER, REST, TRUNCATE, WRITE};
 use gongkai_tests::statement::Draft;
-use gongkai_tests::{Answer, Server, Shim, copy, get, gongkai, power, root, snapshot};
+use gongkai_tests::{Answer, Outsider, Server, Shim, copy, get, gongkai, power, root, snapshot};
 use serde_json::json;
 
 /// Submitters at once.
@@ -112,37 +113,62 @@ fn moment(random: &mut Random, micros_max: u64) {
     let _ = never.recv_timeout(Duration::from_micros(random.below(micros_max)));
 }
 
-/// Case 1.
+/// Sees every checkpoint that it can until the server is gone; never a smaller one than before.
+fn watch(server_url: &str, outsider: &Mutex<Outsider>) {
+    let (url, mut last) = (format!("{server_url}/log/checkpoint"), 0);
+    while let Ok(answer) = try_get(&url) {
+        let size = outsider.lock().unwrap().saw(&answer.text()).size;
+        assert!(size >= last, "{last} entries were shown, then {size}");
+        last = size;
+    }
+}
+
+/// Case 1. After each kill: the published files as they lie verify, with every event whole; every checkpoint that somebody
+/// saw is a beginning of them; and the next start has every receipt. The whole of it, with the database, now and then.
 #[test]
 fn killed_at_any_moment_it_keeps_every_receipt() {
+    let (rounds, started) = (rounds(100), Instant::now());
     let ledger = TestLedger::new();
+    let log = ledger.dir().join("log");
     let (mut random, receipts) = (Random::new(), Mutex::new(Receipts::new()));
+    let outsider = Mutex::new(Outsider::new(&ledger.vkey()));
     let mut checked = 0;
-    for _ in 0..rounds(40) {
+    for round in 1..=rounds {
         let server = Server::start(&ledger.dir());
         let known = receipts.lock().unwrap().split_off(&checked);
         all_present(&server, &known);
         checked = known.keys().next_back().map_or(checked, |last| last + 1);
         receipts.lock().unwrap().extend(known);
         let pid = server.pid();
-        under_load(&server, &receipts, |count| {
-            // Some rounds die before the first receipt, most in the middle of some commit or publication.
-            if random.below(4) > 0 {
-                while count.load(Ordering::Relaxed) == 0 {
-                    std::thread::yield_now();
+        std::thread::scope(|scope| {
+            scope.spawn(|| watch(&server.url, &outsider));
+            under_load(&server, &receipts, |count| {
+                // Some rounds die before the first receipt, most in the middle of some commit or publication.
+                if random.below(4) > 0 {
+                    while count.load(Ordering::Relaxed) == 0 {
+                        std::thread::yield_now();
+                    }
                 }
-            }
-            moment(&mut random, 60_000);
-            signal(pid, "KILL");
+                moment(&mut random, 60_000);
+                signal(pid, "KILL");
+            });
         });
         assert!(!server.wait().success());
+        outsider.lock().unwrap().check(&log);
+        if round % 100 == 0 {
+            println!("{round} rounds, {} s", started.elapsed().as_secs());
+            ledger.check();
+        }
     }
-    let receipts = receipts.into_inner().unwrap();
-    assert!(receipts.len() as u64 >= rounds(40), "only {} receipts", receipts.len());
+    let (receipts, mut outsider) = (receipts.into_inner().unwrap(), outsider.into_inner().unwrap());
+    assert!(receipts.len() as u64 >= rounds, "only {} receipts", receipts.len());
     let server = Server::start(&ledger.dir());
     all_present(&server, &receipts);
     assert!(server.stop().success());
+    outsider.check_all_seen(&log);
     ledger.check();
+    let (receipts, seen, seconds) = (receipts.len(), outsider.seen(), started.elapsed().as_secs());
+    println!("killed {rounds} times: {receipts} receipts, {seen} checkpoints seen, {seconds} s");
 }
 
 /// Case 2.

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use gongkai_log::note::NOTE_BYTES_MAX;
+use gongkai_log::policy::POLICY_BYTES_MAX;
 use gongkai_log::{
     Authority, Checkpoint, Fetch, Finding, FsckError, Mode, Options, Policy, Report, VerifierKey, checkpoint, fsck,
 };
@@ -11,10 +12,7 @@ use gongkai_store::{DirectoryFetch, Layout};
 
 use super::terminal::Progress;
 use crate::fetch::{HttpFetch, TarFetch};
-use crate::outcome::Fault;
-
-/// Most bytes of a policy file.
-const POLICY_BYTES_MAX: u64 = 1 << 20;
+use crate::outcome::{Fault, chain};
 
 /// Options of every check.
 #[derive(Debug, clap::Args)]
@@ -99,13 +97,8 @@ impl Check {
     /// # Errors
     /// No such file, or a malformed one.
     pub fn policy(&self) -> Result<Option<Policy>, Fault> {
-        let Some(path) = &self.policy else { return Ok(None) };
-        let size = std::fs::metadata(path).map_or(0, |file| file.len());
-        if size > POLICY_BYTES_MAX {
-            return Err(Fault::usage(path.display().to_string(), "见证规则文件太大"));
-        }
-        let parsed = Policy::parse(&read(path)?);
-        parsed.map(Some).map_err(|error| Fault::usage(path.display().to_string(), error.to_string()))
+        let read = self.policy.as_deref().map(policy_file).transpose()?;
+        Ok(read.map(|(policy, _)| policy))
     }
 
     /// The checkpoint that was seen before, under the same key.
@@ -118,6 +111,20 @@ impl Check {
         let opened = opened.map(|(checkpoint, _)| Some(checkpoint));
         opened.map_err(|error| Fault::usage(path.display().to_string(), crate::outcome::chain(&error)))
     }
+}
+
+/// A policy with the text of its file.
+///
+/// # Errors
+/// No such file, or a malformed one.
+pub fn policy_file(path: &Path) -> Result<(Policy, String), Fault> {
+    let place = || path.display().to_string();
+    if std::fs::metadata(path).map_or(0, |file| file.len()) > POLICY_BYTES_MAX as u64 {
+        return Err(Fault::usage(place(), "见证规则文件太大"));
+    }
+    let text = read(path)?;
+    let policy = Policy::parse(&text).map_err(|error| Fault::usage(place(), chain(&error)))?;
+    Ok((policy, text))
 }
 
 /// Reads a small text file.

@@ -35,6 +35,7 @@ const FAILED_PAUSE_MAX: Duration = Duration::from_mins(1);
     $ gongkai mirror --source /media/disk/log --dir mirror --vkey ledger.example+5ad1c9f0+AZ... --once\n\n\
     只接受逐条核验过、又接得上以前所见的内容；验证钥匙要从可信的地方得来。--dir 第一次运行时建立，不需要数据库和私钥。\n\
     来源可以是网址、账本目录（或其中的 log/）、单向传来的磁盘，或 gongkai export 的归档；磁盘不完整时什么都不接受，并指出缺什么。\n\
+    给出 --policy 时，没有足够见证方联署的检查点不接受；不给时，来源公布的 /log/policy 原样转载，只说明来源自称的规则。\n\
     遇到分叉或倒退不接受，双方签名的检查点存进 evidence/，任何人可用 gongkai verify 核验；跟随了哪些撤下记在 withdrawals.jsonl。\n\
     --once 同步一次就结束：0 已是最新或已接受，1 没有接受，3 读不到或本机出错。"
 )]
@@ -48,6 +49,9 @@ pub struct Args {
     /// 账本的验证钥匙（或写有它的文件），从可信的地方得来
     #[arg(long, value_name = "钥匙")]
     vkey: String,
+    /// 见证规则文件：只接受有足够见证方联署的检查点，并代替来源的规则公布
+    #[arg(long, value_name = "文件")]
+    policy: Option<PathBuf>,
     /// 在这个地址只读地提供公众网站（端口 0 由系统选）
     #[arg(long, value_name = "地址", conflicts_with = "once")]
     serve: Option<SocketAddr>,
@@ -132,6 +136,8 @@ fn refusal(refused: Refused, mirror: &Mirror) -> Fault {
         Refused::Checkpoint(error) => {
             Fault::no("来源的检查点", chain(&error)).mend(format!("{kept}；请核对 --vkey 和 --source 是不是同一本账"))
         }
+        Refused::Quorum(error) => Fault::no("来源的检查点", format!("见证方的联署不够：{}", chain(&error)))
+            .mend(format!("{kept}；来源得到足够的联署后会自动继续；否则请核对 --policy 里的见证方和钥匙")),
         Refused::Finding(finding) => {
             let fault = Fault::from(FsckError::<StoreError>::Finding(finding));
             fault.mend(format!("{kept}；请告诉来源哪个文件不对，修复后会自动继续"))
@@ -164,6 +170,7 @@ pub async fn run(args: Args) -> Outcome {
         return Err(Fault::usage(layout.root().display().to_string(), "这里有账本数据库").mend("镜像请另用一个空目录"));
     }
     let vkey = checking::verifier_key("--vkey", &args.vkey)?;
+    let policy = args.policy.as_deref().map(checking::policy_file).transpose()?;
     let place = Place::of(&args.source)?;
     let created = std::fs::create_dir_all(layout.root());
     created.map_err(|error| Fault::failed(layout.root().display().to_string(), &error))?;
@@ -176,6 +183,10 @@ pub async fn run(args: Args) -> Outcome {
             .mend("请核对 --vkey；目录里的检查点不是这把钥匙签的，或已损坏"),
         other => Fault::failed("镜像目录", &other),
     })?;
+    let mirror = match policy {
+        Some((policy, text)) => mirror.demanding(policy, text),
+        None => mirror,
+    };
     if args.once {
         return super::blocking(move || once(&args, &place, mirror)).await;
     }

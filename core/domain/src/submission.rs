@@ -124,8 +124,11 @@ impl Submission {
     /// Reads a submission from JSON.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] with the place in the JSON.
+    /// [`Refusal::Malformed`] with the place in the JSON, or when it has more values than any submission.
     pub fn parse(json: &[u8]) -> Result<Self, Refusal> {
+        if !crate::json::is_bounded(json) {
+            return Err(malformed("submission", &"值太多，超过一份提交的上限"));
+        }
         serde_json::from_slice(json)
             .map_err(|e| Refusal::Malformed { place: "submission".into(), reason: e.to_string() })
     }

@@ -115,7 +115,9 @@ impl Fork {
             }
             hashes.push(TreeHash::parse(text).map_err(|source| ForkError::Hash { line, source })?);
         }
-        Ok(Self { held: held.to_owned(), shown: shown.to_owned(), hashes })
+        let fork = Self { held: held.to_owned(), shown: shown.to_owned(), hashes };
+        // A third part that is empty or ends within a line would be a second spelling.
+        if fork.to_string() == text { Ok(fork) } else { Err(ForkError::Form) }
     }
 
     /// What it proves to somebody who knows the log's key.
@@ -248,6 +250,8 @@ mod tests {
         let text = evidence(&history(5, 0, "a"), &history(9, 0, "b")).to_string();
         let hash = leaf_hash(b"").to_string();
         for bad in [
+            text.trim_end().to_owned(),
+            format!("{}--\n", text.rsplit_once("--\n").unwrap().0),
             text.replacen("v1", "v2", 1),
             text.replacen("--\n", "", 2),
             text[..text.find("--\n").unwrap()].to_owned(),

@@ -1,6 +1,6 @@
 //! Tests of `fsck` over logs in memory, honest and not.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, json};
@@ -296,6 +296,44 @@ fn a_log_past_the_second_level_checks_and_its_upper_tiles_are_compared() {
         changed.files.get_mut(path).unwrap()[3] ^= 1;
         let found = finding(author.check_with(&changed, &fast));
         assert_eq!((found.index, found.field.as_str()), (None, path));
+    }
+}
+
+/// Full tiles and width of the partial one, level by level, at each size that outside checkers try.
+#[test]
+fn the_tiles_of_awkward_sizes_are_there_and_no_others_and_check() {
+    let cases: [(usize, &[(u64, u64)]); 9] = [
+        (0, &[]),
+        (1, &[(0, 1)]),
+        (255, &[(0, 255)]),
+        (256, &[(1, 0), (0, 1)]),
+        (257, &[(1, 1), (0, 1)]),
+        (65_535, &[(255, 255), (0, 255)]),
+        (65_536, &[(256, 0), (1, 0), (0, 1)]),
+        (65_537, &[(256, 1), (1, 0), (0, 1)]),
+        (70_000, &[(273, 112), (1, 17), (0, 1)]),
+    ];
+    let mut author = Author::new();
+    let (mut ring, mut reached) = (author.ring(), Reached::default());
+    for (size, levels) in cases {
+        while author.entries.len() < size {
+            author.write();
+        }
+        let memory = author.publish();
+        let mut expected = BTreeSet::new();
+        for (level, (full, width)) in levels.iter().enumerate() {
+            let names = if level == 0 { vec!["0".to_owned(), "entries".to_owned()] } else { vec![level.to_string()] };
+            for name in names {
+                expected.extend((0..*full).map(|number| format!("tile/{name}/{number:03}")));
+                expected.extend((*width > 0).then(|| format!("tile/{name}/{full:03}.p/{width}")));
+            }
+        }
+        let there = memory.files.keys().filter(|path| path.starts_with("tile/"));
+        assert_eq!(there.cloned().collect::<BTreeSet<_>>(), expected, "{size}");
+        let checked = fsck_from(reached, &memory, &mut ring, &author.log.verifier(), &options());
+        let (report, next) = checked.unwrap();
+        assert_eq!((report.size, report.root), (size as u64, author.checkpoint().root));
+        reached = next;
     }
 }
 

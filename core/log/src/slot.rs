@@ -359,8 +359,9 @@ pub fn parse_openings(bytes: &[u8], bundle: u64) -> Result<Vec<Openings>, Openin
     if !text.is_empty() && !text.ends_with('\n') {
         return Err(OpeningsFileError::Newline);
     }
-    let end = (bundle + 1) * TILE_WIDTH;
-    let mut next = bundle * TILE_WIDTH;
+    // Of a bundle that no log can have, every line is out of order.
+    let mut next = bundle.saturating_mul(TILE_WIDTH);
+    let end = next.saturating_add(TILE_WIDTH);
     let mut all = Vec::new();
     for (line, text) in (1..).zip(text.split_terminator('\n')) {
         let openings = Openings::parse_line(text).map_err(|source| OpeningsFileError::Line { line, source })?;

@@ -342,6 +342,10 @@ fn signers(value: Value) -> Result<Vec<Signer>, StatementError> {
 }
 
 fn proxy(value: Value) -> Result<Proxy, StatementError> {
+    // A list of both would be read too, and is a second spelling.
+    if !value.is_object() {
+        return Err(member("proxy", "is no object"));
+    }
     serde_json::from_value(value).map_err(|_| member("proxy", "is no channel and original"))
 }
 
@@ -577,6 +581,9 @@ mod tests {
         assert_eq!(named("\"revision\":1", "\"revision\":-1"), "revision");
         assert_eq!(named("[\"author\",", "[\"author\",1,"), "signers");
         assert_eq!(named("\"channel\":", "\"by\":1,\"channel\":"), "proxy");
+        let original = Digest::of(b"recording");
+        let object = format!("{{\"channel\":\"电话\",\"original\":\"{original}\"}}");
+        assert_eq!(named(&object, &format!("[\"电话\",\"{original}\"]")), "proxy", "the same in a second spelling");
         assert_eq!(named("+08:00", "+0800"), "declared_at");
         assert_eq!(named("\"stream\":\"example/", "\"stream\":\"Example/"), "stream");
         assert!(Statement::parse(&text.replace("/v1\n", "/v2\n")).is_err());

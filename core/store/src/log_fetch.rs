@@ -18,11 +18,15 @@ use sqlx::{ConnectOptions as _, SqliteConnection};
 use tokio::runtime::Handle;
 
 use crate::{
+    cores,
     error::{OpenError, StoreError},
     layout::Layout,
     reader::parse_entry,
     sqlite,
 };
+
+/// What is wrong with such an attachment.
+pub const ANOTHER_HASH: &str = "has another BLAKE3 hash than its name";
 
 /// Reads published files below a log's prefix.
 #[derive(Clone, Debug)]
@@ -48,6 +52,28 @@ impl DirectoryFetch {
     fn read(&self, path: &str) -> Result<Vec<u8>, StoreError> {
         let path = self.path(path)?;
         fs::read(&path).map_err(|e| StoreError::file("reading", path, e))
+    }
+
+    /// Path of an attachment that does not have the hash that is its name, if there is one. No proof reads attachments:
+    /// their hashes stand in entries and lines.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn damaged_attachment(&self) -> Result<Option<String>, StoreError> {
+        let folder = self.log.join("attachment");
+        let failed = |e| StoreError::file("listing", &folder, e);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            entries => entries.map_err(failed)?,
+        };
+        let paths =
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let wrong = cores::on_all_cores(&paths, |path| {
+            let bytes = fs::read(path).map_err(|e| StoreError::file("reading", path, e))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Ok::<_, StoreError>((Digest::of(&bytes).to_hex() != name).then_some(name))
+        })?;
+        Ok(wrong.into_iter().flatten().next().map(|name| format!("attachment/{name}")))
     }
 }
 

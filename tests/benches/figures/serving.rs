@@ -5,7 +5,10 @@
 
 use std::{fmt::Write as _, net::SocketAddr, time::Instant};
 
-use gongkai_log::StreamId;
+use gongkai_log::{
+    StreamId, TilePath,
+    tile::{self, TileKind},
+};
 
 use crate::{
     Outcome, Setup,
@@ -23,6 +26,8 @@ const ROUNDS: u64 = 3;
 const CLIENTS: usize = 32;
 /// Pledges of each client in a round; each is followed by its report.
 const PLEDGES: u64 = 100;
+/// Pledges of each client while others read: longer than they do.
+const PLEDGES_LOADED: u64 = 400;
 /// Pages of each client in a round at most load.
 const PAGES: usize = 150;
 const STEADY_PER_SECOND: u32 = 200;
@@ -138,6 +143,36 @@ impl<'s> Serving<'s> {
         table.add(p99.beside("bare HTTP, same bytes", bare_steady.percentile_ms(99)).at_most(25.0));
         let most = Figure::new("pledge page at most load", median(rates), "pages/s");
         table.add(most.beside("bare HTTP, same bytes", median(bare_rates)).at_least(2_000.0));
+        Ok(())
+    }
+
+    /// Tiles and pages of pledges at a steady rate, first in quiet and then while every client hands in all that it can.
+    pub(crate) async fn loaded(&self, press: &Press, written: &mut Written, table: &mut Table) -> Outcome<()> {
+        let mut random = Random::new(3);
+        let bundles = written.pledges / tile::TILE_WIDTH;
+        let mut tiles = Vec::new();
+        let mut pages = Vec::new();
+        for turn in 0..STEADY_REQUESTS {
+            let kind = if turn % 2 == 0 { TileKind::Hashes(0) } else { TileKind::Entries };
+            tiles.push(get(&format!("/log/{}", TilePath::new(kind, random.below(bundles), tile::TILE_WIDTH)?)));
+            pages.push(get(&format!("/pledges/{}", id(&press.pledge(random.below(written.pledges))?))));
+        }
+        let mut submissions = Vec::new();
+        for _ in 0..CLIENTS {
+            let keyed = press.pledges_and_reports(written.pledges, written.pledges + PLEDGES_LOADED)?;
+            written.pledges += PLEDGES_LOADED;
+            submissions.push(keyed.into_iter().map(submission).collect::<Outcome<Vec<_>>>()?);
+        }
+        let read = |requests: &Vec<Vec<u8>>| steady(self.public, requests.clone(), STEADY_PER_SECOND, CLIENTS);
+        let (quiet_tiles, quiet_pages) = tokio::try_join!(read(&tiles), read(&pages))?;
+        let writing = closed_loop(self.internal, submissions);
+        let (receipts, tiles, pages) = tokio::try_join!(writing, read(&tiles), read(&pages))?;
+        for (what, load, quiet) in [("tile", tiles, quiet_tiles), ("pledge page", pages, quiet_pages)] {
+            let name = format!("{what} at {STEADY_PER_SECOND} a second under full write load, p99");
+            let figure = Figure::new(name, load.percentile_ms(99), "ms");
+            table.add(figure.beside("the same in quiet", quiet.percentile_ms(99)));
+        }
+        table.note(format!("full write load: {:.0} receipts/s beside these reads", receipts.rate()));
         Ok(())
     }
 

@@ -12,6 +12,8 @@ mod commands;
 mod imports;
 mod mirror;
 mod mirrors;
+mod operator;
+mod proofs;
 mod published_only;
 mod real_data;
 mod review;

@@ -14,6 +14,7 @@ use gongkai_tests::{Ran, Server, copy, gongkai, process, same_answers, snapshot,
 use serde_json::{Value, json};
 
 use super::mirrors::{PAYMENT, TITLE, configure, doctor, withdraw};
+use super::witnesses::{Witness, watched};
 
 fn with_matters() -> TestLedger {
     let ledger = TestLedger::new();
@@ -110,6 +111,34 @@ fn a_carried_disk_is_accepted_whole_or_not_at_all() {
     let gone =
         gongkai(["mirror", "--source", "http://127.0.0.1:1", "--dir", dir.to_str().unwrap(), "--vkey", vkey, "--once"]);
     let _ = gone.exits(3).says("读不到不等于被改动");
+}
+
+#[test]
+fn with_a_policy_it_accepts_only_what_enough_witnesses_cosigned_and_without_one_it_says_what_the_source_says() {
+    let ledger = TestLedger::new();
+    let (witness, stranger) = (Witness::new(&ledger, "w1"), Witness::new(&ledger, "w2"));
+    let policy = watched(&ledger, &[("linxian", &witness)], "quorum linxian\n");
+    let _ = ledger.publish(&[pledge("修桥")]).ok();
+    let (source, vkey) = (ledger.dir(), ledger.vkey());
+    let (dir, vkey) = (ledger.path("mirror"), vkey.as_str());
+    let demanding = |policy: &Path| {
+        let (source, dir, policy) = (source.to_str().unwrap(), dir.to_str().unwrap(), policy.to_str().unwrap());
+        gongkai(["mirror", "--source", source, "--dir", dir, "--vkey", vkey, "--policy", policy, "--once"])
+    };
+    let stricter = ledger.file("stricter.policy", format!("witness other {}\nquorum other\n", stranger.vkey));
+    let _ = demanding(&stricter).exits(1).says("见证方的联署不够").says("--policy");
+    assert!(!dir.join("log/checkpoint").exists());
+    let _ = demanding(&ledger.file("no.policy", "quorum nobody\n")).exits(2).says("no.policy");
+    let own = format!("# 镜像自己的\n{}", std::fs::read_to_string(&policy).unwrap());
+    let _ = demanding(&ledger.file("own.policy", &own)).ok().says("核验通过");
+    assert_eq!(std::fs::read_to_string(dir.join("log/policy")).unwrap(), own);
+
+    let trusting = ledger.path("trusting");
+    let whole = Server::start(&ledger.dir());
+    let mirror = Server::try_start_mirror(&whole.url, &trusting, vkey).unwrap();
+    let served = mirror.eventually("/log/policy", |answer| answer.status == 200).text();
+    assert_eq!(served, std::fs::read_to_string(&policy).unwrap());
+    assert!(mirror.stop().success() && whole.stop().success());
 }
 
 /// The file of evidence that a mirror keeps.

@@ -8,14 +8,14 @@ use gongkai_tests::ledger::{ORIGIN, TestLedger, pledge};
 use gongkai_tests::{Server, copy, gongkai};
 
 /// A witness of a ledger with a directory of its own.
-struct Witness {
-    server: Server,
+pub(super) struct Witness {
+    pub(super) server: Server,
     dir: PathBuf,
-    vkey: String,
+    pub(super) vkey: String,
 }
 
 impl Witness {
-    fn new(ledger: &TestLedger, name: &str) -> Self {
+    pub(super) fn new(ledger: &TestLedger, name: &str) -> Self {
         let dir = ledger.path(name);
         let server = Server::witness(&dir, "127.0.0.1:0", &ledger.vkey());
         let about = gongkai_tests::get(&server.url).text();
@@ -32,14 +32,14 @@ impl Witness {
     }
 
     /// Entries that it has cosigned.
-    fn recorded(&self) -> u64 {
+    pub(super) fn recorded(&self) -> u64 {
         let note = self.server.get(&format!("/{}", monitoring_path(ORIGIN))).text();
         note.lines().nth(1).unwrap().parse().unwrap()
     }
 }
 
 /// Has a ledger ask these witnesses; gives the policy's file.
-fn watched(ledger: &TestLedger, witnesses: &[(&str, &Witness)], quorum: &str) -> PathBuf {
+pub(super) fn watched(ledger: &TestLedger, witnesses: &[(&str, &Witness)], quorum: &str) -> PathBuf {
     let lines = witnesses.iter().map(|(name, w)| format!("witness {name} {} {}\n", w.vkey, w.server.url));
     let file = ledger.dir().join("witness.policy");
     std::fs::write(&file, lines.collect::<String>() + quorum).unwrap();

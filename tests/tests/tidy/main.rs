@@ -229,8 +229,8 @@ fn nothing_is_left_for_later_and_no_machine_is_named() {
         concat!("/ho", "me/"),
     ];
     let mut found = Vec::new();
-    // The lock file names its registry because cargo writes it so.
-    for path in files().into_iter().filter(|path| path != Path::new("Cargo.lock")) {
+    // Lock files name their registry because cargo writes it so.
+    for path in files().into_iter().filter(|path| path.file_name().is_none_or(|name| name != "Cargo.lock")) {
         let Some(text) = text(&path) else { continue };
         for (number, line) in (1..).zip(text.lines()) {
             found.extend(

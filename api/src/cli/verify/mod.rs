@@ -12,7 +12,8 @@ use gongkai_log::fork::{FORK_BYTES_MAX, FORK_FORM, Judgement};
 use gongkai_log::note::NOTE_BYTES_MAX;
 use gongkai_log::proof::PROOF_FORM;
 use gongkai_log::{Checkpoint, Digest, Fetch, Finding, Fork, MapFile, Report, TlogProof, VerifierKey, checkpoint};
-use gongkai_store::{DatabaseFetch, DirectoryFetch, Layout};
+use gongkai_store::log_fetch::ANOTHER_HASH;
+use gongkai_store::{DatabaseFetch, DirectoryFetch, Layout, check_rows};
 use serde_json::{Value, json};
 
 use self::partial::Complete;
@@ -56,6 +57,12 @@ impl std::ops::Deref for Args {
         &self.check
     }
 }
+
+/// The copy of the log that everybody sees.
+const PUBLISHED: &str = "已发布文件";
+
+/// The copy of the log that is the ledger's own.
+const DATABASE: &str = "数据库";
 
 /// Checks, and says yes or names the first fault.
 ///
@@ -353,13 +360,15 @@ fn checked(args: &Args, source: &Source, vkey: &VerifierKey) -> Result<Result<Go
         Source::Bundle(fetch) if fetch.names("tile/entries/").next().is_none() => partial::check(fetch, vkey, args),
         Source::Bundle(fetch) => one_copy(fetch, vkey, args, "核验", ""),
         Source::Dir(layout, fetch) => {
-            let published = one_copy(fetch, vkey, args, "核验已发布文件", "已发布文件")?;
-            match &published {
-                Ok(Good { report, .. }) if layout.database().exists() => {
-                    Ok(database(layout, vkey, &report.checkpoint, args.fast)?.err().map_or(published, Err))
-                }
-                _ => Ok(published),
+            let published = one_copy(fetch, vkey, args, "核验已发布文件", PUBLISHED)?;
+            let Ok(Good { report, .. }) = &published else { return Ok(published) };
+            if let Some(path) = fetch.damaged_attachment().map_err(|error| Fault::from(&error))? {
+                return Ok(Err(Found { copy: PUBLISHED, ..named(None, &path, ANOTHER_HASH.to_owned()) }));
             }
+            if !layout.database().exists() {
+                return Ok(published);
+            }
+            Ok(database(layout, vkey, &report.checkpoint, args.fast)?.err().map_or(published, Err))
         }
     }
 }
@@ -385,14 +394,18 @@ pub fn database(layout: &Layout, vkey: &VerifierKey, published: &Checkpoint, fas
     let key = keyfile::generate(vkey.name()).map_err(|error| Fault::failed("数据库", &error))?;
     let fetch = tokio::runtime::Handle::current().block_on(DatabaseFetch::open(layout, &key))?;
     let old = Some(published.clone());
-    checking::run_with(
+    let checked = checking::run_with(
         &fetch,
         &mut Replay::new(vkey),
         &key.verifier(),
         Limits { fast, old, policy: None },
         "核验数据库",
-        "数据库",
-    )
+        DATABASE,
+    )?;
+    // What is only looked up is no part of any proof, and is compared last.
+    let Ok(report) = checked else { return Ok(checked) };
+    let finding = tokio::runtime::Handle::current().block_on(check_rows(layout, vkey))?;
+    Ok(finding.map_or(Ok(report), |finding| Err(Found { finding, copy: DATABASE })))
 }
 
 /// The numbers of a check, for people.
@@ -474,6 +487,8 @@ fn meaning(field: &str) -> &'static str {
         field if field.starts_with("signature") => "的签名不成立",
         field if field.starts_with("openings") => "公开的内容与账目里的承诺不符",
         field if field.starts_with("lines") => "的明细与账目里的承诺不符",
+        field if field.starts_with("attachment") => "的附件与文件名所写的散列值不符，被改过",
+        field if field.starts_with("rows of") => "在数据库里的记录与条目原文不符",
         field if field.starts_with("tile") => "的发布文件与账目不符",
         _ => "的格式不对",
     }

@@ -1,6 +1,7 @@
 //! Bodies of requests: bounded, of the right type, never compressed, and JSON of bounded depth.
 //!
-//! `serde_json` stops at 128 levels, so a bomb of brackets is a parse error like any other. A body
+//! `serde_json` stops at 128 levels, so a bomb of brackets is a parse error like any other; how many values there are is
+//! counted before (`gongkai_domain::json`). A body
 //! that says that it is compressed is refused rather than unpacked.
 
 use axum::body::Bytes;
@@ -30,6 +31,9 @@ pub fn bytes(headers: &HeaderMap, body: Arrived) -> Result<Bytes, Problem> {
 pub fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Arrived) -> Result<T, Problem> {
     let bytes = bytes(headers, body)?;
     is_json(headers)?;
+    if !gongkai_domain::json::is_bounded(&bytes) {
+        return Err(Problem::new("body_too_large", "提交的内容超过上限"));
+    }
     serde_json::from_slice(&bytes).map_err(|error| {
         Problem::new("bad_json", format!("第 {} 行第 {} 列读不下去：{error}", error.line(), error.column()))
             .at(format!("line {} column {}", error.line(), error.column()))

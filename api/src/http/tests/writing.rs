@@ -164,6 +164,14 @@ async fn bombs_are_refused_and_bounded() {
             (StatusCode::PAYLOAD_TOO_LARGE, Some("body_too_large")),
             "{path}"
         );
+        // Eight bytes each, and some seven hundred in memory.
+        let many = format!("{{\"lines\": [{}0]}}", "{\"a\":0},".repeat(800_000));
+        let answer = town.post(path, "many", many).await;
+        assert_eq!(
+            (answer.status, answer.json()["code"].as_str()),
+            (StatusCode::PAYLOAD_TOO_LARGE, Some("body_too_large")),
+            "{path}"
+        );
         let answer = town.post(path, "bytes", vec![0xff; 64]).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
     }

@@ -35,6 +35,7 @@ use super::{
 use crate::{
     error::StoreError,
     layout::Layout,
+    log_fetch::ANOTHER_HASH,
     reader::{chain, parse_entry, parse_list},
     withdrawal::Withdrawable,
 };
@@ -231,7 +232,7 @@ impl<'a, S: Source> Acceptance<'a, S> {
                     Ok(Attached::Another) => Refused::Finding(Finding {
                         index: None,
                         field: attachment_path(hash),
-                        reason: "has another BLAKE3 hash than its name".to_owned(),
+                        reason: ANOTHER_HASH.to_owned(),
                     })
                     .into(),
                     Err(error) => unreadable(attachment_path(hash), error),

@@ -10,7 +10,8 @@
 //!
 //! [`Mirror::follow`] looks at a [`Source`] once:
 //!
-//! 1. The checkpoint must be signed by the key that the operator gave, and have no lines beyond its three.
+//! 1. The checkpoint must be signed by the key that the operator gave, have no lines beyond its three, and be cosigned by
+//!    a quorum of the operator's policy, if there is one ([`Mirror::demanding`]).
 //! 2. It is held against the last one that was accepted. The same: nothing to do. Longer: hashes of the source's own tiles
 //!    show whether its tree begins with ours. If they lead to its signed root and not to ours, or the size is the same and
 //!    the root is not, the log has two histories: a fork. Shorter: our own tiles show whether it is an older copy (a
@@ -21,6 +22,8 @@
 //!    every list with its file: what a carried disk lacks is named, and nothing of it accepted.
 //! 4. Withdrawals are followed and attachments fetched and hashed; everything is put in its place, and the checkpoint last
 //!    (`acceptance` has the order).
+//! 5. `policy` becomes the operator's own or, without one, what the source says: nobody signs it, so readers who judge by it
+//!    must have it from somewhere else.
 //!
 //! # What holds
 //!
@@ -43,6 +46,7 @@ pub mod records;
 pub mod source;
 mod staging;
 mod watching;
+mod witnessing;
 
 use std::{
     collections::BTreeSet,
@@ -53,11 +57,12 @@ use std::{
 
 use gongkai_domain::Replay;
 use gongkai_log::{
-    Checkpoint, Digest, Fetch, Finding, Fork, FsckError, Options, Reached, TilePath, VerifierKey,
+    Checkpoint, Fetch, Finding, Fork, FsckError, Options, Policy, Reached, TilePath, VerifierKey,
     checkpoint::{self, CheckpointError},
     fork::Judgement,
     fsck::Tiles,
     fsck_from, merkle,
+    policy::PolicyError,
     tile::{self, new_tiles},
 };
 
@@ -68,7 +73,13 @@ use self::{
     watching::{Found, NamingLists, Watching},
 };
 pub use self::{records::SourceShows, source::Source};
-use crate::{clock::Clock, cores, error::StoreError, layout::Layout, log_fetch::DirectoryFetch, reader::chain};
+use crate::{
+    clock::Clock,
+    error::StoreError,
+    layout::Layout,
+    log_fetch::{ANOTHER_HASH, DirectoryFetch},
+    reader::chain,
+};
 
 /// Most missing files that are named one by one.
 const MISSING_NAMED_MAX: usize = 20;
@@ -82,6 +93,9 @@ pub enum Refused {
     /// No checkpoint that the log's key signed, or one with more than its three lines.
     #[error("the checkpoint")]
     Checkpoint(#[source] CheckpointError),
+    /// Too few of the witnesses that the operator demands, or a false cosignature.
+    #[error("the witnesses")]
+    Quorum(#[source] PolicyError),
     /// A file is not what it should be.
     #[error(transparent)]
     Finding(#[from] Finding),
@@ -175,6 +189,8 @@ impl Known {
 pub struct Mirror {
     layout: Layout,
     vkey: VerifierKey,
+    // What the operator demands of witnesses, with its text.
+    policy: Option<(Policy, String)>,
     clock: Arc<dyn Clock>,
     // The longest checkpoint that was ever accepted.
     held: Option<Signed>,
@@ -200,7 +216,7 @@ impl Mirror {
         for folder in [layout.log(), layout.mirror()] {
             fs::create_dir_all(&folder).map_err(|e| StoreError::file("making folder", &folder, e))?;
         }
-        let mut mirror = Self { layout, vkey, clock, held: None, known: None };
+        let mut mirror = Self { layout, vkey, policy: None, clock, held: None, known: None };
         let kept = mirror.kept_checkpoint();
         mirror.held = mirror.own_checkpoint(&kept, "mirror/checkpoint")?;
         let published = mirror.own_checkpoint(&mirror.layout.checkpoint(), "checkpoint")?;
@@ -261,7 +277,20 @@ impl Mirror {
         let bytes = source.checkpoint();
         let bytes = bytes.map_err(|source| MirrorFault::Unreadable { path: "checkpoint".to_owned(), source })?;
         let shown = self.signed(bytes).map_err(Refused::Checkpoint)?;
+        self.check_quorum(&shown)?;
+        let followed = self.accept_longer(source, shown, progress)?;
+        self.copy_policy(source)?;
+        Ok(followed)
+    }
+
+    fn accept_longer<S: Source>(
+        &mut self,
+        source: &S,
+        shown: Signed,
+        progress: Option<Progress<'_>>,
+    ) -> Done<Followed, S> {
         if !self.is_longer(source, &shown)? {
+            self.renew(shown)?;
             return Ok(Followed::Nothing);
         }
         // What an earlier attempt left may be torn; then once more without it.
@@ -349,34 +378,12 @@ impl Mirror {
         if let Some(path) = bare.as_ref().or_else(|| missing.first()) {
             return Err(MirrorFault::Damaged(finding(path, "is missing, or lacks a line")));
         }
-        self.check_attachments()?;
+        if let Some(path) = own.fetch.damaged_attachment()? {
+            return Err(MirrorFault::Damaged(finding(&path, ANOTHER_HASH)));
+        }
         (known.reached, known.lines_withdrawn) = (reached, found.lines_withdrawn());
         self.known = Some(known);
         Ok(())
-    }
-
-    /// Every attachment has the hash that is its name.
-    fn check_attachments<E: std::error::Error + Send + Sync + 'static>(&self) -> Result<(), MirrorFault<E>> {
-        let folder = self.layout.log().join("attachment");
-        let failed = |e| StoreError::file("listing", &folder, e);
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            entries => entries.map_err(failed)?,
-        };
-        let paths =
-            entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
-        let wrong = cores::on_all_cores(&paths, |path| {
-            let bytes = fs::read(path).map_err(|e| StoreError::file("reading", path, e))?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Ok::<_, StoreError>((Digest::of(&bytes).to_hex() != name).then_some(name))
-        })?;
-        match wrong.into_iter().flatten().next() {
-            Some(name) => Err(MirrorFault::Damaged(finding(
-                &format!("attachment/{name}"),
-                "has another BLAKE3 hash than its name",
-            ))),
-            None => Ok(()),
-        }
     }
 
     /// Whether a checkpoint goes beyond what we have and, as far as its tiles tell, continues it.

@@ -10,7 +10,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -23,6 +23,9 @@ use crate::{error::StoreError, layout::Layout};
 
 /// Most rollbacks that are kept: an old copy that is shown again and again is no news.
 const ROLLBACKS_MAX: usize = 256;
+
+/// Most bytes of `mirror/status.json`: two reasons with the names of some files.
+pub const STATUS_BYTES_MAX: usize = 1 << 16;
 
 /// Whether the source had followed a withdrawal when we did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,7 +195,15 @@ pub fn write_status(layout: &Layout, status: &Status) -> Result<(), StoreError> 
 
 /// How the last look ended; `None` before the first, or where it cannot be read.
 pub fn status(layout: &Layout) -> Option<Status> {
-    serde_json::from_slice(&fs::read(layout.mirror().join("status.json")).ok()?).ok()
+    let mut bytes = Vec::new();
+    let file = File::open(layout.mirror().join("status.json")).ok()?;
+    file.take(STATUS_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).ok()?;
+    parse_status(&bytes)
+}
+
+/// Reads `mirror/status.json`; `None` when it is anything else, or too long.
+pub fn parse_status(bytes: &[u8]) -> Option<Status> {
+    if bytes.len() > STATUS_BYTES_MAX { None } else { serde_json::from_slice(bytes).ok() }
 }
 
 /// Puts a small file in place so that it survives a crash: the old one or the new one.

@@ -9,16 +9,23 @@ use std::{
 };
 
 use gongkai_log::{
-    Digest, Fetch, TilePath,
-    list::LIST_BYTES_MAX,
-    note::NOTE_BYTES_MAX,
-    tile::{BUNDLE_BYTES_MAX, parse_openings_path},
+    Digest, Fetch, TilePath, list::LIST_BYTES_MAX, note::NOTE_BYTES_MAX, policy::POLICY_BYTES_MAX,
+    tile::BUNDLE_BYTES_MAX,
 };
 
 use crate::{error::StoreError, ledger::ATTACHMENT_BYTES_MAX, log_fetch::DirectoryFetch};
 
 /// Most bytes of an openings file: 256 lines, each far below what a line may have.
 pub const OPENINGS_BYTES_MAX: usize = 64 << 20;
+
+/// Most bytes of a file that is neither tile nor attachment, by its path below the log's prefix.
+pub fn extra_bytes_max(path: &str) -> usize {
+    match path {
+        "policy" => POLICY_BYTES_MAX,
+        path if path.starts_with("lines/") => LIST_BYTES_MAX,
+        _ => OPENINGS_BYTES_MAX,
+    }
+}
 
 /// A published log that can be followed.
 pub trait Source: Fetch {
@@ -86,8 +93,7 @@ impl Fetch for DirectorySource {
     }
 
     fn extra(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let openings = parse_openings_path(path).is_some();
-        self.bounded(path, if openings { OPENINGS_BYTES_MAX } else { LIST_BYTES_MAX })?;
+        self.bounded(path, extra_bytes_max(path))?;
         self.fetch.extra(path)
     }
 }

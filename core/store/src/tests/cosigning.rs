@@ -14,18 +14,18 @@ use crate::{Cosigners, NoQuorum, OpenError, Settings};
 
 /// One witness in this process, which cosigns when it is willing.
 #[derive(Debug)]
-struct One {
+pub(super) struct One {
     willing: AtomicBool,
     seen: Mutex<Vec<Note>>,
     asked: watch::Sender<u64>,
 }
 
 impl One {
-    fn new(willing: bool) -> Arc<Self> {
+    pub(super) fn new(willing: bool) -> Arc<Self> {
         Arc::new(Self { willing: willing.into(), seen: Mutex::default(), asked: watch::Sender::new(0) })
     }
 
-    fn key() -> SigningKey {
+    pub(super) fn key() -> SigningKey {
         SigningKey::from_seed("witness.example", KeyKind::CosignatureV1, [9; 32]).unwrap()
     }
 }
@@ -52,7 +52,7 @@ impl Cosigners for One {
     }
 }
 
-fn watched(by: &Arc<One>) -> Settings {
+pub(super) fn watched(by: &Arc<One>) -> Settings {
     Settings { cosigners: Some(Arc::clone(by) as Arc<dyn Cosigners>), ..Settings::default() }
 }
 

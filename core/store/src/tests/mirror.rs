@@ -37,7 +37,7 @@ async fn of_size(pledges: usize) -> Fixture {
 }
 
 /// A sheet of two lines; the first names `own`, both name `shared`.
-async fn with_files(fixture: &mut Fixture, period: &str, own: &[u8], shared: &[u8]) -> u64 {
+pub(super) async fn with_files(fixture: &mut Fixture, period: &str, own: &[u8], shared: &[u8]) -> u64 {
     for file in [own, shared] {
         fixture.ledger.put_attachment(file.to_vec()).await.unwrap();
     }
@@ -68,18 +68,18 @@ async fn withdraw(fixture: &mut Fixture, entry: u64, slots: &[u64], lines: &[u64
 }
 
 /// A mirror's machine.
-struct Place(TempDir);
+pub(super) struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn layout(&self) -> Layout {
+    pub(super) fn layout(&self) -> Layout {
         Layout::new(self.0.path())
     }
 
-    fn open(&self, fixture: &Fixture) -> Mirror {
+    pub(super) fn open(&self, fixture: &Fixture) -> Mirror {
         let vkey = ledger_keys().log.verifier();
         Mirror::open(self.layout(), vkey, fixture.clock.clone()).unwrap()
     }
@@ -94,17 +94,17 @@ impl Place {
 }
 
 /// A disk with what a ledger has published, below no `log/`.
-fn disk(fixture: &Fixture) -> TempDir {
+pub(super) fn disk(fixture: &Fixture) -> TempDir {
     let disk = tempfile::tempdir().unwrap();
     copy(&fixture.layout().log(), disk.path());
     disk
 }
 
-fn follow<S: Source>(mirror: &mut Mirror, source: &S) -> Result<Followed, MirrorFault<S::Error>> {
+pub(super) fn follow<S: Source>(mirror: &mut Mirror, source: &S) -> Result<Followed, MirrorFault<S::Error>> {
     mirror.follow(source, None)
 }
 
-fn refused<E: std::error::Error + Send + Sync>(ended: Result<Followed, MirrorFault<E>>) -> Refused {
+pub(super) fn refused<E: std::error::Error + Send + Sync>(ended: Result<Followed, MirrorFault<E>>) -> Refused {
     match ended {
         Err(MirrorFault::Refused(refused)) => refused,
         other => panic!("not refused: {other:?}"),

@@ -2,11 +2,13 @@
 
 mod asker;
 mod clock;
+mod columns;
 mod cosigning;
 mod faults;
 mod helpers;
 mod map;
 mod mirror;
+mod mirror_policy;
 mod opening;
 mod opening_and_erasure;
 mod publication;

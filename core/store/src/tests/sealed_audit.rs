@@ -93,7 +93,7 @@ async fn tamper(fixture: &Fixture, statements: &[&'static str]) {
 }
 
 /// Everything that can be sealed, in two periods, and one event that waits.
-async fn busy() -> Fixture {
+pub(super) async fn busy() -> Fixture {
     let mut fixture = town().await;
     sealed_pledge(&mut fixture).await;
     roster(&mut fixture).await;
