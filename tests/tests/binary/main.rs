@@ -12,6 +12,7 @@ mod commands;
 mod imports;
 mod mirror;
 mod mirrors;
+mod print;
 mod published_only;
 mod real_data;
 mod review;

@@ -14,6 +14,7 @@ pub mod organizations;
 pub mod prepare;
 pub mod problems;
 pub mod search;
+pub mod sheets;
 pub mod streams;
 pub mod submissions;
 pub mod table;
@@ -35,6 +36,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints.extend(organizations::endpoints());
     endpoints.push(search::endpoint());
     endpoints.extend(entries::endpoints());
+    endpoints.push(sheets::endpoint());
     endpoints.push(streams::endpoint());
     endpoints.push(compliance::endpoint());
     endpoints.push(compliance_lists::endpoint());
@@ -56,6 +58,7 @@ pub fn schemas() -> Map<String, Value> {
         organizations::schemas(),
         search::schemas(),
         entries::schemas(),
+        sheets::schemas(),
         streams::schemas(),
         compliance::schemas(),
         compliance_lists::schemas(),
