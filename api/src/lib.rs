@@ -24,6 +24,7 @@ pub mod mirrors;
 pub mod opening_file;
 pub mod outbox;
 pub mod outcome;
+pub mod paper;
 pub mod pending;
 pub mod reviewing;
 pub mod share;

@@ -109,6 +109,32 @@ describe("a citizen with a phone", () => {
   });
 });
 
+describe("a sheet that is printed from the browser", () => {
+  test("of a disclosure and of a notice holds the code, and beside it address, number, check code and hotline", async () => {
+    const notices = await (await fetch(`${site}/api/v1/notices`)).json();
+    for (const path of [sheet, `/notices/${notices.items[0].stream.split("/")[1]}`]) {
+      const { page, complaints } = await open(browser, path);
+      await page.emulateMedia({ media: "print" });
+      const paper = page.locator("#paper");
+      assert.ok(await paper.isVisible(), path);
+      assert.ok(!(await page.locator("#share").isVisible()), "one code, not two");
+      const seal = (await (await fetch(`${site}/api/v1/sheets/${path.split("/").at(-1)}`)).json()).seal;
+      const said = await paper.innerText();
+      const code = seal.hash.slice(0, 12).replace(/(.{4})(?=.)/g, "$1 ");
+      for (const beside of [`/n/${seal.index}`, `№${seal.index}`, code, seal.hotline]) assert.ok(said.includes(beside), beside);
+      assert.ok(await paper.locator("img").evaluate((image) => image.complete && image.naturalWidth > 0));
+      const pdf = (await page.pdf({ preferCSSPageSize: true })).toString("latin1");
+      const [width, height] = /\/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)/.exec(pdf).slice(1).map(Number);
+      assert.deepEqual([Math.round(width), Math.round(height)], [595, 842]);
+      await page.goto(`${site}/n/${seal.index}?h=${seal.hash}`);
+      assert.match(new URL(page.url()).pathname, /\/wall$/);
+      await page.getByText("核对码一样").waitFor();
+      assert.deepEqual(complaints, []);
+      await page.close();
+    }
+  });
+});
+
 describe("a citizen whose browser runs no scripts", () => {
   test("opens a line, selects the text and sees the picture all the same", async () => {
     const context = await launch(folder, "plain", { javaScriptEnabled: false });

@@ -2,6 +2,7 @@
 
 mod copies;
 mod following;
+mod paper;
 mod sealed;
 mod witnesses;
 
@@ -133,6 +134,7 @@ impl Doctor {
             }
         }
         self.views().await;
+        self.font().await;
         self.symptoms
     }
 

@@ -73,6 +73,15 @@ impl Place {
         Visit::sign_in(agent(self.ca.as_ref())?, url, key).map(Some)
     }
 
+    /// The agent and the address, without a slash at its end, of a ledger that is asked without a key.
+    ///
+    /// # Errors
+    /// As [`Place::fetch`].
+    pub fn asked(&self) -> Result<(ureq::Agent, &str), Fault> {
+        let url = self.at.url.as_deref().ok_or_else(neither)?;
+        Ok((agent(self.ca.as_ref())?, url.trim_end_matches('/')))
+    }
+
     /// The published log of the ledger at an address.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ pub mod local;
 pub mod mirror;
 pub mod open;
 pub mod open_envelope;
+pub mod print;
 pub mod proof;
 pub mod publish;
 pub mod read;
@@ -101,6 +102,8 @@ pub enum Command {
     Import(import::Args),
     /// 导出可自证的归档，或数据表
     Export(export::Args),
+    /// 把公开表、公示印成 PDF（A4 或 60×90 厘米）
+    Print(print::Args),
     /// 取一条记录的证明文件
     Proof(proof::Args),
     /// 核验字节：签名、链、树、文件、权限
@@ -140,6 +143,7 @@ impl Command {
             Self::Publish(args) => args.json,
             Self::Import(args) => args.json,
             Self::Export(args) => args.json,
+            Self::Print(args) => args.json,
             Self::Proof(args) => args.json,
             Self::Verify(args) => args.json,
             Self::Audit(args) => args.check.json,
@@ -169,6 +173,7 @@ impl Command {
             Self::Open(args) => blocking(move || open::run(&args)).await,
             Self::Import(args) => import::run(args).await,
             Self::Export(args) => blocking(move || export::run(&args)).await,
+            Self::Print(args) => print::run(args).await,
             Self::Proof(args) => blocking(move || proof::run(&args)).await,
             Self::Verify(args) => blocking(move || verify::run(&args)).await,
             Self::Audit(args) => blocking(move || audit::run(&args)).await,

@@ -213,7 +213,8 @@ pub async fn start(serving: Serving) -> Outcome {
 }
 
 fn site(config: Config, is_demo: bool, mirrors: Mirrors, cosigning: Option<Cosigning>) -> SiteOptions {
-    SiteOptions { name: config.name, contact: config.contact, is_demo, base_url: config.base_url, mirrors, cosigning }
+    let Config { name, contact, hotline, base_url, .. } = config;
+    SiteOptions { name, contact, hotline, is_demo, base_url, mirrors, cosigning }
 }
 
 async fn opened(layout: &Layout, source: Arc<dyn Source>) -> Result<(Views, Engine), Fault> {

@@ -30,6 +30,9 @@ pub struct Config {
     /// Who runs it and how to reach them.
     #[serde(default)]
     pub contact: String,
+    /// Whom people call about what hangs on the wall; printed beside every sheet.
+    #[serde(default = "hotline_default", deserialize_with = "short")]
+    pub hotline: String,
     /// Scheme and host as readers reach the site, `https://gk.example.gov.cn`.
     #[serde(default)]
     pub base_url: Option<String>,
@@ -60,6 +63,22 @@ pub struct Config {
     /// Most seconds that publishing a checkpoint waits for witnesses.
     #[serde(default = "witness_seconds_max_default", deserialize_with = "waiting")]
     pub witness_seconds_max: u64,
+}
+
+/// The government's hotline for citizens, the same number everywhere in China.
+pub fn hotline_default() -> String {
+    "12345".to_owned()
+}
+
+/// It stands in one line of a sheet.
+const HOTLINE_CHARS_MAX: usize = 40;
+
+fn short<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.trim().is_empty() || text.chars().count() > HOTLINE_CHARS_MAX || text.chars().any(char::is_control) {
+        return Err(serde::de::Error::custom(format!("应是 1 至 {HOTLINE_CHARS_MAX} 个字，写在一行里")));
+    }
+    Ok(text)
 }
 
 /// A witness on the other side of the country answers within one.
@@ -127,6 +146,7 @@ impl Config {
             name: name.to_owned(),
             org: org.to_owned(),
             contact: String::new(),
+            hotline: hotline_default(),
             base_url: None,
             listen: listen_default(),
             internal_listen: None,
@@ -190,12 +210,14 @@ impl Config {
              # 封存事项每隔多少秒记入账本一次；收件承诺在两个间隔内兑现。\nsealed_period_seconds = {period}\n\
              # 复制这本账的镜像网站，核对它们是否跟随撤下。\n{mirrors}\n\
              # 联署检查点的见证方（C2SP tlog-policy 格式的文件，公布在 /log/policy），和公布时最多等它们多少秒。\n\
-             {policy}\nwitness_seconds_max = {waits}\n",
+             {policy}\nwitness_seconds_max = {waits}\n\
+             # 监督热线，印在每张张贴表的二维码旁边。\nhotline = {}\n",
             quote(&self.origin),
             quote(&self.name),
             quote(&self.org),
             quote(&self.contact),
             quote(&self.listen.to_string()),
+            quote(&self.hotline),
         )
     }
 
@@ -273,6 +295,9 @@ mod tests {
         assert_eq!(Config::parse(&copied.to_text()), Ok(copied));
         let watched = Config { witness_policy: Some("witness.policy".into()), witness_seconds_max: 2, ..sample() };
         assert_eq!(Config::parse(&watched.to_text()), Ok(watched));
+        let called = Config { hotline: "0564-0000000（虚构）".into(), ..sample() };
+        assert_eq!(Config::parse(&called.to_text()), Ok(called));
+        assert!(Config::parse(&sample().to_text().replace("\"12345\"", "\"1\\n2\"")).is_err(), "one line");
         assert!(Config::parse(&sample().to_text().replace("seconds_max = 5", "seconds_max = 0")).is_err());
     }
 

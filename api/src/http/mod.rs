@@ -84,6 +84,8 @@ pub struct SiteOptions {
     pub contact: String,
     /// Made-up content, said so on every page.
     pub is_demo: bool,
+    /// Whom people call, printed beside every sheet.
+    pub hotline: String,
     /// Scheme and host as readers reach it, without a slash at the end; the bound address when absent.
     pub base_url: Option<String>,
     /// The mirrors, and what was found at them.
@@ -146,6 +148,8 @@ pub struct About {
     pub name: String,
     /// Who runs it.
     pub contact: String,
+    /// Whom people call, printed beside every sheet.
+    pub hotline: String,
     /// Made-up content.
     pub is_demo: bool,
     /// Scheme and host, without a slash at the end.
@@ -359,6 +363,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         vkey,
         name: site.name,
         contact: site.contact,
+        hotline: site.hotline,
         is_demo: site.is_demo,
         mirrors: site.mirrors,
         cosigning: site.cosigning,

@@ -8,6 +8,7 @@ mod forms;
 mod limits;
 mod log;
 mod pages;
+mod paper;
 mod past;
 mod receipts;
 mod sharing;
@@ -104,6 +105,7 @@ impl Town {
         let about = About {
             name: "青禾县公开账本(虚构)".into(),
             contact: "青禾县(虚构)".into(),
+            hotline: "12345".into(),
             is_demo: true,
             base_url: "https://gongkai.example".into(),
             vkey: fixture.ledger.vkey(),

@@ -10,6 +10,7 @@ use super::parts::{
 use super::question::{Question, Wall};
 use super::share::Share;
 use super::{Page, Section, Site};
+use crate::paper::sheet::Seal;
 
 /// One arithmetic check of the books, such as 上期结存相符.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -277,6 +278,8 @@ pub struct DisclosurePage {
     pub history: Vec<Event>,
     /// What can be carried away.
     pub share: Share,
+    /// What stands beside its printed sheet; absent before it is recorded.
+    pub seal: Option<Seal>,
     /// Supervisions of it.
     pub clocks: Vec<Clock>,
     /// Check panel.
@@ -380,6 +383,7 @@ impl DisclosurePage {
                 published,
             ],
             share: Share::sample(Family::Disclosure),
+            seal: Some(Seal::sample()),
             clocks: vec![Clock::sample()],
             check: Check::sample(),
         }

@@ -332,6 +332,8 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("status", html(&status::StatusPage::sample())),
         ("wall", html(&wall::WallPage::sample())),
         ("wall-differing", html(&wall::WallPage::differing_sample())),
+        ("wall-unreadable", html(&wall::WallPage::unreadable_sample())),
+        ("wall-notice", html(&wall::WallPage::notice_sample())),
         ("verify", html(&verify::VerifyPage::sample())),
         ("verify-wrong", html(&verify::VerifyPage::wrong_sample())),
         ("about-forked", html(&about::AboutPage::stuck_sample(Stuck::Forked))),

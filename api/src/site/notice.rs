@@ -7,6 +7,7 @@ use super::format::{Bytes, Moment};
 use super::parts::{Attachment, Badge, Check, Clock, Event, Family, Link, Period, Row, Shown, sample_event};
 use super::share::Share;
 use super::{Page, Section, Site};
+use crate::paper::sheet::Seal;
 
 /// `/notices/{id}`
 #[derive(Debug, Clone, Template)]
@@ -42,6 +43,10 @@ pub struct NoticePage {
     pub history: Vec<Event>,
     /// What can be carried away.
     pub share: Share,
+    /// What stands beside its printed sheet; absent before it is recorded.
+    pub seal: Option<Seal>,
+    /// Where a sheet on the wall is compared with this one.
+    pub wall_href: String,
     /// Supervisions of it.
     pub clocks: Vec<Clock>,
     /// Check panel.
@@ -91,6 +96,8 @@ impl NoticePage {
                 sample_event(1287, "发布公示", Moment::of(2025, 9, 25, 17, 0), Moment::of(2025, 9, 25, 17, 8)),
             ],
             share: Share::sample(Family::Notice),
+            seal: Some(Seal::sample()),
+            wall_href: "/notices/1/wall".into(),
             clocks: Vec::new(),
             check: Check::sample(),
         }

@@ -14,6 +14,7 @@ mod mirror;
 mod mirrors;
 mod operator;
 mod proofs;
+mod print;
 mod published_only;
 mod real_data;
 mod review;

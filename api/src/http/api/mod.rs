@@ -15,6 +15,7 @@ pub mod organizations;
 pub mod prepare;
 pub mod problems;
 pub mod search;
+pub mod sheets;
 pub mod streams;
 pub mod submissions;
 pub mod table;
@@ -36,6 +37,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints.extend(organizations::endpoints());
     endpoints.push(search::endpoint());
     endpoints.extend(entries::endpoints());
+    endpoints.push(sheets::endpoint());
     endpoints.push(streams::endpoint());
     endpoints.extend(completeness::endpoints());
     endpoints.push(compliance::endpoint());
@@ -58,6 +60,7 @@ pub fn schemas() -> Map<String, Value> {
         organizations::schemas(),
         search::schemas(),
         entries::schemas(),
+        sheets::schemas(),
         streams::schemas(),
         compliance::schemas(),
         compliance_lists::schemas(),

@@ -6,13 +6,14 @@ use axum::response::Response;
 use gongkai_domain::field::{Column as ListColumn, Shape};
 use gongkai_domain::finance;
 use gongkai_domain::kind::disclosure::{Content, FINANCE, PublishedBy};
+use gongkai_domain::submission::LINES_MAX;
 use gongkai_domain::{Role, World};
 use gongkai_projections::read::history::SignerName;
 use gongkai_projections::read::{self, Disclosure, Line, Reader};
 use serde_json::{Map, Value};
 
 use super::questions::{self, Asking};
-use super::{Frame, answer, frame, hand_in, nothing, parts, share, stream};
+use super::{Frame, answer, frame, hand_in, nothing, paper, parts, share, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::disclosure::{
@@ -43,9 +44,24 @@ pub async fn show(State(app): State<App>, headers: HeaderMap, Path(id): super::I
 }
 
 pub(super) async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem> {
+    made(app, id, false).await
+}
+
+/// The page with every line, however many there are: for paper, which has no further page to lead to.
+pub(super) async fn whole(app: &App, id: &str) -> Result<DisclosurePage, Problem> {
+    made(app, id, true).await
+}
+
+async fn made(app: &App, id: &str, is_whole: bool) -> Result<DisclosurePage, Problem> {
     let Frame { site, signed } = frame(app).await?;
     let mut reader = app.read().await?;
-    let found = reader.disclosure(&stream("disclosure", id)?).await?.ok_or_else(nothing)?;
+    let mut found = reader.disclosure(&stream("disclosure", id)?).await?.ok_or_else(nothing)?;
+    if is_whole
+        && found.lines.total > found.lines.lines.len() as u64
+        && let Some(all) = reader.lines(&found.matter.stream, 0, LINES_MAX).await?
+    {
+        found.lines = all;
+    }
     let is_finance = found.matter.content.as_deref() == Some(Content::Finance.wire());
     let csv = format!("/api/v1/disclosures/{id}/lines?format=csv");
     let share = share::of_disclosure(app, &found);
@@ -68,6 +84,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<DisclosurePage, Problem>
         check: parts::check(app, &reader, signed.as_ref(), &found.history).await?,
         site,
         share,
+        seal: paper::seal(app, matter.last_index).await?,
         index: matter.first_index,
         name: parts::shown_or_dash(found.title.clone()),
         class: matter.category_label.unwrap_or_default(),

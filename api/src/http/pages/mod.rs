@@ -21,6 +21,7 @@ mod nomination;
 mod notice;
 mod organization;
 mod organization_past;
+pub mod paper;
 pub mod parts;
 mod picture;
 mod pledge;
@@ -78,12 +79,14 @@ pub fn routes() -> Router<App> {
     let mut router = Router::new()
         .merge(matters)
         .route("/", get(home::show))
-        .route("/disclosures/{id}/wall", get(wall::show))
+        .route("/disclosures/{id}/wall", get(wall::disclosure))
+        .route("/notices/{id}/wall", get(wall::notice))
         .route("/disclosures/{id}/loudspeaker", get(share::disclosure_script))
         .route("/notices/{id}/loudspeaker", get(share::notice_script))
         .route("/nominations/{id}/loudspeaker", get(share::nomination_script))
         .route("/n/{index}", get(share::short))
         .route("/n/{index}/qr.svg", get(share::code))
+        .route("/n/{index}/wall.svg", get(paper::code))
         .route("/n/{index}/picture.svg", get(picture::svg))
         .route("/n/{index}/picture", get(picture::show))
         .route("/organizations", get(organization::tree))

@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::{Frame, answer, frame, hand_in, nothing, parts, share, stream};
+use super::{Frame, answer, frame, hand_in, nothing, paper, parts, share, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::notice::NoticePage;
@@ -28,6 +28,8 @@ pub(super) async fn make(app: &App, id: &str) -> Result<NoticePage, Problem> {
         path: parts::path(&mut reader, &matter.org).await?,
         clocks: parts::clocks(&mut reader, &matter.stream).await?,
         check: parts::check(app, &reader, signed.as_ref(), &notice.history).await?,
+        seal: paper::seal(app, matter.last_index).await?,
+        wall_href: format!("{}/wall", parts::href(&matter.stream)),
         site,
         share,
         // A notice whose outcome is published is at an end.

@@ -4,7 +4,7 @@
 //! because an entry never changes its stream. What is said in a text is chosen here by family, in falling importance.
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use chrono::{Datelike as _, NaiveDate};
 use gongkai_projections::Status;
@@ -13,6 +13,7 @@ use gongkai_projections::read::{Disclosure, Matter, Nomination, Notice, Pledge, 
 use super::{answer, frame, nothing, parts, stream};
 use crate::http::caching::{self, IMMUTABLE};
 use crate::http::problem::Problem;
+use crate::http::query::{Params, push};
 use crate::http::{App, zone};
 use crate::share::loudspeaker::{self, Announcement, Sheet};
 use crate::share::qr::Qr;
@@ -25,9 +26,17 @@ use crate::site::share::{LoudspeakerPage, Share};
 /// Media type of a code.
 pub const SVG: &str = "image/svg+xml";
 
-/// From the short address to the page.
-pub async fn short(State(app): State<App>, Path(index): Path<u64>) -> Result<Response, Problem> {
+/// From the short address to the page; with the hash that the code of a sheet holds, to where sheet and ledger are compared.
+pub async fn short(State(app): State<App>, uri: Uri, Path(index): Path<u64>) -> Result<Response, Problem> {
     let event = app.read().await?.entry(index).await?;
+    let params = Params::of(&uri).ok();
+    if let Some((event, hash)) = event.as_ref().zip(params.as_ref().and_then(|params| params.text("h")))
+        && ["disclosure/", "notice/"].iter().any(|family| event.stream.starts_with(family))
+    {
+        let mut href = format!("{}/wall", parts::href(&event.stream));
+        push(&mut href, "h", hash);
+        return Ok(Redirect::to(&href).into_response());
+    }
     let href = match event {
         Some(event) => parts::href(&event.stream),
         // A period of sealed events has no matter, but it has a page.
