@@ -27,6 +27,7 @@ pub mod calendar;
 pub mod consultation;
 pub mod disclosure;
 pub mod erasure;
+pub mod gap;
 pub mod intake;
 pub mod ledger;
 pub mod letter;
@@ -67,6 +68,9 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<registry::RoleWithdrawn>(),
     Kind::of::<receiver::Appointed>(),
     Kind::of::<receiver::Withdrawn>(),
+    Kind::of::<gap::Opened>(),
+    Kind::of::<gap::Answered>(),
+    Kind::of::<gap::Closed>(),
     Kind::of::<calendar::Published>(),
     Kind::of::<rule::Published>(),
     Kind::of::<pledge::Made>(),
@@ -175,6 +179,7 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("key", "签名钥匙"),
     ("role", "职责"),
     ("receiver", "收件人"),
+    ("intake", "网上收件处"),
     ("calendar", "工作日历"),
     ("rule", "规则"),
     ("review", "审核"),
@@ -473,7 +478,12 @@ impl Kind {
 
     /// Whether citizens without keys hand it in, so that the intake key signs it for them.
     pub fn is_for_citizens(&self) -> bool {
-        self.family() != "ledger" && self.authors.contains(&Role::Intake)
+        !self.is_own_word() && self.authors.contains(&Role::Intake)
+    }
+
+    /// Whether only the ledger itself says it: nobody can hand it in to be signed for them.
+    pub fn is_own_word(&self) -> bool {
+        matches!(self.family(), "ledger" | "intake")
     }
 
     /// Family of the public matter that something handed in is about: of one that continues a public stream its own,
