@@ -10,6 +10,7 @@ mod board;
 mod citizen;
 mod commands;
 mod imports;
+mod intake;
 mod mirror;
 mod mirrors;
 mod published_only;
