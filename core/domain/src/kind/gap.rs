@@ -100,7 +100,8 @@ impl Payload for Opened {
 
     fn learn(&self, world: &mut World, event: &Recorded<'_>) {
         let statement = event.statement;
-        let (Ok(key), Ok(sealing_key)) = (self.verifier(&statement.origin), self.sealing_key.key()) else { return };
+        // Whose it is was judged when it was recorded.
+        let (Ok(key), Ok(sealing_key)) = (VerifierKey::parse(&self.key.0), self.sealing_key.key()) else { return };
         world.add_intake(Intake {
             stream: statement.stream.clone(),
             org: statement.org.clone(),
