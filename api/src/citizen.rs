@@ -118,7 +118,8 @@ impl Office {
         self.vkey.name()
     }
 
-    /// Gives a command its bytes, and encrypts them where that is demanded.
+    /// Gives a command its bytes, and encrypts them where that is demanded. What continues a matter follows `continued`
+    /// where that is known, or asks the ledger with the matter's code.
     ///
     /// # Errors
     /// No such kind, no body that may receive it, a server that does not answer.
@@ -126,6 +127,7 @@ impl Office {
         &self,
         command: Command,
         code: Option<&str>,
+        continued: Option<(StreamId, Head)>,
         now: DateTime<Utc>,
     ) -> Result<Result<Written, No>, Fault> {
         let mut command = match ballot::completed(self, command)? {
@@ -145,7 +147,9 @@ impl Office {
         if let Some(body) = &body {
             command.org.clone_from(&body.org);
         }
-        let (stream, head) = if kind.opens {
+        let (stream, head) = if let Some((stream, head)) = continued {
+            (stream, Some(head))
+        } else if kind.opens {
             (command.stream.clone().unwrap_or_else(|| kind.new_stream(now, &mut keyfile::random)), None)
         } else {
             self.head(&command, code)?
@@ -319,8 +323,19 @@ impl Office {
             .mend("请把这件事告诉账本的管理单位和上级机关"))
     }
 
+    /// The intakes that the ledger has opened, as the site lists them; [`Office::opened`] proves one.
+    ///
+    /// # Errors
+    /// No answer.
+    pub fn intakes(&self) -> Result<Value, Fault> {
+        Ok(self.get("/api/v1/intakes")?["intakes"].take())
+    }
+
     /// A statement that is proven to be in the log.
-    fn proven(&self, index: u64) -> Result<Statement, Fault> {
+    ///
+    /// # Errors
+    /// No such entry, or one that is not proven.
+    pub fn proven(&self, index: u64) -> Result<Statement, Fault> {
         let (entry, proof) = self.entry_and_proof(index)?;
         let wrong = |error: &dyn std::error::Error| {
             Fault::ours(&self.url, format!("第 {index} 号条目没有证明：{}", chain(error)))

@@ -531,7 +531,9 @@ pub fn cosigner_role(kind: &Kind) -> Role {
     match kind.family() {
         "disclosure" => Role::Supervisor,
         "pledge" if kind.name == "pledge.evaluated.v1" => Role::Supervisor,
-        "organization" | "post" | "person" | "key" | "role" | "receiver" | "calendar" | "rule" => Role::Registrar,
+        "organization" | "post" | "person" | "key" | "role" | "receiver" | "intake" | "calendar" | "rule" => {
+            Role::Registrar
+        }
         _ => Role::Approver,
     }
 }

@@ -3,8 +3,13 @@
 //! Sixteen letters and digits of five bits each, in groups of four. Here they are read as people write them, and made;
 //! a status code is the vault's to make (`gongkai_store::Vault::status_code`).
 
+use gongkai_domain::gap;
+
 /// Letters and digits of a code.
 const CODE_CHARS: usize = 16;
+
+/// Letters and digits of a long code.
+const CODE_CHARS_LONG: usize = gap::CODE_CHARS;
 
 /// Letters and digits that are not mistaken for each other.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -14,12 +19,27 @@ pub fn of_random(random: [u8; CODE_CHARS]) -> String {
     grouped(&random.map(|byte| char::from(ALPHABET[usize::from(byte % 32)])))
 }
 
+/// A long code, of an intake: of 24 random bytes, five bits of each. What is sealed under it lies open to whoever tries
+/// codes without asking anybody, so it has 120 bits.
+pub fn long_of_random(random: [u8; CODE_CHARS_LONG]) -> String {
+    grouped(&random.map(|byte| char::from(ALPHABET[usize::from(byte % 32)])))
+}
+
 fn grouped(letters: &[char]) -> String {
     letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join("-")
 }
 
 /// A code as it was given out: people write small letters, leave dashes out, and take O for 0.
 pub fn normal(text: &str) -> Option<String> {
+    of_letters(text, CODE_CHARS)
+}
+
+/// The same of a long code.
+pub fn normal_long(text: &str) -> Option<String> {
+    of_letters(text, CODE_CHARS_LONG)
+}
+
+fn of_letters(text: &str, count: usize) -> Option<String> {
     let letters: Vec<char> = text
         .chars()
         .filter(|letter| !letter.is_whitespace() && *letter != '-')
@@ -28,9 +48,9 @@ pub fn normal(text: &str) -> Option<String> {
             'I' | 'L' => '1',
             other => other,
         })
-        .take(CODE_CHARS + 1)
+        .take(count + 1)
         .collect();
-    if letters.len() != CODE_CHARS || !letters.iter().all(char::is_ascii_alphanumeric) {
+    if letters.len() != count || !letters.iter().all(char::is_ascii_alphanumeric) {
         return None;
     }
     Some(grouped(&letters))

@@ -16,6 +16,7 @@ pub mod demo;
 pub mod draftfile;
 pub mod exchange;
 pub mod fetch;
+pub mod gap;
 pub mod http;
 pub mod importing;
 pub mod keyfile;

@@ -54,7 +54,11 @@ pub fn path_beside(file: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn digest(salt: &Digest, command: &Command) -> Result<Digest, Fault> {
+/// Salted, so that it tells nothing to whoever does not have the file.
+///
+/// # Errors
+/// The command has no text.
+pub fn digest(salt: &Digest, command: &Command) -> Result<Digest, Fault> {
     let text = serde_json::to_string(command).map_err(|error| Fault::failed("命令", &error))?;
     Ok(Digest::of(format!("{salt}\n{text}").as_bytes()))
 }

@@ -29,7 +29,8 @@ use crate::{
 pub const BATCH_ENTRIES: usize = 4_000;
 
 /// Families whose events a [`World`] learns from, as far as views need it (not the books of account).
-const TEACHING: &[&str] = &["calendar", "key", "ledger", "organization", "person", "role", "rule"];
+const TEACHING: &[&str] =
+    &["calendar", "intake", "key", "ledger", "organization", "person", "post", "receiver", "role", "rule"];
 
 /// Rows of one multi-row upsert, largest first: few texts, so that each is prepared once.
 const ROWS: [usize; 3] = [128, 16, 1];
@@ -38,7 +39,7 @@ pub(crate) const CURSORS: &str = "SELECT projection, version, next_index, halted
 const SET_CURSOR: &str = "INSERT INTO cursors (projection, version, next_index, halted) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (projection) DO UPDATE SET version = excluded.version, next_index = excluded.next_index, halted = excluded.halted";
 const TAUGHT: &str = "SELECT entry_index, stream, revision, kind, org, recorded_at, declared_at, statement_hash, parent, slots, signers, body \
-     FROM events WHERE family IN ('calendar', 'key', 'ledger', 'organization', 'person', 'role', 'rule') ORDER BY entry_index";
+     FROM events WHERE family IN ('calendar', 'intake', 'key', 'ledger', 'organization', 'person', 'post', 'receiver', 'role', 'rule') ORDER BY entry_index";
 const STREAM_OF: &str = "SELECT stream FROM events WHERE entry_index = $1";
 const ENTRIES_OF: &str = "SELECT entry_index FROM events WHERE stream = $1 ORDER BY revision";
 const CLOSED_OF: &str = "SELECT place, number FROM withdrawals WHERE target_index = $1";

@@ -74,6 +74,36 @@ impl Server {
         Self::begin(command, 1)
     }
 
+    /// Follows a source as [`Server::try_start_mirror`], and what the ledger owes an intake.
+    pub fn mirror_beside(source: &str, dir: &std::path::Path, vkey: &str, intake: &str) -> Self {
+        let mut command = process::command();
+        command.args(["mirror", "--source", source, "--vkey", vkey, "--serve", "127.0.0.1:0", "--every", "1"]);
+        command.args(["--intake", intake, "--dir"]).arg(dir);
+        Self::begin(command, 1).unwrap_or_else(|said| panic!("the mirror did not start: {said}"))
+    }
+
+    /// An intake of a ledger that records a period each second; `internal` is empty.
+    ///
+    /// # Errors
+    /// Everything that it said, with the exit status.
+    pub fn try_start_intake(dir: &std::path::Path, ledger: &str) -> Result<Self, String> {
+        let mut command = process::command();
+        command.args([
+            "intake",
+            "--listen",
+            "127.0.0.1:0",
+            "--period",
+            "1",
+            "--hours",
+            "1",
+            "--ledger",
+            ledger,
+            "--dir",
+        ]);
+        command.arg(dir);
+        Self::begin(command, 1)
+    }
+
     fn launch(dir: &std::path::Path, more: &[&str], change: impl FnOnce(&mut Command)) -> Result<Self, String> {
         let mut command = process::command();
         command.arg("serve").arg("--dir").arg(dir).args(["--listen", "127.0.0.1:0"]).args(more);
@@ -175,6 +205,18 @@ impl Server {
             );
             std::thread::yield_now();
         }
+    }
+}
+
+/// Asks until there is an answer that fits: for what another process does by itself within a moment.
+pub fn until<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(started.elapsed() < START_TIME_MAX, "never came: {what}");
+        std::thread::yield_now();
     }
 }
 

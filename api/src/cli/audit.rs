@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use gongkai_domain::audit::{Auditor, Category, Finding, Unseen};
+use gongkai_domain::world::Intake;
 use gongkai_log::{Fetch, Report, VerifierKey};
 use serde_json::{Value, json};
 
@@ -11,6 +12,7 @@ use super::checking::{self, Check, Found, Source};
 use super::reading::Reading;
 use super::with_vault::{Sealed, WithVault};
 use super::{local, terminal, verify};
+use crate::gap::watch::{self, Owed};
 use crate::outcome::{Fault, Outcome, Verdict};
 
 /// Findings of one category that are printed for people; a program gets all.
@@ -20,13 +22,16 @@ const SHOWN_MAX: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "例子：\n  $ gongkai audit --dir ledger\n  $ gongkai audit --dir ledger --with-vault\n  $ gongkai audit export.tar --vkey vkey.txt --old-checkpoint checkpoint-june --json\n\n\
-    有违反规则的返回 1；只有提示的返回 0。"
+    有违反规则的、收件处的日志与账本答复的不是同一部的返回 1；只有提示（包括逾期没有答复）的返回 0。"
 )]
 pub struct Args {
     #[command(flatten)]
     pub check: Check,
     #[command(flatten)]
     with_vault: WithVault,
+    /// 互联网一侧收件处的网址或目录，列出账本逾期没有答复的批次；可以给多个
+    #[arg(long = "intake", value_name = "网址|目录")]
+    intakes: Vec<String>,
     /// 以哪一天为准判断逾期（默认今天）
     #[arg(long, value_name = "日期")]
     as_of: Option<NaiveDate>,
@@ -54,7 +59,8 @@ pub fn run(args: &Args) -> Outcome {
     };
     match audited {
         Err(found) => refused(args, &found),
-        Ok(Good { report, findings, unseen }) => {
+        Ok(Good { report, findings, unseen, intakes }) => {
+            let owed = owed(args, &intakes, at(args, today))?;
             let sealed = match vault {
                 Some(vault) => match verify::database(vault.layout(), &vkey, &report.checkpoint, args.check.fast)? {
                     Ok(_) => Some(vault.check(at(args, today))?),
@@ -64,15 +70,19 @@ pub fn run(args: &Args) -> Outcome {
             };
             let breaches = findings.iter().filter(|finding| finding.category.is_breach()).count();
             if args.check.json {
-                terminal::say(machine(&report, vouched, breaches, &findings, (unseen, sealed.as_ref())))?;
+                let mut value = machine(&report, vouched, breaches, &findings, (unseen, sealed.as_ref()));
+                value["intakes"] = json!(owed);
+                terminal::say(value)?;
             } else {
                 human(&report, args, breaches, &findings)?;
+                tell_owed(&owed)?;
                 match &sealed {
                     Some(sealed) => sealed.tell(args.all)?,
                     None => terminal::say(unseen_text(unseen, report.sealed))?,
                 }
             }
-            Ok(Verdict::of(breaches == 0 && sealed.is_none_or(|sealed| sealed.breaches() == 0)))
+            let forged = owed.iter().any(Owed::is_forged);
+            Ok(Verdict::of(breaches == 0 && !forged && sealed.is_none_or(|sealed| sealed.breaches() == 0)))
         }
     }
 }
@@ -96,6 +106,7 @@ struct Good {
     report: Report,
     findings: Vec<Finding>,
     unseen: Unseen,
+    intakes: Vec<Intake>,
 }
 
 type Audited = Result<Good, Found>;
@@ -106,8 +117,25 @@ fn audited<F: Fetch>(fetch: &F, args: &Args, vkey: &VerifierKey, today: NaiveDat
     let checked = checking::run(fetch, &mut auditor, vkey, &args.check, "审计", "")?;
     Ok(checked.map(|report| {
         let unseen = auditor.unseen();
-        Good { report, findings: auditor.finish(today), unseen }
+        let intakes = auditor.world().intakes().cloned().collect();
+        Good { report, findings: auditor.finish(today), unseen, intakes }
     }))
+}
+
+/// What the ledger owes the intakes whose logs were given.
+fn owed(args: &Args, intakes: &[Intake], at: DateTime<Utc>) -> Result<Vec<Owed>, Fault> {
+    args.intakes.iter().map(|place| watch::owed(place, intakes, at)).collect()
+}
+
+fn tell_owed(owed: &[Owed]) -> Result<(), Fault> {
+    for owed in owed {
+        let Owed { intake, size, answered, .. } = owed;
+        terminal::say(format_args!("\n网上收件处 {intake}：{size} 批，已答复到第 {answered} 批之前"))?;
+        for sentence in owed.sentences() {
+            terminal::say(format_args!("  {sentence}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// What nobody sees without the vault.

@@ -3,7 +3,7 @@
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use gongkai_domain::Command;
+use gongkai_domain::{Command, Head};
 use gongkai_log::Digest;
 use gongkai_store::{Accepted, Promised};
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::sides::PublicSide;
 use super::{local, terminal};
 use crate::citizen::{No, Office, Written};
+use crate::gap::desk::{self, Desk, Prepared};
 use crate::http::zone;
 use crate::keyfile;
 use crate::opening_file::Handed;
@@ -30,10 +31,14 @@ const COMMAND_BYTES_MAX: u64 = 512 << 10;
     不需要钥匙和账号。异议和检举控告在本机加密给受理机关（所反映的人主管的，自动改交上一级），服务器看不到内容和所反映的人。\n\
     得到收件承诺和查询码；查询码只此一份，请抄好。给出 --vkey 时，还核对收件人的公钥确实登记在账本里。\n\
     没有得到答复（断网、断电）的，用同样的命令再运行一次：原样重发，不会重复；等待期间的内容在回执旁的 .pending 文件里。\n\
+    账本在内网的，--url 给镜像，--intake 给收件处：整件加密给账本，当场得到收件处的承诺，答复凭查询码用 gongkai status --intake 看。\n\
     --opening 另存一份能证明内容的文件，用口令保护；推荐、评议和选票没有，以免被人逼着出示。")]
 pub struct Args {
     #[command(flatten)]
     at: PublicSide,
+    /// 账本在内网时：互联网一侧收件处的网址，--url 是镜像的网址
+    #[arg(long, value_name = "网址", conflicts_with_all = ["opening", "pin_file"])]
+    intake: Option<String>,
     /// 继续自己提交过的事项（评价答复、申请复查）时的查询码
     #[arg(long, value_name = "查询码")]
     code: Option<String>,
@@ -60,11 +65,17 @@ pub struct Args {
 /// A command that is none, a server that does not answer or does not prove what it says, a file that exists.
 pub fn run(args: &Args) -> Outcome {
     let waiting = args.waiting();
-    let left = waiting.as_deref().map(Pending::read).transpose()?.flatten();
+    let left = match &args.intake {
+        None => waiting.as_deref().map(Pending::read).transpose()?.flatten(),
+        Some(_) => None,
+    };
     if let Some(file) = [&args.out, &args.opening].into_iter().flatten().find(|file| file.exists() && left.is_none()) {
         return Err(Fault::usage(file.display().to_string(), "这个文件已经存在，没有提交"));
     }
     let command = command(&args.file)?;
+    if let Some(url) = &args.intake {
+        return through(args, &command, url);
+    }
     let pin = pin(args)?;
     let office = args.at.office()?;
     if args.at.vkey.is_none() {
@@ -87,6 +98,57 @@ pub fn run(args: &Args) -> Outcome {
     Ok(done)
 }
 
+/// The same through an intake: encrypted to the ledger as a whole, promised at once, answered by a capsule.
+fn through(args: &Args, command: &Command, url: &str) -> Outcome {
+    let office = args.at.office()?;
+    let desk = Desk::find(&office, url, local::agent(args.at.ca.as_ref())?)?;
+    let waiting = args.waiting().map(|path| path.with_extension("packet"));
+    let left = waiting.as_deref().map(Prepared::read).transpose()?.flatten();
+    let prepared = match left {
+        Some(left) if left.is_of(&desk, command)? => {
+            terminal::remark("上次的提交没有得到答复，原样重发；已经收下的不会重复");
+            left
+        }
+        Some(_) => {
+            let place = waiting.unwrap_or_default().display().to_string();
+            return Err(Fault::usage(place, "这里有一份没有得到答复的提交，内容或收件处与这次的不同，没有提交")
+                .mend("请先用原来的命令文件再运行一次，取得它的答复；确定不要它了，删掉这个文件"));
+        }
+        None => match sealed(args, &office, &desk, command)? {
+            Ok(prepared) => {
+                waiting.as_deref().map_or(Ok(()), |path| prepared.keep(path))?;
+                prepared
+            }
+            Err(no) => return refused(args, &no),
+        },
+    };
+    let handed = desk.hand_in(&prepared)?;
+    let answer = json!({ "intake": prepared.intake, "handed_in": handed, "code": prepared.code,
+        "packet_hash": Digest::of(prepared.packet.as_bytes()) });
+    let deadline = handed.deadline.with_timezone(&zone()).format("%Y-%m-%d %H:%M");
+    let human = format!(
+        "收件处已收到，账本将在 {deadline} 前入账或说明不予受理\n查询码 {}\n请抄好查询码：凭它查看答复，丢失不补。",
+        prepared.code
+    );
+    let told = terminal::say(if args.json { answer.to_string() } else { human });
+    keep(args, &answer)?;
+    told?;
+    waiting.as_deref().map_or(Ok(()), pending::forget)?;
+    Ok(Verdict::Yes)
+}
+
+/// Writes the statement and seals it. What continues a matter follows what its capsule says.
+fn sealed(args: &Args, office: &Office, desk: &Desk<'_>, command: &Command) -> Result<Result<Prepared, No>, Fault> {
+    let status = args.code.as_deref().map(|code| desk.status(&desk::secret(code)?)).transpose()?;
+    let matter = status.and_then(|status| status.matter);
+    let (code, continued) = matter.map_or((None, None), |matter| (matter.code, matter.continues));
+    let continued = continued.map(|known| (known.stream, Head { revision: known.revision, hash: known.hash }));
+    match office.write(command.clone(), None, continued, local::clock().now())? {
+        Ok(written) => desk.seal(command, written.submission(), code).map(Ok),
+        Err(no) => Ok(Err(no)),
+    }
+}
+
 /// Writes the statement, and keeps it until it is answered.
 fn written(
     args: &Args,
@@ -95,7 +157,7 @@ fn written(
     waiting: Option<&Path>,
     pin: Option<&str>,
 ) -> Result<Result<Written, No>, Fault> {
-    let written = match office.write(command.clone(), args.code.as_deref(), local::clock().now())? {
+    let written = match office.write(command.clone(), args.code.as_deref(), None, local::clock().now())? {
         Ok(written) => written,
         Err(no) => return Ok(Err(no)),
     };

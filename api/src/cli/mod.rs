@@ -22,6 +22,7 @@ pub mod export;
 pub mod hand_in;
 pub mod import;
 pub mod init;
+pub mod intake;
 pub mod keygen;
 pub mod kinds;
 pub mod local;
@@ -40,6 +41,7 @@ pub mod showing;
 pub mod sides;
 pub mod status;
 pub mod submit;
+pub mod take_in;
 pub mod tally;
 pub mod telling;
 pub mod terminal;
@@ -114,6 +116,10 @@ pub enum Command {
     Witness(witness::Args),
     /// 做镜像：跟随一本账，逐条核验，只读地对外提供
     Mirror(mirror::Args),
+    /// 网上收件处：放在互联网一侧，代内网的账本收件，当场给收件承诺
+    Intake(intake::Args),
+    /// 把网上收件处的批次收进账本，取出给提交人的答复
+    TakeIn(take_in::Args),
     /// 重建查询库和搜索
     Rebuild(rebuild::Args),
     /// 评议投票：生成票码
@@ -128,7 +134,7 @@ impl Command {
     /// Whether a machine reads the output.
     fn json(&self) -> bool {
         match self {
-            Self::Demo(_) | Self::Serve(_) | Self::Witness(_) => false,
+            Self::Demo(_) | Self::Serve(_) | Self::Witness(_) | Self::Intake(_) => false,
             Self::Read(args) => args.is_json(),
             Self::Open(args) => args.json,
             Self::Init(args) => args.json,
@@ -148,6 +154,7 @@ impl Command {
             Self::Verify(args) => args.json,
             Self::Audit(args) => args.check.json,
             Self::Mirror(args) => args.json,
+            Self::TakeIn(args) => args.json,
             Self::Rebuild(args) => args.json,
             Self::Tally(args) => args.json(),
             Self::Vault(args) => args.json(),
@@ -179,6 +186,8 @@ impl Command {
             Self::Audit(args) => blocking(move || audit::run(&args)).await,
             Self::Witness(args) => witness::run(args).await,
             Self::Mirror(args) => mirror::run(args).await,
+            Self::Intake(args) => intake::run(args).await,
+            Self::TakeIn(args) => take_in::run(args).await,
             Self::Rebuild(args) => rebuild::run(args).await,
             Self::Tally(args) => blocking(move || tally::run(&args)).await,
             Self::Vault(args) => vault::run(args).await,

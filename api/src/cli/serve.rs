@@ -15,6 +15,8 @@ use tokio::sync::watch;
 use super::{local, terminal, vault};
 use crate::config::Config;
 use crate::cosigning::Cosigning;
+use crate::gap::carry;
+use crate::gap::watch::Intakes;
 use crate::http::server::{Limits, ServeError, is_this_machine};
 use crate::http::tls::{Identity, TlsError};
 use crate::http::{Bound, InternalOptions, ServeOptions, SiteOptions, serve};
@@ -95,7 +97,7 @@ async fn published(serving: Serving) -> Outcome {
     // This process alone keeps the views of the directory.
     let _held = take_lock(&layout)?;
     // Whether mirrors follow is looked at where things are withdrawn, not on a copy.
-    published_files(layout, config, is_demo, Mirrors::default()).await
+    published_files(layout, config, is_demo, (Mirrors::default(), Intakes::default())).await
 }
 
 /// Serves the published files of a directory whose lock is held. `mirrors` says why they are not followed any further,
@@ -103,7 +105,12 @@ async fn published(serving: Serving) -> Outcome {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn published_files(layout: Layout, config: Config, is_demo: bool, mirrors: Mirrors) -> Outcome {
+pub async fn published_files(
+    layout: Layout,
+    config: Config,
+    is_demo: bool,
+    (mirrors, intakes): (Mirrors, Intakes),
+) -> Outcome {
     let path = layout.vkey();
     let text = std::fs::read_to_string(&path).map_err(|error| Fault::failed(path.display().to_string(), &error))?;
     let vkey = VerifierKey::parse(text.trim()).map_err(|error| Fault::failed(path.display().to_string(), &error))?;
@@ -115,6 +122,7 @@ pub async fn published_files(layout: Layout, config: Config, is_demo: bool, mirr
     let log = Arc::new(log.map_err(|error| Fault::failed(layout.log().display().to_string(), &error))?);
     let looking = tokio::spawn(look(Arc::clone(&log)));
     let (views, engine) = opened(&layout, Arc::new(Arc::clone(&log))).await?;
+    let owing = tokio::spawn(intakes.clone().watch(views.clone(), local::clock()));
     let options = ServeOptions {
         ledger: None,
         log: layout.log(),
@@ -125,12 +133,13 @@ pub async fn published_files(layout: Layout, config: Config, is_demo: bool, mirr
         clock: local::clock(),
         listen: config.listen,
         internal: None,
-        site: site(config, is_demo, mirrors, None),
+        site: SiteOptions { intakes, ..site(config, is_demo, mirrors, None) },
         limits: Limits::default(),
         on_bound: Some(Box::new(|bound| announce(bound, None))),
     };
     let ended = follow(options, engine, None).await;
     looking.abort();
+    owing.abort();
     ended.map(|()| Verdict::Yes)
 }
 
@@ -190,6 +199,9 @@ pub async fn start(serving: Serving) -> Outcome {
     });
     let mirrors = Mirrors::new(config.mirrors.clone());
     let looking = tokio::spawn(mirrors.clone().watch(ledger.clone(), Arc::clone(&clock)));
+    let urls = config.intakes.clone();
+    let every = Duration::from_secs(config.intake_seconds);
+    let taking = tokio::spawn(carry::keep(ledger.clone(), layout.clone(), urls, every));
     let certificate = internal.as_ref().map(|internal| internal.identity.certificate());
     let options = ServeOptions {
         ledger: Some(ledger.clone()),
@@ -207,6 +219,8 @@ pub async fn start(serving: Serving) -> Outcome {
     };
     let ended = follow(options, engine, internal_views).await;
     looking.abort();
+    // What it was doing is done again on the next start, and changes nothing.
+    taking.abort();
     // Nothing new arrives any more: what was accepted is committed and published, then the lock is given back.
     ledger.shutdown().await;
     ended.map(|()| Verdict::Yes)
@@ -214,7 +228,7 @@ pub async fn start(serving: Serving) -> Outcome {
 
 fn site(config: Config, is_demo: bool, mirrors: Mirrors, cosigning: Option<Cosigning>) -> SiteOptions {
     let Config { name, contact, hotline, base_url, .. } = config;
-    SiteOptions { name, contact, hotline, is_demo, base_url, mirrors, cosigning }
+    SiteOptions { name, contact, hotline, is_demo, base_url, mirrors, intakes: Intakes::default(), cosigning }
 }
 
 async fn opened(layout: &Layout, source: Arc<dyn Source>) -> Result<(Views, Engine), Fault> {

@@ -57,6 +57,12 @@ pub struct Config {
     /// Base addresses of public sides that copy this log; they are looked at whether they follow withdrawals.
     #[serde(default, deserialize_with = "addresses")]
     pub mirrors: Vec<String>,
+    /// Base addresses of intakes from which the ledger takes in (`gongkai intake`).
+    #[serde(default, deserialize_with = "addresses")]
+    pub intakes: Vec<String>,
+    /// Seconds between two looks at them.
+    #[serde(default = "intake_seconds_default", deserialize_with = "seconds")]
+    pub intake_seconds: u64,
     /// File with the witnesses that cosign checkpoints (C2SP tlog-policy), from the ledger's directory on.
     #[serde(default)]
     pub witness_policy: Option<PathBuf>,
@@ -79,6 +85,11 @@ fn short<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D:
         return Err(serde::de::Error::custom(format!("应是 1 至 {HOTLINE_CHARS_MAX} 个字，写在一行里")));
     }
     Ok(text)
+}
+
+/// As often as an intake records a period.
+pub const fn intake_seconds_default() -> u64 {
+    600
 }
 
 /// A witness on the other side of the country answers within one.
@@ -116,7 +127,7 @@ fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::
 fn addresses<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let urls = Vec::<String>::deserialize(deserializer)?;
     if urls.len() > MIRRORS_MAX {
-        return Err(serde::de::Error::custom(format!("镜像最多 {MIRRORS_MAX} 个")));
+        return Err(serde::de::Error::custom(format!("网址最多 {MIRRORS_MAX} 个")));
     }
     if let Some(wrong) = urls.iter().find(|url| !is_base_address(url)) {
         return Err(serde::de::Error::custom(format!(
@@ -155,6 +166,8 @@ impl Config {
             vault_passphrase_file: None,
             internal_names: Vec::new(),
             mirrors: Vec::new(),
+            intakes: Vec::new(),
+            intake_seconds: intake_seconds_default(),
             witness_policy: None,
             witness_seconds_max: witness_seconds_max_default(),
         }
@@ -190,6 +203,11 @@ impl Config {
             [] => "# mirrors = [\"https://jx.example.gov.cn\"]".to_owned(),
             urls => format!("mirrors = [{}]", urls.iter().map(|url| quote(url)).collect::<Vec<_>>().join(", ")),
         };
+        let intakes = match self.intakes.as_slice() {
+            [] => "# intakes = [\"https://sj.example.gov.cn\"]".to_owned(),
+            urls => format!("intakes = [{}]", urls.iter().map(|url| quote(url)).collect::<Vec<_>>().join(", ")),
+        };
+        let looks = self.intake_seconds;
         let policy = match &self.witness_policy {
             Some(file) => format!("witness_policy = {}", quote(&file.display().to_string())),
             None => "# witness_policy = \"witness.policy\"".to_owned(),
@@ -209,6 +227,8 @@ impl Config {
              {passphrase}\n{command}\n\
              # 封存事项每隔多少秒记入账本一次；收件承诺在两个间隔内兑现。\nsealed_period_seconds = {period}\n\
              # 复制这本账的镜像网站，核对它们是否跟随撤下。\n{mirrors}\n\
+             # 互联网一侧的收件处（gongkai intake），和每隔多少秒去取一次；用磁盘摆渡的放进 gap/in/，不写在这里。\n\
+             {intakes}\nintake_seconds = {looks}\n\
              # 联署检查点的见证方（C2SP tlog-policy 格式的文件，公布在 /log/policy），和公布时最多等它们多少秒。\n\
              {policy}\nwitness_seconds_max = {waits}\n\
              # 监督热线，印在每张张贴表的二维码旁边。\nhotline = {}\n",
@@ -298,6 +318,8 @@ mod tests {
         let called = Config { hotline: "0564-0000000（虚构）".into(), ..sample() };
         assert_eq!(Config::parse(&called.to_text()), Ok(called));
         assert!(Config::parse(&sample().to_text().replace("\"12345\"", "\"1\\n2\"")).is_err(), "one line");
+        let taking = Config { intakes: vec!["https://sj.example".into()], intake_seconds: 60, ..sample() };
+        assert_eq!(Config::parse(&taking.to_text()), Ok(taking));
         assert!(Config::parse(&sample().to_text().replace("seconds_max = 5", "seconds_max = 0")).is_err());
     }
 

@@ -57,6 +57,7 @@ use published::Published;
 use server::{Limits, Listener, ServeError, Transport};
 
 use crate::cosigning::Cosigning;
+use crate::gap::watch::Intakes;
 use crate::mirrors::Mirrors;
 
 /// Downloads of whole tables at once: each holds a connection of the views for as long as it lasts.
@@ -90,6 +91,8 @@ pub struct SiteOptions {
     pub base_url: Option<String>,
     /// The mirrors, and what was found at them.
     pub mirrors: Mirrors,
+    /// The intakes whose logs are followed, and what the ledger owes them.
+    pub intakes: Intakes,
     /// The witnesses, where they are asked from here.
     pub cosigning: Option<Cosigning>,
 }
@@ -158,6 +161,8 @@ pub struct About {
     pub vkey: VerifierKey,
     /// The mirrors, and what was found at them.
     pub mirrors: Mirrors,
+    /// The intakes whose logs are followed, and what the ledger owes them.
+    pub intakes: Intakes,
     /// The witnesses, where they are asked from here.
     pub cosigning: Option<Cosigning>,
 }
@@ -366,6 +371,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         hotline: site.hotline,
         is_demo: site.is_demo,
         mirrors: site.mirrors,
+        intakes: site.intakes,
         cosigning: site.cosigning,
     };
     let app = App::new(ledger, &log, map, views, internal_views, clock, about);

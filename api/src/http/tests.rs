@@ -110,6 +110,7 @@ impl Town {
             base_url: "https://gongkai.example".into(),
             vkey: fixture.ledger.vkey(),
             mirrors: Mirrors::default(),
+            intakes: crate::gap::watch::Intakes::default(),
             cosigning: None,
         };
         let log = fixture.ledger.layout().log();

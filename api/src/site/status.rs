@@ -29,6 +29,17 @@ pub struct MirrorRow {
     pub is_alarm: bool,
 }
 
+/// Where people hand in across a network gap, and what the ledger owes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntakeRow {
+    /// Origin of its log, or its place while it could not be read.
+    pub name: String,
+    /// Periods of its log, and up to which they are answered; `None` while it could not be read.
+    pub batches: Option<(Count, Count)>,
+    /// What is missing, in sentences; or why it could not be read.
+    pub owed: Vec<String>,
+}
+
 /// The checkpoint that is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
@@ -56,6 +67,8 @@ pub struct StatusPage {
     pub mirrors: Vec<MirrorRow>,
     /// When they were looked at.
     pub looked_at: Option<Moment>,
+    /// The intakes that are followed here.
+    pub intakes: Vec<IntakeRow>,
 }
 
 impl Page for StatusPage {
@@ -99,6 +112,11 @@ impl StatusPage {
                 },
             ],
             looked_at: Some(Moment::of(2026, 3, 12, 9, 0)),
+            intakes: vec![IntakeRow {
+                name: "ledger.example/qinghe/intake".into(),
+                batches: Some((Count(144), Count(140))),
+                owed: vec!["网上收件第 140 至 143 批应于 2026-03-12 08:00 前答复，账本至今没有答复".into()],
+            }],
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod event;
 pub mod field;
 pub mod finance;
 pub mod follow_up;
+pub mod gap;
 pub mod json;
 pub mod judge;
 pub mod kind;

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::NaiveDate;
-use gongkai_log::{StreamId, VerifierKey};
+use chrono::{DateTime, NaiveDate, Utc};
+use gongkai_log::{Digest, StreamId, VerifierKey};
 
 use crate::{
     calendar::Calendar,
@@ -115,6 +115,49 @@ pub struct Receiver {
     pub key: TierKey,
 }
 
+/// Where people hand in across a network gap ([`crate::gap`]).
+#[derive(Clone, Debug)]
+pub struct Intake {
+    /// Its stream.
+    pub stream: StreamId,
+    /// Code of the organization that opened it.
+    pub org: String,
+    /// Entry that opened it.
+    pub opened_at: u64,
+    /// Key of its log; the name is the log's origin.
+    pub key: VerifierKey,
+    /// To encrypt to the ledger.
+    pub sealing_key: TierKey,
+    /// Within how many hours the ledger answers each period.
+    pub answer_hours: u64,
+    /// What was answered, in order.
+    pub answers: Vec<AnsweredTo>,
+    /// Whether it takes nothing more.
+    pub is_closed: bool,
+}
+
+impl Intake {
+    /// Up to which period it is answered, and the hash of the last entry before that.
+    pub fn answered(&self) -> (u64, Digest) {
+        self.answers.last().map_or((0, Digest::ZERO), |answered| (answered.to, answered.entry_hash))
+    }
+}
+
+/// An answer to periods of an intake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnsweredTo {
+    /// Number after the last period.
+    pub to: u64,
+    /// Hash of that period's entry in the intake's log.
+    pub entry_hash: Digest,
+    /// Root over what became of each packet.
+    pub answers: Digest,
+    /// Entry of the ledger that says so.
+    pub index: u64,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+}
+
 /// The closing balance of one published period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Booked {
@@ -142,6 +185,7 @@ pub struct World {
     head_posts: HashMap<StreamId, String>,
     leaders: HashMap<String, Vec<StreamId>>,
     receivers: HashMap<String, Vec<Receiver>>,
+    intakes: Vec<Intake>,
     /// Working-day calendar.
     pub calendar: Calendar,
     /// Rules in force.
@@ -296,6 +340,27 @@ impl World {
     /// Who receives what is encrypted to an organization.
     pub fn receivers(&self, org: &str) -> &[Receiver] {
         self.receivers.get(org).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn add_intake(&mut self, intake: Intake) {
+        self.intakes.push(intake);
+    }
+
+    pub(crate) fn answer_intake(&mut self, stream: &StreamId, answered: AnsweredTo) {
+        if let Some(intake) = self.intakes.iter_mut().find(|intake| intake.stream == *stream) {
+            intake.answers.push(answered);
+        }
+    }
+
+    pub(crate) fn close_intake(&mut self, stream: &StreamId) {
+        if let Some(intake) = self.intakes.iter_mut().find(|intake| intake.stream == *stream) {
+            intake.is_closed = true;
+        }
+    }
+
+    /// Where people hand in across a network gap, closed ones included, in the order in which they were opened.
+    pub fn intakes(&self) -> impl Iterator<Item = &Intake> {
+        self.intakes.iter()
     }
 
     /// The body that handles what is said against these people: the organization or the nearest above it

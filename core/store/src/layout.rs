@@ -69,6 +69,21 @@ impl Layout {
         self.root.join("map.db")
     }
 
+    /// What was taken in across a network gap, encrypted.
+    pub fn taken(&self) -> PathBuf {
+        self.vault().join("taken.db")
+    }
+
+    /// Files that were carried in across a network gap, and those that are to be carried out.
+    pub fn gap(&self) -> PathBuf {
+        self.root.join("gap")
+    }
+
+    /// The book of an intake. Only an intake has it.
+    pub fn intake(&self) -> PathBuf {
+        self.root.join("intake.db")
+    }
+
     /// View databases.
     pub fn views(&self) -> PathBuf {
         self.root.join("views")

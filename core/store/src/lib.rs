@@ -25,6 +25,7 @@ pub mod drafts;
 pub mod error;
 pub mod event_store;
 mod growing;
+pub mod intake;
 pub mod layout;
 pub mod ledger;
 pub mod log_fetch;
@@ -45,6 +46,7 @@ mod sequencer;
 mod sqlite;
 mod sqlite_sealed;
 mod streams;
+pub mod taken;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
@@ -58,6 +60,7 @@ pub use cosigners::{Cosigners, NoQuorum};
 pub use drafts::{Draft, DraftFault, Drafts};
 pub use error::{OpenError, StoreError, SubmitError};
 pub use event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, RawEntry};
+pub use intake::{HandedIn, IntakeBook, IntakeFault, IntakeSettings};
 pub use layout::Layout;
 pub use ledger::{
     ATTACHMENT_BYTES_MAX, Accepted, CreateOptions, Health, Ledger, LedgerKeys, Promised, Receipt, Settings, take_lock,
@@ -72,6 +75,7 @@ pub use rows::check_rows;
 pub use sealed_audit::SealedReport;
 pub use sealed_reader::{SealedEvent, SealedProof, SealedReader};
 pub use sqlite::SqliteStore;
+pub use taken::{Taken, TakenBook, TakenFault};
 pub use vault::{Vault, VaultFault};
 pub use withdrawal::Withdrawal;
 pub use witness_book::WitnessBook;

@@ -10,6 +10,7 @@ pub mod description;
 pub mod entries;
 pub mod feeds;
 pub mod health;
+pub mod intakes;
 pub mod kinds;
 pub mod organizations;
 pub mod prepare;
@@ -43,6 +44,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints.push(compliance::endpoint());
     endpoints.push(compliance_lists::endpoint());
     endpoints.extend(withdrawals::endpoints());
+    endpoints.push(intakes::endpoint());
     endpoints.push(kinds::endpoint());
     endpoints.push(problems::endpoint());
     endpoints.extend(citizen::endpoints());
@@ -65,6 +67,7 @@ pub fn schemas() -> Map<String, Value> {
         compliance::schemas(),
         compliance_lists::schemas(),
         withdrawals::schemas(),
+        intakes::schemas(),
         kinds::schemas(),
         problems::schemas(),
         citizen::schemas(),

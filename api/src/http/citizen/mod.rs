@@ -118,7 +118,8 @@ impl Citizens {
     }
 }
 
-fn too_many(wait: Duration) -> Problem {
+/// Too much came from one address, or from all.
+pub fn too_many(wait: Duration) -> Problem {
     later("这个网络地址来的请求太多，请稍等再试", wait)
 }
 
@@ -222,7 +223,7 @@ pub fn by_intake(signers: &[Signer], ledger: &Ledger) -> bool {
 }
 
 /// The kind of a statement that a citizen may hand in here: unsigned, for the intake key alone, in nobody's stead.
-fn for_citizens(statement: &Statement, ledger: &Ledger) -> Option<&'static Kind> {
+pub fn for_citizens(statement: &Statement, ledger: &Ledger) -> Option<&'static Kind> {
     let kind = kind::find(&statement.kind).filter(|kind| kind.is_for_citizens())?;
     (by_intake(&statement.signers, ledger) && statement.proxy.is_none()).then_some(kind)
 }

@@ -6,7 +6,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::routing::get;
-use gongkai_domain::competence;
+use gongkai_domain::{Role, World, competence};
 use serde_json::{Map, Value, json};
 
 use super::address::Client;
@@ -47,10 +47,16 @@ pub fn schemas() -> Map<String, Value> {
 }
 
 async fn receivers(State(app): State<App>, client: Client, Path(code): Path<String>) -> Result<Json<Value>, Problem> {
-    let ledger = app.ledger()?;
     app.citizens.ask(client, app.clock.monotonic())?;
-    let bodies = ledger.with_world(|world| world.living(&code).is_ok().then(|| competence::bodies(world, &code)));
-    let bodies = bodies.ok_or_else(nothing)?;
-    let intake = ledger.intake_key().to_string();
-    Ok(Json(json!({ "origin": ledger.origin(), "intake": intake, "bodies": bodies })))
+    let listed = |world: &World| {
+        let bodies = world.living(&code).is_ok().then(|| competence::bodies(world, &code));
+        bodies.zip(world.ledger_key(Role::Intake).and_then(|name| world.key(name)).map(|key| key.verifier.to_string()))
+    };
+    // A copy of the log has its views only: there it is as new as they are.
+    let found = match &app.ledger {
+        Some(ledger) => ledger.with_world(listed),
+        None => listed(app.read().await?.world()),
+    };
+    let (bodies, intake) = found.ok_or_else(nothing)?;
+    Ok(Json(json!({ "origin": app.about.origin(), "intake": intake, "bodies": bodies })))
 }

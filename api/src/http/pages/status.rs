@@ -11,12 +11,13 @@ use gongkai_log::Policy;
 
 use super::{Frame, answer, frame, parts};
 use crate::cosigning::{Cosigning, State as Witnessing};
+use crate::gap::watch::Found;
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::published::Signed;
 use crate::mirrors::{Mirrors, State as Followed};
 use crate::site::format::Count;
-use crate::site::status::{MirrorRow, Standing, StatusPage, WitnessRow};
+use crate::site::status::{IntakeRow, MirrorRow, Standing, StatusPage, WitnessRow};
 
 /// The page.
 pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
@@ -39,6 +40,7 @@ async fn make(app: &App) -> Result<StatusPage, Problem> {
         }),
         mirrors: mirrors(&app.about.mirrors),
         looked_at: app.about.mirrors.found().map(|(at, _)| parts::moment(at)),
+        intakes: app.about.intakes.found().iter().map(intake).collect(),
     })
 }
 
@@ -57,6 +59,17 @@ fn witnesses(app: &App, policy: &Policy, signed: Option<&Signed>) -> Vec<Witness
         }
     };
     policy.witnesses().iter().map(|listed| &listed.name).enumerate().map(row).collect()
+}
+
+fn intake((place, found): &Found) -> IntakeRow {
+    match found {
+        Ok(owed) => IntakeRow {
+            name: owed.intake.clone(),
+            batches: Some((Count(owed.size), Count(owed.answered))),
+            owed: owed.sentences(),
+        },
+        Err(unread) => IntakeRow { name: place.clone(), batches: None, owed: vec![unread.clone()] },
+    }
 }
 
 fn mirrors(known: &Mirrors) -> Vec<MirrorRow> {

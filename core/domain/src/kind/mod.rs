@@ -27,6 +27,7 @@ pub mod calendar;
 pub mod consultation;
 pub mod disclosure;
 pub mod erasure;
+pub mod gap;
 pub mod intake;
 pub mod ledger;
 pub mod letter;
@@ -69,6 +70,9 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<registry::RoleWithdrawn>(),
     Kind::of::<receiver::Appointed>(),
     Kind::of::<receiver::Withdrawn>(),
+    Kind::of::<gap::Opened>(),
+    Kind::of::<gap::Answered>(),
+    Kind::of::<gap::Closed>(),
     Kind::of::<calendar::Published>(),
     Kind::of::<rule::Published>(),
     Kind::of::<pledge::Made>(),
@@ -177,6 +181,7 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("key", "签名钥匙"),
     ("role", "职责"),
     ("receiver", "收件人"),
+    ("intake", "网上收件处"),
     ("calendar", "工作日历"),
     ("rule", "规则"),
     ("review", "审核"),
@@ -186,9 +191,6 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("ledger", "账本"),
     ("map", "总目"),
 ];
-
-/// Families in which the ledger speaks of itself.
-const OF_THE_LEDGER: [&str; 2] = ["ledger", "map"];
 
 /// Chinese name of a family; the wire name for one that this version does not know.
 pub fn family_label(family: &str) -> &str {
@@ -479,7 +481,12 @@ impl Kind {
 
     /// Whether citizens without keys hand it in, so that the intake key signs it for them.
     pub fn is_for_citizens(&self) -> bool {
-        !OF_THE_LEDGER.contains(&self.family()) && self.authors.contains(&Role::Intake)
+        !self.is_own_word() && self.authors.contains(&Role::Intake)
+    }
+
+    /// Whether only the ledger itself says it: nobody can hand it in to be signed for them.
+    pub fn is_own_word(&self) -> bool {
+        matches!(self.family(), "ledger" | "intake" | "map")
     }
 
     /// Family of the public matter that something handed in is about: of one that continues a public stream its own,

@@ -6,6 +6,7 @@
 
 mod consultation;
 mod disclosure;
+mod gap;
 mod ledger;
 mod letter;
 mod nomination;

@@ -5,6 +5,7 @@
 //! Call [`Ledger::shutdown`] to end in good order; without it nothing is lost either, but what was
 //! committed last is published on the next start.
 
+mod answering;
 mod opening;
 mod shared;
 mod submitting;

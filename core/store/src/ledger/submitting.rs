@@ -294,7 +294,7 @@ fn countersigned(note: &str, intake: &SigningKey) -> Option<Result<String, Submi
     let alone = matches!(statement.signers.as_slice(), [signer]
         if signer.role == Role::Intake.wire() && signer.key == intake.name());
     let kind = kind::find(&statement.kind)?;
-    if !alone || !kind.authors.contains(&Role::Intake) || kind.family() == "ledger" {
+    if !alone || !kind.authors.contains(&Role::Intake) || kind.is_own_word() {
         return None;
     }
     let signed = SignedStatement::sign(&statement, &[intake]);

@@ -207,7 +207,7 @@ pub fn parse_status(bytes: &[u8]) -> Option<Status> {
 }
 
 /// Puts a small file in place so that it survives a crash: the old one or the new one.
-pub(super) fn put(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn put(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let folder = path.parent().unwrap_or(path);
     let mut draft = path.as_os_str().to_owned();
     draft.push(".draft");

@@ -1,0 +1,290 @@
+//! What crosses the gap opens for one reader, and cannot be shortened, lengthened or exchanged on its way.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use gongkai_log::{
+    Digest, Entry, KeyKind, SealedPeriod, SigningKey, StreamId, note,
+    sealed::{decoy, verify_period_path},
+};
+use proptest::prelude::*;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{answer::decoys, *};
+use crate::{
+    submission::Submission,
+    vault::{NONCE_BYTES, TierSecret},
+    world::{AnsweredTo, Intake},
+};
+
+const LEDGER: &str = "ledger.example";
+const INTAKE: &str = "ledger.example/intake";
+
+fn entropy(seed: u64) -> impl FnMut(&mut [u8]) {
+    let mut stream = blake3::Hasher::new().update(&seed.to_be_bytes()).finalize_xof();
+    move |buffer: &mut [u8]| stream.fill(buffer)
+}
+
+fn secret(seed: u8) -> TierSecret {
+    TierSecret::from_bytes(&[seed; 32]).unwrap()
+}
+
+fn content(text: &str) -> Content {
+    let submission = Submission { note: text.to_owned(), openings: Vec::new(), lines: Vec::new(), envelope: None };
+    Content { follow: Secret::of_code("ABCDEFGH0123456789ABCDEF"), code: None, submission }
+}
+
+fn packet(text: &str, seed: u64) -> Packet {
+    Packet::seal(&content(text), (LEDGER, INTAKE), &secret(1).key(), &mut entropy(seed)).unwrap()
+}
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_seed(INTAKE, KeyKind::Ed25519, [seed; 32]).unwrap()
+}
+
+fn at(minutes: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_772_413_200, 0).unwrap() + TimeDelta::minutes(minutes)
+}
+
+/// A period of an intake, as it makes one.
+fn batch(index: u64, prev: Digest, texts: &[&str], key: &SigningKey) -> Batch {
+    let nonce = Digest::of(&index.to_be_bytes());
+    let mut packets: Vec<Item> = (0..)
+        .zip(texts)
+        .map(|(number, text)| Item {
+            leaf: 0,
+            salt: Digest::of(&[number]),
+            packet: packet(text, u64::from(number)).to_text(),
+        })
+        .collect();
+    let leaves: Vec<Digest> = packets.iter().map(Item::commitment).collect();
+    let planted = plant(&leaves, &nonce).unwrap();
+    for (item, (leaf, _)) in packets.iter_mut().zip(&planted.leaves) {
+        item.leaf = *leaf;
+    }
+    packets.sort_by_key(|item| item.leaf);
+    let text = SealedPeriod::text(key.name(), &planted.root).unwrap();
+    let note = note::sign(&text, &[key]).unwrap();
+    let entry = Entry::seal(index, at(0), prev, &note).unwrap();
+    Batch { entry: String::from_utf8(entry).unwrap(), nonce, packets }
+}
+
+#[test]
+fn a_packet_opens_for_its_ledger_and_its_intake_alone_and_shows_no_length() {
+    let (short, long) = (packet("是", 1), packet(&"不是".repeat(1_000), 2));
+    assert_eq!(short.to_text().len(), long.to_text().len());
+    assert_eq!(Packet::parse(&short.to_text()), Ok(short.clone()));
+    assert_eq!(short.open((LEDGER, INTAKE), &secret(1)).unwrap().submission.note, "是");
+    for (ledger, intake, seed) in
+        [("other.example", INTAKE, 1), (LEDGER, "ledger.example/other", 1), (LEDGER, INTAKE, 2)]
+    {
+        assert_eq!(short.open((ledger, intake), &secret(seed)).err(), Some(GapError::Sealed));
+    }
+    let text = short.to_text();
+    for wrong in
+        [text.replace("packet/v1", "packet/v2"), text.replacen('{', "{ ", 1), format!("{text} "), String::new()]
+    {
+        assert!(Packet::parse(&wrong).is_err());
+    }
+    assert_eq!(Packet::parse(&"x".repeat(PACKET_BYTES_MAX + 1)), Err(GapError::Limit("packet")));
+    let too_long = content(&"x".repeat(300 << 10));
+    let sealed = Packet::seal(&too_long, (LEDGER, INTAKE), &secret(1).key(), &mut entropy(3));
+    assert_eq!(sealed, Err(GapError::Limit("packet")));
+    assert!(!format!("{:?}", content("是")).contains('是'));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_packet_that_was_changed_anywhere_is_no_packet_or_does_not_open(place in 0_usize..23_000, byte in 32_u8..127) {
+        let text = packet("一封信", 7).to_text();
+        let mut bytes = text.clone().into_bytes();
+        let place = place % bytes.len();
+        prop_assume!(bytes[place] != byte);
+        bytes[place] = byte;
+        let changed = String::from_utf8(bytes).unwrap();
+        let opened = Packet::parse(&changed).and_then(|packet| packet.open((LEDGER, INTAKE), &secret(1)));
+        prop_assert!(opened.is_err());
+    }
+
+    #[test]
+    fn planted_leaves_lead_to_their_root_and_everything_else_opens_as_a_decoy(count in 0_usize..40, seed in any::<u64>()) {
+        let nonce = Digest::of(&seed.to_be_bytes());
+        let leaves: Vec<Digest> = (0..count as u64).map(|leaf| Digest::of(&leaf.to_be_bytes())).collect();
+        let planted = plant(&leaves, &nonce).unwrap();
+        prop_assert_eq!(&plant(&leaves, &nonce).unwrap(), &planted);
+        let mut all = decoys(&nonce);
+        for (leaf, (place, path)) in leaves.iter().zip(&planted.leaves) {
+            let place = usize::try_from(*place).unwrap();
+            prop_assert_eq!(all[place], decoy(&decoy_salt(&nonce, place as u64)));
+            prop_assert!(verify_period_path(&planted.root, place, leaf, path));
+            all[place] = *leaf;
+        }
+        prop_assert_eq!(gongkai_log::sealed::period_root(&all).unwrap(), planted.root);
+    }
+}
+
+#[test]
+fn a_batch_is_exactly_what_was_promised_where_it_belongs() {
+    let first = batch(0, Digest::ZERO, &["一", "二", "三"], &key(9));
+    let vkey = key(9).verifier();
+    let checked = check(&first, 0, &Digest::ZERO, &vkey).unwrap();
+    let second = batch(1, checked.entry_hash, &[], &key(9));
+    check(&second, 1, &checked.entry_hash, &vkey).unwrap();
+
+    let mut left_out = first.clone();
+    left_out.packets.remove(1);
+    let mut put_in = first.clone();
+    put_in.packets.push(Item { leaf: 65_535, ..first.packets[0].clone() });
+    let mut exchanged = first.clone();
+    exchanged.packets[0].packet = packet("四", 44).to_text();
+    let mut moved = first.clone();
+    moved.packets[0].leaf += 1;
+    let mut beyond = first.clone();
+    beyond.packets[2].leaf = 65_536;
+    let mut swapped = first.clone();
+    swapped.packets.swap(0, 1);
+    let other_nonce = Batch { nonce: Digest::ZERO, ..first.clone() };
+    for (what, wrong) in [
+        ("left out", left_out),
+        ("put in", put_in),
+        ("exchanged", exchanged),
+        ("moved", moved),
+        ("beyond", beyond),
+        ("swapped", swapped),
+        ("other decoys", other_nonce),
+        ("another key", batch(0, Digest::ZERO, &["一"], &key(8))),
+    ] {
+        assert!(check(&wrong, 0, &Digest::ZERO, &vkey).is_err(), "{what}");
+    }
+    let foreign = SigningKey::from_seed("ledger.example/other", KeyKind::Ed25519, [9; 32]).unwrap();
+    assert!(check(&batch(0, Digest::ZERO, &[], &foreign), 0, &Digest::ZERO, &vkey).is_err());
+    assert!(check(&first, 1, &Digest::ZERO, &vkey).is_err(), "another number");
+    assert!(check(&second, 1, &Digest::ZERO, &vkey).is_err(), "does not follow");
+}
+
+#[test]
+fn a_file_of_batches_survives_its_text_and_one_that_was_cut_does_not() {
+    let first = batch(0, Digest::ZERO, &["一"], &key(9));
+    let second = batch(1, Digest::of(first.entry.as_bytes()), &[], &key(9));
+    let file = Batches { intake: key(9).verifier().to_string(), from: 0, batches: vec![first, second] };
+    let text = file.to_text();
+    assert_eq!(Batches::parse(&text), Ok(file));
+    let without_last = text.trim_end().rsplit_once('\n').unwrap().0;
+    for wrong in [
+        "",
+        "\n",
+        without_last,
+        &format!("{without_last}\n"),
+        &text[..text.len() - 9],
+        &text.replace("batches/v1", "batches/v2"),
+    ] {
+        assert!(Batches::parse(wrong).is_err());
+    }
+}
+
+#[test]
+fn a_request_for_batches_is_good_for_one_intake_under_the_ledgers_key() {
+    let ledger = SigningKey::from_seed(LEDGER, KeyKind::Ed25519, [1; 32]).unwrap();
+    let other = SigningKey::from_seed(LEDGER, KeyKind::Ed25519, [2; 32]).unwrap();
+    let note = note::sign(&pull_text(INTAKE, 7, at(0)).unwrap(), &[&ledger]).unwrap();
+    assert_eq!(read_pull(&note, INTAKE, &ledger.verifier()), Ok((7, at(0))));
+    assert_eq!(read_pull(&note, INTAKE, &other.verifier()), Err(GapError::Signature));
+    assert_eq!(read_pull(&note, "ledger.example/other", &ledger.verifier()), Err(GapError::Form("request")));
+    assert_eq!(read_pull(&note.replace("\n7\n", "\n0\n"), INTAKE, &ledger.verifier()), Err(GapError::Signature));
+}
+
+fn status() -> Status {
+    let answer =
+        Answer { intake: INTAKE, commitment: Digest::of(b"packet"), outcome: Outcome::Accepted, note: "a promise" };
+    let salt = Digest::of(b"salt");
+    let planted = plant(&[answer.leaf(&salt)], &Digest::of(b"nonce")).unwrap();
+    let (leaf, path) = planted.leaves[0].clone();
+    let proof = AnswerProof {
+        index: 12,
+        commitment: answer.commitment,
+        outcome: answer.outcome,
+        note: answer.note.to_owned(),
+        salt,
+        leaf,
+        path,
+    };
+    assert!(proof.is_under(&planted.root, INTAKE));
+    assert!(!proof.is_under(&planted.root, "ledger.example/other"));
+    assert!(!AnswerProof { outcome: Outcome::Refused, ..proof.clone() }.is_under(&planted.root, INTAKE));
+    assert!(!AnswerProof { note: "another".into(), ..proof.clone() }.is_under(&planted.root, INTAKE));
+    let matter = Matter { code: None, continues: None, shown: json!({"state": "已收到"}), is_cut: false };
+    Status { as_of: at(0), answer: proof, matter: Some(matter) }
+}
+
+#[test]
+fn a_capsule_opens_with_its_code_and_all_are_of_one_size() {
+    let (mine, other) = (Secret::of_code("ABCDEFGH0123456789ABCDEF"), Secret::of_code("ABCDEFGH0123456789ABCDE0"));
+    let capsule = mine.seal(INTAKE, &status(), [3; NONCE_BYTES]).unwrap();
+    let bare = other.seal(INTAKE, &Status { matter: None, ..status() }, [4; NONCE_BYTES]).unwrap();
+    assert_eq!((capsule.len(), bare.len()), (CAPSULE_BYTES, CAPSULE_BYTES));
+    assert_eq!(mine.open(INTAKE, &capsule).unwrap(), status());
+    assert_eq!(other.open(INTAKE, &capsule).err(), Some(GapError::Sealed));
+    assert_eq!(mine.open("ledger.example/other", &capsule).err(), Some(GapError::Sealed));
+    let mut relabelled = capsule.clone();
+    relabelled[..LABEL_BYTES].copy_from_slice(&other.label());
+    assert!(other.open(INTAKE, &relabelled).is_err() && mine.open(INTAKE, &relabelled).is_err());
+    let mut long = status();
+    long.matter.as_mut().unwrap().shown = json!("长".repeat(3_000));
+    assert_eq!(mine.seal(INTAKE, &long, [3; NONCE_BYTES]).err(), Some(GapError::Limit("status")));
+    assert_eq!([0, 1, 64, 65, 129].map(capsules_count), [64, 64, 64, 128, 256]);
+}
+
+#[test]
+fn a_file_of_capsules_is_the_ledgers_for_this_intake_or_nothing() {
+    let ledger = SigningKey::from_seed(LEDGER, KeyKind::Ed25519, [1; 32]).unwrap();
+    let other = SigningKey::from_seed(LEDGER, KeyKind::Ed25519, [2; 32]).unwrap();
+    let file = Capsules { as_of: at(0), answered: 3, capsules: vec![vec![7; CAPSULE_BYTES], vec![8; CAPSULE_BYTES]] };
+    let signed = |key: &SigningKey| file.to_file(&note::sign(&file.text(INTAKE).unwrap(), &[key]).unwrap());
+    let text = signed(&ledger);
+    assert_eq!(Capsules::open(&text, INTAKE, &ledger.verifier()), Ok(file.clone()));
+    assert_eq!(Capsules::open(&signed(&other), INTAKE, &ledger.verifier()), Err(GapError::Signature));
+    assert!(Capsules::open(&text, "ledger.example/other", &ledger.verifier()).is_err());
+    let without_last = text.trim_end().rsplit_once('\n').unwrap().0;
+    assert!(Capsules::open(&format!("{without_last}\n"), INTAKE, &ledger.verifier()).is_err());
+    assert!(Capsules::open(&format!("{text}AAAA\n"), INTAKE, &ledger.verifier()).is_err());
+}
+
+fn intake(answers: &[(u64, Digest, i64)]) -> Intake {
+    let answered = |(to, entry_hash, minutes): &(u64, Digest, i64)| AnsweredTo {
+        to: *to,
+        entry_hash: *entry_hash,
+        answers: Digest::ZERO,
+        index: 20,
+        recorded_at: at(*minutes),
+    };
+    Intake {
+        stream: StreamId::new("intake", Uuid::from_u128(1)).unwrap(),
+        org: "341599".into(),
+        opened_at: 4,
+        key: key(9).verifier(),
+        sealing_key: secret(1).key(),
+        answer_hours: 1,
+        answers: answers.iter().map(answered).collect(),
+        is_closed: false,
+    }
+}
+
+#[test]
+fn what_a_ledger_owes_is_found_by_whoever_reads_both_logs() {
+    let hash = |index: u64| Digest::of(&index.to_be_bytes());
+    let minute = |index: u64| i64::try_from(index).unwrap() * 10;
+    let periods: Vec<Period> =
+        (0..12).map(|index| Period { index, recorded_at: at(minute(index)), entry_hash: hash(index) }).collect();
+    let found = |answers: &[(u64, Digest, i64)], now| lapses(&intake(answers), &periods, at(now));
+    assert_eq!(found(&[(12, hash(11), 60)], 1_000), []);
+    assert_eq!(found(&[], 60), [], "due is not yet over");
+    assert_eq!(found(&[], 71), [Lapse::Missing { from: 0, to: 2, due_at: at(60) }]);
+    assert_eq!(found(&[(2, hash(1), 30)], 10_000), [Lapse::Missing { from: 2, to: 12, due_at: at(80) }]);
+    let late = Lapse::Late { from: 0, to: 1, due_at: at(60), answered_at: at(61) };
+    assert_eq!(found(&[(2, hash(1), 61), (12, hash(11), 70)], 1_000), [late]);
+    assert_eq!(found(&[(2, hash(7), 30), (12, hash(11), 60)], 1_000), [Lapse::Other { index: 1 }]);
+    assert_eq!(found(&[(13, hash(12), 30)], 1_000), [Lapse::Beyond { size: 12, answered: 13 }]);
+    let sentence = Lapse::Missing { from: 2, to: 12, due_at: at(80) }.sentence(|at| at.format("%H:%M").to_string());
+    assert_eq!(sentence, "网上收件第 2 至 11 批应于 02:20 前答复，账本至今没有答复");
+}

@@ -1,0 +1,311 @@
+//! Across a network gap with three real processes: the ledger inside, a mirror and an intake outside, files carried both ways.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use gongkai_log::Digest;
+use gongkai_tests::ledger::{COUNTY, TestLedger, VILLAGE, stream};
+use gongkai_tests::server::until;
+use gongkai_tests::{Ran, Server, copy, get, gongkai, post, process, walk};
+use serde_json::{Value, json};
+
+/// Stands in no file of either side.
+const CANARY: &str = "金丝雀六一七二(虚构)";
+
+/// A ledger with a vault that has opened an intake, and that intake, running.
+struct Gap {
+    ledger: TestLedger,
+    intake: Option<Server>,
+}
+
+impl Gap {
+    fn new() -> Self {
+        let ledger = TestLedger::new();
+        ledger.add_vault();
+        let public = ledger.path("village.receiver");
+        let name = "village.example/receiver/1";
+        let receiver = gongkai(["keygen", "--receiver", "--name", name, "--out", public.to_str().unwrap()]).ok();
+        let intake = Server::try_start_intake(&ledger.path("intake"), &ledger.vkey()).unwrap();
+        let key = get(&format!("{}/log/vkey", intake.url)).text().trim().to_owned();
+        let sealing_key = ledger.run("take-in", &["--sealing-key"]).ok().out.trim().to_owned();
+        let _ = ledger
+            .register(&[
+                json!({"kind": "person.registered.v1", "stream": stream("person", 101), "org": VILLAGE,
+                    "fields": {"name": "收件人(虚构)"}}),
+                json!({"kind": "receiver.appointed.v1", "stream": stream("receiver", 101), "org": VILLAGE, "fields": {
+                    "person": stream("person", 101), "sealing_key": receiver.out.trim()}}),
+                json!({"kind": "intake.opened.v1", "stream": stream("intake", 1), "org": COUNTY, "fields": {
+                    "key": key, "sealing_key": sealing_key, "answer_hours": 1}}),
+            ])
+            .ok();
+        Self { ledger, intake: Some(intake) }
+    }
+
+    fn mirror(&self) -> Server {
+        let (source, vkey) = (self.ledger.dir(), self.ledger.vkey());
+        let dir = self.ledger.path("mirror");
+        let mirror = Server::mirror_beside(source.to_str().unwrap(), &dir, &vkey, self.url());
+        let opened = format!("/api/v1/streams/{}", stream("intake", 1));
+        mirror.eventually(&opened, |answer| answer.status == 200);
+        mirror
+    }
+
+    /// Hands in outside; `name` is that of the receipt.
+    fn hand_in(&self, mirror: &Server, command: &Value, name: &str, more: &[&str]) -> Ran {
+        let (file, out) = (self.ledger.file("command.json", command.to_string()), self.ledger.path(name));
+        let vkey = self.ledger.vkey();
+        let mut args = vec!["hand-in", "--url", &mirror.url, "--vkey", &vkey, "--intake", self.url(), "--json"];
+        args.extend(["--out", out.to_str().unwrap(), file.to_str().unwrap()]);
+        args.extend(more);
+        gongkai(args)
+    }
+
+    /// Waits for the period of what was handed in.
+    fn recorded(&self, handed: &Value) -> Value {
+        let commitment = Digest::parse(handed["handed_in"]["commitment"].as_str().unwrap()).unwrap();
+        let url = format!("{}/intake/v1/promises/{}", self.url(), commitment.to_hex());
+        // Far apart: an intake answers an address so often and no more.
+        until("the period", || {
+            let (_open, never) = mpsc::channel::<()>();
+            let _ = never.recv_timeout(Duration::from_millis(200));
+            Some(get(&url)).filter(|answer| answer.status == 200).map(|answer| answer.json())
+        })
+    }
+
+    fn outside(&self, more: &[&str]) -> Ran {
+        let (dir, vkey) = (self.ledger.path("intake"), self.ledger.vkey());
+        gongkai([&["intake", "--dir", dir.to_str().unwrap(), "--ledger", &vkey][..], more].concat())
+    }
+
+    fn batches(&self, name: &str) -> String {
+        let file = self.ledger.path(name).display().to_string();
+        let _ = self.outside(&["--write-batches", &file]).ok();
+        file
+    }
+
+    fn take_in(&self, file: &str) -> Ran {
+        self.ledger.run("take-in", &["--json", "--capsules", &format!("{file}.capsules"), file])
+    }
+
+    fn status(&self, mirror: &Server, code: &str) -> Ran {
+        let vkey = self.ledger.vkey();
+        gongkai(["status", "--url", &mirror.url, "--vkey", &vkey, "--intake", self.url(), "--json", code])
+    }
+
+    fn url(&self) -> &str {
+        &self.intake.as_ref().unwrap().url
+    }
+
+    /// Kills the intake at once, as power does, and starts it again.
+    fn kill_and_start(&mut self) {
+        self.intake.take().unwrap().kill();
+        let started = Server::try_start_intake(&self.ledger.path("intake"), &self.ledger.vkey());
+        self.intake = Some(started.unwrap());
+    }
+}
+
+fn letter(class: &str) -> Value {
+    json!({"kind": "letter.received.v1", "org": VILLAGE, "fields": {"class": class, "channel": "web", "real_name": false,
+        "consent_to_publish": false, "title": "水渠塌方(虚构)", "text": CANARY}})
+}
+
+fn late_recommendation() -> Value {
+    let mut late = (gongkai_domain::kind::find("vacancy.recommended.v1").unwrap().sample)();
+    late.as_object_mut().unwrap().remove("stream");
+    late["org"] = json!(VILLAGE);
+    late
+}
+
+fn code(handed: &Value) -> &str {
+    handed["code"].as_str().unwrap()
+}
+
+#[test]
+fn a_letter_crosses_the_gap_on_a_disk_and_its_answer_comes_back_to_whoever_has_the_code() {
+    let mut gap = Gap::new();
+    let first = gap.mirror();
+    let letter_receipt = gap.hand_in(&first, &letter("opinion"), "letter.json", &[]).ok().json();
+    // What was answered is kept, whatever happens next. It listens at another address then.
+    gap.kill_and_start();
+    assert!(first.stop().success());
+    let mirror = gap.mirror();
+    let accusation = gap.hand_in(&mirror, &letter("accusation"), "accusation.json", &[]).ok().json();
+    let refused = gap.hand_in(&mirror, &late_recommendation(), "late.json", &[]).ok().json();
+    for handed in [&letter_receipt, &accusation, &refused] {
+        let _ = gap.recorded(handed);
+    }
+    let _ = gap.status(&mirror, code(&accusation)).exits(1).says("还没有答复");
+
+    let file = gap.batches("1.batches");
+    let done = gap.take_in(&file).ok().json();
+    assert_eq!((&done["accepted"], &done["refused"], &done["known"]), (&json!(2), &json!(1), &json!(0)));
+    let size = gap.ledger.size();
+    let again = gap.take_in(&file).ok().json();
+    assert_eq!((&again["answered_at"], gap.ledger.size()), (&Value::Null, size), "carried twice, recorded once");
+
+    let _ = gap.outside(&["--read-capsules", &format!("{file}.capsules")]).ok().says("已换上");
+    mirror.eventually("/healthz", |answer| answer.json()["views"] == size);
+    let told = gap.status(&mirror, code(&letter_receipt)).ok().json();
+    assert_eq!(told["answer"]["outcome"], "accepted");
+    assert_eq!(told["answer"]["commitment"], letter_receipt["handed_in"]["commitment"]);
+    assert!(told["matter"]["shown"]["state"].as_str().unwrap().contains("已收到"), "{told}");
+    let told = gap.status(&mirror, code(&refused)).ok().json();
+    assert_eq!((&told["answer"]["outcome"], &told["matter"]), (&json!("refused"), &Value::Null));
+    assert!(told["answer"]["note"].as_str().unwrap().starts_with("gongkai.refusal/v1\n"));
+    let _ = gap.status(&mirror, "0000-0000-0000-0000-0000-0000").exits(1);
+
+    let owed = mirror.eventually("/api/v1/intakes", |answer| answer.json()["owed"][0]["answered"] == done["to"]).json();
+    assert_eq!(owed["owed"][0]["lapses"], json!([]), "{owed}");
+    assert!(mirror.get("/status").text().contains("网上收件有没有按时答复"));
+    assert!(mirror.stop().success() && gap.intake.take().unwrap().stop().success());
+    gap.ledger.check();
+    for path in
+        [gap.ledger.dir(), gap.ledger.path("intake"), gap.ledger.path("mirror")].iter().flat_map(|dir| walk(dir))
+    {
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()), "{}", path.display());
+    }
+}
+
+#[test]
+fn what_was_changed_left_out_or_is_another_ledgers_is_refused_whole() {
+    let gap = Gap::new();
+    let mirror = gap.mirror();
+    let handed = gap.hand_in(&mirror, &letter("opinion"), "letter.json", &[]).ok().json();
+    let place = gap.recorded(&handed);
+    let before = gap.ledger.path("before");
+    copy(&gap.ledger.dir(), &before);
+    let file = gap.batches("1.batches");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let size = gap.ledger.size();
+    let tampered = |name: &str, text: &str| gap.ledger.file(name, text).display().to_string();
+    let nonce = text.find("\"nonce\":\"").unwrap() + 9;
+    let changed =
+        format!("{}{}{}", &text[..nonce], if text.as_bytes()[nonce] == b'A' { 'B' } else { 'A' }, &text[nonce + 1..]);
+    let emptied = |line: &str| match serde_json::from_str::<Value>(line) {
+        Ok(mut batch) if batch["packets"].as_array().is_some_and(|packets| !packets.is_empty()) => {
+            batch["packets"] = json!([]);
+            format!("{batch}\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    let without: String = text.lines().map(emptied).collect();
+    for (name, text) in [("changed", changed.as_str()), ("without", &without), ("cut", &text[..text.len() / 2])] {
+        let _ = gap.take_in(&tampered(&format!("{name}.batches"), text)).exits(1).says("没有收下任何内容");
+    }
+    assert_eq!(gap.ledger.size(), size, "nothing of it was recorded");
+
+    let other = TestLedger::new();
+    other.add_vault();
+    let (taken, out) = (file.as_str(), other.path("out").display().to_string());
+    let _ = other.run("take-in", &["--capsules", &out, taken]).exits(1).says("不是这本账的收件处");
+    let done = gap.take_in(&file).ok().json();
+    assert!(place["index"].as_u64().unwrap() < done["to"].as_u64().unwrap());
+    let _ = gap.outside(&["--read-capsules", &format!("{file}.capsules")]).ok();
+    let second = gap.hand_in(&mirror, &letter("opinion"), "second.json", &[]).ok().json();
+    let _ = gap.recorded(&second);
+    let next = gap.batches("2.batches");
+    let args = ["take-in", "--dir", before.to_str().unwrap(), "--capsules", &out, &next];
+    let _ = gongkai(args).exits(1).says("缺第 0 至");
+
+    // Nobody but the ledger is given batches, or believed for capsules.
+    let url = |path: &str| format!("{}/intake/v1/{path}", gap.url());
+    assert_eq!(post(&url("batches"), &[], "gongkai.take-in/v1\n").status, 400);
+    let foreign = std::fs::read_to_string(format!("{file}.capsules")).unwrap().replacen("intake", "another", 1);
+    assert_eq!(post(&url("answers"), &[], foreign).status, 400, "without the note in front nothing is read");
+    assert_eq!(post(&url("packets"), &[], "{}").status, 400);
+}
+
+#[test]
+fn a_ledger_that_is_served_pulls_over_http_and_takes_what_is_carried_into_its_folder() {
+    let gap = Gap::new();
+    let mirror = gap.mirror();
+    let handed = gap.hand_in(&mirror, &letter("opinion"), "letter.json", &[]).ok().json();
+    let _ = gap.recorded(&handed);
+    let _ = gap.ledger.run("take-in", &["--from", gap.url()]).ok().says("入账 1 件");
+    let size = gap.ledger.size();
+    mirror.eventually("/healthz", |answer| answer.json()["views"] == size);
+    let told = gap.status(&mirror, code(&handed)).ok().json();
+    assert_eq!(told["answer"]["outcome"], "accepted");
+
+    let second = gap.hand_in(&mirror, &letter("opinion"), "second.json", &[]).ok().json();
+    let _ = gap.recorded(&second);
+    let inside = Server::start(&gap.ledger.dir());
+    let carried = gap.ledger.dir().join("gap/in/2.batches");
+    std::fs::create_dir_all(carried.parent().unwrap()).unwrap();
+    std::fs::copy(gap.batches("2.batches"), carried.with_extension("new")).unwrap();
+    std::fs::rename(carried.with_extension("new"), &carried).unwrap();
+    let out = gap.ledger.dir().join("gap/out/2.capsules");
+    until("the answer", || out.is_file().then_some(()));
+    let _ = gap.ledger.run("take-in", &["--from", gap.url()]).exits(2).says("正在使用这个账本");
+    let _ = gap.outside(&["--read-capsules", out.to_str().unwrap()]).ok();
+    let key = gap.ledger.key_file("publisher.example/1").display().to_string();
+    let list = gongkai(["read", "--url", &inside.internal, "--key", &key, "matters?family=letter"]).ok().json();
+    assert_eq!(list["matters"].as_array().unwrap().len(), 2, "{list}");
+    assert!(inside.stop().success());
+    gap.ledger.check();
+}
+
+#[test]
+fn an_answer_that_is_overdue_is_listed_by_the_audit() {
+    let gap = Gap::new();
+    let mirror = gap.mirror();
+    let handed = gap.hand_in(&mirror, &letter("opinion"), "letter.json", &[]).ok().json();
+    let _ = gap.recorded(&handed);
+    let dir = gap.ledger.path("intake").display().to_string();
+    let audited = |day: &str| gap.ledger.run("audit", &["--intake", &dir, "--as-of", day, "--json"]).ok().json();
+    let late = audited("2099-12-31");
+    assert_eq!(late["intakes"][0]["lapses"][0]["what"], "missing", "{late}");
+    let _ = gap.ledger.run("audit", &["--intake", &dir, "--as-of", "2099-12-31"]).ok().says("账本至今没有答复");
+    let other = TestLedger::new();
+    let _ = other.run("audit", &["--intake", &dir]).exits(1).says("没有设立");
+}
+
+/// Case 1 for taking in.
+#[test]
+fn killed_at_any_moment_of_taking_in_nothing_is_lost_and_nothing_is_there_twice() {
+    const ROUNDS: u32 = 8;
+    let gap = Gap::new();
+    let mirror = gap.mirror();
+    let handed: Vec<Value> = (0..4)
+        .map(|number| gap.hand_in(&mirror, &letter("opinion"), &format!("{number}.json"), &[]).ok().json())
+        .collect();
+    for handed in &handed {
+        let _ = gap.recorded(handed);
+    }
+    let file = gap.batches("1.batches");
+    let command = |dir: &Path| {
+        let mut command = process::command();
+        command.args(["take-in", "--capsules", &format!("{file}.capsules"), &file, "--dir"]).arg(dir);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let measured = gap.ledger.path("measured");
+    copy(&gap.ledger.dir(), &measured);
+    let started = Instant::now();
+    assert!(command(&measured).status().unwrap().success());
+    let whole_time = started.elapsed();
+    let mut cut = 0;
+    for round in 0..ROUNDS {
+        let mut child = command(&gap.ledger.dir()).spawn().unwrap();
+        let (_open, never) = mpsc::channel::<()>();
+        let _ = never.recv_timeout(whole_time * (round + 1) / (ROUNDS + 1));
+        cut += u32::from(!child.kill().and_then(|()| child.wait()).unwrap().success());
+    }
+    assert!(cut > 2, "hardly any was killed before its end");
+    let _ = gap.take_in(&file).ok();
+    let _ = gap.outside(&["--read-capsules", &format!("{file}.capsules")]).ok();
+    let size = gap.ledger.size();
+    mirror.eventually("/healthz", |answer| answer.json()["views"] == size);
+    for handed in &handed {
+        assert_eq!(gap.status(&mirror, code(handed)).ok().json()["answer"]["outcome"], "accepted");
+    }
+    let inside = Server::start(&gap.ledger.dir());
+    let key = gap.ledger.key_file("publisher.example/1").display().to_string();
+    let list = gongkai(["read", "--url", &inside.internal, "--key", &key, "matters?family=letter"]).ok().json();
+    assert_eq!(list["matters"].as_array().unwrap().len(), handed.len(), "{list}");
+    assert!(inside.stop().success());
+    gap.ledger.check();
+}
