@@ -281,7 +281,8 @@ pub async fn open_with(
 ) -> Result<Ledger, Fault> {
     let keys = LedgerKeys { log: ledger_key(layout, "log")?, intake: ledger_key(layout, "intake")? };
     let period = Duration::from_secs(config.sealed_period_seconds);
-    let mut settings = Settings { vault, period, ..Settings::default() };
+    let map_interval = Duration::from_secs(config.map_seconds);
+    let mut settings = Settings { vault, period, map_interval, ..Settings::default() };
     if let Some(cosigning) = cosigning {
         // Witnesses far away are not asked twenty times a second.
         settings.publish_interval = WITNESSED_EVERY;

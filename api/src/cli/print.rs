@@ -19,6 +19,7 @@ use super::terminal;
 use crate::client::told;
 use crate::config::Config;
 use crate::fetch;
+use crate::gap::watch::Intakes;
 use crate::http::pages::paper;
 use crate::http::problem::Problem;
 use crate::http::{About, App};
@@ -177,9 +178,10 @@ async fn at_home(dir: &Path, of: &str) -> Result<Sheet, Fault> {
         hotline: config.hotline,
         vkey,
         mirrors: Mirrors::default(),
+        intakes: Intakes::default(),
         cosigning: None,
     };
-    let app = App::new(None, &layout.log(), views, None, local::clock(), about);
+    let app = App::new(None, &layout.log(), None, views, None, local::clock(), about);
     paper::sheet(&app, of).await.map_err(|problem| refused(of, &problem))
 }
 

@@ -45,6 +45,9 @@ pub struct Config {
     /// Seconds between two periods of sealed events; each is one entry, with or without events.
     #[serde(default = "sealed_period_seconds_default", deserialize_with = "seconds")]
     pub sealed_period_seconds: u64,
+    /// How often the root of the map is logged, if there is something new.
+    #[serde(default = "map_seconds_default", deserialize_with = "seconds")]
+    pub map_seconds: u64,
     /// Program and arguments that print the vault's master key: epoch, a space, 32 bytes in base64.
     #[serde(default)]
     pub vault_key_command: Option<Vec<String>>,
@@ -108,6 +111,11 @@ fn waiting<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::
     Err(serde::de::Error::custom(format!("应是 1 至 {WITNESS_SECONDS_LIMIT} 秒")))
 }
 
+/// As often as a period of sealed events.
+pub const fn map_seconds_default() -> u64 {
+    600
+}
+
 /// Ten minutes (design 3.2).
 pub const fn sealed_period_seconds_default() -> u64 {
     600
@@ -162,6 +170,7 @@ impl Config {
             listen: listen_default(),
             internal_listen: None,
             sealed_period_seconds: sealed_period_seconds_default(),
+            map_seconds: map_seconds_default(),
             vault_key_command: None,
             vault_passphrase_file: None,
             internal_names: Vec::new(),
@@ -180,7 +189,7 @@ impl Config {
             Some(listen) => format!("internal_listen = {}", quote(&listen.to_string())),
             None => "# internal_listen = \"127.0.0.1:8081\"".to_owned(),
         };
-        let period = self.sealed_period_seconds;
+        let (period, maps) = (self.sealed_period_seconds, self.map_seconds);
         let passphrase = match &self.vault_passphrase_file {
             Some(file) => format!("vault_passphrase_file = {}", quote(&file.display().to_string())),
             None => "# vault_passphrase_file = \"/run/credentials/gongkai/vault\"".to_owned(),
@@ -226,6 +235,7 @@ impl Config {
              # 限阅库的主密钥：口令文件（keys/vault.key 的口令，从账本目录起算），或由密钥管理系统的命令给出。\n\
              {passphrase}\n{command}\n\
              # 封存事项每隔多少秒记入账本一次；收件承诺在两个间隔内兑现。\nsealed_period_seconds = {period}\n\
+             # 总目每隔多少秒记入账本一次（没有新记录时不记）；凭它可以证明没有缺漏。\nmap_seconds = {maps}\n\
              # 复制这本账的镜像网站，核对它们是否跟随撤下。\n{mirrors}\n\
              # 互联网一侧的收件处（gongkai intake），和每隔多少秒去取一次；用磁盘摆渡的放进 gap/in/，不写在这里。\n\
              {intakes}\nintake_seconds = {looks}\n\
@@ -306,6 +316,7 @@ mod tests {
             vault_key_command: Some(vec!["kms".into(), "a \"b\"".into()]),
             vault_passphrase_file: Some("keys/p".into()),
             sealed_period_seconds: 1,
+            map_seconds: 2,
             ..sample()
         };
         assert_eq!(Config::parse(&vault.to_text()), Ok(vault));

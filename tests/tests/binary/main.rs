@@ -9,6 +9,7 @@
 mod board;
 mod citizen;
 mod commands;
+mod completeness;
 mod imports;
 mod intake;
 mod mirror;
