@@ -201,7 +201,7 @@ pub async fn start(serving: Serving) -> Outcome {
 
 fn site(config: Config, is_demo: bool, mirrors: Mirrors, cosigning: Option<Cosigning>) -> SiteOptions {
     let Config { name, contact, hotline, base_url, .. } = config;
-    SiteOptions { name, contact, hotline, is_demo, base_url, mirrors, cosigning }
+    SiteOptions { name, contact, is_demo, hotline, base_url, mirrors, cosigning }
 }
 
 async fn opened(layout: &Layout, source: Arc<dyn Source>) -> Result<(Views, Engine), Fault> {
