@@ -80,13 +80,12 @@ pub async fn run(args: Args) -> Outcome {
     if args.out.exists() {
         return Err(Fault::usage(args.out.display().to_string(), "已经存在，不会覆盖").mend("请换一个名字"));
     }
-    let sheet = match args.place.dir() {
-        Some(dir) => at_home(dir, &args.of).await?,
-        None => {
-            let (place, of) = (args.place.clone(), args.of.clone());
-            let asked = tokio::task::spawn_blocking(move || elsewhere(&place, &of)).await;
-            asked.map_err(|error| Fault::failed("程序", &error))??
-        }
+    let sheet = if let Some(dir) = args.place.dir() {
+        at_home(dir, &args.of).await?
+    } else {
+        let (place, of) = (args.place.clone(), args.of.clone());
+        let asked = tokio::task::spawn_blocking(move || elsewhere(&place, &of)).await;
+        asked.map_err(|error| Fault::failed("程序", &error))??
     };
     let done = tokio::task::spawn_blocking(move || finish(&args, &sheet)).await;
     done.map_err(|error| Fault::failed("程序", &error))?

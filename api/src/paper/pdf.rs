@@ -1,4 +1,4 @@
-//! A plan as a PDF: content streams, and of each face only the glyphs that are used, with what they mean (ToUnicode), so
+//! A plan as a PDF: content streams, and of each face only the glyphs that are used, with what they mean (`ToUnicode`), so
 //! that its text can be searched, copied and read aloud.
 //!
 //! No date and no random identifier: the same plan is the same file. Fonts are written as composite ones (ISO 32000-1,

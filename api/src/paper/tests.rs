@@ -367,7 +367,7 @@ fn the_same_sheet_is_the_same_file() {
 #[test]
 fn a_row_that_is_taller_than_a_page_goes_on_and_loses_nothing() {
     let column = |label: &str| Column { label: label.into(), is_number: false };
-    let words: String = (0..4_000).map(|number| format!("第{number}项，")).collect();
+    let words = (0..4_000).map(|number| format!("第{number}项，")).collect::<Vec<_>>().concat();
     let mut sheet = worked_month();
     sheet.parts = vec![Part::Table {
         columns: vec![column("名称"), column("说明")],
