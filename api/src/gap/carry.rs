@@ -112,11 +112,11 @@ pub async fn pull(ledger: &Ledger, agent: &ureq::Agent, url: &str) -> Result<Tak
     let base = url.trim_end_matches('/').to_owned();
     let (asking, at) = (agent.clone(), base.clone());
     let vkey = blocking(move || offered(&asking, &at)).await?;
-    let none = || Fault::no(url, format!("账本里没有设立「{}」这个收件处，或它换了钥匙", vkey.name()));
-    let intake = intake_of(ledger, &vkey).ok_or_else(none)?;
+    let foreign = || Fault::no(url, format!("账本里没有设立「{}」这个收件处，或它换了钥匙", vkey.name()));
+    let intake = intake_of(ledger, &vkey).ok_or_else(foreign)?;
     let mut done: Option<TakenIn> = None;
     for _ in 0..ROUNDS_MAX {
-        let (from, _) = intake_of(ledger, &vkey).ok_or_else(none)?.answered();
+        let (from, _) = intake_of(ledger, &vkey).ok_or_else(foreign)?.answered();
         let note = ledger.sign_pull(vkey.name(), from).map_err(|error| Fault::failed(url, &error))?;
         let (asking, at) = (agent.clone(), format!("{base}/intake/v1/batches"));
         let text = blocking(move || post(&asking, &at, None, &note)).await?;
