@@ -61,7 +61,9 @@ impl Outsider {
         assert_eq!(report.openings, report.statements, "a statement without its openings is half an event");
         assert_eq!((report.openings_missing, report.lists_missing), (0, 0));
         let new = std::mem::take(&mut self.new);
-        new.into_iter().for_each(|size| self.begins(size, &report.checkpoint, &fetch));
+        for size in new {
+            self.begins(size, &report.checkpoint, &fetch);
+        }
         self.reached = Some((reached, replay));
     }
 

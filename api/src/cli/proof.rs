@@ -77,17 +77,14 @@ fn key(args: &Args) -> Result<Option<(MapKey, String)>, Fault> {
 fn whole(args: &Args, key: MapKey, path: &str) -> Outcome {
     let none = || Fault::no("总目", "账本还没有登记总目，运行中的账本通常十分钟登记一次");
     let name = path.split_once('/').map_or(path, |(_, name)| name).replace('/', "-");
-    let text = match args.place.dir() {
-        Some(dir) => {
-            let fetch = DirectoryFetch::new(Layout::new(dir).log());
-            let built = Built::new(&Reading::new(&fetch)?, &fetch)?;
-            built.ok_or_else(none)?.prove(key).to_string()
-        }
-        None => {
-            let bytes = args.place.fetch()?.api(&format!("{path}/proof"), MAP_PROOF_BYTES_MAX);
-            let bytes = bytes.map_err(|error| Fault::failed("总目", &error))?;
-            String::from_utf8(bytes.ok_or_else(none)?).map_err(|error| Fault::failed("证明", &error))?
-        }
+    let text = if let Some(dir) = args.place.dir() {
+        let fetch = DirectoryFetch::new(Layout::new(dir).log());
+        let built = Built::new(&Reading::new(&fetch)?, &fetch)?;
+        built.ok_or_else(none)?.prove(key).to_string()
+    } else {
+        let bytes = args.place.fetch()?.api(&format!("{path}/proof"), MAP_PROOF_BYTES_MAX);
+        let bytes = bytes.map_err(|error| Fault::failed("总目", &error))?;
+        String::from_utf8(bytes.ok_or_else(none)?).map_err(|error| Fault::failed("证明", &error))?
     };
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.map-proof")));
     write(&out, text.as_bytes())?;

@@ -134,7 +134,9 @@ fn whoever_polls_a_witnessed_ledger_under_full_load_sees_no_gap_no_smaller_size_
     std::thread::scope(|scope| {
         let writers: Vec<_> = (0..8).map(|_| scope.spawn(write)).collect();
         let ended = scope.spawn(|| {
-            writers.into_iter().for_each(|writer| writer.join().unwrap());
+            for writer in writers {
+                writer.join().unwrap();
+            }
             done.store(true, Ordering::Release);
         });
         while !done.load(Ordering::Acquire) {

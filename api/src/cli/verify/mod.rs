@@ -294,12 +294,12 @@ fn whole(args: &Args, source: &Source) -> Outcome {
     let (vkey, vouched) = args.vkey(|| source.offered_key())?;
     let vault = args.with_vault.open(source)?;
     match checked(args, source, &vkey)? {
-        Ok(Good { report, genesis, part }) => {
+        Ok(Good { report, genesis, extent }) => {
             let sealed = vault.map(|vault| vault.check(local::clock().now())).transpose()?;
             let mut value = report_json(&report, vouched);
             value["genesis"] = json!(genesis);
             let mut text = format!("核验通过：{}", summary(&report));
-            if let Some(part) = part {
+            if let Extent::Part(part) = extent {
                 text += &completeness(part.as_ref());
                 value["complete"] = part.map_or(
                     Value::Null,
@@ -346,12 +346,19 @@ fn told(args: &Args, text: &str, mut value: Value, sealed: &Sealed) -> Outcome {
     Ok(Verdict::of(good))
 }
 
+/// How much of a log was checked.
+enum Extent {
+    /// All of it.
+    Whole,
+    /// Some entries, and what they are complete of, if they prove that.
+    Part(Option<Complete>),
+}
+
 /// What was found to be good.
 struct Good {
     report: Report,
     genesis: Option<Digest>,
-    /// Of a part, what it is complete of, if it proves that.
-    part: Option<Option<Complete>>,
+    extent: Extent,
 }
 
 fn checked(args: &Args, source: &Source, vkey: &VerifierKey) -> Result<Result<Good, Found>, Fault> {
@@ -382,7 +389,7 @@ fn one_copy<F: Fetch>(
 ) -> Result<Result<Good, Found>, Fault> {
     let mut replay = Replay::new(vkey);
     let checked = checking::run(fetch, &mut replay, vkey, args, label, copy)?;
-    Ok(checked.map(|report| Good { report, genesis: replay.genesis(), part: None }))
+    Ok(checked.map(|report| Good { report, genesis: replay.genesis(), extent: Extent::Whole }))
 }
 
 /// Checks the database as if it were published, and that it goes on from what is. Its checkpoint is made

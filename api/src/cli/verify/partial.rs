@@ -14,7 +14,7 @@ use gongkai_log::{
     TreeHash, VerifierKey, checkpoint,
 };
 
-use super::{Args, Good, named};
+use super::{Args, Extent, Good, named};
 use crate::cli::checking::Found;
 use crate::cli::complete::{self, Parents};
 use crate::fetch::{OPENINGS_BYTES_MAX, TarFetch};
@@ -79,7 +79,7 @@ pub(super) fn check(fetch: &TarFetch, vkey: &VerifierKey, args: &Args) -> Result
         Ok(complete) => complete,
         Err(found) => return Ok(Err(found)),
     };
-    Ok(Ok(Good { report, genesis: replay.genesis(), part: Some(complete) }))
+    Ok(Ok(Good { report, genesis: replay.genesis(), extent: Extent::Part(complete) }))
 }
 
 /// The organization that the bundle says it is of.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::{BUCKETS, Head, Leaf, MapKey, MapProof, Node, bucket, ending, parent, paths_below, prove};
+use super::{BUCKET_DEPTH, BUCKETS, Head, Leaf, MapKey, MapProof, Node, bucket, ending, parent, paths_below, prove};
 use crate::{
     hash::{Digest, TreeHash},
     statement::Statement,
@@ -142,9 +142,9 @@ impl GrowingMap {
     pub fn root(&mut self) -> TreeHash {
         let mut above = BTreeSet::new();
         for number in std::mem::take(&mut self.changed) {
-            let node = usize::from(number) + BUCKETS;
-            self.nodes[node] = Node::of(&self.buckets[usize::from(number)], super::BUCKET_DEPTH);
-            above.insert(parent(u32::from(number) + BUCKETS as u32));
+            let node = (1 << BUCKET_DEPTH) | u32::from(number);
+            self.nodes[node as usize] = Node::of(&self.buckets[usize::from(number)], BUCKET_DEPTH);
+            above.insert(parent(node));
         }
         while let Some(number) = above.pop_last() {
             let node = number as usize;

@@ -226,6 +226,9 @@ pub fn bucket(path: &TreeHash) -> u16 {
 }
 
 /// First and last path below a node of this number.
+///
+/// # Panics
+/// For what is no node's number: 0, or one of more than 17 bits.
 pub fn paths_below(number: u32) -> (TreeHash, TreeHash) {
     let depth = number.ilog2();
     let shift = BUCKET_DEPTH - depth;

@@ -129,7 +129,10 @@ impl MapFile {
         let mut lines = Lines { rest: text, number: 0 };
         lines.exact(FORM)?;
         let key = MapKey::parse(lines.after("key ")?).ok_or(MapError::Line(2))?;
-        let end = leaf(lines.after("leaf ")?).ok_or(MapError::Line(3))?;
+        let end = match lines.after("leaf ")? {
+            "none" => None,
+            text => Some(leaf(text).ok_or(MapError::Line(3))?),
+        };
         let mut siblings = Vec::new();
         loop {
             let line = lines.next()?;
@@ -165,16 +168,13 @@ impl fmt::Display for MapFile {
     }
 }
 
-/// `none`, or path, count and hash.
-fn leaf(text: &str) -> Option<Option<Leaf>> {
-    if text == "none" {
-        return Some(None);
-    }
+/// Path, count and hash.
+fn leaf(text: &str) -> Option<Leaf> {
     let mut words = text.split(' ');
     let path = TreeHash::parse(words.next()?).ok()?;
     let count = words.next().and_then(decimal)?;
     let hash = Digest::parse(words.next()?).ok()?;
-    words.next().is_none().then_some(Some(Leaf { path, head: Head { count, hash } }))
+    words.next().is_none().then_some(Leaf { path, head: Head { count, hash } })
 }
 
 struct Lines<'t> {

@@ -46,14 +46,13 @@ impl Mirror {
     /// Publishes the policy that the operator demands or, without one, the policy that the source says it has. Nothing
     /// proves that one, so it decides nothing here; what is no policy is not passed on.
     pub(super) fn copy_policy<S: Source>(&self, source: &S) -> Done<(), S> {
-        let text = match &self.policy {
-            Some((_, text)) => Some(text.clone()),
-            None => {
-                let given = source.extra("policy");
-                let given = given.map_err(|source| MirrorFault::Unreadable { path: "policy".to_owned(), source })?;
-                let text = given.and_then(|bytes| String::from_utf8(bytes).ok());
-                text.filter(|text| Policy::parse(text).is_ok())
-            }
+        let text = if let Some((_, text)) = &self.policy {
+            Some(text.clone())
+        } else {
+            let given = source.extra("policy");
+            let given = given.map_err(|source| MirrorFault::Unreadable { path: "policy".to_owned(), source })?;
+            let text = given.and_then(|bytes| String::from_utf8(bytes).ok());
+            text.filter(|text| Policy::parse(text).is_ok())
         };
         let path = self.layout.policy();
         let there = fs::read_to_string(&path).ok();
