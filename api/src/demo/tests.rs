@@ -548,12 +548,15 @@ fn disclosures_have_every_shape_and_an_open_question() {
     }
 }
 
-/// Public kinds that the story does without: halts and roots of the map, which the ledger says itself, what needs a proof from the vault, and ballots with their slips.
+/// Public kinds that the story does without: halts and roots of the map, which the ledger says itself, intakes, which need a second machine, what needs a proof from the vault, and ballots with their slips.
 const UNTOLD: &[&str] = &[
     "ledger.halted.v1",
     "ledger.resumed.v1",
     "map.rooted.v1",
     "organization.split.v1",
+    "intake.opened.v1",
+    "intake.answered.v1",
+    "intake.closed.v1",
     "slot.opened.v1",
     "tally.opened.v1",
     "tally.closed.v1",

@@ -637,7 +637,7 @@ fn a_root_of_the_map_is_compared_where_it_is_said_also_by_a_check_that_goes_on()
         assert_eq!((whole.unwrap().map_roots, going_on.unwrap().map_roots), (1, 1), "{size} at {at}");
     }
     for (at, size, root) in
-        [(290, 290, root_of(289)), (290, 291, root_of(291)), (211, 0, TreeHash::from_bytes([1; 32]))]
+        [(290, 290, root_of(288)), (290, 291, root_of(291)), (211, 0, TreeHash::from_bytes([1; 32]))]
     {
         let (whole, going_on) = check(at, size, root);
         for found in [finding(whole), finding(going_on)] {

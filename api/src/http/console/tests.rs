@@ -125,6 +125,8 @@ async fn preview(town: &Town, token: &str, prepared: &str, origin: &str) -> Answ
 fn shown(page: &str) -> Vec<&str> {
     let (_, main) = page.split_once("<main").unwrap();
     let (before, _) = main.split_once("<section class=\"card share\"").unwrap();
+    // What goes on paper has the number and the hash of the entry.
+    let before = before.split_once("<section class=\"card paper\"").map_or(before, |(before, _)| before);
     before.lines().filter(|line| !line.contains("<time") && !line.contains("/n/")).collect()
 }
 
