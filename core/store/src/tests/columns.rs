@@ -65,7 +65,6 @@ const FOUND_WITH_VAULT: &[(&str, &str, &str, usize)] = &[
     ("sealed_events", "tier", "seq = 1", 0),
     ("sealed_events", "as_of", "seq = 1", 12),
     ("sealed_events", "received_at", "seq = 1", 40),
-    ("sealed_events", "deadline", "seq = 1", 40),
     ("sealed_events", "nonce", "seq = 1", 17),
     ("sealed_events", "note", "seq = 1", 177),
     ("sealed_events", "commitments", "seq = 1", 177),
@@ -81,13 +80,18 @@ const FOUND_WITH_VAULT: &[(&str, &str, &str, usize)] = &[
     ("sealed_values", "bytes", "line IS NOT NULL", 77),
     ("periods", "idx", "idx = (SELECT min(idx) FROM periods)", 12),
     ("periods", "nonce", "idx = (SELECT min(idx) FROM periods)", 17),
-    ("inventories", "event", "event = (SELECT min(event) FROM inventories WHERE event >= 0)", 12),
-    ("inventories", "slots", "event = (SELECT min(event) FROM inventories WHERE event >= 0)", 3),
-    ("inventories", "mac", "event = (SELECT min(event) FROM inventories WHERE event >= 0)", 3),
+    ("inventories", "event", "event = (SELECT min(event) FROM sealed_values WHERE event >= 0)", 12),
+    ("inventories", "slots", "event = (SELECT min(event) FROM sealed_values WHERE event >= 0)", 3),
+    ("inventories", "mac", "event = (SELECT min(event) FROM sealed_values WHERE event >= 0)", 3),
 ];
 
 /// Columns of theirs that have tests of their own, or that nothing can be compared with.
 const UNTOLD_WITH_VAULT: &[(&str, &str, &str)] = &[
+    (
+        "sealed_events",
+        "deadline",
+        "the promise that says it is with whoever handed it in; a later one is told by that alone",
+    ),
     ("sealed_events", "envelope", "an_envelope_that_was_changed_or_taken_away_is_found"),
     ("sealed_events", "status", "the hash of a code that only its holder has: a changed one opens to nobody"),
     ("sealed_requests", "key", "the client's own word"),
