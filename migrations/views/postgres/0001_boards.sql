@@ -84,6 +84,36 @@ CREATE TABLE matters (
     revisions BIGINT NOT NULL              -- how many events it has
 );
 
+CREATE TABLE matter_counts (
+    family TEXT COLLATE "C" NOT NULL,                   -- family of the matters that it counts
+    org TEXT COLLATE "C" NOT NULL,                      -- their organization; empty while none is known
+    year BIGINT NOT NULL,                  -- their year; 0 while none is known
+    category TEXT COLLATE "C" NOT NULL,                 -- their type; empty while none is known
+    state TEXT COLLATE "C" NOT NULL,                    -- what the events say, as in matters
+    back_filled BIGINT NOT NULL,           -- as in matters, 0 while it is not known
+    no_movement BIGINT NOT NULL,           -- as in matters, 0 while it is not known
+    total BIGINT NOT NULL,                 -- how many matters; 0 when none is left
+    revisions BIGINT NOT NULL,             -- how many events they have together
+    PRIMARY KEY (family, org, year, category, state, back_filled, no_movement)
+);
+
+-- Whoever writes a matter keeps its count, in the same statement: pages that show only a number go through no matter.
+CREATE FUNCTION count_matters() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF TG_OP <> 'INSERT' THEN
+    UPDATE matter_counts SET total = total - 1, revisions = revisions - OLD.revisions
+        WHERE family = OLD.family AND org = COALESCE(OLD.org, '') AND year = COALESCE(OLD.year, 0) AND category = COALESCE(OLD.category, '')
+        AND state = COALESCE(OLD.state, '') AND back_filled = COALESCE(OLD.back_filled, 0) AND no_movement = COALESCE(OLD.no_movement, 0);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+    INSERT INTO matter_counts VALUES (NEW.family, COALESCE(NEW.org, ''), COALESCE(NEW.year, 0), COALESCE(NEW.category, ''),
+        COALESCE(NEW.state, ''), COALESCE(NEW.back_filled, 0), COALESCE(NEW.no_movement, 0), 1, NEW.revisions)
+        ON CONFLICT (family, org, year, category, state, back_filled, no_movement)
+        DO UPDATE SET total = matter_counts.total + 1, revisions = matter_counts.revisions + excluded.revisions;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER matters_counted AFTER INSERT OR UPDATE OR DELETE ON matters FOR EACH ROW EXECUTE FUNCTION count_matters();
+
 CREATE TABLE people (
     stream TEXT COLLATE "C" NOT NULL,                   -- nomination
     line BIGINT NOT NULL,                  -- line of the person in the announcement, from 0

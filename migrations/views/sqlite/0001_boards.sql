@@ -83,6 +83,41 @@ CREATE TABLE matters (
     revisions INTEGER NOT NULL              -- how many events it has
 ) STRICT;
 
+CREATE TABLE matter_counts (
+    family TEXT NOT NULL,                   -- family of the matters that it counts
+    org TEXT NOT NULL,                      -- their organization; empty while none is known
+    year INTEGER NOT NULL,                  -- their year; 0 while none is known
+    category TEXT NOT NULL,                 -- their type; empty while none is known
+    state TEXT NOT NULL,                    -- what the events say, as in matters
+    back_filled INTEGER NOT NULL,           -- as in matters, 0 while it is not known
+    no_movement INTEGER NOT NULL,           -- as in matters, 0 while it is not known
+    total INTEGER NOT NULL,                 -- how many matters; 0 when none is left
+    revisions INTEGER NOT NULL,             -- how many events they have together
+    PRIMARY KEY (family, org, year, category, state, back_filled, no_movement)
+) STRICT, WITHOUT ROWID;
+
+-- Whoever writes a matter keeps its count, in the same statement: pages that show only a number go through no matter.
+CREATE TRIGGER matters_counted AFTER INSERT ON matters BEGIN
+    INSERT INTO matter_counts VALUES (NEW.family, COALESCE(NEW.org, ''), COALESCE(NEW.year, 0), COALESCE(NEW.category, ''),
+        COALESCE(NEW.state, ''), COALESCE(NEW.back_filled, 0), COALESCE(NEW.no_movement, 0), 1, NEW.revisions)
+        ON CONFLICT (family, org, year, category, state, back_filled, no_movement)
+        DO UPDATE SET total = total + 1, revisions = revisions + excluded.revisions;
+END;
+CREATE TRIGGER matters_counted_again AFTER UPDATE ON matters BEGIN
+    UPDATE matter_counts SET total = total - 1, revisions = revisions - OLD.revisions
+        WHERE family = OLD.family AND org = COALESCE(OLD.org, '') AND year = COALESCE(OLD.year, 0) AND category = COALESCE(OLD.category, '')
+        AND state = COALESCE(OLD.state, '') AND back_filled = COALESCE(OLD.back_filled, 0) AND no_movement = COALESCE(OLD.no_movement, 0);
+    INSERT INTO matter_counts VALUES (NEW.family, COALESCE(NEW.org, ''), COALESCE(NEW.year, 0), COALESCE(NEW.category, ''),
+        COALESCE(NEW.state, ''), COALESCE(NEW.back_filled, 0), COALESCE(NEW.no_movement, 0), 1, NEW.revisions)
+        ON CONFLICT (family, org, year, category, state, back_filled, no_movement)
+        DO UPDATE SET total = total + 1, revisions = revisions + excluded.revisions;
+END;
+CREATE TRIGGER matters_not_counted AFTER DELETE ON matters BEGIN
+    UPDATE matter_counts SET total = total - 1, revisions = revisions - OLD.revisions
+        WHERE family = OLD.family AND org = COALESCE(OLD.org, '') AND year = COALESCE(OLD.year, 0) AND category = COALESCE(OLD.category, '')
+        AND state = COALESCE(OLD.state, '') AND back_filled = COALESCE(OLD.back_filled, 0) AND no_movement = COALESCE(OLD.no_movement, 0);
+END;
+
 CREATE TABLE people (
     stream TEXT NOT NULL,                   -- nomination
     line INTEGER NOT NULL,                  -- line of the person in the announcement, from 0

@@ -16,7 +16,7 @@ use crate::status::Status;
 
 /// Every finance sheet that reaches into the window; the other columns are null in a sheet of text.
 const SHEETS: &str = "SELECT stream, first_index, content, book, period_start, period_end, income, expense, no_movement FROM matters \
-     WHERE org = $1 AND family = 'disclosure' AND state <> 'withdrawn' AND (content = 'finance' OR class = 'finance') AND period_end >= $2 \
+     WHERE org = $1 AND family = 'disclosure' AND state <> 'withdrawn' AND (content = 'finance' OR class = 'finance') AND period_start <= $3 AND period_end >= $2 \
      ORDER BY period_start, first_index";
 const KNOWN: &str = "SELECT code FROM organizations WHERE code = $1";
 
@@ -177,8 +177,10 @@ impl Reader {
     }
 
     async fn sheets(&mut self, code: &str, months: &[Month]) -> Result<Vec<Sheet>, ReadError> {
-        let Some((first, _)) = months.first().and_then(|month| days(&month.period)) else { return Ok(Vec::new()) };
-        let rows = self.rows(SHEETS, vec![text(code), text(first.to_string())]).await?;
+        let day = |month: Option<&Month>| month.and_then(|month| days(&month.period));
+        let Some(((first, _), (_, last))) = day(months.first()).zip(day(months.last())) else { return Ok(Vec::new()) };
+        let args = vec![text(code), text(first.to_string()), text(last.to_string())];
+        let rows = self.rows(SHEETS, args).await?;
         let mut sheets = Vec::with_capacity(rows.len());
         for row in &rows {
             let (Some(start), Some(end)) = (row.day("period_start")?, row.day("period_end")?) else { continue };

@@ -9,13 +9,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike as _, Months, NaiveDate};
+use chrono::{DateTime, Datelike as _, Days, FixedOffset, Months, NaiveDate};
 use gongkai_domain::kind::{Described, pledge};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::{Columns, FulfilmentRate, ReadError, Reader, compliance::MONTHS_MAX, int};
+use super::{Columns, FulfilmentRate, ReadError, Reader, compliance::MONTHS_MAX, int, text};
 use crate::{
     boards::pledges::state_said,
     projection::Arg,
@@ -25,23 +25,56 @@ use crate::{
 /// Most pledge events that are folded for one answer; a subtree with more is asked about part by part.
 pub const EVENTS_MAX: u64 = 100_000;
 
+/// The pledges `m` of a subtree: one look into the index for each organization, `CROSS JOIN` so that SQLite does not go
+/// through all pledges instead.
 macro_rules! within {
-    ($head:literal, $tail:literal) => {
+    () => {
+        " FROM organization_ancestors a CROSS JOIN matters m WHERE m.org = a.code AND a.ancestor = $4 AND m.family = 'pledge'"
+    };
+}
+
+macro_rules! everywhere {
+    () => {
+        " FROM matters m WHERE m.family = 'pledge'"
+    };
+}
+
+/// Pledges of which nothing new was said since `$3`, or nothing but that they are made, together where no day of the answer
+/// tells them apart: by the minute of the only record, the author's zone, and the due day if it is before `$1`.
+macro_rules! settled {
+    ($pledges:expr) => {
         concat!(
-            $head,
-            " WHERE m.family = 'pledge' AND (CAST($1 AS TEXT) IS NULL OR m.org IN (SELECT code FROM organization_ancestors WHERE ancestor = $1))",
-            $tail
+            "SELECT m.state, CASE WHEN m.due_on < $1 THEN m.due_on END AS due_on, \
+             CASE WHEN m.last_recorded_at >= $3 THEN SUBSTR(m.recorded_at, 1, 16) END AS recorded, \
+             CASE WHEN m.last_recorded_at >= $3 THEN SUBSTR(m.declared_at, LENGTH(m.declared_at) - 5) END AS zone, COUNT(*) AS total",
+            $pledges,
+            " AND (m.revisions = 1 OR m.last_recorded_at < $3) AND CAST($2 AS BIGINT) IS NOT NULL GROUP BY 1, 2, 3, 4"
         )
     };
 }
 
-const HOW_MANY: &str = within!("SELECT CAST(COALESCE(SUM(m.revisions), 0) AS BIGINT) FROM matters m", "");
-const EVENTS: &str = within!(
-    "SELECT e.stream, e.kind, e.recorded_at, e.declared_at, e.body FROM matters m JOIN events e ON e.stream = m.stream",
-    " ORDER BY e.stream, e.revision LIMIT $2"
-);
+/// The events of all others.
+macro_rules! events {
+    ($pledges:expr) => {
+        concat!(
+            "SELECT e.stream, e.kind, e.recorded_at, e.declared_at, e.body FROM events e WHERE e.stream IN (SELECT m.stream",
+            $pledges,
+            " AND m.revisions > 1 AND m.last_recorded_at >= $3) AND CAST($1 AS TEXT) IS NOT NULL ORDER BY e.stream, e.revision LIMIT $2"
+        )
+    };
+}
 
-pub(super) const STATEMENTS: &[(&str, &str)] = &[("fulfilment.how_many", HOW_MANY), ("fulfilment.events", EVENTS)];
+const SETTLED: &str = settled!(everywhere!());
+const SETTLED_WITHIN: &str = settled!(within!());
+const EVENTS: &str = events!(everywhere!());
+const EVENTS_WITHIN: &str = events!(within!());
+
+pub(super) const STATEMENTS: &[(&str, &str)] = &[
+    ("fulfilment.settled", SETTLED),
+    ("fulfilment.settled_within", SETTLED_WITHIN),
+    ("fulfilment.events", EVENTS),
+    ("fulfilment.events_within", EVENTS_WITHIN),
+];
 
 /// The rate at the end of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -54,9 +87,9 @@ pub struct FulfilmentPoint {
 
 /// What was said about a pledge by some day.
 #[derive(Clone, Copy)]
-struct Said {
+struct Said<'r> {
     from: NaiveDate,
-    state: &'static str,
+    state: &'r str,
     due: Option<NaiveDate>,
 }
 
@@ -85,20 +118,34 @@ impl Reader {
         org: Option<&str>,
         days: &[NaiveDate],
     ) -> Result<Option<Vec<FulfilmentPoint>>, ReadError> {
-        let scope = Arg::Text(org.map(str::to_owned));
-        if self.count(HOW_MANY, vec![scope.clone()]).await? > EVENTS_MAX {
+        let (pledges, events) = self.counted_events("pledge", org).await?;
+        if events > EVENTS_MAX {
             return Ok(None);
         }
-        let rows = self.rows(EVENTS, vec![scope, int(EVENTS_MAX)]).await?;
         let today = self.today();
         let mut counts: Vec<BTreeMap<Status, u64>> = vec![BTreeMap::new(); days.len()];
-        for of_pledge in rows.chunk_by(same_stream) {
-            let said = said(of_pledge)?;
+        let mut add = |said: &[Said<'_>], total: u64| {
             for (day, counts) in days.iter().zip(&mut counts) {
                 let known = said.iter().rev().find(|said| *day >= today || said.from <= *day);
                 if let Some(status) = known.and_then(|said| said.status(*day)) {
-                    *counts.entry(status).or_default() += 1;
+                    *counts.entry(status).or_default() += total;
                 }
+            }
+        };
+        // Of most pledges nothing is said for months. The log's time is compared with a day that is over in every zone.
+        let first = days.iter().min().copied().unwrap_or(today);
+        let last = days.iter().max().copied().unwrap_or(today);
+        let since = first.checked_sub_days(Days::new(1)).unwrap_or(first);
+        let scope = org.map(text).into_iter();
+        let args: Vec<Arg> =
+            [text(last.to_string()), int(EVENTS_MAX), text(since.to_string())].into_iter().chain(scope).collect();
+        let (settled, moved) = if org.is_some() { (SETTLED_WITHIN, EVENTS_WITHIN) } else { (SETTLED, EVENTS) };
+        for row in self.rows(settled, args.clone()).await? {
+            add(&[said_since(&row, since)?], row.count("total")?);
+        }
+        if events > pledges {
+            for of_pledge in self.rows(moved, args).await?.chunk_by(same_stream) {
+                add(&said(of_pledge)?, 1);
             }
         }
         let point = |(on, counts): (&NaiveDate, &BTreeMap<Status, u64>)| FulfilmentPoint {
@@ -109,13 +156,30 @@ impl Reader {
     }
 }
 
+/// What has been said about some pledges since they were made, or since a day before every other.
+fn said_since(row: &SqliteRow, since: NaiveDate) -> Result<Said<'_>, ReadError> {
+    let unread = |error: chrono::ParseError| {
+        ReadError::Database(sqlx::Error::ColumnDecode { index: "recorded".into(), source: Box::new(error) })
+    };
+    let from = match (row.maybe::<String>("recorded")?, row.maybe::<String>("zone")?) {
+        (Some(minute), Some(zone)) => {
+            let zone: FixedOffset = zone.parse().map_err(unread)?;
+            let moment = DateTime::parse_from_rfc3339(&format!("{minute}:00Z")).map_err(unread)?;
+            moment.with_timezone(&zone).date_naive()
+        }
+        _ => since,
+    };
+    let state = row.try_get::<Option<&str>, _>("state")?.unwrap_or_default();
+    Ok(Said { from, state, due: row.day("due_on")? })
+}
+
 fn same_stream(a: &SqliteRow, b: &SqliteRow) -> bool {
     matches!((a.try_get::<&str, _>("stream"), b.try_get::<&str, _>("stream")), (Ok(a), Ok(b)) if a == b)
 }
 
 /// What the events of one pledge said, one after the other.
-fn said(events: &[SqliteRow]) -> Result<Vec<Said>, ReadError> {
-    let mut all: Vec<Said> = Vec::with_capacity(events.len());
+fn said(events: &[SqliteRow]) -> Result<Vec<Said<'static>>, ReadError> {
+    let mut all: Vec<Said<'static>> = Vec::with_capacity(events.len());
     for row in events {
         let kind = row.text("kind")?;
         let zone = *row.declared("declared_at")?.offset();
@@ -134,7 +198,7 @@ fn said(events: &[SqliteRow]) -> Result<Vec<Said>, ReadError> {
     Ok(all)
 }
 
-impl Said {
+impl Said<'_> {
     fn status(&self, day: NaiveDate) -> Option<Status> {
         let mark = if self.due.is_some_and(|due| due < day) { "!" } else { "" };
         status::of_key("pledge", &format!("{}{mark}", self.state))

@@ -6,11 +6,7 @@ use chrono::{Datelike, Months};
 use gongkai_domain::field::Period;
 use serde::Serialize;
 
-use super::{Columns, Counted, Filter, Matter, ReadError, Reader, TimelineItem};
-
-const TOTALS: &str = "SELECT family, COUNT(*) AS total FROM matters GROUP BY family";
-
-pub(super) const STATEMENTS: &[(&str, &str)] = &[("home.totals", TOTALS)];
+use super::{Counted, Filter, Matter, ReadError, Reader, TimelineItem};
 
 /// Day of the month after which the month before is due everywhere; the base profile's due day.
 const DUE_DAY: u32 = 10;
@@ -72,7 +68,6 @@ impl Reader {
             }
             return Ok(totals);
         }
-        let rows = self.rows(TOTALS, Vec::new()).await?;
-        rows.iter().map(|row| Ok((row.text("family")?, row.count("total")?))).collect()
+        self.counted_by_family().await
     }
 }

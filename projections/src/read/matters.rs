@@ -17,7 +17,7 @@ use gongkai_domain::{
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 
-use super::{CHUNK, Columns, Deadline, LIMIT_MAX, ReadError, Reader, in_chunk, int, label_or, text};
+use super::{Columns, Deadline, LIMIT_MAX, ReadError, Reader, in_chunk, int, label_or, text};
 use crate::{
     projection::Arg,
     status::{self, Status, statuses_of},
@@ -25,6 +25,9 @@ use crate::{
 
 /// Most rows whose periods are computed for one list: forty years of a province's notices.
 const COMPUTED_ROWS_MAX: i64 = 200_000;
+
+/// Most matters of a status that is looked for in all matters of a subtree once, rather than from the latest back.
+const RARE_MAX: u64 = 10_000;
 
 /// What a list is narrowed to. Everything absent means any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -247,62 +250,76 @@ macro_rules! everywhere {
 }
 
 /// Walks the organizations of the subtree and looks up the matters of each: `CROSS JOIN` keeps SQLite from going through
-/// the whole family instead.
+/// the whole family instead, and a bound that every row keeps to keeps it at the one that has also the state.
 macro_rules! within {
     () => {
+        within!("0")
+    };
+    ($least:expr) => {
         concat!(
-            " FROM organization_ancestors a CROSS JOIN matters m WHERE m.org = a.code AND a.ancestor = $7 AND CAST($5 AS TEXT) IS NOT NULL AND",
+            " FROM organization_ancestors a CROSS JOIN matters m WHERE m.org = a.code AND a.ancestor = $7 AND m.last_index >= ",
+            $least,
+            " AND CAST($5 AS TEXT) IS NOT NULL AND",
             conditions!()
         )
     };
 }
 
 const LIST: &str = concat!(columns!(), everywhere!(), " ORDER BY m.last_index DESC LIMIT $7 OFFSET $8");
-/// The rows of the page are found by the index first: sorting whole rows of a subtree would read all of them.
+/// The rows of the page are found by the index alone: sorting whole rows of a subtree would read all of them.
 const LIST_WITHIN: &str = concat!(
     columns!(),
-    " FROM matters m WHERE m.stream IN (SELECT m.stream",
+    " FROM matters m WHERE m.family = $1 AND m.last_index IN (SELECT m.last_index",
     within!(),
+    " ORDER BY m.last_index DESC LIMIT $8 OFFSET $9) ORDER BY m.last_index DESC"
+);
+/// The same where most matters meet the conditions: of each organization only as many as the page can need, `$10` and
+/// one. Where hardly one does, the index would be gone through twice.
+const LATEST_WITHIN: &str = concat!(
+    columns!(),
+    " FROM matters m WHERE m.family = $1 AND m.last_index IN (SELECT m.last_index",
+    within!(concat!(
+        "COALESCE((SELECT m.last_index FROM matters m WHERE m.org = a.code AND",
+        conditions!(),
+        " ORDER BY m.last_index DESC LIMIT 1 OFFSET $10), 0)"
+    )),
     " ORDER BY m.last_index DESC LIMIT $8 OFFSET $9) ORDER BY m.last_index DESC"
 );
 const COUNT: &str = concat!("SELECT COUNT(*)", everywhere!());
 const COUNT_WITHIN: &str = concat!("SELECT COUNT(*)", within!());
 const BY_KEY: &str = concat!("SELECT ", key!(), " AS status_key, COUNT(*) AS total", everywhere!(), " GROUP BY 1");
 const BY_KEY_WITHIN: &str = concat!("SELECT ", key!(), " AS status_key, COUNT(*) AS total", within!(), " GROUP BY 1");
-/// How many matters that meet the conditions are at or below each of [`CHUNK`] organizations.
-const COUNT_BELOW: &str = concat!(
-    "SELECT a.ancestor AS code, COUNT(*) AS total FROM organization_ancestors a CROSS JOIN matters m \
-     WHERE m.org = a.code AND a.ancestor IN ($7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, \
-     $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38) AND CAST($5 AS TEXT) IS NOT NULL AND",
-    conditions!(),
-    " GROUP BY a.ancestor"
-);
 /// Notices and nominations whose period matters: no outcome yet, and a period by their own word or by the rule of their
 /// type. Which of them have run out the calendar says.
 macro_rules! open_periods {
-    ($today:literal, $ruled:literal, $where:expr) => {
+    ($today:literal, $ruled:literal, $orgs:expr) => {
         concat!(
             columns!($today),
-            " FROM matters m WHERE m.family IN ('notice', 'nomination') AND m.state IN ('open', 'closed') \
+            " FROM ",
+            $orgs,
+            " CROSS JOIN matters m WHERE m.org = a.code AND m.family IN ('notice', 'nomination') AND m.state IN ('open', 'closed') \
              AND (m.days IS NOT NULL OR m.ends_on IS NOT NULL OR ",
             $ruled,
             " LIKE '%,' || m.category || ',%') AND (m.family = 'notice' OR EXISTS \
-             (SELECT 1 FROM people p WHERE p.stream = m.stream AND p.announced = 1 AND p.outcome IS NULL))",
-            $where
+             (SELECT 1 FROM people p WHERE p.stream = m.stream AND p.announced = 1 AND p.outcome IS NULL))"
         )
     };
 }
 
-const OPEN_PERIODS: &str = open_periods!("$1", "$2", "");
+const OPEN_PERIODS: &str = open_periods!(
+    "$1",
+    "$2",
+    "(SELECT DISTINCT c.org AS code FROM matter_counts c WHERE c.family IN ('notice', 'nomination')) a"
+);
 const OPEN_PERIODS_WITHIN: &str = open_periods!(
     "$33",
     "$34",
-    concat!(" AND m.org IN (SELECT code FROM organization_ancestors WHERE ancestor IN ", roots!(), ")")
+    concat!("(SELECT DISTINCT code FROM organization_ancestors WHERE ancestor IN ", roots!(), ") a")
 );
 /// Pledges without an end that are due from `$34` to `$35`, the first due first.
 const OPEN_PLEDGES: &str = concat!(
     columns!("$33"),
-    " FROM matters m WHERE m.stream IN (SELECT m.stream \
+    " FROM matters m WHERE m.family = 'pledge' AND m.last_index IN (SELECT m.last_index \
      FROM matters m WHERE m.family = 'pledge' AND m.state IN ('made', 'no_progress', 'in_progress') \
      AND m.due_on >= $34 AND m.due_on <= $35 AND m.org IN (SELECT code FROM organization_ancestors WHERE ancestor IN ",
     roots!(),
@@ -326,17 +343,18 @@ const YEARS: &str = "WITH RECURSIVE years (year) AS (SELECT MAX(year) FROM matte
      WHERE years.year IS NOT NULL) SELECT year FROM years WHERE year IS NOT NULL ORDER BY year DESC";
 
 // Below the macros, whose names it shares.
+pub(super) mod counted;
 pub(super) mod past;
 pub use past::PastPage;
 
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("matters.list", LIST),
     ("matters.list_within", LIST_WITHIN),
+    ("matters.latest_within", LATEST_WITHIN),
     ("matters.count", COUNT),
     ("matters.count_within", COUNT_WITHIN),
     ("matters.by_key", BY_KEY),
     ("matters.by_key_within", BY_KEY_WITHIN),
-    ("matters.count_below", COUNT_BELOW),
     ("matters.one", ONE),
     ("matters.open_periods", OPEN_PERIODS),
     ("matters.open_periods_within", OPEN_PERIODS_WITHIN),
@@ -532,17 +550,31 @@ impl Reader {
             let skip = usize::try_from(filter.offset).unwrap_or(usize::MAX);
             (kept.into_iter().skip(skip).take(filter.limit() as usize).collect(), total)
         } else {
-            let total = match &filter.org {
-                Some(org) => {
-                    let args = [self.conditions(family, filter), vec![text(org)]].concat();
-                    self.count(COUNT_WITHIN, args).await?
-                }
-                None => self.count(COUNT, self.conditions(family, filter)).await?,
+            let total = self.how_many(family, filter).await?;
+            // Nobody goes through an index for a page that has nothing.
+            let items = if total <= filter.offset {
+                Vec::new()
+            } else if counted::is_overdue(family, filter) {
+                self.overdue_page(filter).await?
+            } else {
+                self.finished(family, filter, Some(total)).await?
             };
-            (self.finished(family, filter, Some(())).await?, total)
+            (items, total)
         };
         let items = self.with_org_names(items).await?;
         Ok(Page { size: self.size(), total, offset: filter.offset, limit: filter.limit(), items })
+    }
+
+    /// How many matters the filter leaves; its page is left out.
+    async fn how_many(&mut self, family: &str, filter: &Filter) -> Result<u64, ReadError> {
+        if let Some(total) = self.counted(family, filter).await? {
+            return Ok(total);
+        }
+        let args = self.conditions(family, filter);
+        match &filter.org {
+            Some(org) => self.count(COUNT_WITHIN, [args, vec![text(org)]].concat()).await,
+            None => self.count(COUNT, args).await,
+        }
     }
 
     /// How many matters have each status under a filter, whose own statuses and page are left out.
@@ -553,6 +585,8 @@ impl Reader {
             for matter in self.finished(family, &filter, None).await? {
                 *totals.entry(matter.status).or_default() += 1;
             }
+        } else if let Some(counted) = self.counted_by_status(family, &filter).await? {
+            totals = counted;
         } else {
             let args = self.conditions(family, &filter);
             let rows = match &filter.org {
@@ -567,25 +601,6 @@ impl Reader {
         }
         let count = |status: &Status| StatusCount { status: *status, total: totals.get(status).copied().unwrap_or(0) };
         Ok(statuses_of(family).iter().map(count).filter(|count| count.total > 0).collect())
-    }
-
-    /// How many matters of a family that meet the filter, whose organization is left out, are at or below
-    /// each of these organizations; those without any are absent.
-    pub(crate) async fn count_below(
-        &mut self,
-        family: &str,
-        filter: &Filter,
-        codes: &[String],
-    ) -> Result<HashMap<String, u64>, ReadError> {
-        let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
-        let mut totals = HashMap::new();
-        for chunk in codes.chunks(CHUNK) {
-            let args = [self.conditions(family, filter), in_chunk(chunk)].concat();
-            for row in self.rows(COUNT_BELOW, args).await? {
-                totals.insert(row.text("code")?, row.count("total")?);
-            }
-        }
-        Ok(totals)
     }
 
     /// Years in which a family has matters, newest first.
@@ -677,19 +692,24 @@ impl Reader {
         Ok(days)
     }
 
-    /// Rows with their statuses: one page, or all that the filter's SQL part leaves.
-    async fn finished(&mut self, family: &str, filter: &Filter, page: Option<()>) -> Result<Vec<Matter>, ReadError> {
+    /// Rows with their statuses: one page of so many rows, or all that the filter's SQL part leaves.
+    async fn finished(&mut self, family: &str, filter: &Filter, page: Option<u64>) -> Result<Vec<Matter>, ReadError> {
         let (limit, offset) = match page {
-            Some(()) => (i64::from(filter.limit()), i64::try_from(filter.offset).unwrap_or(i64::MAX)),
+            Some(_) => (i64::from(filter.limit()), i64::try_from(filter.offset).unwrap_or(i64::MAX)),
             None => (COMPUTED_ROWS_MAX, 0),
         };
         let mut args = self.conditions(family, filter);
         if page.is_none() {
             args[3] = Arg::Text(None);
         }
+        let page_args = vec![int(limit), int(offset)];
         let rows = match &filter.org {
-            Some(org) => self.rows(LIST_WITHIN, [args, vec![text(org), int(limit), int(offset)]].concat()).await?,
-            None => self.rows(LIST, [args, vec![int(limit), int(offset)]].concat()).await?,
+            Some(org) if page.is_some_and(|total| is_frequent(filter, total)) => {
+                let last = vec![int(limit.saturating_add(offset) - 1)];
+                self.rows(LATEST_WITHIN, [args, vec![text(org)], page_args, last].concat()).await?
+            }
+            Some(org) => self.rows(LIST_WITHIN, [args, vec![text(org)], page_args].concat()).await?,
+            None => self.rows(LIST, [args, page_args].concat()).await?,
         };
         let (world, today) = (self.world_handle(), self.today());
         let mut periods = Periods::default();
@@ -720,6 +740,11 @@ impl Reader {
 /// Name of the rule that sets a period: one that no rule sets counts by the days that its author gave.
 pub(crate) fn period_name(rule: &Rule) -> &'static str {
     if rule.basis == "发布单位自定" { "发布单位自定期限" } else { rule.code.label() }
+}
+
+/// Whether a page of each organization holds few more rows than the list's own page.
+fn is_frequent(filter: &Filter, total: u64) -> bool {
+    filter.text.is_none() && (filter.statuses.is_empty() || total > RARE_MAX)
 }
 
 /// Types whose period a rule sets, as SQL looks them up.

@@ -146,6 +146,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
     let mut all = vec![("cursors", CURSORS), ("org_names", ORG_NAMES), ("person_names", PERSON_NAMES)];
     for module in [
         matters::STATEMENTS,
+        matters::counted::STATEMENTS,
         matters::past::STATEMENTS,
         moved::STATEMENTS,
         history::STATEMENTS,
@@ -159,7 +160,6 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         fulfilment::STATEMENTS,
         board::STATEMENTS,
         supervisions::STATEMENTS,
-        home::STATEMENTS,
         schedules::STATEMENTS,
         timeline::STATEMENTS,
     ] {

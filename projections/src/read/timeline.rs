@@ -38,7 +38,9 @@ const ABOUT: &str = item!(
      WHERE n.person = $1) ORDER BY e.entry_index DESC LIMIT $2 OFFSET $3"
 );
 const ABOUT_COUNT: &str = "SELECT COUNT(DISTINCT s.entry_index) FROM named_persons n JOIN events s ON s.stream = n.stream WHERE n.person = $1";
-const COUNT: &str = "SELECT COUNT(*) FROM events e WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1)";
+/// Without a condition SQLite counts pages of an index and looks at no row.
+const COUNT: &str = "SELECT COUNT(*) FROM events";
+const COUNT_OF: &str = "SELECT COUNT(*) FROM events e WHERE e.family = $1";
 const COUNT_WITHIN: &str = "SELECT COUNT(*) FROM events e WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1) AND e.org IN \
      (SELECT code FROM organization_ancestors WHERE ancestor = $2)";
 const BACK_FILLED: &str = item!(
@@ -57,6 +59,7 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("timeline.about", ABOUT),
     ("timeline.about_count", ABOUT_COUNT),
     ("timeline.count", COUNT),
+    ("timeline.count_of", COUNT_OF),
     ("timeline.count_within", COUNT_WITHIN),
     ("timeline.back_filled", BACK_FILLED),
     ("timeline.back_filled_count", BACK_FILLED_COUNT),
@@ -110,7 +113,13 @@ impl Reader {
                 self.rows(LATEST_WITHIN, [page.to_vec(), vec![text(org)]].concat()).await?,
                 self.count(COUNT_WITHIN, vec![wanted, text(org)]).await?,
             ),
-            None => (self.rows(LATEST, page.to_vec()).await?, self.count(COUNT, vec![wanted]).await?),
+            None => {
+                let total = match family {
+                    Some(_) => self.count(COUNT_OF, vec![wanted]).await?,
+                    None => self.count(COUNT, Vec::new()).await?,
+                };
+                (self.rows(LATEST, page.to_vec()).await?, total)
+            }
         };
         self.timeline_page(rows, total, filter).await
     }

@@ -5,6 +5,7 @@ mod dossier;
 mod fixture;
 mod following;
 mod past;
+mod plans;
 mod reading;
 mod withdrawals;
 
@@ -12,7 +13,9 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use gongkai_log::{Opening, Openings, Tier};
 use serde_json::json;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, sqlite::SqliteConnectOptions};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Row as _, sqlite::SqliteConnectOptions,
+};
 
 use crate::{
     Engine, ReadError, Status,
@@ -523,7 +526,7 @@ fn both_migrations_have_the_columns_that_the_projections_write_each_with_a_comme
         assert_eq!(wanted, written, "{}", table.name);
         assert!(table.columns.iter().any(|(name, _)| *name == "stream"), "{}: cannot be folded again", table.name);
     }
-    assert_eq!(sqlite.len(), TABLES.len() + 1, "cursors is the follower's own");
+    assert_eq!(sqlite.len(), TABLES.len() + 2, "cursors is the follower's own, matter_counts the database's");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use gongkai_projections::Status;
 use gongkai_projections::read::{Accounts, Dossier, Reader};
 
 use super::home::month;
-use super::{Frame, answer, frame, parts};
+use super::{Frame, frame, kept, parts};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::query::Params;
@@ -25,8 +25,7 @@ const LARGEST_SHOWN: usize = 3;
 
 /// The page.
 pub async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
-    let page = make(&app, &uri).await;
-    answer(&app, &headers, page).await
+    kept::answer(&app, &headers, &uri, Box::pin(make(&app, &uri))).await
 }
 
 async fn make(app: &App, uri: &Uri) -> Result<ComparePage, Problem> {

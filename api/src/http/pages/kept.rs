@@ -22,8 +22,10 @@ use crate::http::problem::Problem;
 use crate::mirrors::Stuck;
 use crate::site::Page;
 
-/// Most pages that are kept; beyond, one is forgotten for each that is added. A page has at most 100 KB.
-const PAGES_MAX: usize = 100;
+/// Most pages that are kept; beyond, one is forgotten for each that is added.
+const PAGES_MAX: usize = 1_000;
+/// Most bytes that they have together, but for those that are being made: the pages of 400 villages.
+const BYTES_MAX: usize = 8 << 20;
 
 /// What pages follow from.
 #[derive(Clone, PartialEq, Eq)]
@@ -66,10 +68,14 @@ impl Kept {
             pages.clear();
             *known = Some(stamp);
         }
-        if pages.len() >= PAGES_MAX && !pages.contains_key(address) {
-            // Any of them: what is asked for often is made again once.
-            let one = pages.keys().next().cloned();
-            one.and_then(|one| pages.remove(&one));
+        if !pages.contains_key(address) {
+            let bytes = |place: &Place| place.get().map_or(0, Bytes::len);
+            let mut held: usize = pages.values().map(bytes).sum();
+            while pages.len() >= PAGES_MAX || held > BYTES_MAX {
+                // Any of them: what is asked for often is made again once.
+                let Some(one) = pages.keys().next().cloned() else { break };
+                held = held.saturating_sub(pages.remove(&one).as_ref().map_or(0, bytes));
+            }
         }
         Arc::clone(pages.entry(address.to_owned()).or_default())
     }
