@@ -5,9 +5,12 @@ use unicode_linebreak::linebreaks;
 
 use super::font::{Cut, Glyphs};
 
-/// A tab and other white space of one line is drawn as a space.
+/// A space of Chinese text, as wide as a character.
+const WIDE_SPACE: char = '\u{3000}';
+
+/// A tab and other white space of one line is drawn as a space; the wide one of Chinese text stays.
 fn flat(text: &str) -> String {
-    text.chars().map(|char| if char.is_whitespace() { ' ' } else { char }).collect()
+    text.chars().map(|char| if char.is_whitespace() && char != WIDE_SPACE { ' ' } else { char }).collect()
 }
 
 /// The lines of a text in a width in ems; a line feed begins a new one. There is at least one.

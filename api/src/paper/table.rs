@@ -11,6 +11,8 @@ const CELL: Type = Type { size: 8.8, leading: 1.35, cut: Cut::Regular };
 const HEAD: Type = Type { size: 8.8, leading: 1.35, cut: Cut::Bold };
 /// Room beside and above what a cell holds, for A4.
 const PAD: (f32, f32) = (3.0, 2.2);
+/// Room to spare, so that rounding never breaks what is exactly as wide as its column.
+const SPARE: f32 = 0.3;
 /// Least width of a column of words, in characters.
 const WORDS_MIN: f32 = 4.0;
 /// How dark the ground of the head and the rules between rows are.
@@ -164,7 +166,7 @@ fn edges(flow: &Flow<'_, '_>, columns: &[Column], rows: &[Row], foot: &[String])
     }
     widen(foot, HEAD);
     let pad = 2.0 * PAD.0 * flow.scale;
-    let wanted: Vec<f32> = natural.into_iter().map(|width| width + pad).collect();
+    let wanted: Vec<f32> = natural.into_iter().map(|width| width + pad + SPARE * flow.scale).collect();
     let widths = share(&wanted, columns, flow.width(), WORDS_MIN * CELL.size * flow.scale + pad);
     let mut edges = vec![flow.left()];
     for width in widths {

@@ -127,7 +127,8 @@ fn shown(page: &str) -> Vec<&str> {
     let (before, _) = main.split_once("<section class=\"card share\"").unwrap();
     // What goes on paper has the number and the hash of the entry.
     let before = before.split_once("<section class=\"card paper\"").map_or(before, |(before, _)| before);
-    before.lines().filter(|line| !line.contains("<time") && !line.contains("/n/")).collect()
+    let told = |line: &&str| !line.is_empty() && !line.contains("<time") && !line.contains("/n/");
+    before.lines().filter(told).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

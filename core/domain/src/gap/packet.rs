@@ -138,7 +138,11 @@ impl Packet {
     /// # Errors
     /// [`GapError::Sealed`] for another key, ledger or intake; [`GapError::Form`] for what is no content.
     pub fn open(&self, (ledger, intake): (&str, &str), secret: &TierSecret) -> Result<Content, GapError> {
-        let binding = binding(ledger, intake, &key_id(&secret.key()))?;
+        let key = key_id(&secret.key());
+        if key != self.key {
+            return Err(GapError::Sealed);
+        }
+        let binding = binding(ledger, intake, &key)?;
         let content_key = vault::decapsulate(secret, &binding, &self.wrap.0).map_err(|_| GapError::Sealed)?;
         let nonce = <[u8; NONCE_BYTES]>::try_from(self.nonce.0.as_slice()).map_err(|_| GapError::Sealed)?;
         let payload = Payload { msg: &self.sealed.0, aad: binding.as_bytes() };

@@ -143,6 +143,13 @@ impl IntakeBook {
         Ok(book)
     }
 
+    /// Waits until the database is closed.
+    #[cfg(test)]
+    pub(crate) async fn close(self) {
+        let inner = Arc::try_unwrap(self.0).unwrap_or_else(|_| panic!("nobody else has the book"));
+        inner.state.into_inner().table.close().await;
+    }
+
     /// The same beside an intake that is serving, for what is carried: it neither publishes nor promises.
     ///
     /// # Errors

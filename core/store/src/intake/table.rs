@@ -85,6 +85,11 @@ fn text(time: &DateTime<Utc>) -> Result<String, StoreError> {
 pub(super) struct Table(SqliteConnection);
 
 impl Table {
+    #[cfg(test)]
+    pub(super) async fn close(self) {
+        self.0.close().await.expect("the book closes");
+    }
+
     pub(super) async fn open(path: &Path) -> Result<Self, IntakeFault> {
         let connection = FILE.open(path, |options| options.pragma("secure_delete", "ON")).await?;
         connection.map(Self).ok_or_else(|| IntakeFault::Foreign(path.to_owned()))

@@ -115,13 +115,13 @@ async fn an_older_copy_or_another_key_is_refused_and_forks_nothing() {
     let outside = Outside::new();
     let book = outside.open(1).await.unwrap();
     book.end_period().await.unwrap();
-    drop(book);
+    book.close().await;
     let database = outside.folder.path().join("intake.db");
     let older: Vec<_> =
         ["", "-wal"].map(|end| (end, std::fs::read(format!("{}{end}", database.display())).ok())).into_iter().collect();
     let book = outside.open(2).await.unwrap();
     book.end_period().await.unwrap();
-    drop(book);
+    book.close().await;
     for (end, bytes) in older {
         let path = format!("{}{end}", database.display());
         match bytes {
