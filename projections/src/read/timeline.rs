@@ -108,18 +108,15 @@ impl Reader {
     pub async fn timeline(&mut self, family: Option<&str>, filter: &Filter) -> Result<Page<TimelineItem>, ReadError> {
         let wanted = Arg::Text(family.map(str::to_owned));
         let page = [wanted.clone(), int(filter.limit()), int(filter.offset)];
-        let (rows, total) = match &filter.org {
-            Some(org) => (
-                self.rows(LATEST_WITHIN, [page.to_vec(), vec![text(org)]].concat()).await?,
-                self.count(COUNT_WITHIN, vec![wanted, text(org)]).await?,
-            ),
-            None => {
-                let total = match family {
-                    Some(_) => self.count(COUNT_OF, vec![wanted]).await?,
-                    None => self.count(COUNT, Vec::new()).await?,
-                };
-                (self.rows(LATEST, page.to_vec()).await?, total)
-            }
+        let (rows, total) = if let Some(org) = &filter.org {
+            let rows = self.rows(LATEST_WITHIN, [page.to_vec(), vec![text(org)]].concat()).await?;
+            (rows, self.count(COUNT_WITHIN, vec![wanted, text(org)]).await?)
+        } else {
+            let total = match family {
+                Some(_) => self.count(COUNT_OF, vec![wanted]).await?,
+                None => self.count(COUNT, Vec::new()).await?,
+            };
+            (self.rows(LATEST, page.to_vec()).await?, total)
         };
         self.timeline_page(rows, total, filter).await
     }

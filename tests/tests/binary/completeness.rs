@@ -99,10 +99,10 @@ fn a_bundle_of_a_village_is_proven_whole_and_what_was_left_out_is_named() {
         std::fs::remove_dir_all(&folder).unwrap();
         changed
     };
-    let named = |what: &[&str]| verified(&without(what), &vkey, 1)["field"].clone();
-    assert_eq!(named(&[&format!("entries/{last}")]), "map");
-    assert_eq!(named(&[&format!("map/org-{VILLAGE}.map-proof")]), "map");
-    assert_eq!(named(&["map/family-key.map-proof"]), "map");
+    let fault = |what: &[&str]| verified(&without(what), &vkey, 1)["field"].clone();
+    assert_eq!(fault(&[&format!("entries/{last}")]), "map");
+    assert_eq!(fault(&[&format!("map/org-{VILLAGE}.map-proof")]), "map");
+    assert_eq!(fault(&["map/family-key.map-proof"]), "map");
     let proofs: Vec<&str> = names.lines().filter(|name| name.starts_with("map/")).collect();
     assert!(verified(&without(&proofs), &vkey, 0)["complete"].is_null(), "without proofs nothing is claimed");
 }
