@@ -540,7 +540,7 @@ describe("a sheet on the wall", () => {
       const { page, complaints, end } = await visitor({}, {}, more);
       await page.goto(site + sheet);
       const [income, expense] = await page.locator(".balance .in dd, .balance .out dd").allTextContents();
-      await page.getByText("和墙上的对一对").tap();
+      await page.getByRole("link", { name: "和墙上的对一对" }).first().tap();
       await page.locator("#w-in").fill(income);
       await page.locator("#w-out").fill(expense);
       await page.getByRole("button", { name: "对一对" }).tap();
