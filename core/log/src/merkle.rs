@@ -33,6 +33,16 @@ pub enum MerkleError {
         /// Size of the later tree.
         size2: u64,
     },
+    /// Leaves that no single node stands over, or beyond the tree.
+    #[error("leaves {start} to {end} are no subtree of {size} leaves")]
+    Subtree {
+        /// First leaf.
+        start: u64,
+        /// Behind the last leaf.
+        end: u64,
+        /// Leaves of the tree.
+        size: u64,
+    },
     /// Too many or too few hashes.
     #[error("the proof has {0} hashes, which does not fit the sizes")]
     Length(usize),
@@ -178,46 +188,147 @@ pub fn verify_consistency(
     if proof.len() > PROOF_HASHES_MAX {
         return Err(length);
     }
-    let (old, new) = consistency_roots(size1, size2, root1, proof).ok_or(length)?;
+    let first = Subtree { start: 0, end: size1 };
+    let (old, new) = first.roots(size2, Some(*root1), proof).ok_or(length)?;
     if old == *root1 && new == *root2 { Ok(()) } else { Err(MerkleError::Root) }
 }
 
-/// The two roots that a proof for 0 < `size1` < `size2` leads to; `None` when its length is wrong.
-fn consistency_roots(size1: u64, size2: u64, root1: &TreeHash, proof: &[TreeHash]) -> Option<(TreeHash, TreeHash)> {
-    // When the old tree is one full subtree, its root is the start and is not in the proof.
-    if size1.is_power_of_two() {
-        return roots_from(size1, size2, root1, proof);
-    }
-    let (first, rest) = proof.split_first()?;
-    roots_from(size1, size2, first, rest)
+/// Leaves that one node of a log's tree stands over, or would if they were the last: the first is a multiple of the
+/// least power of two that has room for them (draft-ietf-plants-merkle-tree-certs, "Subtrees"). The first leaves of a
+/// tree are always one, so that a consistency proof is a subtree's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subtree {
+    start: u64,
+    end: u64,
 }
 
-/// The two roots that the subtree with which the old tree ends leads to, with the hashes beside its way up.
-fn roots_from(size1: u64, size2: u64, start: &TreeHash, rest: &[TreeHash]) -> Option<(TreeHash, TreeHash)> {
-    let (mut place, mut last) = (size1 - 1, size2 - 1);
-    while place & 1 == 1 {
-        place >>= 1;
-        last >>= 1;
+impl Subtree {
+    /// Leaves `start` to `end`, `end` not among them; `None` when they are no subtree.
+    pub fn new(start: u64, end: u64) -> Option<Self> {
+        let room = end.checked_sub(start)?.checked_next_power_of_two()?;
+        start.is_multiple_of(room).then_some(Self { start, end })
     }
-    let (mut old, mut new) = (*start, *start);
-    for hash in rest {
-        if last == 0 {
-            return None;
+
+    /// Verifies that these leaves, whose root is `subtree`, lie there in the tree of `size` leaves with this root.
+    ///
+    /// # Errors
+    /// [`MerkleError::Subtree`], [`MerkleError::Length`], [`MerkleError::Root`].
+    pub fn verify(
+        self,
+        size: u64,
+        subtree: &TreeHash,
+        root: &TreeHash,
+        proof: &[TreeHash],
+    ) -> Result<(), MerkleError> {
+        let Self { start, end } = self;
+        if end > size {
+            return Err(MerkleError::Subtree { start, end, size });
         }
-        if place & 1 == 1 || place == last {
-            old = node_hash(hash, &old);
-            new = node_hash(hash, &new);
-            while place & 1 == 0 && place != 0 {
-                place >>= 1;
-                last >>= 1;
+        let length = MerkleError::Length(proof.len());
+        if start == end {
+            // No leaves are part of every tree, and say nothing about its root.
+            return match (proof.is_empty(), *subtree == empty_root()) {
+                (true, true) => Ok(()),
+                (true, false) => Err(MerkleError::Root),
+                (false, _) => Err(length),
+            };
+        }
+        if proof.len() > PROOF_HASHES_MAX {
+            return Err(length);
+        }
+        let (part, all) = self.roots(size, Some(*subtree), proof).ok_or(length)?;
+        if part == *subtree && all == *root { Ok(()) } else { Err(MerkleError::Root) }
+    }
+
+    /// Verifies that `leaf` is leaf `index` of the log, by the root of this subtree.
+    ///
+    /// # Errors
+    /// [`MerkleError::Index`] for a leaf outside, otherwise as [`verify_inclusion`].
+    pub fn verify_inclusion(
+        self,
+        index: u64,
+        leaf: &TreeHash,
+        proof: &[TreeHash],
+        subtree: &TreeHash,
+    ) -> Result<(), MerkleError> {
+        let Self { start, end } = self;
+        let inside = index.checked_sub(start).ok_or(MerkleError::Index { index, size: end })?;
+        verify_inclusion(inside, end - start, leaf, proof, subtree)
+    }
+
+    /// The roots of these leaves and of all `size` that hashes, leaf to root, lead to; `None` when their number is
+    /// wrong. `known` is the root of these leaves where whoever checks has it: it is not among the hashes unless the
+    /// leaves lie below several nodes. At most 64 deep.
+    fn roots(self, size: u64, known: Option<TreeHash>, hashes: &[TreeHash]) -> Option<(TreeHash, TreeHash)> {
+        let Self { start, end } = self;
+        if start == 0 && end == size {
+            let root = match (known, hashes) {
+                (Some(root), []) => root,
+                (None, [root]) => *root,
+                _ => return None,
+            };
+            return Some((root, root));
+        }
+        let (beside, rest) = hashes.split_last()?;
+        let left = tree::left_size(size);
+        if end <= left {
+            let (part, all) = self.roots(left, known, rest)?;
+            return Some((part, node_hash(&all, beside)));
+        }
+        let inside = Self { start: start.saturating_sub(left), end: end - left };
+        if start >= left {
+            let (part, all) = inside.roots(size - left, known, rest)?;
+            return Some((part, node_hash(beside, &all)));
+        }
+        let (part, all) = inside.roots(size - left, None, rest)?;
+        Some((node_hash(beside, &part), node_hash(beside, &all)))
+    }
+
+    /// The hashes that [`Subtree::roots`] reads; not for an empty subtree.
+    fn hashes<S: TileSource>(
+        self,
+        size: u64,
+        mut is_known: bool,
+        source: &S,
+    ) -> Result<Vec<TreeHash>, ProveError<S::Error>> {
+        let Self { mut start, end } = self;
+        let mut reader = Reader::new(source, size);
+        let mut hashes = Vec::new();
+        let (mut base, mut leaves) = (0, size);
+        while start > base || end < base + leaves {
+            let left = tree::left_size(leaves);
+            if end <= base + left {
+                hashes.push(reader.range(base + left, leaves - left)?);
+                leaves = left;
+                continue;
             }
-        } else {
-            new = node_hash(&new, hash);
+            hashes.push(reader.range(base, left)?);
+            if start < base + left {
+                // They reach over the middle: what is left of it is given, and the rest is another part.
+                start = base + left;
+                is_known = false;
+            }
+            base += left;
+            leaves -= left;
         }
-        place >>= 1;
-        last >>= 1;
+        if !is_known {
+            hashes.push(reader.range(base, leaves)?);
+        }
+        hashes.reverse();
+        Ok(hashes)
     }
-    (last == 0).then_some((old, new))
+
+    /// Makes the proof that these leaves lie there in the tree of `size` leaves; leaf to root.
+    ///
+    /// # Errors
+    /// [`ProveError`].
+    pub fn prove<S: TileSource>(self, size: u64, source: &S) -> Result<Vec<TreeHash>, ProveError<S::Error>> {
+        let Self { start, end } = self;
+        if end > size {
+            return Err(ProveError::Range(MerkleError::Subtree { start, end, size }));
+        }
+        if start == end { Ok(Vec::new()) } else { self.hashes(size, true, source) }
+    }
 }
 
 /// The roots of the first `size1` leaves and of all `size2` that [`prove_beginning`]'s hashes lead to.
@@ -236,8 +347,7 @@ pub fn beginning(size1: u64, size2: u64, hashes: &[TreeHash]) -> Result<(TreeHas
     if hashes.len() > PROOF_HASHES_MAX + 1 {
         return Err(length);
     }
-    let (first, rest) = hashes.split_first().ok_or(length.clone())?;
-    roots_from(size1, size2, first, rest).ok_or(length)
+    Subtree { start: 0, end: size1 }.roots(size2, None, hashes).ok_or(length)
 }
 
 /// Where the tiles of a log come from.
@@ -365,12 +475,7 @@ pub fn prove_consistency<S: TileSource>(
     if size1 == 0 || size1 == size2 {
         return Ok(Vec::new());
     }
-    let mut hashes = prove_beginning(size1, size2, source)?;
-    if size1.is_power_of_two() {
-        // One full subtree, whose root the verifier knows.
-        hashes.remove(0);
-    }
-    Ok(hashes)
+    Subtree { start: 0, end: size1 }.prove(size2, source)
 }
 
 /// Makes the hashes from which [`beginning`] computes the root of the first `size1` leaves of the tree of `size2`: the
@@ -386,24 +491,7 @@ pub fn prove_beginning<S: TileSource>(
     if size1 == 0 || size1 >= size2 {
         return Err(ProveError::Range(MerkleError::Sizes { size1, size2 }));
     }
-    let mut reader = Reader::new(source, size2);
-    let mut proof = Vec::new();
-    let (mut start, mut leaves) = (0, size2);
-    // Descend to the subtree that the old tree ends with (RFC 6962 §2.1.2, SUBPROOF).
-    while size1 < start + leaves {
-        let left = tree::left_size(leaves);
-        if size1 <= start + left {
-            proof.push(reader.range(start + left, leaves - left)?);
-            leaves = left;
-        } else {
-            proof.push(reader.range(start, left)?);
-            start += left;
-            leaves -= left;
-        }
-    }
-    proof.push(reader.range(start, leaves)?);
-    proof.reverse();
-    Ok(proof)
+    Subtree { start: 0, end: size1 }.hashes(size2, false, source)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use gongkai_log::cosignature;
 use gongkai_log::entry::Content;
-use gongkai_log::merkle::{self, ProveError};
+use gongkai_log::merkle::{self, ProveError, Subtree};
 use gongkai_log::tile::{TileKind, lines_path};
 use gongkai_log::tile::{decode_bundle, encode_bundle, encode_hashes, level_tiles};
 use gongkai_log::{
@@ -377,6 +377,31 @@ fn consistency_proofs_are_judged_as_the_vectors_want() {
     }
 }
 
+#[test]
+fn subtrees_are_judged_as_the_vectors_want() {
+    // Cases about the empty subtree have roots of 12 bytes: stand-ins keep equality.
+    let root = |value: &Value| tree_hash(value).unwrap_or_else(|| merkle::leaf_hash(text(value).as_bytes()));
+    let number = |case: &Value, member: &str| case[member].as_u64().unwrap();
+    let (consistency, inclusion) = (merkle_vectors("subtreeconsistency"), merkle_vectors("subtreeinclusion"));
+    assert_eq!(consistency.len() + inclusion.len(), 322, "every case of the vectors is run");
+    for (file, case) in &consistency {
+        let verdict = || {
+            let subtree = Subtree::new(number(case, "start"), number(case, "end"))?;
+            let (part, all) = (root(&case["root1"]), root(&case["root2"]));
+            subtree.verify(number(case, "size"), &part, &all, &proof(&case["proof"])?).ok()
+        };
+        assert_eq!(verdict().is_none(), case["wantErr"].as_bool().unwrap(), "{file}");
+    }
+    for (file, case) in &inclusion {
+        let verdict = || {
+            let subtree = Subtree::new(number(case, "start"), number(case, "end"))?;
+            let (leaf, root) = (tree_hash(&case["leafHash"])?, tree_hash(&case["root"])?);
+            subtree.verify_inclusion(number(case, "leafIdx"), &leaf, &proof(&case["proof"])?, &root).ok()
+        };
+        assert_eq!(verdict().is_none(), case["wantErr"].as_bool().unwrap(), "{file}");
+    }
+}
+
 /// A tree in memory, as tiles.
 struct Tiles(Vec<TreeHash>);
 
@@ -507,6 +532,27 @@ proptest! {
         prop_assert!(merkle::verify_consistency(old, size, &root1, &another, &proof).is_err());
         if old < size {
             prop_assert!(merkle::verify_consistency(size, old, &root2, &root1, &proof).is_err());
+        }
+    }
+
+    #[test]
+    fn a_subtree_is_proven_and_nothing_else_is(size in 1u64..1_200, seed in any::<u64>(), height in 0u32..11) {
+        let tree = Tiles::new(size);
+        let span = 1u64 << height;
+        let start = (seed % size) / span * span;
+        let end = start + 1 + (seed >> 32) % span.min(size - start);
+        let subtree = Subtree::new(start, end).unwrap();
+        let leaves = &tree.0[usize::try_from(start).unwrap()..usize::try_from(end).unwrap()];
+        let (part, root) = (merkle::root_of(leaves), tree.root(size));
+        let proof = subtree.prove(size, &tree).unwrap();
+        prop_assert_eq!(subtree.verify(size, &part, &root, &proof), Ok(()));
+        prop_assert!(subtree.verify(size, &merkle::leaf_hash(b"no"), &root, &proof).is_err());
+        prop_assert!(subtree.verify(size, &part, &merkle::leaf_hash(b"no"), &proof).is_err());
+        for wrong in spoiled(&proof) {
+            prop_assert!(subtree.verify(size, &part, &root, &wrong).is_err());
+        }
+        if let Some(beside) = Subtree::new(start + span, end + span).filter(|_| end + span <= size) {
+            prop_assert!(beside.verify(size, &part, &root, &proof).is_err());
         }
     }
 
