@@ -27,6 +27,7 @@ pub mod outbox;
 pub mod outcome;
 pub mod paper;
 pub mod pending;
+pub mod pushing;
 pub mod reviewing;
 pub mod share;
 pub mod sheets;

@@ -244,6 +244,7 @@ async fn on_a_large_ledger(
     if wants("log") {
         log::disk(&written, table)?;
         log::proofs(&written, table)?;
+        log::map(&written, table).await?;
         log::integration(setup, &written, table).await?;
     }
     if !["rebuild", "board", "start", "search", "pages", "types", "http", "loaded"].into_iter().any(&wants) {

@@ -130,6 +130,7 @@ impl Doctor {
                 self.sealed(&store, running).await;
                 self.mirrors(&store, config.as_ref()).await;
                 self.witnesses(&store, config.as_ref()).await;
+                self.handed(config.as_ref()).await;
                 store.close().await;
             }
         }

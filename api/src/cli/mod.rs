@@ -32,6 +32,7 @@ pub mod open_envelope;
 pub mod print;
 pub mod proof;
 pub mod publish;
+pub mod push;
 pub mod read;
 pub mod reading;
 pub mod rebuild;
@@ -116,6 +117,8 @@ pub enum Command {
     Witness(witness::Args),
     /// 做镜像：跟随一本账，逐条核验，只读地对外提供
     Mirror(mirror::Args),
+    /// 把日志推送给一个镜像，取得它的联署
+    Push(push::Args),
     /// 网上收件处：放在互联网一侧，代内网的账本收件，当场给收件承诺
     Intake(intake::Args),
     /// 把网上收件处的批次收进账本，取出给提交人的答复
@@ -154,6 +157,7 @@ impl Command {
             Self::Verify(args) => args.json,
             Self::Audit(args) => args.check.json,
             Self::Mirror(args) => args.json,
+            Self::Push(args) => args.json,
             Self::TakeIn(args) => args.json,
             Self::Rebuild(args) => args.json,
             Self::Tally(args) => args.json(),
@@ -186,6 +190,7 @@ impl Command {
             Self::Audit(args) => blocking(move || audit::run(&args)).await,
             Self::Witness(args) => witness::run(args).await,
             Self::Mirror(args) => mirror::run(args).await,
+            Self::Push(args) => blocking(move || push::run(&args)).await,
             Self::Intake(args) => intake::run(args).await,
             Self::TakeIn(args) => take_in::run(args).await,
             Self::Rebuild(args) => rebuild::run(args).await,

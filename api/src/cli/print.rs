@@ -28,6 +28,7 @@ use crate::outcome::{Fault, Outcome, Verdict};
 use crate::paper::font::{self, FontError, PACKAGE};
 use crate::paper::sheet::FORM;
 use crate::paper::{Paper, PaperError, Sheet, print};
+use crate::pushing::keeping::Kept;
 
 /// Most bytes of a sheet: fifty thousand lines.
 const SHEET_BYTES_MAX: u64 = 64 << 20;
@@ -177,6 +178,7 @@ async fn at_home(dir: &Path, of: &str) -> Result<Sheet, Fault> {
         hotline: config.hotline,
         vkey,
         mirrors: Mirrors::default(),
+        kept: Kept::default(),
         intakes: Intakes::default(),
         cosigning: None,
     };

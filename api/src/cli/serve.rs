@@ -23,6 +23,7 @@ use crate::http::{Bound, InternalOptions, ServeOptions, SiteOptions, serve};
 use crate::keyfile::KeyFileError;
 use crate::mirrors::Mirrors;
 use crate::outcome::{Fault, Outcome, Verdict, chain};
+use crate::pushing::keeping::Kept;
 
 /// Options of `serve`.
 #[derive(Debug, clap::Args)]
@@ -199,6 +200,8 @@ pub async fn start(serving: Serving) -> Outcome {
     });
     let mirrors = Mirrors::new(config.mirrors.clone());
     let looking = tokio::spawn(mirrors.clone().watch(ledger.clone(), Arc::clone(&clock)));
+    let kept = Kept::begin(&config.push_mirrors, &layout, &clock);
+    let kept = kept.map_err(|error| Fault::failed("推送", &error))?;
     let urls = config.intakes.clone();
     let every = Duration::from_secs(config.intake_seconds);
     let taking = tokio::spawn(carry::keep(ledger.clone(), layout.clone(), urls, every));
@@ -213,7 +216,7 @@ pub async fn start(serving: Serving) -> Outcome {
         clock,
         listen: config.listen,
         internal,
-        site: site(config, is_demo, mirrors, cosigning),
+        site: SiteOptions { kept, ..site(config, is_demo, mirrors, cosigning) },
         limits: Limits::default(),
         on_bound: Some(Box::new(move |bound| announce(bound, certificate.as_deref()))),
     };
@@ -228,7 +231,8 @@ pub async fn start(serving: Serving) -> Outcome {
 
 fn site(config: Config, is_demo: bool, mirrors: Mirrors, cosigning: Option<Cosigning>) -> SiteOptions {
     let Config { name, contact, hotline, base_url, .. } = config;
-    SiteOptions { name, contact, hotline, is_demo, base_url, mirrors, intakes: Intakes::default(), cosigning }
+    let (kept, intakes) = (Kept::default(), Intakes::default());
+    SiteOptions { name, contact, hotline, is_demo, base_url, mirrors, kept, intakes, cosigning }
 }
 
 async fn opened(layout: &Layout, source: Arc<dyn Source>) -> Result<(Views, Engine), Fault> {

@@ -8,11 +8,12 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use gongkai_log::{KeyKind, VerifierKey};
 use gongkai_store::Layout;
 use serde::Deserialize;
 
 use crate::mirrors::MIRRORS_MAX;
-use crate::outcome::Fault;
+use crate::outcome::{Fault, chain};
 
 /// Most bytes of a configuration file.
 const CONFIG_BYTES_MAX: u64 = 1 << 16;
@@ -60,6 +61,9 @@ pub struct Config {
     /// Base addresses of public sides that copy this log; they are looked at whether they follow withdrawals.
     #[serde(default, deserialize_with = "addresses")]
     pub mirrors: Vec<String>,
+    /// Mirrors that the log is handed to (c2sp.org/tlog-mirror): address, space, verifier key.
+    #[serde(default, deserialize_with = "push_mirrors")]
+    pub push_mirrors: Vec<PushTo>,
     /// Base addresses of intakes from which the ledger takes in (`gongkai intake`).
     #[serde(default, deserialize_with = "addresses")]
     pub intakes: Vec<String>,
@@ -145,6 +149,40 @@ fn addresses<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<St
     Ok(urls.iter().map(|url| url.trim_end_matches('/').to_owned()).collect())
 }
 
+/// A mirror that the log is handed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushTo {
+    /// Base address, without a slash at its end.
+    pub url: String,
+    /// Whose cosignature says that it has everything.
+    pub key: VerifierKey,
+}
+
+impl PushTo {
+    /// Reads address, space, verifier key.
+    fn parse(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| format!("「{text}」{why}");
+        let (url, key) = text.split_once(' ').ok_or_else(|| wrong("应是网址、空格、验证钥匙"))?;
+        if !is_base_address(url) {
+            return Err(wrong("应以 https:// 或 http:// 开头，不带口令和参数"));
+        }
+        let key = VerifierKey::parse(key.trim()).map_err(|error| wrong(&chain(&error)))?;
+        if key.kind() != KeyKind::CosignatureV1 {
+            return Err(wrong("的验证钥匙不是联署用的"));
+        }
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), key })
+    }
+}
+
+fn push_mirrors<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<PushTo>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    if texts.len() > MIRRORS_MAX {
+        return Err(serde::de::Error::custom(format!("镜像最多 {MIRRORS_MAX} 个")));
+    }
+    let parsed = texts.iter().map(|text| PushTo::parse(text)).collect::<Result<_, _>>();
+    parsed.map_err(serde::de::Error::custom)
+}
+
 /// Whether it names a server and nothing that would be wrong to show: mirrors are listed in public.
 fn is_base_address(url: &str) -> bool {
     let Ok(uri) = url.parse::<axum::http::Uri>() else { return false };
@@ -175,6 +213,7 @@ impl Config {
             vault_passphrase_file: None,
             internal_names: Vec::new(),
             mirrors: Vec::new(),
+            push_mirrors: Vec::new(),
             intakes: Vec::new(),
             intake_seconds: intake_seconds_default(),
             witness_policy: None,
@@ -212,6 +251,15 @@ impl Config {
             [] => "# mirrors = [\"https://jx.example.gov.cn\"]".to_owned(),
             urls => format!("mirrors = [{}]", urls.iter().map(|url| quote(url)).collect::<Vec<_>>().join(", ")),
         };
+        let pushes = match self.push_mirrors.as_slice() {
+            [] => {
+                "# push_mirrors = [\"https://mirror.example.edu.cn mirror.example.edu.cn+5ad1c9f0+BA...\"]".to_owned()
+            }
+            all => {
+                let all: Vec<String> = all.iter().map(|to| quote(&format!("{} {}", to.url, to.key))).collect();
+                format!("push_mirrors = [{}]", all.join(", "))
+            }
+        };
         let intakes = match self.intakes.as_slice() {
             [] => "# intakes = [\"https://sj.example.gov.cn\"]".to_owned(),
             urls => format!("intakes = [{}]", urls.iter().map(|url| quote(url)).collect::<Vec<_>>().join(", ")),
@@ -237,6 +285,7 @@ impl Config {
              # 封存事项每隔多少秒记入账本一次；收件承诺在两个间隔内兑现。\nsealed_period_seconds = {period}\n\
              # 总目每隔多少秒记入账本一次（没有新记录时不记）；凭它可以证明没有缺漏。\nmap_seconds = {maps}\n\
              # 复制这本账的镜像网站，核对它们是否跟随撤下。\n{mirrors}\n\
+             # 自己把日志推送给哪些镜像（C2SP tlog-mirror）：网址、空格、它的验证钥匙。\n{pushes}\n\
              # 互联网一侧的收件处（gongkai intake），和每隔多少秒去取一次；用磁盘摆渡的放进 gap/in/，不写在这里。\n\
              {intakes}\nintake_seconds = {looks}\n\
              # 联署检查点的见证方（C2SP tlog-policy 格式的文件，公布在 /log/policy），和公布时最多等它们多少秒。\n\
@@ -300,6 +349,8 @@ fn read_text(path: &PathBuf) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use gongkai_log::SigningKey;
+
     use super::*;
 
     fn sample() -> Config {
@@ -326,6 +377,9 @@ mod tests {
         assert_eq!(Config::parse(&copied.to_text()), Ok(copied));
         let watched = Config { witness_policy: Some("witness.policy".into()), witness_seconds_max: 2, ..sample() };
         assert_eq!(Config::parse(&watched.to_text()), Ok(watched));
+        let key = SigningKey::from_seed("mirror.example", KeyKind::CosignatureV1, [1; 32]).unwrap().verifier();
+        let pushed = Config { push_mirrors: vec![PushTo { url: "https://m.example".into(), key }], ..sample() };
+        assert_eq!(Config::parse(&pushed.to_text()), Ok(pushed));
         let called = Config { hotline: "0564-0000000（虚构）".into(), ..sample() };
         assert_eq!(Config::parse(&called.to_text()), Ok(called));
         assert!(Config::parse(&sample().to_text().replace("\"12345\"", "\"1\\n2\"")).is_err(), "one line");
@@ -344,6 +398,22 @@ mod tests {
         }
         let many = vec!["\"https://jx.example\""; MIRRORS_MAX + 1].join(",");
         assert!(with(&format!("[{many}]")).unwrap_err().contains("最多"));
+    }
+
+    #[test]
+    fn a_mirror_that_is_handed_the_log_has_an_address_and_a_key_that_cosigns() {
+        let with = |text: &str| Config::parse(&format!("{}push_mirrors = [\"{text}\"]\n", sample().to_text()));
+        let key = |kind| SigningKey::from_seed("m.example", kind, [1; 32]).unwrap().verifier();
+        let (cosigns, signs) = (key(KeyKind::CosignatureV1), key(KeyKind::Ed25519));
+        assert_eq!(with(&format!("https://m.example/ {cosigns}")).unwrap().push_mirrors[0].url, "https://m.example");
+        for (wrong, why) in [
+            ("https://m.example".to_owned(), "应是网址、空格、验证钥匙"),
+            (format!("m.example {cosigns}"), "应以 https://"),
+            (format!("https://m.example {signs}"), "不是联署用的"),
+            ("https://m.example m.example+00000000+AA".to_owned(), "m.example+00000000+AA"),
+        ] {
+            assert!(with(&wrong).unwrap_err().contains(why), "{wrong}");
+        }
     }
 
     #[test]

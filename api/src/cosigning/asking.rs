@@ -1,4 +1,4 @@
-//! One witness, asked over HTTP (c2sp.org/tlog-witness): a request, and what its answer is worth.
+//! One witness, or a mirror, asked over HTTP (c2sp.org/tlog-witness): a request, and what its answer is worth.
 //!
 //! An answer counts only when it is a cosignature of this witness's key over this checkpoint. Everything else is a
 //! [`Denial`] that says what happened; what a witness says of itself is never taken for more than that. Each call ends
@@ -7,16 +7,14 @@
 use std::time::Duration;
 
 use gongkai_log::note::NOTE_BYTES_MAX;
-use gongkai_log::policy::Listed;
 use gongkai_log::witness::monitoring_path;
-use gongkai_log::{AddCheckpoint, Checkpoint, Note, NoteSignature, VerifierKey, cosignature, merkle};
-use gongkai_store::DirectoryFetch;
+use gongkai_log::{AddCheckpoint, Checkpoint, Fetch, Note, NoteSignature, VerifierKey, cosignature, merkle};
 
 use crate::fetch::{self, Tiles};
 use crate::outcome::chain;
 
-/// Most bytes of an answer: some signature lines, or a number.
-const ANSWER_BYTES_MAX: u64 = 64 * 1_024;
+/// Most bytes of an answer: some signature lines, a number, or what a mirror has.
+const ANSWER_BYTES_MAX: u64 = 128 * 1_024;
 /// Requests for one checkpoint: one that teaches what the witness has recorded, one that builds on it, and one more for
 /// when somebody else was faster.
 const ATTEMPTS_MAX: usize = 3;
@@ -50,20 +48,20 @@ pub enum Denial {
 
 /// How one witness is asked.
 #[derive(Debug)]
-pub struct Asking {
+pub struct Asking<F> {
     agent: ureq::Agent,
     url: String,
     key: VerifierKey,
-    tiles: DirectoryFetch,
+    tiles: F,
     // Entries that it has recorded, as far as we know; a wrong guess costs one request.
     recorded: u64,
 }
 
-impl Asking {
-    /// A witness with an address; `tiles` are the log's own.
-    pub fn new(witness: &Listed, url: &str, tiles: DirectoryFetch, time_max: Duration) -> Self {
+impl<F: Fetch> Asking<F> {
+    /// Who has this key at this address; `tiles` are the log's own.
+    pub fn new(key: &VerifierKey, url: &str, tiles: F, time_max: Duration) -> Self {
         let url = url.trim_end_matches('/').to_owned();
-        Self { agent: fetch::agent_staying(time_max), url, key: witness.key.clone(), tiles, recorded: 0 }
+        Self { agent: fetch::agent_staying(time_max), url, key: key.clone(), tiles, recorded: 0 }
     }
 
     /// Asks for a cosignature.
@@ -71,6 +69,15 @@ impl Asking {
     /// # Errors
     /// [`Denial`].
     pub fn cosignature(&mut self, checkpoint: &Checkpoint, note: &Note) -> Result<NoteSignature, Denial> {
+        let answer = self.offer(checkpoint, note)?;
+        self.read(&note.text, &answer)
+    }
+
+    /// Has a checkpoint recorded, and gives the body of the answer: cosignatures of a witness; a mirror's may be empty.
+    ///
+    /// # Errors
+    /// [`Denial`].
+    pub fn offer(&mut self, checkpoint: &Checkpoint, note: &Note) -> Result<String, Denial> {
         for _ in 0..ATTEMPTS_MAX {
             if self.recorded > checkpoint.size {
                 return Err(Denial::Ahead { recorded: self.recorded });
@@ -78,9 +85,8 @@ impl Asking {
             let (status, body) = self.post(checkpoint, note)?;
             match status {
                 200 => {
-                    let line = self.read(&note.text, &body)?;
                     self.recorded = checkpoint.size;
-                    return Ok(line);
+                    return Ok(body);
                 }
                 409 => match body.strip_suffix('\n').and_then(|text| text.parse().ok()) {
                     Some(recorded) if recorded != self.recorded => self.recorded = recorded,
@@ -102,14 +108,29 @@ impl Asking {
         };
         let request = AddCheckpoint { old: self.recorded, proof, checkpoint: note.clone() };
         let sent = self.agent.post(format!("{}/add-checkpoint", self.url)).send(request.to_string());
-        let mut answer = sent.map_err(|error| unheard(&error))?;
-        let status = answer.status().as_u16();
-        let body = fetch::body(&mut answer, ANSWER_BYTES_MAX).map_err(|error| unheard(&error))?;
-        String::from_utf8(body).map(|body| (status, body)).map_err(|_| Denial::Lying("应答不是文字".to_owned()))
+        answered(sent)
+    }
+
+    /// Sends packed bytes to another endpoint below the address.
+    ///
+    /// # Errors
+    /// [`Denial`] when there is no answer, or none of text.
+    pub fn send(&self, endpoint: &str, packed: &[u8]) -> Result<(u16, String), Denial> {
+        let request = self.agent.post(format!("{}/{endpoint}", self.url));
+        let request = request.header("Content-Type", "application/octet-stream").header("Content-Encoding", "gzip");
+        answered(request.send(packed))
+    }
+
+    /// Where the log's own tiles come from.
+    pub fn tiles(&self) -> &F {
+        &self.tiles
     }
 
     /// The cosignature in an answer; lines of other keys are passed over.
-    fn read(&self, text: &str, body: &str) -> Result<NoteSignature, Denial> {
+    ///
+    /// # Errors
+    /// [`Denial::Lying`].
+    pub fn read(&self, text: &str, body: &str) -> Result<NoteSignature, Denial> {
         let mut lines = body.lines().filter_map(NoteSignature::parse).filter(|line| line.is_by(&self.key));
         let line = lines.next().ok_or_else(|| Denial::Lying("应答里没有它的联署".to_owned()))?;
         match cosignature::verify(text, &line, &self.key) {
@@ -138,6 +159,14 @@ impl Asking {
             Err(error) => Err(Denial::Lying(chain(&error))),
         }
     }
+}
+
+/// Status and text of an answer.
+fn answered(sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<(u16, String), Denial> {
+    let mut answer = sent.map_err(|error| unheard(&error))?;
+    let status = answer.status().as_u16();
+    let body = fetch::body(&mut answer, ANSWER_BYTES_MAX).map_err(|error| unheard(&error))?;
+    String::from_utf8(body).map(|body| (status, body)).map_err(|_| Denial::Lying("应答不是文字".to_owned()))
 }
 
 fn unheard(error: &ureq::Error) -> Denial {

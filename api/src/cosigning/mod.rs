@@ -156,7 +156,7 @@ impl Cosigning {
         let urls: Vec<_> = policy.witnesses().iter().map(|witness| witness.url.clone()).collect();
         let mut witnesses = Vec::new();
         for (place, listed) in policy.witnesses().iter().enumerate() {
-            let asking = listed.url.as_ref().map(|url| Asking::new(listed, url, tiles.clone(), time_max));
+            let asking = listed.url.as_ref().map(|url| Asking::new(&listed.key, url, tiles.clone(), time_max));
             let witness = started(place, &listed.name, asking, &clock);
             witnesses.push(witness.map_err(|error| Fault::failed("见证", &error))?);
         }
@@ -182,7 +182,8 @@ impl Cosigning {
         let inner = &self.0;
         let ask = |place: usize| {
             let listed = inner.policy.witnesses().get(place)?;
-            let asking = Asking::new(listed, inner.urls.get(place)?.as_ref()?, inner.tiles.clone(), inner.time_max);
+            let asking =
+                Asking::new(&listed.key, inner.urls.get(place)?.as_ref()?, inner.tiles.clone(), inner.time_max);
             Some(asking.recorded(&inner.origin))
         };
         thread::scope(|scope| {
@@ -207,7 +208,7 @@ fn read(file: &Path) -> Result<String, Fault> {
 fn started(
     place: usize,
     name: &str,
-    asking: Option<Asking>,
+    asking: Option<Asking<DirectoryFetch>>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<Witness>, std::io::Error> {
     // One job at a time: who has not answered the last one is slow.

@@ -59,6 +59,7 @@ use server::{Limits, Listener, ServeError, Transport};
 use crate::cosigning::Cosigning;
 use crate::gap::watch::Intakes;
 use crate::mirrors::Mirrors;
+use crate::pushing::keeping::Kept;
 
 /// Downloads of whole tables at once: each holds a connection of the views for as long as it lasts.
 const DOWNLOADS_MAX: usize = 4;
@@ -91,6 +92,8 @@ pub struct SiteOptions {
     pub base_url: Option<String>,
     /// The mirrors, and what was found at them.
     pub mirrors: Mirrors,
+    /// The mirrors that are handed the log from here.
+    pub kept: Kept,
     /// The intakes whose logs are followed, and what the ledger owes them.
     pub intakes: Intakes,
     /// The witnesses, where they are asked from here.
@@ -161,6 +164,8 @@ pub struct About {
     pub vkey: VerifierKey,
     /// The mirrors, and what was found at them.
     pub mirrors: Mirrors,
+    /// The mirrors that are handed the log from here.
+    pub kept: Kept,
     /// The intakes whose logs are followed, and what the ledger owes them.
     pub intakes: Intakes,
     /// The witnesses, where they are asked from here.
@@ -371,6 +376,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         hotline: site.hotline,
         is_demo: site.is_demo,
         mirrors: site.mirrors,
+        kept: site.kept,
         intakes: site.intakes,
         cosigning: site.cosigning,
     };

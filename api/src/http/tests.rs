@@ -110,6 +110,7 @@ impl Town {
             base_url: "https://gongkai.example".into(),
             vkey: fixture.ledger.vkey(),
             mirrors: Mirrors::default(),
+            kept: crate::pushing::keeping::Kept::default(),
             intakes: crate::gap::watch::Intakes::default(),
             cosigning: None,
         };

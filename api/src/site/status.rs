@@ -21,7 +21,7 @@ pub struct WitnessRow {
 /// A machine that copies the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MirrorRow {
-    /// Its address.
+    /// Its address, or its name.
     pub url: String,
     /// Where it stands, in a sentence.
     pub sentence: String,
@@ -67,6 +67,8 @@ pub struct StatusPage {
     pub mirrors: Vec<MirrorRow>,
     /// When they were looked at.
     pub looked_at: Option<Moment>,
+    /// The mirrors that are handed the log from here, by the names of their keys.
+    pub handed: Vec<MirrorRow>,
     /// The intakes that are followed here.
     pub intakes: Vec<IntakeRow>,
 }
@@ -112,6 +114,11 @@ impl StatusPage {
                 },
             ],
             looked_at: Some(Moment::of(2026, 3, 12, 9, 0)),
+            handed: vec![MirrorRow {
+                url: "mirror.example/qinghe".into(),
+                sentence: "已存到第 1024 条，并已联署".into(),
+                is_alarm: false,
+            }],
             intakes: vec![IntakeRow {
                 name: "ledger.example/qinghe/intake".into(),
                 batches: Some((Count(144), Count(140))),

@@ -7,7 +7,7 @@
 //! log records; entries are a BLAKE3 chain and the leaves of an RFC 6962 tree ([`merkle`], [`tile`]); a
 //! [`Checkpoint`] is what the log signs about the tree, a [`cosignature`] what a witness says about the
 //! checkpoint, a [`Policy`] which witnesses suffice, a [`TlogProof`] all of that for one entry in one
-//! file, a [`witness`] the verdict on a checkpoint that asks for a cosignature. [`slot`], [`list`] and
+//! file, a [`witness`] the verdict on a checkpoint that asks for a cosignature, an [`upload`] what a mirror is handed. [`slot`], [`list`] and
 //! [`sealed`] bind what is not shown. [`fsck()`] checks a whole log.
 //!
 //! # Out of scope
@@ -75,6 +75,7 @@ pub mod stream;
 pub mod tile;
 pub mod time;
 mod tree;
+pub mod upload;
 pub mod witness;
 
 pub use checkpoint::Checkpoint;
@@ -97,4 +98,5 @@ pub use slot::{Opening, Openings, SLOTS, Tier, UnplacedLine};
 pub use statement::{PROXY_CHANNELS, Proxy, SignedStatement, Signer, Statement, StatementError};
 pub use stream::StreamId;
 pub use tile::TilePath;
+pub use upload::MirrorState;
 pub use witness::AddCheckpoint;

@@ -209,17 +209,17 @@ impl Subtree {
         start.is_multiple_of(room).then_some(Self { start, end })
     }
 
+    /// The entries of one bundle up to an entry, `end` not among them.
+    pub(crate) fn of_bundle(number: u64, end: u64) -> Self {
+        debug_assert!((1..=TILE_WIDTH).contains(&(end - number * TILE_WIDTH)));
+        Self { start: number * TILE_WIDTH, end }
+    }
+
     /// Verifies that these leaves, whose root is `subtree`, lie there in the tree of `size` leaves with this root.
     ///
     /// # Errors
     /// [`MerkleError::Subtree`], [`MerkleError::Length`], [`MerkleError::Root`].
-    pub fn verify(
-        self,
-        size: u64,
-        subtree: &TreeHash,
-        root: &TreeHash,
-        proof: &[TreeHash],
-    ) -> Result<(), MerkleError> {
+    pub fn verify(self, size: u64, subtree: &TreeHash, root: &TreeHash, proof: &[TreeHash]) -> Result<(), MerkleError> {
         let Self { start, end } = self;
         if end > size {
             return Err(MerkleError::Subtree { start, end, size });

@@ -14,8 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gongkai_domain::kind::map::rooted;
 use gongkai_log::{
-    AddCheckpoint, Checkpoint, Edge, Fetch as _, KeyKind, Note, SigningKey, TilePath, TileSource, TreeHash, checkpoint,
+    AddCheckpoint, Checkpoint, Edge, Entry, Fetch as _, KeyKind, MapKey, Note, SigningKey, StreamId, TilePath,
+    TileSource, TreeHash, checkpoint,
     fsck::Tiles,
     merkle,
     tile::{self, TileKind, new_tiles},
@@ -139,6 +141,50 @@ pub(crate) fn proofs(written: &Written, table: &mut Table) -> Outcome<()> {
     let figure = Figure::new(name, load.max_ms(), "ms").beside("reading the same tiles", limit.max_ms());
     table.add(figure.at_most(1.0));
     table.add(Figure::new("proof, median", load.percentile_ms(50), "ms").beside("reading", limit.percentile_ms(50)));
+    Ok(())
+}
+
+/// Lookups in the map of the large ledger: matters that are there, and as many that are not.
+pub(crate) async fn map(written: &Written, table: &mut Table) -> Outcome<()> {
+    let fetch = DirectoryFetch::new(written.layout.log());
+    let clock = Arc::new(SystemClock::default());
+    let ledger = gongkai_api::cli::local::open(&written.layout, clock).await.map_err(|fault| fault.to_string())?;
+    let start = Instant::now();
+    let said = ledger.root_map().await?.ok_or("the map has a root by now")?;
+    let folding = start.elapsed();
+    ledger.published().wait_for(|published| *published > said).await?;
+    let checkpoint = signed(&written.layout)?;
+    let entry = |index: u64| -> Outcome<Entry> {
+        let bundle = fetch.tile(&bundle_of(index, checkpoint.size)?)?;
+        Ok(Entry::parse(tile::decode_bundle(&bundle)?[usize::try_from(index % tile::TILE_WIDTH)?].to_vec())?)
+    };
+    let rooted = entry(said)?.content.statement().and_then(|signed| rooted(&signed.statement)).ok_or("a root")?;
+    let mut random = Random::new(12);
+    let (mut took, mut found, start) = (Vec::new(), 0, Instant::now());
+    for _ in 0..PROOFS {
+        let Some(stream) = entry(random.below(rooted.size))?.content.statement().map(|s| s.statement.stream.clone())
+        else {
+            continue;
+        };
+        let absent = StreamId::new("pledge", uuid::Uuid::from_u128(u128::from(random.below(u64::MAX))))?;
+        for (stream, is_there) in [(stream, true), (absent, false)] {
+            let key = MapKey::stream(&stream);
+            let asked = Instant::now();
+            let proven = ledger.map().prove(&key).await?.ok_or("a root is published")?;
+            took.push(asked.elapsed());
+            let head = proven.proof.verify(&key, &rooted.root)?;
+            if head.is_some() != is_there {
+                return Err("the map says something else than the log".into());
+            }
+            found += u64::from(is_there);
+        }
+    }
+    ledger.shutdown().await;
+    let load = Load::of(took, start.elapsed());
+    let name = format!("map lookup with its proof, {} entries, longest of {}", whole(rooted.size), 2 * found);
+    table.add(Figure::new(name, load.max_ms(), "ms").at_most(2.0));
+    table.add(Figure::new("map lookup, median", load.percentile_ms(50), "ms"));
+    table.note(format!("map: {:.1} s until its root was said", folding.as_secs_f64()));
     Ok(())
 }
 

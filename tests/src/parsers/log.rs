@@ -3,8 +3,8 @@
 use gongkai_log::slot::parse_openings;
 use gongkai_log::tile::{decode_bundle, decode_hashes, encode_bundle, encode_hashes, parse_openings_path};
 use gongkai_log::{
-    AddCheckpoint, Checkpoint, Entry, Fork, List, Note, NoteSignature, Openings, Policy, Promise, RefusalReceipt,
-    SealedPeriod, SignedStatement, Statement, TilePath, TlogProof, VerifierKey, checkpoint as signed,
+    AddCheckpoint, Checkpoint, Entry, Fork, List, MapFile, MirrorState, Note, NoteSignature, Openings, Policy, Promise,
+    RefusalReceipt, SealedPeriod, SignedStatement, Statement, TilePath, TlogProof, VerifierKey, checkpoint as signed,
     cosignature as by,
 };
 
@@ -151,6 +151,20 @@ pub fn cosignature(bytes: &[u8]) -> bool {
     if by::verify(checkpoint, &line, &verifiers()[1]).is_ok() {
         assert!(line.is_by(&witness_key().verifier()));
     }
+    true
+}
+
+/// How much there is of something, by the map.
+pub fn map_proof(bytes: &[u8]) -> bool {
+    let Some(Ok(file)) = text(bytes).map(MapFile::parse) else { return false };
+    assert_eq!(file.to_string().as_bytes(), bytes, "a proof has one spelling");
+    true
+}
+
+/// What a mirror says that it has (c2sp.org/tlog-mirror).
+pub fn mirror_state(bytes: &[u8]) -> bool {
+    let Some(state) = text(bytes).and_then(MirrorState::parse) else { return false };
+    assert_eq!(state.to_string().as_bytes(), bytes, "an answer has one spelling");
     true
 }
 

@@ -52,6 +52,8 @@ pub const PARSERS: &[Parser] = &[
     parser("entry", log::entry, Some(gongkai_log::ENTRY_BYTES_MAX), OF_JSON),
     parser("fork", log::fork, Some(gongkai_log::fork::FORK_BYTES_MAX), OF_LINES),
     parser("list", log::list, None, OF_JSON),
+    parser("map_proof", log::map_proof, Some(gongkai_log::map::MAP_PROOF_BYTES_MAX), OF_LINES),
+    parser("mirror_state", log::mirror_state, Some(gongkai_log::upload::STATE_BYTES_MAX), OF_LINES),
     parser("note", log::note, Some(gongkai_log::note::NOTE_BYTES_MAX), OF_LINES),
     parser("openings", log::openings, None, OF_JSON),
     parser("policy", log::policy, Some(gongkai_log::policy::POLICY_BYTES_MAX), 2 * OF_LINES),

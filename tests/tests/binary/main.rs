@@ -18,6 +18,7 @@ mod operator;
 mod print;
 mod proofs;
 mod published_only;
+mod push;
 mod real_data;
 mod review;
 mod secrecy;

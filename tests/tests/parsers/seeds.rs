@@ -6,11 +6,12 @@ use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use gongkai_domain::{Checked, Submission, submission};
+use gongkai_log::map::{Head, Leaf};
 use gongkai_log::merkle::{TileSource, leaf_hash, prove_beginning, prove_consistency, prove_inclusion, root_of};
 use gongkai_log::tile::{encode_bundle, encode_hashes};
 use gongkai_log::{
-    AddCheckpoint, Checkpoint, Digest, Entry, Fork, KeyKind, List, Note, Promise, RefusalReceipt, Row, SealedPeriod,
-    SigningKey, TilePath, TlogProof, TreeHash, checkpoint, cosignature, note, time,
+    AddCheckpoint, Checkpoint, Digest, Entry, Fork, KeyKind, List, MapFile, MapKey, MapProof, Note, Promise,
+    RefusalReceipt, Row, SealedPeriod, SigningKey, TilePath, TlogProof, TreeHash, checkpoint, cosignature, note, time,
 };
 use gongkai_tests::ledger::{ORIGIN, key, pledge, sheet};
 use gongkai_tests::parsers::{log_key, witness_key};
@@ -135,7 +136,14 @@ fn of_the_tree(pledge: &Said) -> Vec<Seed> {
             if held < shown { prove_beginning(held as u64, shown as u64, &others).unwrap() } else { Vec::new() };
         Fork { held: leaves.note(held), shown: others.note(shown), hashes }.to_string()
     };
+    let proof_text = proof(None);
     let asked = |old: u64, proof: Vec<TreeHash>| AddCheckpoint { old, proof, checkpoint: cosigned.clone() }.to_string();
+    let key = MapKey::family("pledge");
+    let map_proof = |end: Option<Leaf>| {
+        let proof = MapProof { siblings: leaves.0[..3].to_vec(), end };
+        let inclusion = TlogProof::parse(&proof_text).unwrap();
+        MapFile { key: key.clone(), proof, entry: entries[1].clone(), inclusion }.to_string()
+    };
     let texts = [
         ("checkpoint", "cosigned", cosigned.to_string()),
         ("checkpoint", "empty", empty.to_string()),
@@ -148,6 +156,10 @@ fn of_the_tree(pledge: &Said) -> Vec<Seed> {
         ("fork", "with-hashes", fork(4, 6)),
         ("witness_request", "first", asked(0, Vec::new())),
         ("witness_request", "grown", asked(2, prove_consistency(2, 6, &leaves).unwrap())),
+        ("map_proof", "present", map_proof(Some(Leaf { path: key.path(), head: Head::NONE }))),
+        ("map_proof", "absent", map_proof(None)),
+        ("mirror_state", "fresh", "0\n0\n\n".to_owned()),
+        ("mirror_state", "behind", "70000\n256\ndGlja2V0\n".to_owned()),
         ("tile", "path", "tile/63/x001/x234/067".to_owned()),
         ("tile", "path-of-entries", "tile/entries/273.p/112".to_owned()),
         ("tile", "path-of-openings", "openings/x001/000".to_owned()),

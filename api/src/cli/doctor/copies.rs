@@ -1,13 +1,16 @@
-//! What `doctor` looks at of the machines that copy the log: whether they followed what was withdrawn.
+//! What `doctor` looks at of the machines that copy the log: whether they followed what was withdrawn, and whether those
+//! that are handed it have all of it.
 
-use gongkai_log::VerifierKey;
-use gongkai_store::ReadStore;
+use gongkai_log::{Checkpoint, Note, VerifierKey};
+use gongkai_store::{DirectoryFetch, ReadStore};
 
 use super::Doctor;
 use crate::cli::local;
-use crate::config::Config;
+use crate::config::{Config, PushTo};
+use crate::cosigning::State as Standing;
 use crate::mirrors::{self, Place, Report, State, StillShown};
 use crate::outcome::chain;
+use crate::pushing::{Pushing, keeping};
 
 /// Places that are named of one mirror.
 const NAMED_MAX: usize = 5;
@@ -40,6 +43,35 @@ impl Doctor {
             Ok(reports) => reports.iter().for_each(|report| self.mirror(report)),
             Err(error) => {
                 self.remark("mirror_unchecked", format!("镜像没有核对：{error}"), "请再运行一次 gongkai doctor");
+            }
+        }
+    }
+
+    /// Asks every mirror that the log is handed to how much it has.
+    pub(super) async fn handed(&mut self, config: Option<&Config>) {
+        let Some(config) = config.filter(|config| !config.push_mirrors.is_empty()) else { return };
+        let (to, origin, log) = (config.push_mirrors.clone(), config.origin.clone(), self.layout.log());
+        let ask = move |to: &PushTo| {
+            let mut pushing = Pushing::new(&to.key, &to.url, DirectoryFetch::new(&log));
+            (to.key.name().to_owned(), pushing.has(&origin))
+        };
+        let asked = tokio::task::spawn_blocking(move || to.iter().map(ask).collect::<Vec<_>>()).await;
+        let text = std::fs::read_to_string(self.layout.checkpoint()).unwrap_or_default();
+        let published = Note::parse(&text).ok().and_then(|note| Checkpoint::parse(&note.text).ok());
+        let size = published.map_or(0, |checkpoint| checkpoint.size);
+        for (name, has) in asked.unwrap_or_default() {
+            let about = format!("推送的镜像 {name}");
+            match has {
+                Ok(has) if has >= size => {}
+                Ok(has) => {
+                    let what = format!("{about} 只有 {has} 条，账本已公布 {size} 条");
+                    self.remark("push_mirror_behind", what, "网站运行时会接着推送；一直不变，请看网站的日志");
+                }
+                Err(denial) => {
+                    let what = format!("{about} {}", keeping::sentence(&Standing::Denied(denial)));
+                    let remedy = "请检查网络和 gongkai.toml 的 push_mirrors，再联系镜像的管理人";
+                    self.remark("push_mirror_unreachable", what, remedy);
+                }
             }
         }
     }

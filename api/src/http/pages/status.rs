@@ -10,12 +10,13 @@ use chrono::DateTime;
 use gongkai_log::Policy;
 
 use super::{Frame, answer, frame, parts};
-use crate::cosigning::{Cosigning, State as Witnessing};
+use crate::cosigning::{Cosigning, Standing as Stands, State as Witnessing};
 use crate::gap::watch::Found;
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::published::Signed;
 use crate::mirrors::{Mirrors, State as Followed};
+use crate::pushing::keeping::{self, Kept};
 use crate::site::format::Count;
 use crate::site::status::{IntakeRow, MirrorRow, Standing, StatusPage, WitnessRow};
 
@@ -39,6 +40,7 @@ async fn make(app: &App) -> Result<StatusPage, Problem> {
             at: parts::moment(signed.written_at),
         }),
         mirrors: mirrors(&app.about.mirrors),
+        handed: handed(&app.about.kept),
         looked_at: app.about.mirrors.found().map(|(at, _)| parts::moment(at)),
         intakes: app.about.intakes.found().iter().map(intake).collect(),
     })
@@ -83,4 +85,13 @@ fn mirrors(known: &Mirrors) -> Vec<MirrorRow> {
         }
     };
     known.urls().iter().map(row).collect()
+}
+
+fn handed(kept: &Kept) -> Vec<MirrorRow> {
+    let row = |standing: &Stands| MirrorRow {
+        url: standing.name.clone(),
+        sentence: keeping::sentence(&standing.state),
+        is_alarm: standing.state.is_wrong(),
+    };
+    kept.standings().iter().map(row).collect()
 }
