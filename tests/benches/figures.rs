@@ -39,6 +39,8 @@ mod importing;
 mod limits;
 #[path = "figures/log.rs"]
 mod log;
+#[path = "figures/peers.rs"]
+mod peers;
 #[path = "figures/process.rs"]
 mod process;
 #[path = "figures/reading.rs"]
@@ -86,9 +88,9 @@ pub(crate) const ORIGIN: &str = "ledger.example/benchmark";
 const ENTRIES: u64 = 1_000_000;
 
 /// What can be asked for, in the order of the run.
-const FIGURES: [&str; 19] = [
+const FIGURES: [&str; 20] = [
     "limits", "bulk", "one", "many", "verify", "mirror", "log", "rebuild", "board", "start", "search", "pages",
-    "types", "http", "loaded", "import", "sheet", "sealed", "witness",
+    "types", "http", "loaded", "import", "sheet", "sealed", "witness", "peers",
 ];
 
 /// Set for the run that counts flushes: the library that does it.
@@ -206,6 +208,10 @@ async fn measure(arguments: &[String]) -> Outcome<()> {
     }
     if wants("witness") {
         log::witness(&setup, &mut table).await?;
+    }
+    // Only where they are asked for by name: they are built from the registry first.
+    if asked.contains(&"peers") {
+        peers::measure(&setup, &press, &mut table).await?;
     }
     table.note(format!(
         "{} cores, {} entries, {:.0} s. Flushes are calls of fsync and fdatasync of the measured process, publication included.",

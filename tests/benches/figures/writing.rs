@@ -56,16 +56,22 @@ pub(crate) fn init(setup: &Setup, name: &str) -> Outcome<PathBuf> {
     Ok(dir)
 }
 
+/// A new ledger with its registry, open for writing.
+pub(crate) async fn fresh(setup: &Setup, press: &Press, name: &str) -> Outcome<(Ledger, Layout)> {
+    let layout = Layout::new(init(setup, name)?);
+    let registrar: SigningKey =
+        gongkai_api::cli::local::ledger_key(&layout, "registrar-1").map_err(|fault| fault.to_string())?;
+    let clock = Arc::new(SystemClock::default());
+    let ledger = gongkai_api::cli::local::open(&layout, clock).await.map_err(|fault| fault.to_string())?;
+    let has_county = ledger.with_world(|world| world.organization(COUNTY).is_some());
+    submit(&ledger, press.registry(&registrar, has_county)?).await?;
+    Ok((ledger, layout))
+}
+
 impl<'s> Writing<'s> {
     /// A new ledger with its registry.
     pub(crate) async fn begin(setup: &'s Setup, press: &'s Press) -> Outcome<Self> {
-        let layout = Layout::new(init(setup, "ledger")?);
-        let registrar: SigningKey =
-            gongkai_api::cli::local::ledger_key(&layout, "registrar-1").map_err(|fault| fault.to_string())?;
-        let clock = Arc::new(SystemClock::default());
-        let ledger = gongkai_api::cli::local::open(&layout, clock).await.map_err(|fault| fault.to_string())?;
-        let has_county = ledger.with_world(|world| world.organization(COUNTY).is_some());
-        submit(&ledger, press.registry(&registrar, has_county)?).await?;
+        let (ledger, layout) = fresh(setup, press, "ledger").await?;
         let bare = Bare::like(&layout.database(), &setup.dir.join("bare.db")).await?;
         Ok(Self { setup, press, ledger, layout, bare, pledges: 0 })
     }
