@@ -232,7 +232,7 @@ pub async fn start(serving: Serving) -> Outcome {
 fn site(config: Config, is_demo: bool, mirrors: Mirrors, cosigning: Option<Cosigning>) -> SiteOptions {
     let Config { name, contact, hotline, base_url, .. } = config;
     let (kept, intakes) = (Kept::default(), Intakes::default());
-    SiteOptions { name, contact, hotline, is_demo, base_url, mirrors, kept, intakes, cosigning }
+    SiteOptions { name, contact, is_demo, hotline, base_url, mirrors, kept, intakes, cosigning }
 }
 
 async fn opened(layout: &Layout, source: Arc<dyn Source>) -> Result<(Views, Engine), Fault> {

@@ -79,11 +79,10 @@ impl Inner {
         let Some(standing) = self.standings.get(place) else { return };
         let mut standing = standing.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::discriminant(&standing.state) != std::mem::discriminant(&state) {
-            match &state {
-                State::Denied(denial) => {
-                    tracing::warn!(mirror = standing.name, ?denial, "a mirror was not handed the log");
-                }
-                _ => tracing::info!(mirror = standing.name, "a mirror has the log"),
+            if let State::Denied(denial) = &state {
+                tracing::warn!(mirror = standing.name, ?denial, "a mirror was not handed the log");
+            } else {
+                tracing::info!(mirror = standing.name, "a mirror has the log");
             }
             standing.since = Some(now);
         }
