@@ -27,8 +27,8 @@ use crate::outcome::chain;
 pub const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
 /// A request is closed when it has this many bytes before they are packed, or [`PACKAGES_MAX`] packages.
 const REQUEST_BYTES: usize = 8 << 20;
-/// Requests in a row that bring a mirror nothing, because it tells where to go on instead.
-const ASIDE_MAX: u32 = 4;
+/// Requests of one call that bring a mirror nothing, because it tells where to go on instead.
+const ASIDE_MAX: u32 = 16;
 
 /// A mirror that is handed the log; remembers where to go on.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ enum Next {
     Done(String),
     /// Something was taken, or an older checkpoint is complete.
     On,
-    /// Nothing was taken: the mirror says where to go on.
-    Aside,
+    /// Nothing was taken: the mirror says where to go on, and up to which size.
+    Aside(u64),
 }
 
 impl<F: Fetch> Pushing<F> {
@@ -72,19 +72,15 @@ impl<F: Fetch> Pushing<F> {
                 Next::Done(body) if end == checkpoint.size => {
                     return self.asking.read(&note.text, &body).map(Some);
                 }
-                Next::Done(_) => (end, aside) = (checkpoint.size, 0),
-                Next::On => aside = 0,
-                Next::Aside => aside += 1,
+                Next::Done(_) => end = checkpoint.size,
+                Next::On => {}
+                Next::Aside(pending) if pending > checkpoint.size => {
+                    return Err(Denial::Ahead { recorded: pending });
+                }
+                Next::Aside(pending) => (end, aside) = (pending, aside + 1),
             }
-            let state = self.state.as_ref();
-            let pending = state.map_or(end, |state| state.pending);
-            if pending > checkpoint.size {
-                return Err(Denial::Ahead { recorded: pending });
-            }
-            if aside > 0 {
-                end = pending;
-            }
-            if !go_on(state.map_or(0, |state| state.next).min(checkpoint.size)) {
+            let has = self.state.as_ref().map_or(0, |state| state.next);
+            if !go_on(has.min(checkpoint.size)) {
                 return Ok(None);
             }
         }
@@ -118,12 +114,12 @@ impl<F: Fetch> Pushing<F> {
             202 | 409 => {
                 let lying = |what: &str| Denial::Lying(what.to_owned());
                 let state = MirrorState::parse(&body).ok_or_else(|| lying("它没有说清已有多少条"))?;
-                let is_further = state.next > start;
+                let (pending, is_further) = (state.pending, state.next > start);
                 self.state = Some(state);
                 match (status, is_further) {
                     (202, true) => Ok(Next::On),
                     (202, false) => Err(lying("它说收下了，却没有更多的条目")),
-                    _ => Ok(Next::Aside),
+                    _ => Ok(Next::Aside(pending)),
                 }
             }
             404 => Err(Denial::Unknown),
