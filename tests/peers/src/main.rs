@@ -20,7 +20,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// A log to append to.
 enum Peer {
-    /// A signed Merkle log; hands its files to the system and does not flush.
+    /// A signed Merkle log; flushes its files for every entry, in a batch too.
     Hypercore(Box<Hypercore>),
     /// An event store; flushes every append.
     Umadb(UmaDb),
