@@ -2,6 +2,7 @@
 
 mod copies;
 mod following;
+mod intakes;
 mod paper;
 mod sealed;
 mod witnesses;
@@ -130,6 +131,7 @@ impl Doctor {
                 self.sealed(&store, running).await;
                 self.mirrors(&store, config.as_ref()).await;
                 self.witnesses(&store, config.as_ref()).await;
+                self.intakes(&store, config.as_ref()).await;
                 store.close().await;
             }
         }
