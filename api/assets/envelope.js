@@ -24,7 +24,7 @@ const labeledExpand = (secret, label, info, bytes) =>
   expand(sha256, secret, concat([bytes >> 8, bytes & 255], VERSION, SUITE, utf8(label), info), bytes);
 
 /** RFC 9180, 6.1: encapsulated key, then the ciphertext. */
-function hpkeSeal(publicKey, info, plain) {
+export function hpkeSeal(publicKey, info, plain) {
   const { cipherText, sharedSecret } = xwing.encapsulate(publicKey);
   const context = concat([0], labeledExtract(NONE, "psk_id_hash", NONE), labeledExtract(NONE, "info_hash", info));
   const secret = labeledExtract(sharedSecret, "secret", NONE);

@@ -4,7 +4,9 @@
 // that is added later needs nothing here. What must be encrypted is encrypted before anything is sent, and controls of such
 // forms have no `name`, so that a browser could not send them even if this file failed halfway.
 import { normalCode } from "./ballot.js";
+import { Desk, find, normalLong } from "./gap.js";
 import { Office, competent } from "./office.js";
+import { receiptImage } from "./receipt.js";
 
 const form = document.querySelector("form[data-kind]");
 const status = document.querySelector("[data-step]");
@@ -66,12 +68,14 @@ function fault(control, value) {
 /** What the form says: fields with a value, and codes as they were given out. Throws all that is wrong with it at once. */
 function collect() {
   const wrong = [];
-  const codeOf = (control) => {
-    const code = control && normalCode(control.value);
-    if (control && !code) wrong.push({ control, reason: "应是 16 位字母和数字" });
+  const codeOf = (control, normal, reason) => {
+    const code = control && normal(control.value);
+    if (control && !code) wrong.push({ control, reason });
     return code;
   };
-  const code = codeOf(form.querySelector("[data-code]"));
+  const short = "应是 16 位字母和数字";
+  const own = form.querySelector("[data-code]");
+  const code = form.dataset.intake ? codeOf(own, normalLong, "应是 24 位字母和数字") : codeOf(own, normalCode, short);
   const fields = controls().flatMap((control) => {
     const value = valueOf(control);
     const found = fault(control, value);
@@ -79,7 +83,7 @@ function collect() {
     const { field: name, place, tier } = control.dataset;
     return value === undefined ? [] : [{ name, place, tier, value }];
   });
-  const slip = codeOf(form.querySelector("[data-slip]"));
+  const slip = codeOf(form.querySelector("[data-slip]"), normalCode, short);
   if (wrong.length > 0) throw new Wrong(wrong);
   return { fields, code, slip };
 }
@@ -140,7 +144,7 @@ let bodies = [];
 function say() {
   const hidden = isHidden();
   form.classList.toggle("sealed", hidden);
-  button.textContent = hidden ? "在本机加密并提交" : "提交";
+  button.textContent = hidden || form.dataset.intake ? "在本机加密并提交" : "提交";
   if (!toWhom) return;
   toWhom.hidden = !hidden;
   if (!hidden) return;
@@ -209,6 +213,51 @@ async function keep(of) {
 
 const moment = (text) => new Date(text).toLocaleString("zh-CN", { timeZone: "Asia/Shanghai", dateStyle: "long", timeStyle: "short" });
 
+let unanswered; // what was sent through an intake and not promised, to be sent again as it was
+
+/** What a statement through an intake continues, and under which code inside; nothing for what begins a matter. */
+async function continued(office, { opens, about, code }) {
+  if (opens) return {};
+  if (!code) return { place: await office.last(about) };
+  const matter = (await find(office, form.dataset.intake, code))?.status.matter;
+  if (!matter?.continues) throw new Error("这个查询码还没有答复，或那件事不能继续。请核对，或过一会儿再来");
+  const { stream, revision, hash } = matter.continues;
+  return { place: { stream, head: { revision, hash } }, inner: matter.code };
+}
+
+/** Hands in through the intake, and shows its promise with the new code. */
+async function through(office, command, body, against) {
+  const desk = await Desk.open(office, form.dataset.intake);
+  const said = JSON.stringify(command);
+  if (unanswered?.said !== said) {
+    const { place, inner } = await continued(office, command);
+    const { submission, statement } = await office.write(command, place, body, against, step);
+    step("正在加密……");
+    unanswered = { said, statement, ...desk.seal(submission, inner) };
+  }
+  const { code, packet, statement } = unanswered;
+  const handed = await desk.handIn(packet, step);
+  unanswered = undefined;
+  const names = JSON.parse(form.dataset.names);
+  const [label, site] = ["main h1", ".brand .name"].map((name) => document.querySelector(name).firstChild.textContent.trim());
+  const shown = { label, org: names[command.org], to: body ? names[body.org] ?? body.org : "" };
+  const times = { received: moment(handed.received), deadline: moment(handed.deadline) };
+  const ballot = "ballot" in form.dataset ? statement : "";
+  receipt("handed", { code, known: command.code, ...shown, ...times, ballot, promise: handed.promise });
+  const rows = [...document.querySelectorAll(".receipt dl.rows > div:not([hidden])")].slice(0, -1);
+  const image = receiptImage({
+    site,
+    mark: code,
+    remark: "只此一份，丢了不补。凭它能看到办理情况，不要发到群里。",
+    rows: rows.map((row) => [row.querySelector("dt").textContent, row.querySelector("dd").firstChild.textContent]),
+    there: "看账本怎么答复：打开下面的网址，输入上面的查询码。不用登录。",
+    address: `${location.origin}/follow`,
+  });
+  const figure = document.querySelector("[data-figure]");
+  if (image) figure.querySelector("img").src = image;
+  figure.hidden = !image;
+}
+
 async function submit(event) {
   event.preventDefault();
   form.querySelectorAll(".wrong").forEach(unmark);
@@ -224,6 +273,10 @@ async function submit(event) {
     const { kind, family, org, about } = form.dataset;
     const credential = "ballot" in form.dataset ? fields.find(({ name }) => name === "credential")?.value : undefined;
     const command = { kind, family, opens: "opens" in form.dataset, org, about, code: former, credential, fields };
+    if (form.dataset.intake) {
+      await through(office, command, body, hidden ? accused() : []);
+      return;
+    }
     const answer = await office.handIn(command, body, hidden ? accused() : [], step);
     if (answer.promise) {
       const names = JSON.parse(form.dataset.names);
@@ -241,8 +294,9 @@ async function submit(event) {
   } catch (error) {
     if (error.receipt) receipt("refusal", { reason: error.message, receipt: error.receipt });
     else fail(error);
+  } finally {
+    button.disabled = false;
   }
-  button.disabled = false;
 }
 
 /** Makes the form work, which without scripts is as far as it goes that needs none. */

@@ -20,7 +20,8 @@ export class No extends Error {
   }
 }
 
-async function ask(path, options = {}) {
+/** Asks this site; a no is thrown as a `No`. */
+export async function ask(path, options = {}) {
   const sent = { cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer", ...options };
   const response = await fetch(path, sent).catch(() => {
     throw new Error("网络不通，没有提交。请检查网络后再试");
@@ -29,7 +30,7 @@ async function ask(path, options = {}) {
   throw new No(await response.json().catch(() => ({})), response.status);
 }
 
-const post = (path, body, headers = {}) =>
+export const post = (path, body, headers = {}) =>
   ask(path, { method: "POST", body, headers: { "Content-Type": "application/json", ...headers } });
 
 const pad = (number) => String(number).padStart(2, "0");
@@ -59,6 +60,11 @@ export class Office {
 
   /** The statement at an index, proven to be in the log under its signed checkpoint. */
   async proven(index) {
+    return JSON.parse((await this.recorded(index)).split("\n")[2]);
+  }
+
+  /** The three lines of that statement. */
+  async recorded(index) {
     const [entry, text] = await Promise.all([
       ask(`/entries/${index}`).then((response) => response.arrayBuffer()),
       ask(`/api/v1/entries/${index}/proof`).then((response) => response.text()),
@@ -71,7 +77,7 @@ export class Office {
     const recorded = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     const [form, origin, json] = recorded.slice(recorded.indexOf("\n\n") + 2).split("\n");
     if (form !== "gongkai.statement/v1" || origin !== this.origin) throw new Error(`第 ${index} 号条目不是声明`);
-    return JSON.parse(json);
+    return `${form}\n${origin}\n${json}\n`;
   }
 
   /** The organization and those above it, nearest first: who receives, who leads. */
@@ -112,17 +118,26 @@ export class Office {
     return { stream: found, head: parent ? { revision: revision - 1, hash: parent } : undefined };
   }
 
+  /** What the next statement of a public matter follows, where no ledger is to be asked: its last one, proven. */
+  async last(stream) {
+    const { history } = await (await ask(`/api/v1/streams/${stream}`)).json();
+    const { index } = history.reduce((last, event) => (event.revision > last.revision ? event : last));
+    const text = await this.recorded(index);
+    const { stream: found, revision } = JSON.parse(text.split("\n")[2]);
+    if (found !== stream) throw new Error("证明说的是另一条");
+    return { stream, head: { revision, hash: encode(blake3(utf8(text))) } };
+  }
+
   /**
-   * Writes, encrypts where `body` is given, works and hands in. `command` is `{ kind, family, opens, org, about, code,
-   * credential, fields }`; `against` are the accused; `step` is told what is being done. Returns the verified answer with the
-   * statement's hash.
+   * Writes a statement and encrypts it where `body` is given. `command` is `{ kind, family, opens, org, about, credential,
+   * fields }`; `place` is what it continues; `against` are the accused; `step` is told what is being done. Returns the
+   * submission and the statement's hash.
    */
-  async handIn({ kind, family, opens, org, about, code, credential, fields }, body, against, step) {
-    let place = { stream: credential ? ballotStream(about, credential) : newStream(family) };
-    if (!opens) place = await this.head(kind, org, about, code);
+  async write({ kind, family, opens, org, about, credential, fields }, place, body, against, step) {
+    const opened = { stream: credential ? ballotStream(about, credential) : newStream(family) };
     const declaredAt = chinaTime(new Date(Date.now() + this.ahead));
     const prepared = prepare({
-      origin: this.origin, kind, ...place, org: body?.org ?? org, declaredAt, intake: this.intake.name, fields,
+      origin: this.origin, kind, ...(opens ? opened : place), org: body?.org ?? org, declaredAt, intake: this.intake.name, fields,
     });
     const submission = { note: prepared.text, openings: prepared.openings };
     if (body) {
@@ -133,8 +148,16 @@ export class Office {
       const { envelope, hidden } = seal(prepared, to);
       Object.assign(submission, { openings: hidden, envelope });
     }
+    return { submission, statement: encode(blake3(utf8(prepared.text))) };
+  }
+
+  /** Writes, works and hands in; `command` has the `code` of the matter that it continues. Returns the verified answer. */
+  async handIn(command, body, against, step) {
+    const { kind, opens, org, about, code } = command;
+    const place = opens ? undefined : await this.head(kind, org, about, code);
+    const { submission, statement } = await this.write(command, place, body, against, step);
     const answer = await this.send(JSON.stringify(submission), code, step);
-    return { ...answer, statement: encode(blake3(utf8(prepared.text))) };
+    return { ...answer, statement };
   }
 
   async send(text, code, step) {

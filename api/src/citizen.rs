@@ -284,6 +284,23 @@ impl Office {
         Err(Fault::ours(&self.url, format!("第 {index} 号条目不是 {stream} 的")))
     }
 
+    /// What the next statement of a public stream follows, proven to be in the log: for where no ledger can be asked.
+    ///
+    /// # Errors
+    /// No such stream, or one that is not proven.
+    pub fn last(&self, stream: &StreamId) -> Result<Head, Fault> {
+        let history = self.get(&format!("/api/v1/streams/{stream}"))?;
+        let events = history["history"].as_array().into_iter().flatten();
+        let last = events.filter_map(|event| Some((event["revision"].as_u64()?, event["index"].as_u64()?))).max();
+        let (revision, index) = last.ok_or_else(|| Fault::ours(&self.url, format!("{stream} 没有记在账本里")))?;
+        let said = self.proven(index)?;
+        let text = said.text().map_err(|error| Fault::failed(&self.url, &error))?;
+        if said.stream == *stream && said.revision == revision {
+            return Ok(Head { revision, hash: Digest::of(text.as_bytes()) });
+        }
+        Err(Fault::ours(&self.url, format!("第 {index} 号条目不是 {stream} 的")))
+    }
+
     /// A published file.
     ///
     /// # Errors

@@ -53,35 +53,47 @@ export async function demo(name) {
   assert.ok(existsSync("/usr/bin/chromium"), "Chromium is missing: tests/run installs it");
   mkdirSync(screenshots, { recursive: true });
   const folder = mkdtempSync(join(tmpdir(), `gongkai-${name}-`));
-  const server = spawn(binary, ["demo", "--dir", join(folder, "demo"), "--listen", "127.0.0.1:0"], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const { site, internal } = await addresses(server);
+  const { child, site, internal } = await demoIn(folder);
   const end = async () => {
-    if (server.exitCode === null) {
-      const ended = new Promise((done) => server.once("exit", done));
-      server.kill("SIGTERM");
-      await ended;
-    }
+    await stop(child);
     rmSync(folder, { recursive: true, force: true });
   };
   return { folder, site, internal, end };
 }
 
-function addresses(server) {
+/** Starts the demo in a folder, and makes it if it is not there yet. */
+export async function demoIn(folder) {
+  const args = ["demo", "--dir", join(folder, "demo"), "--listen", "127.0.0.1:0"];
+  const { child, found } = await start(args, SITE, /内部 https:\/\/(127\.0\.0\.1:[1-9]\d*)/);
+  return { child, site: found[0], internal: `http://${found[1]}` };
+}
+
+/** How every program that serves a site says its address. */
+export const SITE = /网站 (http:\/\/127\.0\.0\.1:[1-9]\d*)/;
+
+/** Starts the binary and waits until it has said everything that is looked for; gives the first group of each pattern. */
+export function start(args, ...patterns) {
+  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] });
   return new Promise((done, failed) => {
     let said = "";
     const hear = (line) => {
       said += `${line}\n`;
-      const site = /网站 (http:\/\/127\.0\.0\.1:[1-9]\d*)/.exec(said)?.[1];
-      const internal = /内部 https:\/\/(127\.0\.0\.1:[1-9]\d*)/.exec(said)?.[1];
-      if (site && internal) done({ site, internal: `http://${internal}` });
+      const found = patterns.map((pattern) => pattern.exec(said)?.[1]);
+      if (found.every(Boolean)) done({ child, found });
     };
-    createInterface({ input: server.stdout }).on("line", hear);
-    createInterface({ input: server.stderr }).on("line", hear);
-    server.once("error", failed);
-    server.once("exit", (code) => failed(new Error(`gongkai demo ended with ${code}:\n${said}`)));
+    createInterface({ input: child.stdout }).on("line", hear);
+    createInterface({ input: child.stderr }).on("line", hear);
+    child.once("error", failed);
+    child.once("exit", (code) => failed(new Error(`gongkai ${args[0]} ended with ${code}:\n${said}`)));
   });
+}
+
+/** Asks a program to stop, and waits until it has. */
+export async function stop(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((done) => child.once("exit", done));
+  child.kill("SIGTERM");
+  await ended;
 }
 
 /** Keeps everything that a page of a site complains about. */

@@ -2,6 +2,7 @@
 
 mod copies;
 mod following;
+mod intakes;
 mod paper;
 mod sealed;
 mod witnesses;
@@ -131,6 +132,7 @@ impl Doctor {
                 self.mirrors(&store, config.as_ref()).await;
                 self.witnesses(&store, config.as_ref()).await;
                 self.handed(config.as_ref()).await;
+                self.intakes(&store, config.as_ref()).await;
                 store.close().await;
             }
         }

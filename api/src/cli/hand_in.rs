@@ -142,7 +142,13 @@ fn sealed(args: &Args, office: &Office, desk: &Desk<'_>, command: &Command) -> R
     let status = args.code.as_deref().map(|code| desk.status(&desk::secret(code)?)).transpose()?;
     let matter = status.and_then(|status| status.matter);
     let (code, continued) = matter.map_or((None, None), |matter| (matter.code, matter.continues));
-    let continued = continued.map(|known| (known.stream, Head { revision: known.revision, hash: known.hash }));
+    let begins = command.kind().is_ok_and(|kind| kind.opens);
+    let continued = match (continued, &command.stream) {
+        (Some(known), _) => Some((known.stream, Head { revision: known.revision, hash: known.hash })),
+        // A question is about a public matter, which every copy shows.
+        (None, Some(stream)) if args.code.is_none() && !begins => Some((stream.clone(), office.last(stream)?)),
+        _ => None,
+    };
     match office.write(command.clone(), None, continued, local::clock().now())? {
         Ok(written) => desk.seal(command, written.submission(), code).map(Ok),
         Err(no) => Ok(Err(no)),

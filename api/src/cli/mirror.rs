@@ -37,7 +37,8 @@ const FAILED_PAUSE_MAX: Duration = Duration::from_mins(1);
     只接受逐条核验过、又接得上以前所见的内容；验证钥匙要从可信的地方得来。--dir 第一次运行时建立，不需要数据库和私钥。\n\
     来源可以是网址、账本目录（或其中的 log/）、单向传来的磁盘，或 gongkai export 的归档；磁盘不完整时什么都不接受，并指出缺什么。\n\
     给出 --policy 时，没有足够见证方联署的检查点不接受；不给时，来源公布的 /log/policy 原样转载，只说明来源自称的规则。\n\
-    给出 --intake 时，还核对账本有没有按时答复网上收件处，没有答复的列在 /status 上。\n\
+    给出 --intake 时，还核对账本有没有按时答复网上收件处，没有答复的列在 /status 上；给的是网址，网站上还有办事的表单，\n\
+    在群众的浏览器里加密后转给它。收件处和镜像放在同一台机器上时，按群众的地址限流。\n\
     遇到分叉或倒退不接受，双方签名的检查点存进 evidence/，任何人可用 gongkai verify 核验；跟随了哪些撤下记在 withdrawals.jsonl。\n\
     --once 同步一次就结束：0 已是最新或已接受，1 没有接受，3 读不到或本机出错。"
 )]
@@ -57,7 +58,7 @@ pub struct Args {
     /// 在这个地址只读地提供公众网站（端口 0 由系统选）
     #[arg(long, value_name = "地址", conflicts_with = "once")]
     serve: Option<SocketAddr>,
-    /// 互联网一侧收件处的网址或目录，核对账本有没有按时答复；可以给多个
+    /// 互联网一侧收件处的网址或目录：核对账本有没有按时答复，是网址的还代收；可以给多个
     #[arg(long = "intake", value_name = "网址|目录", requires = "serve")]
     intakes: Vec<String>,
     /// 同步一次就结束

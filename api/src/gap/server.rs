@@ -24,7 +24,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chrono::TimeDelta;
 use gongkai_domain::gap::{self, Capsules, GapError, PACKET_BYTES_MAX};
 use gongkai_log::{Digest, Fetch as _, TilePath};
-use gongkai_store::{Clock, DirectoryFetch, IntakeBook, IntakeFault};
+use gongkai_store::{Clock, DirectoryFetch, IntakeBook, IntakeFault, LATE_FILE};
 use serde_json::{Value, json};
 
 use crate::http::citizen::address::Client;
@@ -92,6 +92,7 @@ pub fn router(book: IntakeBook, clock: Arc<dyn Clock>, limits: Limits) -> Router
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/log/checkpoint", get(checkpoint))
         .route("/log/vkey", get(vkey))
+        .route("/log/late", get(late))
         .route("/log/tile/{*path}", get(tile))
         .route("/intake/v1/batches", post(batches).layer(limited(PULL_BYTES_MAX)))
         .layer(from_fn_with_state(limits.request_time_max, guard::guard))
@@ -152,6 +153,11 @@ async fn published(
 
 async fn checkpoint(State(desk): State<Desk>) -> Result<Response, Problem> {
     published(desk, TEXT, |log| log.checkpoint().ok()).await
+}
+
+/// Which packets are overdue, signed.
+async fn late(State(desk): State<Desk>) -> Result<Response, Problem> {
+    published(desk, TEXT, |log| log.extra(LATE_FILE).ok().flatten()).await
 }
 
 async fn tile(State(desk): State<Desk>, Path(path): Path<String>) -> Result<Response, Problem> {

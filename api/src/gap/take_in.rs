@@ -1,7 +1,7 @@
 //! The ledger's side: batches in, every packet recorded or refused, one public answer, capsules out.
 //!
 //! Everything of a file is checked before anything is recorded. A packet goes the way of every citizen's submission, with its
-//! commitment as the idempotency key; what became of it is kept before the next is taken. When all are through, their answers
+//! commitment as the idempotency key, after what was said about a public matter meanwhile; what became of it is kept before the next is taken. When all are through, their answers
 //! become one root, and the ledger says so (`intake.answered`): that commit ends it. If we stop before, the same file is
 //! taken again: nothing is recorded twice, and what was refused is not judged again.
 //!
@@ -14,16 +14,19 @@ use gongkai_domain::gap::{
 };
 use gongkai_domain::vault::NONCE_BYTES;
 use gongkai_domain::world::Intake;
-use gongkai_domain::{Refusal, Submission};
+use gongkai_domain::{Head, Refusal, Submission};
 use gongkai_log::sealed::PERIOD_LEAVES;
-use gongkai_log::{Digest, Statement, VerifierKey};
+use gongkai_log::{Digest, Entry, Statement, VerifierKey};
 use gongkai_projections::follow_up;
-use gongkai_store::{Accepted, Ledger, StoreError, SubmitError, Taken, TakenBook, TakenFault, VaultFault};
+use gongkai_store::{Accepted, Ledger, StoreError, StoredEntry, SubmitError, Taken, TakenBook, TakenFault, VaultFault};
 use serde_json::{Value, json};
 
 use crate::code;
 use crate::http::citizen::for_citizens;
 use crate::keyfile;
+
+/// So often the place of what was overtaken is looked for, while others go on saying things there.
+const OVERTAKEN_MAX: usize = 4;
 
 /// Why a file was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -199,11 +202,59 @@ async fn hand_in(
             return Ok(Err(Refusal::StreamMissing(statement.stream.to_string())));
         }
     }
-    match ledger.hand_in(Some(format!("intake:{}", commitment.to_hex())), submission).await {
+    let key = format!("intake:{}", commitment.to_hex());
+    let is_movable = !kind.sealed && gap::is_movable(&statement, &submission);
+    let answer = match ledger.hand_in(Some(key.clone()), submission.clone()).await {
+        Err(SubmitError::Refused(refusal)) if is_movable && is_overtaken(&refusal) => {
+            overtaken(ledger, &key, &statement, &submission, refusal).await?
+        }
+        answer => answer,
+    };
+    match answer {
         Ok(accepted) => Ok(Ok(accepted)),
         Err(SubmitError::Refused(refusal)) => Ok(Err(refusal)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The matter went on since, or an earlier attempt recorded it at another place under the same key.
+fn is_overtaken(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::StaleParent { .. } | Refusal::IdempotencyConflict)
+}
+
+/// Says what was overtaken on its way in after the last statement of its matter. Should an earlier attempt have recorded it
+/// and stopped before that was kept, its place is among those before: there the key finds it, and nothing is said twice.
+async fn overtaken(
+    ledger: &Ledger,
+    key: &str,
+    statement: &Statement,
+    submission: &Submission,
+    mut refusal: Refusal,
+) -> Result<Result<Accepted, SubmitError>, TakeInFault> {
+    for _ in 0..OVERTAKEN_MAX {
+        for head in heads(ledger, statement).await? {
+            let moved = gap::moved(submission, &head)?;
+            match ledger.hand_in(Some(key.to_owned()), moved).await {
+                Err(SubmitError::Refused(again)) if is_overtaken(&again) => refusal = again,
+                answer => return Ok(answer),
+            }
+        }
+    }
+    Ok(Err(SubmitError::Refused(refusal)))
+}
+
+/// What a statement may follow: those of its stream from the one that it followed on, the last one first.
+async fn heads(ledger: &Ledger, statement: &Statement) -> Result<Vec<Head>, TakeInFault> {
+    let head = |stored: StoredEntry| {
+        let entry = Entry::parse(stored.bytes).ok()?;
+        let signed = entry.content.statement()?;
+        Some(Head { revision: signed.statement.revision, hash: signed.hash })
+    };
+    let said = ledger.stream(&statement.stream).await?;
+    let mut heads: Vec<Head> = said.into_iter().filter_map(head).collect();
+    heads.retain(|head| head.revision + 1 >= statement.revision);
+    heads.sort_unstable_by_key(|head| std::cmp::Reverse(head.revision));
+    Ok(heads)
 }
 
 /// The file of capsules for an intake, as of now, signed.

@@ -1,20 +1,21 @@
 //! Reading an intake's log, and what the ledger owes it: for `audit --intake`, and for mirrors, which show it.
 //!
 //! The log is believed under the key that the ledger itself put on record, and checked as any log is (`gongkai_log::fsck`);
-//! nothing in it but periods. What cannot be read says nothing, and is told as that.
+//! nothing in it but periods. Beside it lies the list that the intake signs of the single packets that are overdue; what the
+//! ledger has answered since is left out of it. What cannot be read says nothing, and is told as that.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use gongkai_domain::gap::{Lapse, Period, lapses};
+use gongkai_domain::gap::{GapError, LATE_BYTES_MAX, Lapse, Late, LatePacket, Period, lapses};
 use gongkai_domain::world::Intake;
 use gongkai_log::{
     Authority, Content, Entry, Fetch, FsckError, KeyRing, Openings, Options, Reached, VerifierKey, fsck_from,
 };
 use gongkai_projections::Views;
-use gongkai_store::{Clock, DirectoryFetch};
+use gongkai_store::{Clock, DirectoryFetch, LATE_FILE};
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 
@@ -29,6 +30,9 @@ pub const INTAKES_MAX: usize = 8;
 /// How long one answer of an intake may take.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
 
+/// Packets that are told one by one; the others are counted.
+const LATE_TOLD_MAX: usize = 20;
+
 /// What an intake's log holds that it must not, or what the ledger owes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Owed {
@@ -38,8 +42,14 @@ pub struct Owed {
     pub size: u64,
     /// Up to which the ledger has answered.
     pub answered: u64,
+    /// Since when the first batch waits that is not answered.
+    pub waiting_since: Option<DateTime<Utc>>,
     /// What is missing.
     pub lapses: Vec<Lapse>,
+    /// How many single packets were not answered by their deadlines, as the intake says.
+    pub late_count: u64,
+    /// The first of them.
+    pub late: Vec<LatePacket>,
 }
 
 impl Owed {
@@ -48,10 +58,14 @@ impl Owed {
         self.lapses.iter().any(|lapse| matches!(lapse, Lapse::Other { .. } | Lapse::Beyond { .. }))
     }
 
-    /// One sentence for each lapse.
+    /// One sentence for each lapse, and for each of the first packets that are late.
     pub fn sentences(&self) -> Vec<String> {
         let time = |at: &DateTime<Utc>| at.with_timezone(&zone()).format("%Y-%m-%d %H:%M").to_string();
-        self.lapses.iter().map(|lapse| lapse.sentence(time)).collect()
+        let lapses = self.lapses.iter().map(|lapse| lapse.sentence(time));
+        let late = self.late.iter().take(LATE_TOLD_MAX).map(|packet| packet.sentence(time));
+        let left = self.late_count.saturating_sub(LATE_TOLD_MAX as u64);
+        let more = (left > 0).then(|| format!("网上收件另有 {left} 件过期没有答复"));
+        lapses.chain(late).chain(more).collect()
     }
 }
 
@@ -122,6 +136,17 @@ impl Source {
         let key = text.and_then(|text| VerifierKey::parse(text.trim()).ok());
         key.ok_or_else(|| Fault::usage(place, "这里没有收件处的日志").mend("请核对收件处的网址或目录"))
     }
+
+    /// The packets that are overdue, as the intake signed it last; `None` where no period has told yet.
+    fn late(&self, place: &str, vkey: &VerifierKey) -> Result<Option<Late>, Fault> {
+        let bytes = match self {
+            Self::Url(fetch) => fetch.get(LATE_FILE, LATE_BYTES_MAX).map_err(|error| Fault::failed(place, &error))?,
+            Self::Dir(fetch) => fetch.extra(LATE_FILE).map_err(|error| Fault::failed(place, &error))?,
+        };
+        let untrue = |error: GapError| Fault::no(place, format!("收件处的过期清单不可信：{error}"));
+        let read = |bytes: Vec<u8>| Late::open(&String::from_utf8_lossy(&bytes), vkey).map_err(untrue);
+        bytes.map(read).transpose()
+    }
 }
 
 fn refused<E: std::error::Error + Send + Sync + 'static>(place: &str, error: FsckError<E>) -> Fault {
@@ -153,6 +178,7 @@ fn owed_since(
     let foreign = || Fault::no(place, format!("账本里没有设立「{}」这个收件处，或它换了钥匙", vkey.name()));
     let intake = intakes.iter().find(|intake| intake.key == vkey).ok_or_else(foreign)?;
     // Not put back where something fails: it is read from the beginning then.
+    let late = source.late(place, &vkey)?.map(|late| late.beyond(intake.answered().0));
     let known = before.take().filter(|known| known.key == vkey).unwrap_or_else(|| Followed::new(vkey));
     let followed = match &source {
         Source::Url(fetch) => known.further(fetch).map_err(|error| refused(place, error))?,
@@ -163,7 +189,10 @@ fn owed_since(
         intake: intake.key.name().to_owned(),
         size: periods.len() as u64,
         answered: intake.answered().0,
+        waiting_since: periods.iter().find(|period| period.index >= intake.answered().0).map(|first| first.recorded_at),
         lapses: lapses(intake, periods, now),
+        late_count: late.as_ref().map_or(0, |late| late.count),
+        late: late.map(|late| late.packets).unwrap_or_default(),
     };
     *before = Some(followed);
     Ok(owed)

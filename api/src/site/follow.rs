@@ -61,6 +61,8 @@ pub struct FollowPage {
     pub site: Site,
     /// Whether codes are known here.
     pub is_open: bool,
+    /// Entries that opened the intakes whose answers are found through this site, apart by spaces.
+    pub intakes: String,
     /// What the code showed.
     pub found: Option<Followed>,
     /// How the matter can be continued with its code.
@@ -103,12 +105,17 @@ impl FollowPage {
             dues: vec![due("评价答复", 0)],
         };
         let further = vec![Link::new("/hand-in/letter.rated", "评价答复")];
-        Self { site: Site::sample(), is_open: true, found: Some(found), further }
+        Self { site: Site::sample(), is_open: true, intakes: String::new(), found: Some(found), further }
     }
 
     /// Before a code is given.
     pub fn empty_sample() -> Self {
         Self { found: None, ..Self::sample() }
+    }
+
+    /// Answers come through an intake, and are opened in the browser.
+    pub fn beyond_sample() -> Self {
+        Self { intakes: "17 40".into(), is_open: false, found: None, ..Self::sample() }
     }
 
     /// No codes are known here.

@@ -65,6 +65,10 @@ pub struct OffersPage {
     pub site: Site,
     /// Whether anything is taken here.
     pub is_open: bool,
+    /// It is taken by an intake, for a ledger behind a network gap.
+    pub is_beyond: bool,
+    /// An intake should take it, and cannot be asked now.
+    pub is_cut_off: bool,
     /// What can be handed in.
     pub offers: Vec<Offer>,
 }
@@ -92,6 +96,8 @@ impl OffersPage {
         Self {
             site: Site::sample(),
             is_open: true,
+            is_beyond: false,
+            is_cut_off: false,
             offers: vec![
                 offer(
                     "写信",
@@ -108,6 +114,16 @@ impl OffersPage {
     /// Nothing is taken here.
     pub fn closed_sample() -> Self {
         Self { is_open: false, ..Self::sample() }
+    }
+
+    /// An intake takes it.
+    pub fn beyond_sample() -> Self {
+        Self { is_beyond: true, ..Self::sample() }
+    }
+
+    /// An intake should take it.
+    pub fn cut_off_sample() -> Self {
+        Self { is_cut_off: true, ..Self::closed_sample() }
     }
 }
 
@@ -300,6 +316,8 @@ pub struct FormPage {
     pub encrypted: Encrypted,
     /// The three sentences.
     pub promise: Promise,
+    /// Entry that opened the intake through which it goes, encrypted as a whole.
+    pub beyond: Option<u64>,
     /// What happens then, by when.
     pub next: Vec<Next>,
     /// The public matter that it speaks of.
@@ -331,7 +349,7 @@ impl Page for FormPage {
 impl FormPage {
     /// Whether controls have names, so that the form can be posted.
     pub fn is_posted(&self) -> bool {
-        self.encrypted != Encrypted::Always
+        self.encrypted != Encrypted::Always && self.beyond.is_none()
     }
 
     /// Whether its stream is named by a credential.
@@ -390,6 +408,7 @@ impl FormPage {
             needs_code: false,
             encrypted: Encrypted::Sometimes,
             promise: Promise::sample(),
+            beyond: None,
             next: vec![Next {
                 what: "登记并告知您".into(),
                 by: "最迟2026年3月25日".into(),
@@ -427,6 +446,16 @@ impl FormPage {
     /// A ballot with a slip.
     pub fn ballot_sample() -> Self {
         Self { encrypted: Encrypted::Never, ballot: Ballot::BySlip, ..Self::encrypted_sample() }
+    }
+
+    /// A letter through an intake.
+    pub fn beyond_sample() -> Self {
+        Self { beyond: Some(17), ..Self::sample() }
+    }
+
+    /// Something that continues what was handed in through an intake.
+    pub fn beyond_code_sample() -> Self {
+        Self { needs_code: true, encrypted: Encrypted::Never, ..Self::beyond_sample() }
     }
 
     /// The organization is not chosen yet.

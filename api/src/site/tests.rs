@@ -95,6 +95,7 @@ fn check_tag(page: &str, tag: &Tag<'_>) {
         "script" => {
             let modules: &[&str] = match page.split('-').next() {
                 Some("hand") => &["site.js", "hand-in.js"],
+                Some("follow") => &["site.js", "follow.js"],
                 Some("verify") => &["site.js", "check/page.js"],
                 Some("console") => &[
                     "console/sign-in.js",

@@ -60,7 +60,7 @@ pub use cosigners::{Cosigners, NoQuorum};
 pub use drafts::{Draft, DraftFault, Drafts};
 pub use error::{OpenError, StoreError, SubmitError};
 pub use event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, RawEntry};
-pub use intake::{HandedIn, IntakeBook, IntakeFault, IntakeSettings};
+pub use intake::{HandedIn, IntakeBook, IntakeFault, IntakeSettings, LATE_FILE};
 pub use layout::Layout;
 pub use ledger::{
     ATTACHMENT_BYTES_MAX, Accepted, CreateOptions, Health, Ledger, LedgerKeys, Promised, Receipt, Settings, take_lock,

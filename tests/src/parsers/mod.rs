@@ -5,10 +5,11 @@
 //! what a fuzzer invents (`cargo fuzz run --fuzz-dir tests/fuzz NAME`), `tests/tests/parsers` with the committed seeds and
 //! changes of them on every run, and measures what they cost.
 //!
-//! Not here: the seeds, and what the parsed values mean. For another parser, write its function in [`log`] or [`program`],
+//! Not here: the seeds, and what the parsed values mean. For another parser, write its function in [`log`], [`gap`] or [`program`],
 //! add a line to [`PARSERS`], a target of the same name in `tests/fuzz`, and its seeds in `tests/tests/parsers/seeds.rs`; the
 //! tests name what is missing.
 
+pub mod gap;
 pub mod log;
 pub mod program;
 
@@ -63,6 +64,10 @@ pub const PARSERS: &[Parser] = &[
     parser("tile", log::tile, Some(8_192), OF_LINES),
     parser("vkey", log::vkey, Some(512), OF_LINES),
     parser("witness_request", log::witness_request, Some(gongkai_log::witness::REQUEST_BYTES_MAX), OF_LINES),
+    parser("batches", gap::batches, None, OF_JSON),
+    parser("capsules", gap::capsules, None, OF_LINES),
+    parser("late", gap::late, Some(gongkai_domain::gap::LATE_BYTES_MAX), OF_LINES),
+    parser("packet", gap::packet, Some(gongkai_domain::gap::PACKET_BYTES_MAX), OF_LINES),
     parser("archive", program::archive, None, OF_LINES),
     parser("key_file", program::key_file, Some(16_384), OF_LINES),
     parser("mirror_status", program::mirror_status, Some(gongkai_store::mirror::records::STATUS_BYTES_MAX), OF_LINES),

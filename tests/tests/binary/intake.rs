@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use gongkai_log::Digest;
-use gongkai_tests::ledger::{COUNTY, TestLedger, VILLAGE, stream};
+use gongkai_tests::ledger::{COUNTY, TestLedger, VILLAGE, sheet, stream};
 use gongkai_tests::server::until;
 use gongkai_tests::{Ran, Server, copy, get, gongkai, post, process, walk};
 use serde_json::{Value, json};
@@ -118,6 +118,20 @@ fn late_recommendation() -> Value {
     late
 }
 
+/// A sheet that is public, to be asked about.
+fn post_sheet(ledger: &TestLedger) {
+    let line = json!({"date": "2026-02-03", "voucher": "记-12", "summary": "购水管(虚构)", "expense": 33_030});
+    let mut sheet = sheet("2026-02", 33_030, &line);
+    sheet["stream"] = json!(stream("disclosure", 7));
+    let key = ledger.key_file("publisher.example/1");
+    let _ = ledger.submit(&key, &ledger.supervisors(), &[sheet]).ok();
+}
+
+fn question(topic: &str) -> Value {
+    json!({"kind": "disclosure.questioned.v1", "stream": stream("disclosure", 7), "org": VILLAGE, "fields": {
+        "topic": topic, "asked_on": "2026-03-10", "text": CANARY}})
+}
+
 fn code(handed: &Value) -> &str {
     handed["code"].as_str().unwrap()
 }
@@ -213,7 +227,8 @@ fn what_was_changed_left_out_or_is_another_ledgers_is_refused_whole() {
     // Nobody but the ledger is given batches, or believed for capsules.
     let url = |path: &str| format!("{}/intake/v1/{path}", gap.url());
     assert_eq!(post(&url("batches"), &[], "gongkai.take-in/v1\n").status, 400);
-    let foreign = std::fs::read_to_string(format!("{file}.capsules")).unwrap().replacen("intake", "another", 1);
+    // Its beginning is enough: the whole would be cut off on its way, because nothing of it is read.
+    let foreign = std::fs::read_to_string(format!("{file}.capsules")).unwrap().lines().next().unwrap().to_owned();
     assert_eq!(post(&url("answers"), &[], foreign).status, 400, "without the note in front nothing is read");
     assert_eq!(post(&url("packets"), &[], "{}").status, 400);
 }
@@ -268,9 +283,17 @@ fn an_answer_that_is_overdue_is_listed_by_the_audit() {
 fn killed_at_any_moment_of_taking_in_nothing_is_lost_and_nothing_is_there_twice() {
     const ROUNDS: u32 = 8;
     let gap = Gap::new();
+    post_sheet(&gap.ledger);
     let mirror = gap.mirror();
-    let handed: Vec<Value> = (0..4)
-        .map(|number| gap.hand_in(&mirror, &letter("opinion"), &format!("{number}.json"), &[]).ok().json())
+    let about = format!("/api/v1/streams/{}", stream("disclosure", 7));
+    mirror.eventually(&about, |answer| answer.status == 200);
+    // Of the questions all but one are overtaken on their way.
+    let commands = [0, 1, 2, 3].map(|_| letter("opinion")).into_iter().chain([0, 1, 2].map(|_| question("amount")));
+    let handed: Vec<Value> = (0..)
+        .zip(commands)
+        .map(|(number, command): (u32, Value)| {
+            gap.hand_in(&mirror, &command, &format!("{number}.json"), &[]).ok().json()
+        })
         .collect();
     for handed in &handed {
         let _ = gap.recorded(handed);
@@ -305,7 +328,130 @@ fn killed_at_any_moment_of_taking_in_nothing_is_lost_and_nothing_is_there_twice(
     let inside = Server::start(&gap.ledger.dir());
     let key = gap.ledger.key_file("publisher.example/1").display().to_string();
     let list = gongkai(["read", "--url", &inside.internal, "--key", &key, "matters?family=letter"]).ok().json();
-    assert_eq!(list["matters"].as_array().unwrap().len(), handed.len(), "{list}");
+    assert_eq!(list["matters"].as_array().unwrap().len(), 4, "{list}");
+    assert_eq!(inside.json(&about)["history"].as_array().unwrap().len(), 4, "the sheet and three questions");
     assert!(inside.stop().success());
     gap.ledger.check();
+}
+
+#[test]
+fn questions_about_one_sheet_that_travel_together_are_all_recorded_one_after_the_other() {
+    let gap = Gap::new();
+    post_sheet(&gap.ledger);
+    let mirror = gap.mirror();
+    let about = format!("/api/v1/streams/{}", stream("disclosure", 7));
+    mirror.eventually(&about, |answer| answer.status == 200);
+    let handed: Vec<Value> = (0..3)
+        .map(|number| gap.hand_in(&mirror, &question("amount"), &format!("q{number}.json"), &[]).ok().json())
+        .collect();
+    for handed in &handed {
+        let _ = gap.recorded(handed);
+    }
+    let file = gap.batches("1.batches");
+    let done = gap.take_in(&file).ok().json();
+    assert_eq!((&done["accepted"], &done["refused"]), (&json!(3), &json!(0)));
+    let _ = gap.outside(&["--read-capsules", &format!("{file}.capsules")]).ok();
+    let size = gap.ledger.size();
+    mirror.eventually("/healthz", |answer| answer.json()["views"] == size);
+    let said = mirror.get(&about).json();
+    assert_eq!(said["history"].as_array().unwrap().len(), 4, "the sheet and its questions");
+    for handed in &handed {
+        let told = gap.status(&mirror, code(handed)).ok().json();
+        assert_eq!((&told["answer"]["outcome"], &told["matter"]), (&json!("accepted"), &Value::Null));
+    }
+    gap.ledger.check();
+}
+
+/// Writes the intakes from which the ledger takes in, and how often, into its configuration.
+fn configure(ledger: &TestLedger, url: &str, seconds: u64) {
+    let path = ledger.dir().join("gongkai.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let is_ours = |line: &&str| !line.starts_with("intakes =") && !line.starts_with("intake_seconds =");
+    let rest: Vec<&str> = config.lines().filter(is_ours).collect();
+    let ours = format!("intakes = [{url:?}]\nintake_seconds = {seconds}");
+    std::fs::write(&path, format!("{ours}\n{}\n", rest.join("\n"))).unwrap();
+}
+
+#[test]
+fn a_served_ledger_takes_in_by_itself_from_the_intake_in_its_configuration_and_sends_the_answers_out() {
+    let gap = Gap::new();
+    configure(&gap.ledger, gap.url(), 1);
+    let inside = Server::start(&gap.ledger.dir());
+    let mirror = gap.mirror();
+    let handed = gap.hand_in(&mirror, &letter("opinion"), "letter.json", &[]).ok().json();
+    let told = until("the answer under the code", || {
+        let asked = gap.status(&mirror, code(&handed));
+        (asked.code == 0).then(|| asked.json())
+    });
+    assert_eq!(told["answer"]["commitment"], handed["handed_in"]["commitment"]);
+    assert_eq!(told["answer"]["outcome"], "accepted");
+    let key = gap.ledger.key_file("publisher.example/1").display().to_string();
+    let list = gongkai(["read", "--url", &inside.internal, "--key", &key, "matters?family=letter"]).ok().json();
+    assert_eq!(list["matters"].as_array().unwrap().len(), 1, "{list}");
+    assert!(inside.stop().success());
+    gap.ledger.check();
+}
+
+/// What the doctor says of intakes: code, and whether something has to be done.
+fn doctor(ledger: &TestLedger) -> Vec<(String, bool)> {
+    let said = ledger.run("doctor", &["--json"]).json();
+    let symptoms = said["symptoms"].as_array().unwrap().iter();
+    let code = |symptom: &Value| symptom["code"].as_str().unwrap().to_owned();
+    let ours = symptoms.filter(|symptom| code(symptom).starts_with("intake"));
+    ours.map(|symptom| (code(symptom), symptom["wrong"].as_bool().unwrap())).collect()
+}
+
+#[test]
+fn the_doctor_asks_the_intakes_of_the_configuration() {
+    let mut gap = Gap::new();
+    assert_eq!(doctor(&gap.ledger), [], "none is configured");
+    configure(&gap.ledger, gap.url(), 600);
+    let _ = gap.ledger.run("take-in", &["--from", gap.url()]).ok();
+    assert_eq!(doctor(&gap.ledger), []);
+    configure(&gap.ledger, gap.url(), 1);
+    let waiting = until("a batch that waits for longer than three pulls", || {
+        let said = doctor(&gap.ledger);
+        (!said.is_empty()).then_some(said)
+    });
+    assert_eq!(waiting, [("intake_waiting".to_owned(), false)]);
+    let other = TestLedger::new();
+    configure(&other, gap.url(), 600);
+    assert_eq!(doctor(&other), [("intake_wrong".to_owned(), true)], "it is not that ledger's");
+    gap.intake.take().unwrap().kill();
+    assert_eq!(doctor(&gap.ledger), [("intake_unreachable".to_owned(), false)]);
+}
+
+#[test]
+fn a_mirror_offers_the_forms_of_the_intake_beside_it_and_passes_on_what_is_bounded_and_nothing_else() {
+    let mut gap = Gap::new();
+    let mirror = gap.mirror();
+    let form = format!("/hand-in/letter.received?org={VILLAGE}");
+    let page = mirror.eventually(&form, |answer| answer.text().contains("data-intake=\"")).text();
+    assert!(
+        !page.contains(" name=\"text\"") && !page.contains("action=\"/hand-in"),
+        "nothing can be posted in the clear"
+    );
+    assert!(mirror.get(&format!("/organizations/{VILLAGE}")).text().contains("/hand-in/letter.received"));
+    let entry: String = page.split("data-intake=\"").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+    let follow = mirror.get("/follow").text();
+    assert!(follow.contains(&format!("data-intakes=\"{entry}\"")) && !follow.contains("name=\"code\""));
+
+    let to = |entry: &str, door: &str| format!("{}/intake/v1/{entry}/{door}", mirror.url);
+    let work = get(&to(&entry, "work"));
+    assert!(work.status == 200 && work.json()["bits"].as_u64().is_some_and(|bits| bits >= 17), "{}", work.text());
+    let no = post(&to(&entry, "packets"), &[], "{}");
+    assert_eq!((no.status, no.json()["code"].as_str()), (400, Some("malformed")), "the intake's own word");
+    assert_eq!(post(&to(&entry, "capsules"), &[], " ".repeat(500)).status, 413);
+    let none = post(&to(&entry, "capsules"), &[], json!({"label": "AAAAAAAAAAAAAAAAAAAAAA=="}).to_string());
+    assert_eq!(none.status, 404);
+    for door in ["batches", "answers", "promises"] {
+        assert_eq!(post(&to(&entry, door), &[], "gongkai.take-in/v1\n").status, 404, "{door} is not for the public");
+    }
+    for other in ["0", "999"] {
+        assert_eq!(get(&to(other, "work")).status, 403, "no intake of the ledger");
+    }
+    gap.intake.take().unwrap().kill();
+    let closed = mirror.eventually(&form, |answer| answer.text().contains("收件处现在连不上")).text();
+    assert!(!closed.contains("<form class=\"write\""), "{closed}");
+    assert_eq!(get(&to(&entry, "work")).status, 403);
 }

@@ -5,6 +5,8 @@
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
+use gongkai_domain::gap::{Batch, Batches, CAPSULE_BYTES, Capsules, Content, Item, Late, LatePacket, Packet, Secret};
+use gongkai_domain::vault::TierSecret;
 use gongkai_domain::{Checked, Submission, submission};
 use gongkai_log::map::{Head, Leaf};
 use gongkai_log::merkle::{TileSource, leaf_hash, prove_beginning, prove_consistency, prove_inclusion, root_of};
@@ -33,6 +35,7 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static str, &'static [u8])
             contents(&pledge, &sheet),
             policies(),
             of_the_program(&pledge, &sheet),
+            across_the_gap(&pledge),
         ]
         .concat()
     });
@@ -256,4 +259,43 @@ fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
     }
     archive.extend([0; 1_024]);
     archive
+}
+
+/// Bytes that are counted up: what a packet takes at random is the same in every run.
+fn counted() -> impl FnMut(&mut [u8]) {
+    let mut last = 0u8;
+    move |buffer: &mut [u8]| {
+        for byte in buffer {
+            last = last.wrapping_add(1);
+            *byte = last;
+        }
+    }
+}
+
+fn across_the_gap(pledge: &Said) -> Vec<Seed> {
+    let at = time::parse_recorded("2026-03-10T01:12:07.000001Z").unwrap();
+    let content = Content {
+        follow: Secret::of_code("7K2M9QXA40TBRZ8CJH6PM2EY"),
+        code: None,
+        submission: Submission::parse(pledge.json.to_string().as_bytes()).unwrap(),
+    };
+    let to = TierSecret::from_bytes(&[5; 32]).unwrap().key();
+    let packet = Packet::seal(&content, (ORIGIN, "ledger.example/test/outside"), &to, &mut counted()).unwrap();
+    let period = note::sign(&SealedPeriod::text(ORIGIN, &Digest::of(b"period")).unwrap(), &[log_key()]).unwrap();
+    let entry = String::from_utf8(Entry::seal(0, at, Digest::ZERO, &period).unwrap()).unwrap();
+    let item = Item { leaf: 40_001, salt: Digest::of(b"salt"), packet: packet.to_text() };
+    let batch = Batch { entry, nonce: Digest::of(b"nonce"), packets: vec![item] };
+    let empty = Batch { packets: Vec::new(), ..batch.clone() };
+    let batches = Batches { intake: log_key().verifier().to_string(), from: 0, batches: vec![batch, empty] };
+    let capsules = Capsules { as_of: at, answered: 2, capsules: vec![vec![7; CAPSULE_BYTES]] };
+    let signed = |text: &str| note::sign(text, &[log_key()]).unwrap();
+    let earlier = time::parse_recorded("2026-03-09T01:12:07.000001Z").unwrap();
+    let packets = [Some((1, 40_001)), None].map(|place| LatePacket { place, deadline: earlier });
+    let late = Late { as_of: at, count: 2, packets: packets.to_vec() };
+    vec![
+        ("packet", "pledge", packet.to_text().into_bytes()),
+        ("batches", "two", batches.to_text().into_bytes()),
+        ("capsules", "one", capsules.to_file(&signed(&capsules.text(ORIGIN).unwrap())).into_bytes()),
+        ("late", "two", signed(&late.text(ORIGIN).unwrap()).into_bytes()),
+    ]
 }

@@ -55,7 +55,10 @@ pub fn schemas() -> Map<String, Value> {
             ("intake?", text()),
             ("size?", reference("Count")),
             ("answered?", reference("Count")),
+            ("waiting_since?", json!({ "oneOf": [reference("Time"), { "type": "null" }] })),
             ("lapses?", list(json!({ "type": "object" }))),
+            ("late_count?", reference("Count")),
+            ("late?", list(json!({ "type": "object" }))),
             ("sentences?", list(text())),
         ],
     );

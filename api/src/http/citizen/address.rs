@@ -26,6 +26,21 @@ pub enum Client {
     Others,
 }
 
+impl Client {
+    /// An address that is shortened to this client; none of those for whom there was no room.
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::V4(octets) => Some(octets.into()),
+            Self::V6(network) => {
+                let mut octets = [0; 16];
+                octets[..network.len()].copy_from_slice(&network);
+                Some(octets.into())
+            }
+            Self::Others => None,
+        }
+    }
+}
+
 impl From<IpAddr> for Client {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
@@ -73,6 +88,16 @@ mod tests {
         assert_eq!(client("2001:db8:1:2::1", &[]), client("2001:db8:1:2:ffff::9", &[]));
         assert_ne!(client("2001:db8:1:2::1", &[]), client("2001:db8:1:3::1", &[]));
         assert_eq!(client("::ffff:192.0.2.7", &[]), client("192.0.2.7", &[]));
+    }
+
+    #[test]
+    fn the_address_that_is_passed_on_is_counted_as_the_same_client() {
+        for address in ["192.0.2.7", "2001:db8:1:2::9", "::ffff:192.0.2.7"] {
+            let counted = client(address, &[]);
+            let passed_on = counted.address().unwrap().to_string();
+            assert_eq!(client("127.0.0.1", &[&passed_on]), counted, "{address}");
+        }
+        assert_eq!(Client::Others.address(), None);
     }
 
     #[test]

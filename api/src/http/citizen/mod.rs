@@ -9,11 +9,14 @@
 //! Against abuse there are sizes, a rate for each address ([`rate`]) and a little work for each submission ([`work`]).
 //! None of it knows who somebody is; addresses are kept in memory only, shortened, and forgotten within minutes. To let
 //! a further kind in, let the intake key sign it (`authors`); nothing changes here.
+//!
+//! Where the ledger is behind a network gap, a site of published files passes on to the intake beside it ([`outside`]).
 
 pub mod address;
 pub mod form;
 pub mod hand_in;
 pub mod openings;
+pub mod outside;
 pub mod promises;
 pub mod rate;
 pub mod receivers;
@@ -36,6 +39,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::address::Client;
+use self::outside::Passing;
 use self::rate::{Each, Rate, Total};
 use self::work::Work;
 use super::openapi::Endpoint;
@@ -72,6 +76,7 @@ pub struct Citizens {
     codes_of_all: Total,
     slow_lane: Total,
     work: Work,
+    passing: Passing,
 }
 
 impl Default for Citizens {
@@ -83,6 +88,7 @@ impl Default for Citizens {
             codes_of_all: Total::new(CODES_OF_ALL),
             slow_lane: Total::new(SLOW_LANE),
             work: Work::default(),
+            passing: Passing::default(),
         }
     }
 }
@@ -105,6 +111,11 @@ impl Citizens {
                 later(detail, wait)
             }),
         }
+    }
+
+    /// Lets a submission through to an intake, which asks for the work itself.
+    fn pass(&self, client: Client, now: Duration) -> Result<(), Problem> {
+        self.submissions.take(client, now).map_err(too_many)
     }
 
     /// Lets a question in that prepares a submission.
@@ -150,6 +161,7 @@ pub fn routes() -> Router<App> {
             post(hand_in::submit).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).fallback(refused),
         )
         .route("/api/v1/attachments", any(refused))
+        .merge(outside::routes())
 }
 
 /// An answer that nobody may keep on the way: it is for one, or for once.

@@ -67,12 +67,13 @@ async fn made(app: &App, id: &str, is_whole: bool) -> Result<DisclosurePage, Pro
     let share = share::of_disclosure(app, &found);
     let matter = found.matter.clone();
     let path = parts::path(&mut reader, &matter.org).await?;
-    let asking = Asking { app, sheet: &matter.stream, above: path.iter().rev().nth(1) };
+    let is_open = hand_in::is_open(app, reader.world());
+    let asking = Asking { is_open, sheet: &matter.stream, above: path.iter().rev().nth(1) };
     let wall = match &found.previous {
         Some(previous) => questions::wall(app, previous, asking.above, &mut reader).await?,
         None => None,
     };
-    let hand_in = hand_in::links(app, &matter.stream, matter.status);
+    let hand_in = hand_in::links(app, reader.world(), &matter.stream, matter.status);
     let ask_href = hand_in.first().map(|link| link.href.clone());
     Ok(DisclosurePage {
         clocks: parts::clocks(&mut reader, &matter.stream).await?,

@@ -1,23 +1,23 @@
 //! `/follow`: one's own matter by its code, without scripts and without signing in.
 //!
-//! The code stands in the body of the request only, and the answer is kept by nobody on the way.
+//! The code stands in the body of the request only, and the answer is kept by nobody on the way. What was handed in through
+//! an intake is opened in the browser (`assets/follow.js`), and its code is sent nowhere.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use gongkai_domain::KINDS;
 use gongkai_projections::Reader;
 use gongkai_projections::follow_up;
 use gongkai_projections::internal::read::DueRow;
 use serde_json::Value;
 
-use super::hand_in::{slug, unkept};
-use super::{Frame, answer, frame, parts};
+use super::hand_in::unkept;
+use super::{Frame, answer, frame, hand_in, parts};
 use crate::http::App;
 use crate::http::api::body::{self, Arrived};
 use crate::http::citizen::address::Client;
 use crate::http::citizen::form::Posted;
-use crate::http::citizen::status;
+use crate::http::citizen::{outside, status};
 use crate::http::internal::gate;
 use crate::http::problem::Problem;
 use crate::http::query::push;
@@ -27,13 +27,16 @@ use crate::site::parts::{Link, Row};
 
 /// Asks for the code.
 pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
-    let page = frame(&app).await.map(|Frame { site, .. }| FollowPage {
-        site,
-        is_open: app.ledger.is_some(),
-        found: None,
-        further: Vec::new(),
-    });
+    let page = empty(&app).await;
     answer(&app, &headers, page).await
+}
+
+async fn empty(app: &App) -> Result<FollowPage, Problem> {
+    let Frame { site, .. } = frame(app).await?;
+    let intakes = outside::all(app, app.read().await?.world());
+    let intakes: Vec<String> = intakes.iter().map(|outside| outside.entry.to_string()).collect();
+    let further = if intakes.is_empty() { Vec::new() } else { hand_in::continuations() };
+    Ok(FollowPage { site, is_open: app.ledger.is_some(), intakes: intakes.join(" "), found: None, further })
 }
 
 /// What the code shows.
@@ -55,19 +58,17 @@ async fn found(app: &App, client: Client, headers: &HeaderMap, body: Arrived) ->
     let further = further(followed.org.as_deref().filter(|_| begun));
     let mut reader = app.read().await?;
     let found = matter(followed, kept.as_ref(), &mut reader).await?;
-    Ok(FollowPage { site, is_open: true, found: Some(found), further })
+    Ok(FollowPage { site, is_open: true, intakes: String::new(), found: Some(found), further })
 }
 
 /// How somebody may continue a matter of their own that is in these hands.
 fn further(org: Option<&str>) -> Vec<Link> {
     let Some(org) = org else { return Vec::new() };
-    let kinds = KINDS.iter().filter(|kind| kind.is_for_citizens() && kind.sealed && !kind.opens);
-    let link = |kind: &gongkai_domain::Kind| {
-        let mut href = format!("/hand-in/{}", slug(kind));
-        push(&mut href, "org", org);
-        Link::new(href, kind.label)
+    let to = |mut link: Link| {
+        push(&mut link.href, "org", org);
+        link
     };
-    kinds.map(link).collect()
+    hand_in::continuations().into_iter().map(to).collect()
 }
 
 async fn matter(followed: follow_up::Followed, kept: Option<&Value>, reader: &mut Reader) -> Result<Followed, Problem> {

@@ -1,7 +1,7 @@
 //! Pages over whole subtrees, made once for everybody and kept until something changes what they show.
 //!
-//! What a public page shows follows from the views, the checkpoint, the day and whether the ledger accepts anything or, on a mirror, follows. When
-//! any of these changes, everything that is kept is forgotten, so nobody is shown less than before. Readers who ask for the
+//! What a public page shows follows from the views, the checkpoint, the day and whether the ledger accepts anything or, on a mirror, follows and
+//! has an intake beside it. When any of these changes, everything that is kept is forgotten, so nobody is shown less than before. Readers who ask for the
 //! same page at the same time wait for the one who makes it. Not here: pages of one matter, of which there are too many to
 //! keep and which are cheap; anything that is for one person.
 
@@ -18,6 +18,7 @@ use tokio::sync::OnceCell;
 use super::{HTML, problem};
 use crate::http::App;
 use crate::http::caching::{self, REVALIDATE};
+use crate::http::citizen::outside::{self, Outside};
 use crate::http::problem::Problem;
 use crate::mirrors::Stuck;
 use crate::site::Page;
@@ -36,6 +37,7 @@ struct Stamp {
     today: NaiveDate,
     halted: Option<String>,
     stuck: Option<Stuck>,
+    outside: Vec<Outside>,
 }
 
 impl Stamp {
@@ -49,8 +51,17 @@ impl Stamp {
             today: app.today(),
             halted: app.halted(),
             stuck: app.about.mirrors.stuck(),
+            outside: beside(app).await?,
         })
     }
+}
+
+/// The intakes, where there are any to ask for.
+async fn beside(app: &App) -> Result<Vec<Outside>, Problem> {
+    if app.about.intakes.places().is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(outside::all(app, app.read().await?.world()))
 }
 
 /// A page that is made, or being made.

@@ -37,7 +37,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<NominationPage, Problem>
         check: parts::check(app, &reader, signed.as_ref(), &nomination.history).await?,
         site,
         share,
-        hand_in: hand_in::links(app, &matter.stream, matter.status),
+        hand_in: hand_in::links(app, reader.world(), &matter.stream, matter.status),
         index: matter.first_index,
         name: parts::shown_or_dash(nomination.title),
         batch: nomination.batch.as_ref().and_then(ReadShown::given).unwrap_or_default().to_owned(),

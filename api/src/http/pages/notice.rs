@@ -35,7 +35,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<NoticePage, Problem> {
         // A notice whose outcome is published is at an end.
         hand_in: match notice.outcome {
             Some(_) => Vec::new(),
-            None => hand_in::links(app, &matter.stream, matter.status),
+            None => hand_in::links(app, reader.world(), &matter.stream, matter.status),
         },
         index: matter.first_index,
         name: parts::shown_or_dash(notice.title),

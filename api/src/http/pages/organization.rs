@@ -72,7 +72,7 @@ async fn make(app: &App, code: &str) -> Result<OrganizationPage, Problem> {
     });
     Ok(OrganizationPage {
         site,
-        hand_in: hand_in::letter(app, code),
+        hand_in: hand_in::letter(app, reader.world(), code),
         name: found.name,
         as_of: Day(reader.today()),
         code: found.code,

@@ -32,8 +32,8 @@ pub(super) async fn make(app: &App, id: &str) -> Result<PledgePage, Problem> {
     let above = path.iter().rev().nth(1).map(|link| link.href.trim_start_matches("/organizations/"));
     let above = above.unwrap_or(&matter.org).to_owned();
     let title = pledge.title.as_ref().and_then(|title| title.given()).unwrap_or_default();
-    let mut hand_in = hand_in::links(app, &matter.stream, matter.status);
-    hand_in.extend(hand_in::letter_about(app, &matter.org, &matter.stream, title));
+    let mut hand_in = hand_in::links(app, reader.world(), &matter.stream, matter.status);
+    hand_in.extend(hand_in::letter_about(app, reader.world(), &matter.org, &matter.stream, title));
     Ok(PledgePage {
         clocks: parts::clocks(&mut reader, &matter.stream).await?,
         sessions: sessions::promised_at(&mut reader, &matter.stream, &above).await?,

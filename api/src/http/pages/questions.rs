@@ -8,7 +8,7 @@ use gongkai_projections::read::disclosures::Neighbour;
 use gongkai_projections::read::{self, HistoryEvent, Reader, said_of};
 use serde_json::Value;
 
-use super::parts;
+use super::{hand_in, parts};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::query::push;
@@ -18,8 +18,8 @@ use crate::site::question::{Question, QuestionStep, Wall};
 
 /// Where the questions stand.
 pub struct Asking<'a> {
-    /// The server.
-    pub app: &'a App,
+    /// Whether letters are taken here.
+    pub is_open: bool,
     /// Stream of the sheet.
     pub sheet: &'a str,
     /// The organization above, to which whoever is not content turns.
@@ -39,7 +39,8 @@ pub async fn wall(
     reader: &mut Reader,
 ) -> Result<Option<Wall>, Problem> {
     let Some(sheet) = reader.disclosure(&previous.stream).await? else { return Ok(None) };
-    let asking = Asking { app, sheet: &previous.stream, above };
+    let is_open = hand_in::is_open(app, reader.world());
+    let asking = Asking { is_open, sheet: &previous.stream, above };
     let mut questions = of(&sheet.questions, &sheet.history, &asking);
     questions.reverse();
     Ok(Some(Wall { sheet: Link::new(parts::href(&previous.stream), previous.period.clone()), questions }))
@@ -125,7 +126,7 @@ fn steps(found: &read::Question, history: &[HistoryEvent]) -> Vec<QuestionStep> 
 /// To the level above, by a letter that names the sheet and begins with what it is about. Before the answer, and in time,
 /// there is nothing to be discontent with.
 fn further(found: &read::Question, asking: &Asking<'_>) -> Option<Link> {
-    let above = asking.above.filter(|_| asking.app.ledger.is_some())?;
+    let above = asking.above.filter(|_| asking.is_open)?;
     let (label, why) = match found.status {
         Status::Answered => ("对答复不满意", "答复不满意"),
         Status::AnswerOverdue => ("到期没有答复", "询问到期没有答复"),

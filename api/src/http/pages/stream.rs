@@ -63,7 +63,7 @@ pub(super) async fn make(app: &App, uri: &Uri, family: &str, id: &str) -> Result
             parts::check(app, &reader, signed.as_ref(), &events).await?
         },
         site,
-        hand_in: if past.is_some() { Vec::new() } else { hand_in::links(app, &stream, about) },
+        hand_in: if past.is_some() { Vec::new() } else { hand_in::links(app, reader.world(), &stream, about) },
         index: first.index,
         name: name.map_or_else(|| Shown::of(first.label.as_str()), parts::shown),
         family: parts::family(family),

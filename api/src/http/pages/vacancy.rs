@@ -31,7 +31,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<VacancyPage, Problem> {
     let path = parts::path(&mut reader, &matter.org).await?;
     let org = path.last().cloned().unwrap_or_else(|| parts::org_link(&matter.org, &matter.org_name));
     let declared = parts::declared(matter.declared_at);
-    let hand_in = hand_in::links(app, &matter.stream, matter.status);
+    let hand_in = hand_in::links(app, reader.world(), &matter.stream, matter.status);
     let recommend = hand_in.first().map(|link| link.href.as_str());
     let posts = vacancy.posts.iter().map(|found| post(found, &org, recommend)).collect();
     Ok(VacancyPage {

@@ -37,11 +37,12 @@ pub async fn notice(State(app): State<App>, uri: Uri, headers: HeaderMap, Path(i
 async fn of_notice(app: &App, uri: &Uri, id: &str) -> Result<WallPage, Problem> {
     let params = Params::of(uri)?;
     let Frame { site, .. } = frame(app).await?;
-    let found = app.read().await?.notice(&stream("notice", id)?).await?.ok_or_else(nothing)?;
+    let mut reader = app.read().await?;
+    let found = reader.notice(&stream("notice", id)?).await?.ok_or_else(nothing)?;
     let matter = &found.matter;
     let asked = match found.outcome {
         Some(_) => Vec::new(),
-        None => hand_in::links(app, &matter.stream, matter.status),
+        None => hand_in::links(app, reader.world(), &matter.stream, matter.status),
     };
     Ok(WallPage {
         site,
@@ -116,7 +117,7 @@ async fn of_disclosure(app: &App, uri: &Uri, id: &str) -> Result<WallPage, Probl
     };
     let items: Vec<Compared> =
         if totals.get(1).is_some_and(Compared::differs) { sums.map(item).collect() } else { Vec::new() };
-    let asked = hand_in::links(app, &found.matter.stream, found.matter.status);
+    let asked = hand_in::links(app, reader.world(), &found.matter.stream, found.matter.status);
     Ok(WallPage {
         site,
         family: Family::Disclosure,

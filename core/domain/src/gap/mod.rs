@@ -7,7 +7,8 @@
 //! refuses every packet, says so in public with one root over all answers ([`crate::kind::gap::Answered`]), and sends
 //! [`Capsules`] out: equal in size, each for whoever has the code of one packet ([`Secret`]).
 //!
-//! What is missing is found by anybody who reads both logs ([`lapses`]). A promise names its leaf, and a capsule proves its
+//! What is missing is found by anybody who reads both logs ([`lapses`]); which single packets are overdue the intake signs
+//! ([`Late`]). A promise names its leaf, and a capsule proves its
 //! answer under the root, so that whoever holds both needs to believe nobody.
 //!
 //! Not here: files, HTTP, where rows lie (the store's), who may hand in what (the ledger's), randomness (handed in).
@@ -16,6 +17,8 @@ mod answer;
 mod batch;
 mod capsule;
 mod lapse;
+mod late;
+mod overtaken;
 mod packet;
 #[cfg(test)]
 mod tests;
@@ -28,6 +31,8 @@ pub use self::{
         capsules_count,
     },
     lapse::{Lapse, Period, lapses},
+    late::{LATE_BYTES_MAX, LATE_MAX, Late, LatePacket},
+    overtaken::{is_movable, moved},
     packet::{Content, PACKET_BYTES_MAX, Packet},
 };
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use gongkai_log::{
-    Digest, Entry, KeyKind, SealedPeriod, SigningKey, StreamId, note,
+    Digest, Entry, KeyKind, SealedPeriod, Signer, SigningKey, Statement, StreamId, note,
     sealed::{decoy, verify_period_path},
 };
 use proptest::prelude::*;
@@ -11,7 +11,9 @@ use uuid::Uuid;
 
 use super::{answer::decoys, *};
 use crate::{
-    submission::Submission,
+    command::{Command, Head, Setting, prepare},
+    kind,
+    submission::{self, Filled, Submission},
     vault::{NONCE_BYTES, TierSecret},
     world::{AnsweredTo, Intake},
 };
@@ -287,4 +289,99 @@ fn what_a_ledger_owes_is_found_by_whoever_reads_both_logs() {
     assert_eq!(found(&[(13, hash(12), 30)], 1_000), [Lapse::Beyond { size: 12, answered: 13 }]);
     let sentence = Lapse::Missing { from: 2, to: 12, due_at: at(80) }.sentence(|at| at.format("%H:%M").to_string());
     assert_eq!(sentence, "网上收件第 2 至 11 批应于 02:20 前答复，账本至今没有答复");
+}
+
+fn late(places: &[Option<(u64, u64)>]) -> Late {
+    let packets = (0..).zip(places).map(|(minute, place)| LatePacket { place: *place, deadline: at(minute) });
+    Late { as_of: at(60), count: places.len() as u64, packets: packets.collect() }
+}
+
+fn listed(late: &Late) -> String {
+    note::sign(&late.text(INTAKE).unwrap(), &[&key(3)]).unwrap()
+}
+
+#[test]
+fn what_is_late_is_listed_by_its_place_and_deadline_and_what_was_answered_since_is_not() {
+    let all = late(&[Some((2, 40_001)), Some((3, 0)), None]);
+    let read = Late::open(&listed(&all), &key(3).verifier()).unwrap();
+    assert_eq!(read, all);
+    let left = read.beyond(3);
+    assert_eq!((left.count, &left.packets[..]), (2, &all.packets[1..]));
+    let said: Vec<String> = left.packets.iter().map(|packet| packet.sentence(|_| "周三".to_owned())).collect();
+    assert_eq!(
+        said,
+        [
+            "网上收件第 3 批 0 位的一件，承诺 周三 前答复，已经过期",
+            "网上收件有一件承诺 周三 前答复，收件处还没有记进日志"
+        ]
+    );
+}
+
+#[test]
+fn a_list_of_what_is_late_has_one_spelling_one_signer_and_its_bounds() {
+    let vkey = key(3).verifier();
+    let good = listed(&late(&[Some((2, 1))]));
+    assert_eq!(Late::open(&good, &key(4).verifier()), Err(GapError::Signature));
+    let signed = |text: &str| note::sign(text, &[&key(3)]).unwrap();
+    let text = late(&[Some((2, 1))]).text(INTAKE).unwrap();
+    for (old, new) in [
+        (INTAKE, "ledger.example/another"),
+        ("late/v1", "late/v2"),
+        ("\n1\n", "\n2\n"),
+        ("2 1 ", "02 1 "),
+        ("2 1 ", "2 65536 "),
+        ("2 1 ", "2 - "),
+        ("2 1 ", "2 1 1 "),
+    ] {
+        let changed = text.replacen(old, new, 1);
+        assert_ne!(changed, text, "{old}");
+        assert_eq!(Late::open(&signed(&changed), &vkey), Err(GapError::Form("list of late packets")), "{old} → {new}");
+    }
+    let mut early = late(&[Some((2, 1))]);
+    early.as_of = at(0);
+    assert!(Late::open(&listed(&early), &vkey).is_err(), "its deadline is not past");
+    let mut many = late(&[None; 59]);
+    many.packets = vec![many.packets[0]; LATE_MAX + 1];
+    many.count = many.packets.len() as u64;
+    assert!(Late::open(&listed(&many), &vkey).is_err(), "more than are listed");
+    many.packets.truncate(LATE_MAX);
+    assert_eq!(Late::open(&listed(&many), &vkey).unwrap().count, LATE_MAX as u64 + 1);
+}
+
+/// A question about a sheet, after the statement with this revision, as it travels.
+fn question(after: u64) -> Submission {
+    let command = Command::from_value((kind::find("disclosure.questioned.v1").unwrap().sample)()).unwrap();
+    let setting = Setting {
+        origin: LEDGER,
+        stream: command.stream.clone().unwrap(),
+        head: Some(Head { revision: after, hash: Digest::of(&after.to_be_bytes()) }),
+        signers: vec![Signer { role: "intake".into(), key: INTAKE.into() }],
+        declared_at: at(0).fixed_offset(),
+    };
+    let prepared = prepare(&command, &setting, &mut entropy(3)).unwrap();
+    let text = prepared.text.clone();
+    prepared.into_submission(text)
+}
+
+#[test]
+fn what_was_overtaken_says_the_same_words_after_another_statement_and_only_what_is_in_the_clear_can() {
+    let asked = question(1);
+    let after = Head { revision: 5, hash: Digest::of(b"the last one") };
+    let moved_on = moved(&asked, &after).unwrap();
+    let [before, now] = [&asked, &moved_on].map(|submission| Statement::parse(&submission.note).unwrap());
+    assert_eq!((now.revision, now.parent), (6, Some(after.hash)));
+    assert_ne!(now.slots, before.slots, "commitments are bound to the place");
+    let words = submission::check_draft(LEDGER, &now, moved_on.openings.clone(), Vec::new()).unwrap();
+    assert_eq!(words, submission::check_draft(LEDGER, &before, asked.openings.clone(), Vec::new()).unwrap());
+    assert_eq!(Statement { revision: before.revision, parent: before.parent, slots: before.slots, ..now }, before);
+    assert_eq!(moved(&asked, &after).unwrap().note, moved_on.note, "found again by the same bytes");
+
+    let mut hidden = question(1);
+    hidden.openings[0] = Filled::Hidden { slot: hidden.openings[0].slot(), commitment: Digest::ZERO };
+    let mut short = question(1);
+    short.openings.pop();
+    let first = Submission { note: Statement { revision: 0, parent: None, ..before }.text().unwrap(), ..question(1) };
+    for fixed in [hidden, short, first] {
+        assert!(moved(&fixed, &after).is_err());
+    }
 }

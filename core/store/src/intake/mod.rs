@@ -6,7 +6,7 @@
 //! book that is older than the checkpoint beside it is refused: going on would fork the log.
 //!
 //! Capsules come from the ledger, signed, and replace each other. Packets whose period is answered are forgotten; commitment
-//! and path stay, for whoever holds the promise.
+//! and path stay, for whoever holds the promise. With each period the intake publishes which packets are overdue.
 //!
 //! Not here: HTTP, limits on who hands in, where keys come from. When a commit fails, nobody knows what is on the disk until
 //! the next start, so nothing more is promised.
@@ -25,7 +25,7 @@ use std::{
 };
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
-use gongkai_domain::gap::{self, Batches, Capsules, GapError, Packet};
+use gongkai_domain::gap::{self, Batches, Capsules, GapError, Late, Packet};
 use gongkai_log::{
     Checkpoint, Digest, Entry, Promise, SealedPeriod, SigningKey, VerifierKey, checkpoint, note,
     sealed::{PERIOD_LEAVES, commit_event},
@@ -48,6 +48,9 @@ use crate::{
 const PROMISE_PERIODS: i32 = 2;
 /// Most bytes of packets in one file of batches; a period's packets are never divided.
 const CARRIED_BYTES_MAX: u64 = 128 << 20;
+
+/// Name of the list of what is late, beside the log.
+pub const LATE_FILE: &str = "late";
 
 /// Why an intake does not start, or does not take something.
 #[derive(Debug, thiserror::Error)]
@@ -274,7 +277,19 @@ impl IntakeBook {
             place_file(&self.0.layout.tile(&path), &bytes)?;
         }
         self.publish(&state.growing)?;
+        self.tell_late(&mut state, now).await?;
         Ok(index)
+    }
+
+    /// Publishes which packets the ledger should have answered by now. What it answered since this was written, whoever reads
+    /// it sees from the ledger's own log.
+    async fn tell_late(&self, state: &mut State, as_of: DateTime<Utc>) -> Result<(), IntakeFault> {
+        let count = state.table.overdue(as_of).await?;
+        let late = Late { as_of, count, packets: state.table.late(as_of).await? };
+        let wrong = |error: &dyn std::error::Error| StoreError::row(state.growing.size(), "late", chain(error));
+        let signed = note::sign(&late.text(self.0.key.name())?, &[&self.0.key]).map_err(|error| wrong(&error))?;
+        put(&self.0.layout.log().join(LATE_FILE), signed.as_bytes())?;
+        Ok(())
     }
 
     /// Puts the unfinished tiles in place, and the checkpoint last.

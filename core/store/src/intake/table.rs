@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use gongkai_domain::gap::{Batch, Capsules, Item, LABEL_BYTES};
+use gongkai_domain::gap::{Batch, Capsules, Item, LABEL_BYTES, LATE_MAX, LatePacket};
 use gongkai_log::{
     Digest,
     time::{format_recorded, parse_recorded},
@@ -41,6 +41,8 @@ const CAPSULE: &str = "INSERT OR REPLACE INTO capsules (label, capsule) VALUES (
 const CAPSULE_OF: &str = "SELECT capsule FROM capsules WHERE label = ?";
 const FORGET: &str = "UPDATE packets SET packet = NULL WHERE batch < ? AND packet IS NOT NULL";
 const OVERDUE: &str = "SELECT COUNT(*) FROM packets WHERE packet IS NOT NULL AND deadline < ?";
+const LATE: &str = "SELECT batch, leaf, deadline FROM packets WHERE packet IS NOT NULL AND deadline < ? \
+                    ORDER BY deadline, seq LIMIT ?";
 
 /// A packet with its promise.
 #[derive(Clone, Copy)]
@@ -201,5 +203,14 @@ impl Table {
     pub(super) async fn overdue(&mut self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let query = sqlx::query_scalar::<_, i64>(OVERDUE).bind(text(&now)?);
         Ok(query.fetch_one(&mut self.0).await.map_err(sql("counting packets"))?.cast_unsigned())
+    }
+
+    /// The first of them by their deadlines.
+    pub(super) async fn late(&mut self, now: DateTime<Utc>) -> Result<Vec<LatePacket>, StoreError> {
+        let query = sqlx::query(LATE).bind(text(&now)?).bind(i64::try_from(LATE_MAX).unwrap_or(i64::MAX));
+        let rows = query.fetch_all(&mut self.0).await.map_err(sql("listing packets"))?;
+        let number = |row: &SqliteRow, column: usize| row.get::<Option<i64>, _>(column).map(i64::cast_unsigned);
+        let place = |row: &SqliteRow| number(row, 0).zip(number(row, 1));
+        rows.iter().map(|row| Ok(LatePacket { place: place(row), deadline: time(row, 2)? })).collect()
     }
 }

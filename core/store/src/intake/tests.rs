@@ -1,6 +1,6 @@
 //! An intake keeps what it promised, shows one history, and forgets what is answered.
 
-use gongkai_domain::gap::{CAPSULE_BYTES, Content, LABEL_BYTES, Secret, check};
+use gongkai_domain::gap::{CAPSULE_BYTES, Content, LABEL_BYTES, LatePacket, Secret, check};
 use gongkai_domain::{Submission, vault::TierSecret};
 use gongkai_log::{KeyRing, Options, fsck, sealed::verify_period_path};
 use tempfile::TempDir;
@@ -156,4 +156,30 @@ async fn capsules_replace_each_other_only_forwards_and_answered_packets_are_forg
     assert_eq!(book.capsule(&[9; LABEL_BYTES]).await.unwrap(), None);
     let foreign = answered(2, 11).replacen("ledger.example/intake", "ledger.example/another", 1);
     assert!(matches!(book.put_capsules(&foreign).await, Err(IntakeFault::Refused(_))));
+}
+
+#[tokio::test]
+async fn what_is_overdue_is_published_one_by_one_by_place_and_deadline() {
+    let outside = Outside::new();
+    let book = outside.open(1).await.unwrap();
+    let first = book.hand_in(&packet(1)).await.unwrap();
+    book.end_period().await.unwrap();
+    let published = || {
+        let note = std::fs::read_to_string(outside.folder.path().join("log").join(LATE_FILE)).unwrap();
+        Late::open(&note, &key(INTAKE, 9).verifier()).unwrap()
+    };
+    assert_eq!((published().count, published().packets), (0, Vec::new()), "in time");
+    outside.clock.advance(Duration::from_hours(60));
+    let second = book.hand_in(&packet(2)).await.unwrap();
+    book.end_period().await.unwrap();
+    outside.clock.advance(Duration::from_hours(20));
+    book.end_period().await.unwrap();
+    let place = book.place(&first.commitment).await.unwrap().unwrap();
+    let late = LatePacket { place: Some((place.index, place.leaf)), deadline: first.deadline };
+    assert_eq!(published().packets, [late], "the second has time until {}", second.deadline);
+    outside.clock.advance(Duration::from_hours(100));
+    book.put_capsules(&answered(1, 9)).await.unwrap();
+    book.end_period().await.unwrap();
+    let deadlines: Vec<_> = published().packets.iter().map(|packet| packet.deadline).collect();
+    assert_eq!(deadlines, [second.deadline], "what was answered is not owed any more");
 }

@@ -2,9 +2,13 @@
 //! scripts posts it.
 //!
 //! The form follows from the kind's own table (`citizen::form`); a posted one goes through the functions that judge the
-//! API's submissions (`citizen::hand_in`). What it says to people stands in [`words`].
+//! API's submissions (`citizen::hand_in`). What it says to people stands in [`words`]; where a form is offered and where
+//! not, in [`taking`]. Through an intake everything is encrypted, so such a form is never posted.
 
+mod taking;
 mod words;
+
+pub use self::taking::{asked, continuations, is_open, letter, letter_about, links};
 
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY};
@@ -15,9 +19,9 @@ use gongkai_domain::field::{Choice, Field, Place, Shape};
 use gongkai_domain::kind::{self, Described as _, KINDS, tally};
 use gongkai_domain::{Kind, Role, envelope};
 use gongkai_log::{Signer, StreamId};
+use gongkai_projections::Reader;
 use gongkai_projections::read::disclosures::Line;
 use gongkai_projections::read::{Filter, HistoryEvent, OrganizationItem, history};
-use gongkai_projections::{Reader, Status};
 use serde_json::{Map, Value, json};
 
 use super::{Frame, HTML, frame, next, nothing, parts, receipt};
@@ -25,6 +29,7 @@ use crate::http::api::body::{self, Arrived};
 use crate::http::citizen::address::Client;
 use crate::http::citizen::form::{Ask, Posted};
 use crate::http::citizen::hand_in::{taken, written};
+use crate::http::citizen::outside;
 use crate::http::internal::gate;
 use crate::http::problem::Problem;
 use crate::http::query::{Params, push};
@@ -37,6 +42,7 @@ use crate::site::hand_in::{
 };
 use crate::site::parts::{Family, Link};
 use crate::site::problem::ProblemPage;
+use taking::closed;
 use words::{called, hint, place_in_order, promise};
 
 /// Most organizations that are offered at once.
@@ -47,19 +53,26 @@ const MATTERS_SHOWN: usize = 30;
 const LEVELS_MAX: usize = 6;
 /// Most persons of one organization that can be chosen.
 const PEOPLE_SHOWN: u32 = 100;
-/// Characters of a title that a letter about it repeats.
-const TITLE_CHARS_MAX: usize = 60;
 /// Texts of more characters get several lines.
 const LINE_CHARS_MAX: usize = 200;
 
 /// Everything that can be handed in.
 pub async fn offers(State(app): State<App>, headers: HeaderMap) -> Response {
-    let page = frame(&app).await.map(|Frame { site, .. }| OffersPage {
-        site,
-        is_open: app.ledger.is_some(),
-        offers: for_citizens().map(offer).collect(),
-    });
+    let page = make_offers(&app).await;
     pages::answer(&app, &headers, page).await
+}
+
+async fn make_offers(app: &App) -> Result<OffersPage, Problem> {
+    let Frame { site, .. } = frame(app).await?;
+    let reader = app.read().await?;
+    let is_beyond = outside::open(app, reader.world()).is_some();
+    Ok(OffersPage {
+        site,
+        is_open: is_open(app, reader.world()),
+        is_beyond,
+        is_cut_off: taking::is_cut_off(app, reader.world()),
+        offers: for_citizens().map(|kind| offer(kind, is_beyond)).collect(),
+    })
 }
 
 /// The form of one kind.
@@ -105,47 +118,7 @@ pub fn href(kind: &Kind, about: &str) -> String {
     href
 }
 
-/// A letter to an organization, as a link for its page; nothing where nothing is taken.
-pub fn letter(app: &App, org: &str) -> Vec<Link> {
-    let Some(ledger) = &app.ledger else { return Vec::new() };
-    if ledger.with_world(|world| world.living(org).is_err()) {
-        return Vec::new();
-    }
-    let kinds = for_citizens().filter(|kind| kind.opens && kind.about().is_none());
-    let link = |kind: &Kind| {
-        let mut href = format!("/hand-in/{}", slug(kind));
-        push(&mut href, "org", org);
-        Link::new(href, called(kind).0)
-    };
-    kinds.map(link).collect()
-}
-
-/// A letter that speaks of a matter, as a link for its page; nothing where nothing is taken.
-pub fn letter_about(app: &App, org: &str, matter: &str, title: &str) -> Vec<Link> {
-    let fill = |link: Link| {
-        let mut href = link.href;
-        push(&mut href, "refers_to", matter);
-        push(&mut href, "class", "opinion");
-        let title: String = title.chars().take(TITLE_CHARS_MAX).collect();
-        push(&mut href, "title", &format!("关于承诺：{title}"));
-        Link::new(href, "有话要说，写信")
-    };
-    letter(app, org).into_iter().map(fill).collect()
-}
-
-/// What can be handed in about a matter today, as links for its page; nothing where nothing is taken.
-pub fn links(app: &App, about: &str, status: Status) -> Vec<Link> {
-    let Some(ledger) = app.ledger.as_ref().filter(|_| status != Status::Withdrawn) else { return Vec::new() };
-    let Ok(stream) = about.parse::<StreamId>() else { return Vec::new() };
-    let today = app.today();
-    if ledger.with_world(|world| world.matters.admits(&stream, today)).is_err() {
-        return Vec::new();
-    }
-    let kinds = for_citizens().filter(|kind| kind.about() == Some(stream.family.as_str()));
-    kinds.map(|kind| Link::new(href(kind, about), called(kind).0)).collect()
-}
-
-fn offer(kind: &'static Kind) -> Offer {
+fn offer(kind: &'static Kind, is_beyond: bool) -> Offer {
     let (label, gloss) = called(kind);
     let start = match kind.about() {
         Some(family) => {
@@ -154,7 +127,8 @@ fn offer(kind: &'static Kind) -> Offer {
         None if needs_code(kind) => by_code(),
         None => Link::new(format!("/hand-in/{}", slug(kind)), format!("去{label}")),
     };
-    Offer { label: label.into(), gloss: gloss.into(), start, promise: promise(kind), encrypted: encrypted(kind) }
+    let promise = promise(kind, is_beyond);
+    Offer { label: label.into(), gloss: gloss.into(), start, promise, encrypted: encrypted(kind) }
 }
 
 /// It continues what one handed in oneself, which only its code finds.
@@ -230,10 +204,11 @@ async fn make(app: &App, uri: &Uri, slug: &str) -> Result<FormPage, Problem> {
     };
     let (fields, refers) = filled(kind, fields, &params, &mut reader).await?;
     let about = thing.as_ref().map(|thing| &thing.stream);
-    let next = app.ledger.as_ref().zip(org.as_deref()).map(|(ledger, org)| {
+    let next = org.as_deref().filter(|_| is_open(app, reader.world())).map(|org| {
         let report_on = thing.as_ref().and_then(|thing| thing.report_on);
-        ledger.with_world(|world| next::of(kind, org, about, report_on, (app.today(), world)))
+        asked(app, reader.world(), |world| next::of(kind, org, about, report_on, (app.today(), world)))
     });
+    let beyond = outside::open(app, reader.world()).map(|outside| outside.entry);
     let (label, gloss) = called(kind);
     let names: Map<String, Value> = path.iter().map(|link| (code(link).to_owned(), json!(link.label))).collect();
     Ok(FormPage {
@@ -247,7 +222,8 @@ async fn make(app: &App, uri: &Uri, slug: &str) -> Result<FormPage, Problem> {
         ballot: ballot(kind, thing.as_ref()),
         needs_code: needs_code(kind),
         encrypted: encrypted(kind),
-        promise: promise(kind),
+        promise: promise(kind, beyond.is_some()),
+        beyond,
         next: next.unwrap_or_default(),
         refers,
         org_name: path.last().map(|link| link.label.clone()).unwrap_or_default(),
@@ -304,7 +280,7 @@ async fn stage(
     params: &Params,
     reader: &mut Reader,
 ) -> Result<Stage, Problem> {
-    if let Some(reason) = closed(app, kind, thing, org) {
+    if let Some(reason) = closed(app, reader.world(), kind, thing, org) {
         return Ok(Stage::Closed(reason));
     }
     if let (Some(family), None) = (kind.about(), thing) {
@@ -323,7 +299,7 @@ async fn stage(
 async fn matters(app: &App, kind: &Kind, family: &str, reader: &mut Reader) -> Result<Stage, Problem> {
     let board = from_board(family);
     let today = app.today();
-    let streams = app.ledger()?.with_world(|world| world.matters.open_on(family, today));
+    let streams = asked(app, reader.world(), |world| world.matters.open_on(family, today));
     let has_window = !streams.is_empty() || board.is_none();
     let mut open = Vec::new();
     for stream in streams.iter().rev().take(MATTERS_SHOWN) {
@@ -369,30 +345,6 @@ fn pick(kind: &Kind, item: &OrganizationItem) -> Pick {
         href
     };
     Pick { name: item.name.clone(), href: to("org"), inside: (item.below > 0).then(|| to("under")) }
-}
-
-/// Why nothing of a kind is taken now, or not here.
-fn closed(app: &App, kind: &Kind, thing: Option<&Thing>, org: Option<&str>) -> Option<String> {
-    let Some(ledger) = &app.ledger else {
-        return Some("这里只供查阅，不受理。这是账本的公开副本，要交材料，请到账本管理单位的网站。".into());
-    };
-    if let Some(reason) = app.halted() {
-        return Some(format!("账本暂停登记，现在收不了：{reason}"));
-    }
-    if kind.sealed && ledger.sealed_reader().is_none() {
-        return Some("这本账没有启用限阅库，收不了不公开的事项。请用书面方式提交。".into());
-    }
-    let today = app.today();
-    ledger.with_world(|world| {
-        let late = thing.and_then(|thing| world.matters.admits(&thing.stream, today).err());
-        let ended = org.and_then(|org| world.living(org).err());
-        if let Some(refusal) = late.or(ended) {
-            return Some(refusal.to_string());
-        }
-        let none = org.is_some_and(|org| world.chain(org).all(|code| world.receivers(code).is_empty()));
-        (none && encrypted(kind) == Encrypted::Always)
-            .then(|| "这个机构和它的上级都还没有登记收件人，没法加密给谁。请用书面方式寄给上级机关。".to_owned())
-    })
 }
 
 async fn fields(

@@ -73,8 +73,8 @@ pub(super) fn called(kind: &Kind) -> (&'static str, &'static str) {
     found.map_or((kind.label, family_label(kind.family())), |(_, label, gloss)| (*label, *gloss))
 }
 
-/// Who reads it, what is public of it, and what comes back.
-pub(super) fn promise(kind: &Kind) -> Promise {
+/// Who reads it, what is public of it, and what comes back; `is_beyond`: through an intake, which promises itself.
+pub(super) fn promise(kind: &Kind, is_beyond: bool) -> Promise {
     let readers = match (kind.sealed, kind.secrecy, kind.opens) {
         (false, ..) => "您的姓名和问题原文不公开，只有公开这份表的单位和监督人员能看。",
         (true, Secrecy::Body, _) => {
@@ -98,6 +98,7 @@ pub(super) fn promise(kind: &Kind) -> Promise {
         (false, _) => "问的是哪一项、哪方面、哪一天，立即公开。问题由公开的单位遮蔽个人信息后公布。",
     };
     let next = match (kind.sealed, kind.opens, kind.follow_up) {
+        _ if is_beyond => "马上得到收件处的承诺和查询码：账本最迟什么时候记下，或说明为什么不受理。凭查询码看结果。",
         (false, ..) => "几秒钟就记入账本，答复期限从当天算起，谁都能查。",
         (true, false, _) => "记在原来那件事后面，用原来的查询码查看。",
         (true, true, FollowUp::Answers) => "马上得到收件承诺和查询码。凭查询码看办到哪一步、什么答复、还剩几天。",
