@@ -52,10 +52,12 @@ export const thatNothingIsMissing = (given) => describe("that nothing is missing
     const { size } = newest.statement.body;
     assert.match(said.whole, new RegExp(`第 ${newest.index} 条）：到第 ${size} 条之前，这件事一共 ${matter.indexes.length} 条记录`));
     assert.match(said.whole, new RegExp(`一条不少：第 ${matter.indexes.join("、")} 条。`));
+    assert.match(said.whole, /是不是最新的，请看登记时间/);
     const kept = JSON.parse(await reader.page.evaluate(() => localStorage.getItem("gongkai.check.root")));
     assert.ok(kept.text.startsWith(`${log.name} ${newest.index} ${size} ${newest.statement.body.root} 20`), kept.text);
     const again = await readers.checked(reader, number);
     assert.equal(again.states.whole, "ok", again.said.whole);
+    assert.doesNotMatch(again.said.whole, /请看登记时间/);
     await reader.page.goto(`${site}/verify`);
     assert.match(await reader.page.locator('[data-of="root"]').innerText(), /记下/);
     await reader.end();

@@ -75,13 +75,14 @@ async function all(check, indexes) {
 
 const places = (indexes) => indexes.slice(0, SHOWN_MAX).join("、") + (indexes.length > SHOWN_MAX ? "……" : "");
 
-/** What is said of a matter whose records were all counted. */
-function told(root, covered, later) {
+/** What is said of a matter whose records were all counted; an old root shows only beside one that was seen before. */
+function told(check, root, covered, later) {
   const since = later > 0 ? `此后又有 ${later} 条，总目还没有算进去，有没有少，要等下一次总目。` : "";
   if (covered.length === 0) {
     return none(`最近的总目 ${day(root.recorded)} 登记（第 ${root.index} 条），那时还没有这件事。${since}`);
   }
-  return ok(`总目 ${day(root.recorded)} 登记（第 ${root.index} 条）：到第 ${root.size} 条之前，这件事一共 ${covered.length} 条记录，已逐条取来数过，一条不少：第 ${places(covered)} 条。${since}`);
+  const first = check.kept.get("root") ? "" : "以前没有看过总目，它是不是最新的，请看登记时间。";
+  return ok(`总目 ${day(root.recorded)} 登记（第 ${root.index} 条）：到第 ${root.size} 条之前，这件事一共 ${covered.length} 条记录，已逐条取来数过，一条不少：第 ${places(covered)} 条。${since}${first}`);
 }
 
 /** What does not go together in the lists of records, or `undefined`. */
@@ -127,5 +128,5 @@ export async function whole(check) {
   if (folded(entries.slice(0, covered.length), stream).hash !== head.hash) return bad("逐条算出的末尾，和总目里的不一样。");
   // Kept by the step that finds that the log only grew.
   check.rooted = spelled(root);
-  return told(root, covered, indexes.length - covered.length);
+  return told(check, root, covered, indexes.length - covered.length);
 }

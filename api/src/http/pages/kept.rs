@@ -1,9 +1,9 @@
 //! Pages over whole subtrees, made once for everybody and kept until something changes what they show.
 //!
-//! What a public page shows follows from the views, the checkpoint, the map, the day and whether the ledger accepts anything or, on a mirror, follows. When
-//! any of these changes, everything that is kept is forgotten, so nobody is shown less than before. Readers who ask for the
-//! same page at the same time wait for the one who makes it. Not here: pages of one matter, of which there are too many to
-//! keep and which are cheap; anything that is for one person.
+//! What a public page shows follows from the views, the checkpoint, the map, the day and whether the ledger accepts anything
+//! or, on a mirror, follows. When any of these changes, everything that is kept is forgotten, so nobody is shown less than
+//! before. Readers who ask for the same page at the same time wait for the one who makes it. Not here: pages of one matter,
+//! of which there are too many to keep and which are cheap; anything that is for one person.
 
 use std::collections::HashMap;
 use std::future::Future;
