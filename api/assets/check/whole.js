@@ -81,8 +81,8 @@ function told(check, root, covered, later) {
   if (covered.length === 0) {
     return none(`最近的总目 ${day(root.recorded)} 登记（第 ${root.index} 条），那时还没有这件事。${since}`);
   }
-  const first = check.kept.get("root") ? "" : "以前没有看过总目，它是不是最新的，请看登记时间。";
-  return ok(`总目 ${day(root.recorded)} 登记（第 ${root.index} 条）：到第 ${root.size} 条之前，这件事一共 ${covered.length} 条记录，已逐条取来数过，一条不少：第 ${places(covered)} 条。${since}${first}`);
+  const more = since + (check.kept.get("root") ? "" : "以前没有看过总目，它是不是最新的，请看登记时间。");
+  return ok(`总目 ${day(root.recorded)} 登记（第 ${root.index} 条）：到第 ${root.size} 条之前，这件事一共 ${covered.length} 条记录，已逐条取来数过，一条不少：第 ${places(covered)} 条。${more}`);
 }
 
 /** What does not go together in the lists of records, or `undefined`. */
