@@ -29,6 +29,7 @@ pub mod paper;
 pub mod pending;
 pub mod pushing;
 pub mod reviewing;
+pub mod roots;
 pub mod share;
 pub mod sheets;
 pub mod site;

@@ -4,6 +4,7 @@ mod copies;
 mod following;
 mod intakes;
 mod paper;
+mod roots;
 mod sealed;
 mod witnesses;
 
@@ -113,6 +114,7 @@ impl Doctor {
         if self.layout.mirror().is_dir() {
             self.disk();
             self.following();
+            self.roots_of_source(config.as_ref()).await;
             self.views().await;
             return self.symptoms;
         }
@@ -136,6 +138,7 @@ impl Doctor {
                 store.close().await;
             }
         }
+        self.roots(config.as_ref(), running).await;
         self.views().await;
         self.font().await;
         self.symptoms

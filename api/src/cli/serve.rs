@@ -230,9 +230,9 @@ pub async fn start(serving: Serving) -> Outcome {
 }
 
 fn site(config: Config, is_demo: bool, mirrors: Mirrors, cosigning: Option<Cosigning>) -> SiteOptions {
-    let Config { name, contact, hotline, base_url, .. } = config;
-    let (kept, intakes) = (Kept::default(), Intakes::default());
-    SiteOptions { name, contact, is_demo, hotline, base_url, mirrors, kept, intakes, cosigning }
+    let Config { name, contact, hotline, base_url, map_seconds, .. } = config;
+    let (kept, intakes, map_interval) = (Kept::default(), Intakes::default(), Duration::from_secs(map_seconds));
+    SiteOptions { name, contact, is_demo, hotline, base_url, mirrors, kept, intakes, cosigning, map_interval }
 }
 
 async fn opened(layout: &Layout, source: Arc<dyn Source>) -> Result<(Views, Engine), Fault> {

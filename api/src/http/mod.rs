@@ -35,6 +35,7 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -60,6 +61,7 @@ use crate::cosigning::Cosigning;
 use crate::gap::watch::Intakes;
 use crate::mirrors::Mirrors;
 use crate::pushing::keeping::Kept;
+use crate::roots;
 
 /// Downloads of whole tables at once: each holds a connection of the views for as long as it lasts.
 const DOWNLOADS_MAX: usize = 4;
@@ -98,6 +100,8 @@ pub struct SiteOptions {
     pub intakes: Intakes,
     /// The witnesses, where they are asked from here.
     pub cosigning: Option<Cosigning>,
+    /// How often the root of the map is logged, if there is something new.
+    pub map_interval: Duration,
 }
 
 /// What is served, and where.
@@ -170,6 +174,8 @@ pub struct About {
     pub intakes: Intakes,
     /// The witnesses, where they are asked from here.
     pub cosigning: Option<Cosigning>,
+    /// How often the root of the map is logged, if there is something new.
+    pub map_interval: Duration,
 }
 
 impl About {
@@ -199,6 +205,10 @@ pub struct Shared {
     pub internal: Option<InternalViews>,
     /// What people are writing; absent without a vault.
     pub drafts: Option<Drafts>,
+    /// How far roots of the map go.
+    pub roots: roots::Found,
+    /// When serving began.
+    pub began: DateTime<Utc>,
     clock: Arc<dyn Clock>,
     downloads: Arc<Semaphore>,
     sign_in: SignIn,
@@ -239,6 +249,8 @@ impl App {
             about,
             internal,
             drafts,
+            roots: roots::Found::default(),
+            began: clock.now(),
             clock,
             downloads,
             sign_in,
@@ -379,6 +391,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         kept: site.kept,
         intakes: site.intakes,
         cosigning: site.cosigning,
+        map_interval: site.map_interval,
     };
     let app = App::new(ledger, &log, map, views, internal_views, clock, about);
     let mut listeners = vec![(public, public_router(&app, &limits))];

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::format::{Count, Moment};
+use super::parts::RootsCard;
 use super::{Page, Section, Site};
 
 /// A witness of the ledger's policy.
@@ -69,6 +70,8 @@ pub struct StatusPage {
     pub looked_at: Option<Moment>,
     /// The mirrors that are handed the log from here, by the names of their keys.
     pub handed: Vec<MirrorRow>,
+    /// Whether the root of the map is still logged.
+    pub roots: RootsCard,
     /// The intakes that are followed here.
     pub intakes: Vec<IntakeRow>,
 }
@@ -119,6 +122,7 @@ impl StatusPage {
                 sentence: "已存到第 1024 条，并已联署".into(),
                 is_alarm: false,
             }],
+            roots: RootsCard::sample(),
             intakes: vec![IntakeRow {
                 name: "ledger.example/qinghe/intake".into(),
                 batches: Some((Count(144), Count(140))),
