@@ -97,9 +97,12 @@ async function show({ status }, office) {
   shown.querySelector("[data-steps]").append(...(steps.length > 0 ? steps : [none]));
   for (const link of shown.querySelectorAll("[data-further]")) link.href += `?org=${values.further ?? ""}`;
   const main = document.querySelector("main");
-  const crumbs = main.querySelector(".crumbs");
-  main.replaceChildren(...(crumbs ? [crumbs] : []), shown);
-  main.querySelector("h1").focus();
+  const [crumbs, head, title] = [".crumbs", ".head", "h1"].map((name) => main.querySelector(name));
+  title.textContent = values.state;
+  title.tabIndex = -1;
+  head.querySelector(".lead").remove();
+  main.replaceChildren(crumbs, head, shown);
+  title.focus();
   scrollTo(0, 0);
 }
 

@@ -16,6 +16,12 @@ function wrap(pen, text) {
   return lines;
 }
 
+/** The size, at most this, in which a text stands on one line: a code is copied by hand. */
+function onOneLine(pen, size, text) {
+  pen.font = `${size}px ${SANS}`;
+  return Math.min(size, Math.floor((size * (WIDTH - 2 * MARGIN)) / pen.measureText(text).width));
+}
+
 /** Draws `[size, text]` in order, a line where the text is nothing; gives the height. On a canvas of no height it only measures. */
 function draw(pen, parts) {
   let y = MARGIN;
@@ -33,12 +39,15 @@ function draw(pen, parts) {
 
 /** A `data:` image, as a long press keeps it; `undefined` where the browser draws none. */
 export function receiptImage({ site, mark, remark, rows, address, there }) {
+  const canvas = document.createElement("canvas");
+  const pen = canvas.getContext("2d");
+  if (!pen) return undefined;
   const parts = [
     [28, site],
     [44, "回执"],
     [20, ""],
     [28, "查询码"],
-    [42, mark],
+    [onOneLine(pen, 42, mark), mark],
     [28, remark],
     [20, ""],
     ...rows.map(([label, value]) => [28, `${label}：${value}`]),
@@ -46,9 +55,6 @@ export function receiptImage({ site, mark, remark, rows, address, there }) {
     [28, there],
     [28, address],
   ];
-  const canvas = document.createElement("canvas");
-  const pen = canvas.getContext("2d");
-  if (!pen) return undefined;
   canvas.width = WIDTH;
   canvas.height = Math.ceil(draw(pen, parts));
   pen.fillStyle = "#fff";
