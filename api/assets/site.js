@@ -19,6 +19,12 @@
     box.append(button);
   }
 
+  // The entries that a page lists, where it says that these are all of its matter.
+  const listed = (panel) => {
+    if (panel.dataset.whole === undefined) return {};
+    return { page: Array.from(document.querySelectorAll(".history .event"), ({ id }) => BigInt(id.slice(1))) };
+  };
+
   for (const panel of document.querySelectorAll("[data-index]")) {
     const row = panel.querySelector(".jscheck");
     const button = panel.querySelector("[data-verify]");
@@ -28,7 +34,7 @@
       button.disabled = true;
       try {
         const { show } = await import("./check/show.js");
-        await show(panel.querySelector("[data-steps]"), result, BigInt(panel.dataset.index));
+        await show(panel.querySelector("[data-steps]"), result, BigInt(panel.dataset.index), listed(panel));
       } catch {
         result.className = "bad";
         result.textContent = "核对的程序没有取到，请检查网络，或按下面的命令核对。";

@@ -49,3 +49,21 @@ export function rootOf(leaves) {
   while (left * 2 < leaves.length) left *= 2;
   return sha256(Buffer.from([1]), rootOf(leaves.slice(0, left)), rootOf(leaves.slice(left)));
 }
+
+/** The hashes beside the way of a leaf, from the leaf up (RFC 9162 §2.1.3.1, as it is written there). */
+export function pathOf(leaves, index) {
+  if (leaves.length === 1) return [];
+  let left = 1;
+  while (left * 2 < leaves.length) left *= 2;
+  const [first, second] = [leaves.slice(0, left), leaves.slice(left)];
+  return index < left ? [...pathOf(first, index), rootOf(second)] : [...pathOf(second, index - left), rootOf(first)];
+}
+
+/** An entry whose only signature line, by this name and its key id, was made with another key. */
+export function resigned(entry, name, seed) {
+  const text = String(entry);
+  const said = text.split("\n").slice(5, 8).join("\n") + "\n";
+  const before = text.slice(0, text.lastIndexOf(`— ${name} `));
+  const id = Buffer.from(text.slice(before.length).trim().split(" ").at(-1), "base64").subarray(0, 4);
+  return Buffer.from(before + line({ name, id }, sign(null, Buffer.from(said), keyOf(name, seed).secret)));
+}

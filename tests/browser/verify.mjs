@@ -9,13 +9,13 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { chromium } from "playwright-core";
+import { Readers, SEEN_AT, STRANGER, flip, outcome } from "./checking.mjs";
 import { START_MS_MAX, accessible, complaintsOf, demo, options, root, shot } from "./demo.mjs";
+import { thatNothingIsMissing } from "./missing.mjs";
 import { checkpointOf, cosigned, keyIn, keyOf, rootOf } from "./signing.mjs";
 
 const shared = process.env.GONGKAI_SHARED ?? join(root, "../shared");
 const WITNESSES = [1, 2, 3].map((number) => keyOf(`witness.example/${number}`, Buffer.alloc(32, 100 + number), 4));
-const STRANGER = Buffer.alloc(32, 7);
-const SEEN_AT = Date.parse("2026-03-10T01:12:00Z");
 
 let served;
 let site;
@@ -24,6 +24,7 @@ let note;
 let leaves;
 let number;
 let browser;
+let readers;
 
 const get = async (path) => {
   const response = await fetch(site + path);
@@ -44,6 +45,7 @@ before(async () => {
   const pledges = JSON.parse(await get("/api/v1/pledges"));
   const history = JSON.parse(await get(`/api/v1/streams/${pledges.items[0].stream}`));
   number = history.history[0].index;
+  readers = new Readers(browser, site);
 }, { timeout: START_MS_MAX });
 
 after(async () => {
@@ -51,61 +53,12 @@ after(async () => {
   await served?.end();
 });
 
-/**
- * A browser that was never here, or that keeps what is given. `answers` are replaced on the way, by address; a number is a
- * status without a body.
- */
-async function visitor(answers = {}, kept = {}, more = {}) {
-  const context = await browser.newContext(options(more));
-  await context.addInitScript((texts) => {
-    for (const [name, text] of Object.entries(texts)) {
-      if (!localStorage.getItem(name)) localStorage.setItem(name, text);
-    }
-  }, Object.fromEntries(Object.entries(kept).map(([name, text]) => [`gongkai.check.${name}`, JSON.stringify({ text, at: SEEN_AT })])));
-  for (const [path, change] of Object.entries(answers)) {
-    await context.route((url) => url.pathname === path, async (route) => {
-      const answer = await change();
-      const status = typeof answer === "number" ? answer : 200;
-      await route.fulfill({ status, contentType: "text/plain", body: status === 200 ? answer : "" });
-    });
-  }
-  const page = await context.newPage();
-  const sent = [];
-  page.on("request", (request) => sent.push(`${request.method()} ${request.url()}`));
-  return { page, sent, complaints: complaintsOf(page, site), end: () => context.close() };
-}
-
-/** Waits for the outcome; gives each step with its state and what it says. */
-async function outcome(page) {
-  await page.locator("[data-steps] .check-left").waitFor();
-  const steps = await page.locator("[data-steps] [data-step]").evaluateAll((items) =>
-    items.map((item) => [item.dataset.step, item.className.replace("check-", ""), item.innerText]),
-  );
-  const text = await page.locator("[data-result]").textContent();
-  const states = Object.fromEntries(steps.map(([id, state]) => [id, state]));
-  return { text, states, said: Object.fromEntries(steps.map(([id, , said]) => [id, said])) };
-}
-
-/** Opens the entry and presses the button of its panel. */
-async function checked({ page }, index = number) {
-  await page.goto(`${site}/entries/${index}/view`);
-  await page.locator("[data-verify]").tap();
-  return outcome(page);
-}
-
-/** What a visitor finds with one answer changed. */
-async function tampered(answers, kept) {
-  const reader = await visitor(answers, kept);
-  try {
-    return await checked(reader);
-  } finally {
-    await reader.end();
-  }
-}
+const visitor = (...given) => readers.visitor(...given);
+const checked = (reader, index = number) => readers.checked(reader, index);
+const tampered = (answers, kept) => readers.tampered(answers, kept, number);
 
 const entryPath = () => `/entries/${number}`;
 const proofPath = () => `/api/v1/entries/${number}/proof`;
-const flip = (bytes, at) => Buffer.from(bytes.map((byte, place) => (place === at ? byte ^ 1 : byte)));
 const withNote = async (changed) => String(await get(proofPath())).replace(note, changed);
 const flipLast = (text) => text.replace(/(.)(=*\n)$/, (_, char, rest) => (char === "A" ? "E" : "A") + rest);
 
@@ -133,7 +86,7 @@ describe("what is true", () => {
     const { text, states, said } = await outcome(reader.page);
     assert.match(text, /浏览器已核对/);
     assert.deepEqual(states, {
-      key: "none", checkpoint: "ok", inclusion: "ok", owner: "ok", author: "ok", words: "ok", witnesses: "none", growth: "none",
+      key: "none", checkpoint: "ok", inclusion: "ok", owner: "ok", author: "ok", words: "ok", whole: "ok", witnesses: "none", growth: "none",
     });
     assert.match(said.key, /第一次在这个浏览器核对/);
     assert.match(said.witnesses, /没有见证方.*两个人看两本账/);
@@ -202,6 +155,8 @@ describe("what is true", () => {
     assert.match(gone.said.witnesses, /现在网站不给了/);
   });
 });
+
+thatNothingIsMissing(() => ({ site, get, log, leaves, number, readers }));
 
 describe("one changed answer", () => {
   const bad = (found, step, words) => {

@@ -1,9 +1,10 @@
-// What this browser remembers of a ledger between visits: its key, the checkpoint that it saw last, its witnesses' policy.
+// What this browser remembers of a ledger between visits: its key, the checkpoint that it saw last, its witnesses' policy,
+// and the newest root of the map.
 //
 // Trust on first use: the first key is believed, and every other one after it is not. It lies in this browser's own storage,
 // is sent nowhere, and whoever clears the browser's data starts anew. Where the browser allows no storage nothing is kept,
 // and the checks say so.
-const NAMES = { key: "gongkai.check.key", checkpoint: "gongkai.check.checkpoint", policy: "gongkai.check.policy" };
+const NAMES = { key: "gongkai.check.key", checkpoint: "gongkai.check.checkpoint", policy: "gongkai.check.policy", root: "gongkai.check.root" };
 
 /** The file that two notes make which should not both exist; `gongkai verify` reads it. */
 export const FORK_FORM = "gongkai.fork/v1";

@@ -13,14 +13,8 @@ import { demandsNobody, parsePolicy, witnessed } from "./policy.js";
 import { linesIn, openedIn } from "./said.js";
 import { Unreachable, fetched, needed, text } from "./site.js";
 import { follow } from "./tree.js";
-
-const ok = (said, more) => ({ state: "ok", said, ...more });
-const bad = (said, more) => ({ state: "bad", said, ...more });
-const none = (said, more) => ({ state: "none", said, ...more });
-/** Not checked because something was not to be had: whoever withholds it must not get a whole check for it. */
-const cut = (said) => none(said, { isCut: true });
-
-const day = (ms) => new Date(ms).toLocaleString("zh-CN", { timeZone: "Asia/Shanghai", dateStyle: "long", timeStyle: "short" });
+import { bad, cut, day, none, ok } from "./verdict.js";
+import { whole } from "./whole.js";
 
 const ADVICE = {
   key: "这一页先不要信。问账本的管理单位有没有公告换钥匙；没有公告，就把两把钥匙都抄下来，告诉上级督查部门。确实公告过的，到“自己核对”页让这个浏览器忘掉旧的，再来一次。",
@@ -29,6 +23,7 @@ const ADVICE = {
   owner: "签名用的钥匙来路不明。下载条目原始字节和证明文件，问签名人有没有这把钥匙，并告诉上级督查部门。",
   author: "原文不是签名人签的那一份。下载条目原始字节和证明文件，告诉签名人和上级督查部门。",
   words: "网上显示的文字不是签名人说的那一份。把页面拍下来，连同条目原始字节告诉签名人和上级督查部门。",
+  whole: "可能有记录没有给您看。刷新再核对一次；还是不对，就把页面拍下来，下载总目证明，告诉上级督查部门。",
   witnesses: "见证方没有认这个检查点，先不要信。过十分钟再核对；还是这样，就保存检查点，发给见证方和上级督查部门问清楚。",
   growth: "账本可能被倒回去改过，或者给不同的人看了不同的账。请保存证据文件，发给见证方和上级督查部门，自己留一份。",
   receipt: "账本里记的不是回执上的那一份。保管好回执，下载条目原始字节和证明文件，告诉上级督查部门。",
@@ -93,10 +88,15 @@ class Case {
   async proven(index) {
     const { bytes, proof } = await this.entry(index);
     if (proof.index !== index) throw new Error("证明说的是另一条");
+    return this.under(proof, bytes);
+  }
+
+  /** The entry whose proof and bytes these are. */
+  async under(proof, bytes) {
     await this.trust(proof.note);
     await checkInclusion(proof, bytes, sha256);
     const entry = parseEntry(bytes);
-    if (entry.index !== index) throw new Error("原文写的是另一个序号");
+    if (entry.index !== proof.index) throw new Error("原文写的是另一个序号");
     if (entry.origin !== this.key.name) throw new Error("原文是写给另一本账的");
     return entry;
   }
@@ -295,6 +295,7 @@ async function growth(check) {
     return conflict(before, `和上次看到的接不上：这个浏览器 ${day(before.at)} 看到的 ${before.size} 条，不是现在这 ${top.size} 条的开头。`);
   }
   check.kept.put("checkpoint", top.note);
+  if (check.rooted) check.kept.put("root", check.rooted);
   if (before) return ok(`这个浏览器 ${day(before.at)} 看到 ${before.size} 条，现在 ${top.size} 条：中间只有添，没有改。`);
   if (!check.kept.isAble) return none("这个浏览器不让网页记东西，没有以前的检查点可比。");
   return none(`没有以前的检查点可比。已经记下现在这个（共 ${top.size} 条），下次核对就能看出账本有没有倒回去改过。`);
@@ -315,6 +316,7 @@ const STEPS = [
   ["owner", "签名人的钥匙", owner],
   ["author", "签名人的签名", author],
   ["words", "公开的文字", words],
+  ["whole", "一条不少", whole],
   ["witnesses", "见证方", witnesses],
   ["growth", "只增不改", growth],
   ["receipt", "和回执一样", receipt],
@@ -325,6 +327,7 @@ export const UNCHECKED = [
   "写的事是不是真的。核对只说明记下来以后没有改过。",
   "登记钥匙的人有没有这个权，钥匙在签名以前有没有注销。这要核对整本账。",
   "见证方自己是不是可靠。",
+  "总目有没有把整本账都算进去。这里只数了这一件事；核对整本账时才会重算，镜像一直在算。",
 ];
 
 /** Steps without which nothing is proven. */
@@ -338,7 +341,8 @@ function failed(error) {
 
 /**
  * Checks one entry. `asked` is `{ index }` with what the reader brought: `entry` (bytes), `proof` (text), `receipt` (parsed),
- * `key` (text). `tell` hears every step when it ends. Gives "ok", "bad", or "none" when something needed was not checked.
+ * `key` (text); and with `page`, the entries that the page lists, where it lists all records of the matter. `tell` hears
+ * every step when it ends. Gives "ok", "bad", or "none" when something needed was not checked.
  */
 export async function check(asked, kept, tell) {
   const made = new Case(asked, kept);

@@ -6,7 +6,7 @@ use gongkai_projections::Status;
 use super::chart::{self, Chart, Gap, MonthRow};
 use super::dossier::{Fulfilment, RoleRow};
 use super::format::{Count, Day, Month};
-use super::parts::{Badge, Choice, Counted, Family, Link, sample_items};
+use super::parts::{Badge, Choice, Counted, Family, Link, Whole, WholeOf, sample_items};
 use super::past::{AsOf, AskDay};
 use super::{Page, Section, Site};
 
@@ -132,6 +132,8 @@ pub struct OrganizationPage {
     pub roles: Vec<RoleRow>,
     /// Where it is compared with its neighbours, or its villages with each other.
     pub compare: Option<Link>,
+    /// Whether records in its name are missing; absent where that cannot be told yet.
+    pub whole: Option<WholeOf>,
     /// A past day to see it on.
     pub day: AskDay,
 }
@@ -306,6 +308,7 @@ impl OrganizationPage {
             questions: Some((Count(2), Count(1))),
             roles: vec![RoleRow { role: "发布人".into(), holder: "沈文书（虚构）".into(), index: 44 }],
             compare: Some(Link::new("/compare?org=990101003", "和邻村比一比")),
+            whole: Some(WholeOf(Whole::sample("/api/v1/organizations/990101003/proof"))),
             day: AskDay { hidden: Vec::new(), ..AskDay::sample() },
         }
     }

@@ -43,6 +43,7 @@ const COUNT: &str = "SELECT COUNT(*) FROM events";
 const COUNT_OF: &str = "SELECT COUNT(*) FROM events e WHERE e.family = $1";
 const COUNT_WITHIN: &str = "SELECT COUNT(*) FROM events e WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1) AND e.org IN \
      (SELECT code FROM organization_ancestors WHERE ancestor = $2)";
+const COUNT_IN_NAME: &str = "SELECT COUNT(*) FROM events e WHERE e.org = $1 AND e.entry_index < $2";
 const BACK_FILLED: &str = item!(
     "WHERE e.back_filled = 1 AND (CAST($1 AS TEXT) IS NULL OR e.org IN (SELECT code FROM organization_ancestors WHERE ancestor = $1)) \
      ORDER BY e.entry_index DESC LIMIT $2 OFFSET $3"
@@ -61,6 +62,7 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("timeline.count", COUNT),
     ("timeline.count_of", COUNT_OF),
     ("timeline.count_within", COUNT_WITHIN),
+    ("timeline.count_in_name", COUNT_IN_NAME),
     ("timeline.back_filled", BACK_FILLED),
     ("timeline.back_filled_count", BACK_FILLED_COUNT),
 ];
@@ -135,6 +137,11 @@ impl Reader {
             };
         }
         Ok(page)
+    }
+
+    /// How many statements below an index were made in the name of an organization, those below it not included.
+    pub async fn said_in_name_of(&mut self, org: &str, below: u64) -> Result<u64, ReadError> {
+        self.count(COUNT_IN_NAME, vec![text(org), int(below)]).await
     }
 
     /// The newest statements of a family of which there are few, in a subtree.

@@ -47,6 +47,7 @@ const FOUND_BY: &[(&str, &str)] = &[
     ("compliance.owed_within", "matters_finance (org=? AND family=? AND period_start<?)"),
     ("dossier.sheets", "matters_finance (org=? AND family=? AND period_start<?)"),
     ("comparison.earlier", "matters_by_period (org=? AND content=? AND period_start<?)"),
+    ("timeline.count_in_name", "events_by_org (org=? AND entry_index<?)"),
     ("disclosures.neighbours", "matters_by_period (org=? AND content=?"),
 ];
 

@@ -1,9 +1,9 @@
 //! Pages over whole subtrees, made once for everybody and kept until something changes what they show.
 //!
-//! What a public page shows follows from the views, the checkpoint, the day and whether the ledger accepts anything or, on a mirror, follows. When
-//! any of these changes, everything that is kept is forgotten, so nobody is shown less than before. Readers who ask for the
-//! same page at the same time wait for the one who makes it. Not here: pages of one matter, of which there are too many to
-//! keep and which are cheap; anything that is for one person.
+//! What a public page shows follows from the views, the checkpoint, the map, the day and whether the ledger accepts anything
+//! or, on a mirror, follows. When any of these changes, everything that is kept is forgotten, so nobody is shown less than
+//! before. Readers who ask for the same page at the same time wait for the one who makes it. Not here: pages of one matter,
+//! of which there are too many to keep and which are cheap; anything that is for one person.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -13,6 +13,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use chrono::{DateTime, NaiveDate, Utc};
+use gongkai_store::map::Reached;
 use tokio::sync::OnceCell;
 
 use super::{HTML, problem};
@@ -33,6 +34,9 @@ struct Stamp {
     views: (u64, String),
     committed: Option<u64>,
     checkpoint: Option<(u64, DateTime<Utc>)>,
+    // How far it proves that nothing is missing; on a copy it follows the checkpoint.
+    map: Option<Reached>,
+    is_map_broken: bool,
     today: NaiveDate,
     halted: Option<String>,
     stuck: Option<Stuck>,
@@ -46,6 +50,8 @@ impl Stamp {
             views: (status.size, status.generation),
             committed: app.ledger.as_ref().map(|ledger| *ledger.committed().borrow()),
             checkpoint: signed.map(|signed| (signed.checkpoint.size, signed.written_at)),
+            map: app.map.as_ref().map(|map| *map.reached().borrow()),
+            is_map_broken: app.map.as_ref().is_some_and(|map| map.fault().is_some()),
             today: app.today(),
             halted: app.halted(),
             stuck: app.about.mirrors.stuck(),

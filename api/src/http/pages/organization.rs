@@ -57,6 +57,7 @@ async fn make(app: &App, code: &str) -> Result<OrganizationPage, Problem> {
     let compliance = compliance(&found);
     let compare = compare(&found);
     let figures = figures(&mut reader, &found).await?;
+    let whole = parts::whole_of(app, &mut reader, code).await?;
     let former = found.names.into_iter().rev().filter_map(|name| {
         Some(FormerName {
             name: name.name.unwrap_or_else(|| "(名称已撤下)".into()),
@@ -94,6 +95,7 @@ async fn make(app: &App, code: &str) -> Result<OrganizationPage, Problem> {
         questions: figures.questions,
         roles: found.roles.into_iter().map(role).collect(),
         compare,
+        whole,
         day: AskDay { value: Day(reader.today()), max: Day(reader.today()), hidden: Vec::new() },
     })
 }

@@ -16,7 +16,7 @@ use crate::http::{App, zone};
 use crate::site::format::{Bytes, Count, Day, Moment};
 use crate::site::parts::{
     self, Attachment, Badge, Check, Checkpoint, Diff, Event, Family, HashText, Item, Link, Pager, Period, PeriodDay,
-    Proxy, Row, Segment, Shown, SignatureLine, Tombstone, Whole, days_left,
+    Proxy, Row, Segment, Shown, SignatureLine, Tombstone, Whole, WholeOf, days_left,
 };
 
 /// What stands where a title was withdrawn; the tombstone is on the matter's page.
@@ -332,6 +332,7 @@ pub async fn check_last(
 async fn whole(app: &App, reader: &Reader, events: &[HistoryEvent]) -> Result<Option<Whole>, Problem> {
     let Some(stream) = events.first().and_then(|event| StreamId::parse(&event.stream).ok()) else { return Ok(None) };
     let Some(counted) = app.counted(&MapKey::stream(&stream)).await? else { return Ok(None) };
+    // The views follow; until they have, it cannot be told.
     if counted.size > reader.size() {
         return Ok(None);
     }
@@ -343,6 +344,23 @@ async fn whole(app: &App, reader: &Reader, events: &[HistoryEvent]) -> Result<Op
         later: Count(events.len() as u64 - shown),
         href: format!("/api/v1/streams/{stream}/proof"),
     }))
+}
+
+/// Whether the site has as many records in the name of an organization as the map; `None` where that cannot be told yet.
+pub async fn whole_of(app: &App, reader: &mut Reader, code: &str) -> Result<Option<WholeOf>, Problem> {
+    let Some(counted) = app.counted(&MapKey::organization(code)).await? else { return Ok(None) };
+    if counted.size > reader.size() {
+        return Ok(None);
+    }
+    let shown = reader.said_in_name_of(code, counted.size).await?;
+    let all = reader.said_in_name_of(code, reader.size()).await?;
+    Ok(Some(WholeOf(Whole {
+        size: Count(counted.size),
+        count: Count(counted.head.count),
+        shown: Count(shown),
+        later: Count(all - shown),
+        href: format!("/api/v1/organizations/{code}/proof"),
+    })))
 }
 
 /// The check panel of an entry that is at hand.

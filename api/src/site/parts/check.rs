@@ -3,6 +3,7 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
+use super::Whole;
 use crate::site::format::{Count, Moment};
 
 /// A hash in both ways of writing.
@@ -31,28 +32,6 @@ pub struct Checkpoint {
     pub at: Moment,
     /// How many witnesses cosigned it.
     pub witnesses: u32,
-}
-
-/// How many records the map says that there are of the matter, and how many the page has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whole {
-    /// Entries that the map is of.
-    pub size: Count,
-    /// Records of the matter among them.
-    pub count: Count,
-    /// Those of them that the page has.
-    pub shown: Count,
-    /// Records that came after.
-    pub later: Count,
-    /// Address of the proof.
-    pub href: String,
-}
-
-impl Whole {
-    /// Whether nothing is missing on the page.
-    pub fn holds(&self) -> bool {
-        self.count == self.shown
-    }
 }
 
 /// A signature line of the entry, for the commands.
@@ -172,13 +151,7 @@ impl Check {
                 at: Moment::of(2026, 3, 12, 9, 20),
                 witnesses: 1,
             }),
-            whole: Some(Whole {
-                size: Count(4),
-                count: Count(2),
-                shown: Count(2),
-                later: Count(1),
-                href: "/api/v1/streams/pledge/0195f000-0000-7000-8000-000000000001/proof".into(),
-            }),
+            whole: Some(Whole::sample("/api/v1/streams/pledge/0195f000-0000-7000-8000-000000000001/proof")),
             withdrawn: 0,
             openings: Some("/log/openings/000".into()),
             signatures: vec![SignatureLine {
@@ -196,3 +169,20 @@ impl Check {
 }
 
 impl HtmlSafe for Check {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_command_is_shown_with_a_key_that_is_not_known_yet() {
+        let command = "openssl pkeyutl -verify -rawin -pubin -keyform DER -inkey key.der";
+        let mut check = Check::sample();
+        assert!(check.render().unwrap().contains(command));
+        check.signatures[0].public_key.clear();
+        check.signatures[0].registered = None;
+        let panel = check.render().unwrap();
+        assert!(!panel.contains(command) && !panel.contains("printf %s ''"), "{panel}");
+        assert!(panel.contains("的登记还没有读到"), "{panel}");
+    }
+}

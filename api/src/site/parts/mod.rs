@@ -10,17 +10,19 @@ mod check;
 mod history;
 mod lists;
 mod periods;
+mod whole;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
 use gongkai_projections::Status;
 
-pub use check::{Check, Checkpoint, HashText, SignatureLine, Whole};
+pub use check::{Check, Checkpoint, HashText, SignatureLine};
 pub(crate) use history::sample_event;
 pub use history::{Attachment, Diff, Event, Proxy, Segment, Signer};
 pub(crate) use lists::sample_items;
 pub use lists::{Choice, Counted, DayChoice, Filters, Item, Pager, Piece, Select};
 pub use periods::{Clock, Moved, Period, PeriodDay, Run, days_left};
+pub use whole::{LastRoot, RootsCard, Uncovered, Whole, WholeOf};
 
 use super::format::Moment;
 
