@@ -28,6 +28,7 @@ pub mod outcome;
 pub mod paper;
 pub mod pending;
 pub mod reviewing;
+pub mod roots;
 pub mod share;
 pub mod sheets;
 pub mod site;

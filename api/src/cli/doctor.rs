@@ -3,6 +3,7 @@
 mod copies;
 mod following;
 mod paper;
+mod roots;
 mod sealed;
 mod witnesses;
 
@@ -112,6 +113,7 @@ impl Doctor {
         if self.layout.mirror().is_dir() {
             self.disk();
             self.following();
+            self.roots_of_source(config.as_ref()).await;
             self.views().await;
             return self.symptoms;
         }
@@ -133,6 +135,7 @@ impl Doctor {
                 store.close().await;
             }
         }
+        self.roots(config.as_ref(), running).await;
         self.views().await;
         self.font().await;
         self.symptoms

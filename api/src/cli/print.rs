@@ -179,6 +179,7 @@ async fn at_home(dir: &Path, of: &str) -> Result<Sheet, Fault> {
         mirrors: Mirrors::default(),
         intakes: Intakes::default(),
         cosigning: None,
+        map_interval: std::time::Duration::from_secs(config.map_seconds),
     };
     let app = App::new(None, &layout.log(), None, views, None, local::clock(), about);
     paper::sheet(&app, of).await.map_err(|problem| refused(of, &problem))

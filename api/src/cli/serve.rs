@@ -227,8 +227,9 @@ pub async fn start(serving: Serving) -> Outcome {
 }
 
 fn site(config: Config, is_demo: bool, mirrors: Mirrors, cosigning: Option<Cosigning>) -> SiteOptions {
-    let Config { name, contact, hotline, base_url, .. } = config;
-    SiteOptions { name, contact, hotline, is_demo, base_url, mirrors, intakes: Intakes::default(), cosigning }
+    let Config { name, contact, hotline, base_url, map_seconds, .. } = config;
+    let (intakes, map_interval) = (Intakes::default(), Duration::from_secs(map_seconds));
+    SiteOptions { name, contact, is_demo, hotline, base_url, mirrors, intakes, cosigning, map_interval }
 }
 
 async fn opened(layout: &Layout, source: Arc<dyn Source>) -> Result<(Views, Engine), Fault> {

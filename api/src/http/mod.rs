@@ -35,6 +35,7 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -59,6 +60,7 @@ use server::{Limits, Listener, ServeError, Transport};
 use crate::cosigning::Cosigning;
 use crate::gap::watch::Intakes;
 use crate::mirrors::Mirrors;
+use crate::roots;
 
 /// Downloads of whole tables at once: each holds a connection of the views for as long as it lasts.
 const DOWNLOADS_MAX: usize = 4;
@@ -95,6 +97,8 @@ pub struct SiteOptions {
     pub intakes: Intakes,
     /// The witnesses, where they are asked from here.
     pub cosigning: Option<Cosigning>,
+    /// How often the root of the map is logged, if there is something new.
+    pub map_interval: Duration,
 }
 
 /// What is served, and where.
@@ -165,6 +169,8 @@ pub struct About {
     pub intakes: Intakes,
     /// The witnesses, where they are asked from here.
     pub cosigning: Option<Cosigning>,
+    /// How often the root of the map is logged, if there is something new.
+    pub map_interval: Duration,
 }
 
 impl About {
@@ -194,6 +200,10 @@ pub struct Shared {
     pub internal: Option<InternalViews>,
     /// What people are writing; absent without a vault.
     pub drafts: Option<Drafts>,
+    /// How far roots of the map go.
+    pub roots: roots::Found,
+    /// When serving began.
+    pub began: DateTime<Utc>,
     clock: Arc<dyn Clock>,
     downloads: Arc<Semaphore>,
     sign_in: SignIn,
@@ -234,6 +244,8 @@ impl App {
             about,
             internal,
             drafts,
+            roots: roots::Found::default(),
+            began: clock.now(),
             clock,
             downloads,
             sign_in,
@@ -373,6 +385,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         mirrors: site.mirrors,
         intakes: site.intakes,
         cosigning: site.cosigning,
+        map_interval: site.map_interval,
     };
     let app = App::new(ledger, &log, map, views, internal_views, clock, about);
     let mut listeners = vec![(public, public_router(&app, &limits))];

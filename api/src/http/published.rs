@@ -129,6 +129,21 @@ impl Published {
         self.blocking(move |log| log.read_entry(index)).await
     }
 
+    /// The entries of a bundle that a checkpoint covers; none beyond it. They are read once and not kept.
+    pub async fn bundle(&self, number: u64) -> Result<Vec<Entry>, PublishedError> {
+        self.blocking(move |log| {
+            let size = log.read_checkpoint()?.map_or(0, |signed| signed.checkpoint.size);
+            if number >= size.div_ceil(TILE_WIDTH) {
+                return Ok(Vec::new());
+            }
+            let (name, bundle) = log.read_bundle(number, size)?;
+            let entries = tile::decode_bundle(&bundle).map_err(|error| damaged(&name, error))?;
+            let parsed = entries.into_iter().map(|bytes| Entry::parse(bytes.to_vec()));
+            parsed.collect::<Result<_, _>>().map_err(|error| damaged(&name, error))
+        })
+        .await
+    }
+
     /// What is open of an entry; `None` for one without slots.
     pub async fn openings(&self, index: u64) -> Result<Option<Openings>, PublishedError> {
         self.blocking(move |log| log.read_openings(index)).await
@@ -199,11 +214,7 @@ impl Published {
         if index >= signed.checkpoint.size {
             return Ok(None);
         }
-        let number = index / TILE_WIDTH;
-        let width = tile::level_tiles(signed.checkpoint.size, 0).width(number);
-        let path = TilePath::entries(number, width).map_err(|error| damaged("tile/entries", error))?;
-        let name = path.to_string();
-        let bundle = self.read_tile(&path)?.ok_or_else(|| damaged(&name, "is missing"))?;
+        let (name, bundle) = self.read_bundle(index / TILE_WIDTH, signed.checkpoint.size)?;
         let entries = tile::decode_bundle(&bundle).map_err(|error| damaged(&name, error))?;
         let place = usize::try_from(index % TILE_WIDTH).map_err(|error| damaged(&name, error))?;
         let bytes = entries.get(place).ok_or_else(|| damaged(&name, "is too short"))?;
@@ -214,6 +225,15 @@ impl Published {
         let entry = Arc::new(entry);
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).keep(&entry);
         Ok(Some(entry))
+    }
+
+    /// A bundle of a log of this size, with its name.
+    fn read_bundle(&self, number: u64, size: u64) -> Result<(String, Vec<u8>), PublishedError> {
+        let width = tile::level_tiles(size, 0).width(number);
+        let path = TilePath::entries(number, width).map_err(|error| damaged("tile/entries", error))?;
+        let name = path.to_string();
+        let bundle = self.read_tile(&path)?.ok_or_else(|| damaged(&name, "is missing"))?;
+        Ok((name, bundle))
     }
 
     fn read_openings(&self, index: u64) -> Result<Option<Openings>, PublishedError> {

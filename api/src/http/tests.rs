@@ -1,6 +1,7 @@
 //! HTTP from outside: a made-up ledger, its views, and both routers; some over a real connection.
 
 mod citizen;
+mod completeness;
 mod deadlines;
 mod english;
 mod figures;
@@ -112,6 +113,7 @@ impl Town {
             mirrors: Mirrors::default(),
             intakes: crate::gap::watch::Intakes::default(),
             cosigning: None,
+            map_interval: std::time::Duration::from_mins(10),
         };
         let log = fixture.ledger.layout().log();
         let inside = InternalViews::open(&fixture.layout(), &fixture.ledger).await.unwrap();

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::format::{Count, Moment};
+use super::parts::RootsCard;
 use super::{Page, Section, Site};
 
 /// A witness of the ledger's policy.
@@ -67,6 +68,8 @@ pub struct StatusPage {
     pub mirrors: Vec<MirrorRow>,
     /// When they were looked at.
     pub looked_at: Option<Moment>,
+    /// Whether the root of the map is still logged.
+    pub roots: RootsCard,
     /// The intakes that are followed here.
     pub intakes: Vec<IntakeRow>,
 }
@@ -112,6 +115,7 @@ impl StatusPage {
                 },
             ],
             looked_at: Some(Moment::of(2026, 3, 12, 9, 0)),
+            roots: RootsCard::sample(),
             intakes: vec![IntakeRow {
                 name: "ledger.example/qinghe/intake".into(),
                 batches: Some((Count(144), Count(140))),

@@ -6,7 +6,7 @@ use std::process::Command;
 use gongkai_log::MapFile;
 use gongkai_tests::ledger::{TestLedger, VILLAGE, pledge};
 use gongkai_tests::server::until;
-use gongkai_tests::{Server, gongkai};
+use gongkai_tests::{Server, gongkai, walk};
 
 /// A ledger that logs the root of its map every second.
 fn rooted() -> (TestLedger, Server) {
@@ -105,4 +105,85 @@ fn a_bundle_of_a_village_is_proven_whole_and_what_was_left_out_is_named() {
     assert_eq!(fault(&["map/family-key.map-proof"]), "map");
     let proofs: Vec<&str> = names.lines().filter(|name| name.starts_with("map/")).collect();
     assert!(verified(&without(&proofs), &vkey, 0)["complete"].is_null(), "without proofs nothing is claimed");
+}
+
+/// Changes a row of the views, as a fault or somebody would, while nobody has them open.
+fn spoil_views(dir: &Path, sql: &'static str) {
+    let rows = walk(&dir.join("views")).into_iter().find(|path| path.extension().is_some_and(|end| end == "db"));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        use sqlx::{ConnectOptions as _, Connection as _};
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(rows.unwrap());
+        let mut connection = options.connect().await.unwrap();
+        assert_eq!(sqlx::raw_sql(sql).execute(&mut connection).await.unwrap().rows_affected(), 1);
+        connection.close().await.unwrap();
+    });
+}
+
+#[test]
+fn the_page_of_a_village_says_that_it_is_whole_on_a_mirror_too_and_warns_where_a_record_is_gone() {
+    let (ledger, server) = rooted();
+    let (page, mirrored) = (format!("/organizations/{VILLAGE}"), ledger.path("mirror"));
+    // Three people with a registration, a key and a role each, and the pledges.
+    let says = format!("<b>{}</b> 条记录，本站一条也没有少", 3 * 3 + 2);
+    server.eventually(&page, |answer| answer.text().contains(&says));
+    let mirror = Server::try_start_mirror(&server.url, &mirrored, &ledger.vkey()).unwrap();
+    mirror.eventually(&page, |answer| answer.text().contains(&says));
+    let proof = ledger.file("mirrored.map-proof", mirror.get(&format!("/api/v1{page}/proof")).text());
+    assert_eq!(verified(&proof, &ledger.vkey(), 0)["count"], 3 * 3 + 2);
+    mirror.eventually("/status", |answer| answer.text().contains("最近的总目登记于"));
+    assert!(mirror.stop().success() && server.stop().success());
+    spoil_views(
+        &mirrored,
+        "DELETE FROM events WHERE entry_index = (SELECT MIN(entry_index) FROM events WHERE family = 'pledge')",
+    );
+    let spoilt = Server::try_start_published(&mirrored).unwrap();
+    let warned = spoilt.eventually(&page, |answer| answer.text().contains("对不上！"));
+    assert!(warned.text().contains(&format!("条记录，本站有 {} 条。请保存总目证明", 3 * 3 + 1)), "{}", warned.text());
+}
+
+/// The symptoms that `doctor` finds of the map, each with whether it is wrong.
+fn symptoms(dir: &Path) -> Vec<(String, bool)> {
+    let said = gongkai(["doctor", "--dir", &text(dir), "--json"]).json();
+    let all = said["symptoms"].as_array().unwrap().iter();
+    let of = all.map(|found| (found["code"].as_str().unwrap().to_owned(), found["wrong"].as_bool().unwrap()));
+    of.filter(|(code, _)| code.starts_with("map_")).collect()
+}
+
+fn set_map_seconds(dir: &Path, seconds: u64) {
+    let path = dir.join("gongkai.toml");
+    let lines = std::fs::read_to_string(&path).unwrap();
+    let set = |line: &str| {
+        if line.starts_with("map_seconds") { format!("map_seconds = {seconds}\n") } else { format!("{line}\n") }
+    };
+    assert!(lines.contains("map_seconds"));
+    std::fs::write(&path, lines.lines().map(set).collect::<Vec<_>>().concat()).unwrap();
+}
+
+#[test]
+fn doctor_tells_of_roots_that_stopped_on_a_ledger_and_on_its_mirror() {
+    let ledger = TestLedger::new();
+    let (dir, mirror) = (ledger.dir(), ledger.path("mirror"));
+    let _ = ledger.publish(&[pledge("修好一号水渠")]).ok();
+    // Open, and it logs no root for ten minutes: as with a task that has ended, for whoever expects one every second.
+    let server = Server::start(&dir);
+    set_map_seconds(&dir, 1);
+    until("the ledger's roots are overdue", || (symptoms(&dir) == [("map_stopped".to_owned(), true)]).then_some(()));
+    let (source, vkey) = (text(&dir), ledger.vkey());
+    let once = || gongkai(["mirror", "--source", &source, "--dir", &text(&mirror), "--vkey", &vkey, "--once"]).ok();
+    let _ = once();
+    assert!(symptoms(&mirror).is_empty(), "ten minutes are the usual interval");
+    set_map_seconds(&mirror, 1);
+    // When a mirror looked is kept in whole seconds.
+    until("the mirror sees that they are", || {
+        let _ = once();
+        (symptoms(&mirror) == [("map_stopped".to_owned(), true)]).then_some(())
+    });
+    assert!(server.stop().success());
+    assert_eq!(symptoms(&dir), [("map_waits".to_owned(), false)], "nobody has it open");
+    let server = Server::start(&dir);
+    server.eventually("/status", |answer| answer.text().contains("最近的总目登记于"));
+    assert!(symptoms(&dir).is_empty());
+    assert!(server.stop().success());
+    let _ = once();
+    assert!(symptoms(&mirror).is_empty());
 }

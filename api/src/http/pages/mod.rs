@@ -27,6 +27,7 @@ mod picture;
 mod pledge;
 mod questions;
 mod receipt;
+mod roots;
 mod search;
 mod sessions;
 mod share;

@@ -9,7 +9,7 @@ use axum::response::Response;
 use chrono::DateTime;
 use gongkai_log::Policy;
 
-use super::{Frame, answer, frame, parts};
+use super::{Frame, answer, frame, parts, roots};
 use crate::cosigning::{Cosigning, State as Witnessing};
 use crate::gap::watch::Found;
 use crate::http::App;
@@ -29,6 +29,7 @@ async fn make(app: &App) -> Result<StatusPage, Problem> {
     let Frame { site, .. } = frame(app).await?;
     let (signed, policy) = (app.published.checkpoint().await?, app.published.policy().await?);
     let note = signed.as_ref().map(|signed| &signed.note);
+    let roots = roots::card(app, signed.as_ref()).await?;
     Ok(StatusPage {
         site,
         has_quorum: policy.as_ref().zip(note).is_some_and(|(policy, note)| policy.check(note).is_ok()),
@@ -38,6 +39,7 @@ async fn make(app: &App) -> Result<StatusPage, Problem> {
             root: signed.checkpoint.root.to_string(),
             at: parts::moment(signed.written_at),
         }),
+        roots,
         mirrors: mirrors(&app.about.mirrors),
         looked_at: app.about.mirrors.found().map(|(at, _)| parts::moment(at)),
         intakes: app.about.intakes.found().iter().map(intake).collect(),

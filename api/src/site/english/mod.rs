@@ -37,7 +37,7 @@ use super::{ASSETS, Asset};
 /// Where English copies of scripts are, below `/assets/`.
 pub const FOLDER: &str = "en/";
 
-const WORDS: [&str; 9] = [
+const WORDS: [&str; 10] = [
     include_str!("words/frame.txt"),
     include_str!("words/matters.txt"),
     include_str!("words/sheets.txt"),
@@ -47,6 +47,7 @@ const WORDS: [&str; 9] = [
     include_str!("words/kinds.txt"),
     include_str!("words/fields.txt"),
     include_str!("words/steps.txt"),
+    include_str!("words/watched.txt"),
 ];
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::parse(&WORDS));

@@ -226,6 +226,43 @@ fn every_sentence_of_the_view_code_has_an_english_one() {
     none(missing, "sentences of the view code without English");
 }
 
+/// Whatever witnesses and mirrors answer.
+fn sentences_of_others() -> Vec<String> {
+    use crate::cosigning::{State as Witnessing, asking::Denial};
+    use crate::mirrors::State as Followed;
+    let denials = [
+        Denial::Unreachable(String::new()),
+        Denial::Slow,
+        Denial::Unknown,
+        Denial::Ahead { recorded: 1_205 },
+        Denial::Forked,
+        Denial::Refused { status: 403 },
+        Denial::Lying(String::new()),
+        Denial::Ours(String::new()),
+    ];
+    let witnessing = [Witnessing::Unasked, Witnessing::Cosigned { size: 1_204 }];
+    let mirrors = [
+        Followed::Followed,
+        Followed::Unproven { files: 2 },
+        Followed::NotYetSeen { withdrawals: 1, since_days: 3 },
+        Followed::StillShows { openings: 4, since_days: 1 },
+        Followed::Unreachable,
+        Followed::Forged,
+    ];
+    let denied = denials.into_iter().map(Witnessing::Denied);
+    let asked = witnessing.into_iter().chain(denied).map(|state| state.sentence());
+    asked.chain(mirrors.iter().map(Followed::sentence)).collect()
+}
+
+#[test]
+fn whatever_witnesses_and_mirrors_answer_is_said_in_english() {
+    for sentence in sentences_of_others() {
+        let card = format!("<dl class=\"rows\"><div><dt>w1</dt><dd><strong>{sentence}</strong></dd></div></dl>");
+        let english = page(&format!("<html lang=\"zh-CN\"><body>{card}</body></html>"));
+        assert!(!has_chinese(&english), "{sentence}: {english}");
+    }
+}
+
 #[test]
 fn every_sentence_of_the_scripts_has_an_english_one() {
     let mut missing = BTreeSet::new();

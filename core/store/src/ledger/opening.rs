@@ -227,7 +227,8 @@ pub fn take_lock(layout: &Layout) -> Result<File, OpenError> {
     let file = |e| StoreError::file("locking", layout.lock(), e);
     let lock = File::options().create(true).truncate(false).write(true).open(layout.lock()).map_err(file)?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        // So that the file's time says since when it is held; it is empty either way.
+        Ok(()) => lock.set_len(0).map(|()| lock).map_err(|e| file(e).into()),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(layout.root().to_owned())),
         Err(TryLockError::Error(error)) => Err(file(error).into()),
     }

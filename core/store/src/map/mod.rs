@@ -3,7 +3,7 @@
 //! [`Map`] is the side that reads: it proves a key under the last root that the log says. Behind it runs one task. Of a
 //! ledger it also has a new root said at an interval ([`Map::of_ledger`]); of a log that is followed from its files it only
 //! follows ([`Map::of_published`]), and both compare every root with the statements. A root that is another one than the
-//! statements have ends it: from then on nothing is proven, and `doctor` tells.
+//! statements have ends it: from then on nothing is proven, and `/status` and `doctor` tell.
 //!
 //! The database can be thrown away: it is rebuilt from the log. Not here: what a proof looks like (`gongkai-log`), and that
 //! the entry which says a root is in the log (tiles).
