@@ -212,6 +212,12 @@ pub(crate) struct LedgerLog {
     pub done: watch::Receiver<()>,
 }
 
+impl LedgerLog {
+    fn is_closed(&self) -> bool {
+        !matches!(self.done.has_changed(), Ok(false))
+    }
+}
+
 impl Task {
     fn fail(&self, fault: MapFault) {
         tracing::error!(error = chain(&fault), "the map is not kept any more: nothing is proven by it");
@@ -268,7 +274,7 @@ impl Task {
         // The first tick comes at once: what was said before the start is followed, and nothing new is said.
         every.tick().await;
         if let Err(fault) = self.start(&log).await {
-            return self.fail(fault);
+            return self.broken(&log, fault).await;
         }
         loop {
             let order = tokio::select! {
@@ -297,9 +303,14 @@ impl Task {
             if let Err(Unsaid::Map(fault)) = said
                 && let Err(fault) = self.mend(fault).await
             {
-                return self.fail(fault);
+                return self.broken(&log, fault).await;
             }
         }
+    }
+
+    /// Ends by a fault; or in good order, where the ledger was closed while it was read.
+    async fn broken(self, log: &LedgerLog, fault: MapFault) {
+        if log.is_closed() { self.close().await } else { self.fail(fault) }
     }
 
     /// Sees that the map is this log's, and follows what was said before.
