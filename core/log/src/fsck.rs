@@ -219,6 +219,29 @@ pub struct Report {
     pub lists_missing: u64,
 }
 
+impl Report {
+    /// The report of a check of this checkpoint in which nothing was counted yet; its root is that of the empty log.
+    pub fn begun(checkpoint: Checkpoint, note: Note) -> Self {
+        Self {
+            size: checkpoint.size,
+            root: merkle::empty_root(),
+            head: Digest::ZERO,
+            checkpoint,
+            note,
+            witnesses: Vec::new(),
+            statements: 0,
+            sealed: 0,
+            streams: 0,
+            map_roots: 0,
+            signatures: 0,
+            openings: 0,
+            openings_missing: 0,
+            lists: 0,
+            lists_missing: 0,
+        }
+    }
+}
+
 type Outcome<T, F> = Result<T, FsckError<<F as Fetch>::Error>>;
 
 fn finding(index: impl Into<Option<u64>>, field: impl Into<String>, reason: impl Into<String>) -> Finding {

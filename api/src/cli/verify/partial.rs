@@ -61,7 +61,8 @@ pub(super) fn check(fetch: &TarFetch, vkey: &VerifierKey, args: &Args) -> Result
         return Ok(Err(named(None, "old checkpoint", "不是以前那个账本的延续".into())));
     }
     let mut replay = Replay::new(vkey);
-    let mut report = empty_report(checkpoint, note);
+    let root = checkpoint.root;
+    let mut report = Report { root, ..Report::begun(checkpoint, note) };
     let mut counting = match Counting::of(fetch, &leaves)? {
         Ok(counting) => counting,
         Err(found) => return Ok(Err(found)),
@@ -177,26 +178,6 @@ impl Counting {
 fn begins_with(leaves: &[TreeHash], old: &Checkpoint) -> bool {
     let first = usize::try_from(old.size).ok().and_then(|size| leaves.get(..size));
     first.is_some_and(|first| gongkai_log::merkle::root_of(first) == old.root)
-}
-
-fn empty_report(checkpoint: Checkpoint, note: gongkai_log::Note) -> Report {
-    Report {
-        size: checkpoint.size,
-        root: checkpoint.root,
-        head: gongkai_log::Digest::ZERO,
-        checkpoint,
-        note,
-        witnesses: Vec::new(),
-        statements: 0,
-        sealed: 0,
-        streams: 0,
-        map_roots: 0,
-        signatures: 0,
-        openings: 0,
-        openings_missing: 0,
-        lists: 0,
-        lists_missing: 0,
-    }
 }
 
 fn leaves(fetch: &TarFetch, size: u64) -> Result<Vec<TreeHash>, Fault> {

@@ -90,23 +90,7 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
             old: options.old_checkpoint.as_ref(),
             bundle: reached.edge.size() / TILE_WIDTH,
             reached,
-            report: Report {
-                size: shared.checkpoint.size,
-                root: merkle::empty_root(),
-                head: Digest::ZERO,
-                checkpoint: shared.checkpoint.clone(),
-                note,
-                witnesses: Vec::new(),
-                statements: 0,
-                sealed: 0,
-                streams: 0,
-                map_roots: 0,
-                signatures: 0,
-                openings: 0,
-                openings_missing: 0,
-                lists: 0,
-                lists_missing: 0,
-            },
+            report: Report::begun(shared.checkpoint.clone(), note),
         }
     }
 
