@@ -172,7 +172,8 @@ impl Publisher {
             let stop = match signal {
                 Some(Signal::Stop(done)) => Some(done),
                 Some(Signal::Committed) => {
-                    waiting = true;
+                    // The publication before may have taken it in: a checkpoint is not signed again for it.
+                    waiting |= *self.shared.committed.borrow() > *self.shared.published.borrow();
                     None
                 }
                 None => None,

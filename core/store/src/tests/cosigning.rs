@@ -3,6 +3,7 @@
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicBool, Ordering},
+    mpsc,
 };
 use std::time::Duration;
 
@@ -18,11 +19,21 @@ pub(super) struct One {
     willing: AtomicBool,
     seen: Mutex<Vec<Note>>,
     asked: watch::Sender<u64>,
+    /// While somebody has the other end, it cosigns nothing.
+    door: Mutex<Option<mpsc::Receiver<()>>>,
 }
 
 impl One {
     pub(super) fn new(willing: bool) -> Arc<Self> {
-        Arc::new(Self { willing: willing.into(), seen: Mutex::default(), asked: watch::Sender::new(0) })
+        let (seen, door) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { willing: willing.into(), seen, asked: watch::Sender::new(0), door })
+    }
+
+    /// Until what it gives is dropped, nothing is cosigned.
+    fn shut(&self) -> mpsc::Sender<()> {
+        let (hand, door) = mpsc::channel();
+        *self.door.lock().unwrap() = Some(door);
+        hand
     }
 
     pub(super) fn key() -> SigningKey {
@@ -42,6 +53,9 @@ impl Cosigners for One {
     fn cosign(&self, checkpoint: &Checkpoint, mut note: Note) -> Result<Note, NoQuorum> {
         let willing = self.willing.load(Ordering::SeqCst);
         self.asked.send_modify(|count| *count += 1);
+        if let Some(door) = self.door.lock().unwrap().take() {
+            assert!(door.recv().is_err(), "it opens when the other end is dropped");
+        }
         if !willing {
             return Err(NoQuorum("asleep".into()));
         }
@@ -92,6 +106,26 @@ async fn receipts_are_given_while_no_quorum_cosigns_and_publication_catches_up_w
     one.willing.store(true, Ordering::SeqCst);
     let after = published(&fixture).await;
     assert_eq!(Checkpoint::parse(&after.text).unwrap().size, fixture.ledger.health().committed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_committed_during_a_publication_is_signed_and_cosigned_once() {
+    let one = One::new(true);
+    let mut fixture = Fixture::with(Settings { publish_interval: Duration::ZERO, ..watched(&one) }).await;
+    published(&fixture).await;
+    one.seen.lock().unwrap().clear();
+    let mut asked = one.asked.subscribe();
+    asked.mark_unchanged();
+    let hand = one.shut();
+    fixture.org(TOWN, "township", Some(COUNTY)).await;
+    asked.changed().await.unwrap();
+    fixture.org(VILLAGE, "village", Some(TOWN)).await;
+    fixture.org("341599101202", "village", Some(TOWN)).await;
+    drop(hand);
+    fixture.ledger.shutdown().await;
+    let sizes =
+        one.seen.lock().unwrap().iter().map(|note| Checkpoint::parse(&note.text).unwrap().size).collect::<Vec<_>>();
+    assert_eq!(sizes, [3, 5, 5], "the first, both others together, and the end in good order");
 }
 
 #[tokio::test(flavor = "multi_thread")]
