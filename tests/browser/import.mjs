@@ -100,7 +100,7 @@ describe("a file to fill in", () => {
     await accessible(page);
     await shot(page, "import-empty-phone");
     const links = page.locator(".blanks a");
-    assert.equal(await links.count(), 8);
+    assert.equal(await links.count(), 10);
     for (const form of ["xlsx", "csv"]) {
       const [download] = await Promise.all([page.waitForEvent("download"), page.locator(`.blanks a[href$="pledges.${form}"]`).click()]);
       assert.equal(download.suggestedFilename(), `pledges.${form}`);
@@ -215,6 +215,25 @@ describe("a registrar with a table of people and their roles, at a desk", () => 
     }
     const pages = await Promise.all(streams.map((stream) => public_(`/streams/${stream}`)));
     for (const said of ["秋小穗（虚构）", "禾大田（虚构）", "监督人", "发布人"]) assert.ok(pages.some((text) => text.includes(said)), said);
+  });
+});
+
+describe("a registrar with a table of posts, at a desk", () => {
+  const csv = `职务名称,职数,主要负责人,任职人\n村党支部书记,1,是,田一禾（虚构）\n村委会委员,3,,\n会计,1,否,秋小穗（虚构）\n`;
+
+  test("sets them up and registers who holds one", async () => {
+    await signIn(PEOPLE[0]);
+    await page.getByLabel("导入什么").selectOption({ label: "职务" });
+    await page.getByLabel("机构代码", { exact: true }).fill(NEW[0]);
+    await send("职务.csv", gbk(csv));
+    await says("生成 5 条");
+    await act("逐条签名提交").click();
+    await says("5 条都已入账");
+    const [post, holder] = (await recorded(5)).map(([, stream]) => stream);
+    const path = `/api/v1/streams/${holder}`;
+    await page.waitForFunction((path) => fetch(path).then((answer) => answer.ok), path);
+    const said = await page.evaluate((path) => fetch(path).then((answer) => answer.text()), path);
+    assert.ok(said.includes(post), `${holder} holds ${post}: ${said}`);
   });
 });
 

@@ -10,13 +10,20 @@ const name = (session) => `import:${session}`;
 export const recall = (session) => JSON.parse(localStorage.getItem(name(session)) ?? '{"done":{}}');
 const store = (session, kept) => localStorage.setItem(name(session), JSON.stringify(kept));
 
-/** The command with the streams that are known by now: of people that the same table registers. */
+/** Which field of a kind refers to what the same row made, and what is said when that was not made. */
+const REFERS = {
+  "role.granted.v1": ["person", "这个人还没有登记成"],
+  "person.registered.v1": ["post", "这个职务还没有设成"],
+};
+
+/** The command with the streams that are known by now: of people and posts that the same table makes. */
 function resolved({ stream_key: _, ...command }, plan, kept) {
-  const person = command.fields.person;
-  if (!person?.startsWith("@")) return command;
-  const made = plan.commands.find(({ id, json }) => json.stream_key === person.slice(1) && kept.done[id]);
-  if (!made) throw new Error("这个人还没有登记成");
-  return { ...command, fields: { ...command.fields, person: kept.done[made.id][1] } };
+  const [name, missing] = REFERS[command.kind] ?? [];
+  const reference = command.fields[name];
+  if (!reference?.startsWith("@")) return command;
+  const made = plan.commands.find(({ id, json }) => json.stream_key === reference.slice(1) && kept.done[id]);
+  if (!made) throw new Error(missing);
+  return { ...command, fields: { ...command.fields, [name]: kept.done[made.id][1] } };
 }
 
 /**

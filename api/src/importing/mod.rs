@@ -26,9 +26,10 @@ pub const FAMILIES: [(&str, &str); 8] = [
     ("disclosures", include_str!("../../mappings/disclosures.toml")),
 ];
 
-/// People with their roles, one row each: whom a role is for is known only once the person is registered, so whoever
-/// submits replaces `@` and the person's stream key by the stream.
-pub const ROLES: (&str, &str) = ("roles", include_str!("../../mappings/roles.toml"));
+/// People with their roles and posts with their holders, one row each: what the second statement of a row is about is known
+/// only once the first is recorded, so whoever submits replaces `@` and the first one's stream key by its stream.
+const CHAINED: [(&str, &str); 2] =
+    [("roles", include_str!("../../mappings/roles.toml")), ("posts", include_str!("../../mappings/posts.toml"))];
 
 /// Where a default mapping takes the organization that whoever imports names.
 const ORG: &str = "@org@";
@@ -38,7 +39,7 @@ const ORG: &str = "@org@";
 /// # Errors
 /// A sentence, where the organization is missing or no code; nothing of a family that is not there.
 pub fn mapping_text(family: &str, org: Option<&str>) -> Result<String, &'static str> {
-    let text = FAMILIES.iter().chain([&ROLES]).find(|(name, _)| *name == family).map_or("", |(_, text)| *text);
+    let text = FAMILIES.iter().chain(&CHAINED).find(|(name, _)| *name == family).map_or("", |(_, text)| *text);
     match org {
         Some(org) if gongkai_domain::field::is_org_code(org) => Ok(text.replace(ORG, org)),
         Some(_) => Err("机构代码只能是 1–32 个字母、数字和 - _ ."),
@@ -91,13 +92,29 @@ mod tests {
 
     #[test]
     fn every_default_mapping_is_sound_with_and_without_an_organization() {
-        for (name, _) in FAMILIES.iter().chain([&ROLES]) {
+        for (name, _) in FAMILIES.iter().chain(&CHAINED) {
             for org in [Some("1"), None] {
                 let Ok(text) = mapping_text(name, org) else { continue };
                 assert!(Mapping::parse(&text).is_ok(), "{name}: {:?}", Mapping::parse(&text).err());
             }
             assert!(mapping_text(name, Some("1")).is_ok());
         }
+    }
+
+    #[test]
+    fn a_row_of_posts_makes_the_post_and_registers_who_holds_it() {
+        let mapping = Mapping::parse(&mapping_text("posts", Some("341599101201")).unwrap()).unwrap();
+        let csv = "职务名称,职数,主要负责人,任职人\n村党支部书记,1,是,俞小满（虚构）\n村委会委员,3,,\n会计,两个,否,\n";
+        let reading = read(&mapping, csv.into(), None);
+        let made: Vec<_> = reading.commands.iter().map(|one| &one.command.json).collect();
+        let kinds: Vec<_> = made.iter().map(|json| json["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["post.created.v1", "person.registered.v1", "post.created.v1"]);
+        assert_eq!(made[1]["fields"]["post"], format!("@{}", made[0]["stream_key"].as_str().unwrap()));
+        assert_eq!((&made[0]["fields"]["heads"], &made[2]["fields"]["seats"]), (&true.into(), &3.into()));
+        assert_eq!((reading.problems_total, reading.problems[0].problem.row), (1, Some(4)), "{:?}", reading.problems);
+        // Without the column, posts alone.
+        let reading = read(&mapping, "职务,职数\n会计,1\n".into(), None);
+        assert_eq!((reading.problems_total, reading.commands.len()), (0, 1), "{:?}", reading.problems);
     }
 
     #[test]

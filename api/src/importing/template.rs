@@ -11,7 +11,7 @@ use crate::sheets::template::{Blank, Cells, text, workbook};
 pub const EXAMPLE: &str = "示例：";
 
 /// Families that have a template, in the order in which people meet them.
-pub const FAMILIES: [&str; 4] = ["pledges", "organizations", "persons", "roles"];
+pub const FAMILIES: [&str; 5] = ["pledges", "organizations", "posts", "persons", "roles"];
 
 const CODE: &str = "机构代码";
 const OPTIONAL_CODE: &str = "写哪个机构的；空着的，用导入时填的机构代码。";
@@ -38,6 +38,7 @@ fn columns(family: &str) -> Option<Vec<Blank>> {
     let mut columns = match family {
         "pledges" => pledges(),
         "organizations" => organizations(),
+        "posts" => posts(),
         "persons" => persons(),
         "roles" => roles(),
         _ => return None,
@@ -101,6 +102,17 @@ fn organizations() -> Vec<Blank> {
     ]
 }
 
+fn posts() -> Vec<Blank> {
+    vec![
+        required(column("职务名称", "全称，会公开。", "村党支部书记（虚构）")),
+        column("职数", "这个职务有几个名额，写数字。", "1"),
+        choice("主要负责人", &["是", "否"], "是"),
+        wide(column("工作内容", "负责什么，会公开。", "主持村党支部全面工作")),
+        column("任职人", "现在由谁担任，还没有登记过的写姓名，会登记并公开；空缺或登记过的空着。", "俞小满（虚构）"),
+        column(CODE, OPTIONAL_CODE, ""),
+    ]
+}
+
 fn persons() -> Vec<Blank> {
     vec![
         required(column("姓名", "干部的姓名，会公开。", "俞小满（虚构）")),
@@ -154,6 +166,7 @@ mod tests {
         for (family, kinds) in FAMILIES.into_iter().zip([
             &["pledge.made.v1"][..],
             &["organization.registered.v1"],
+            &["post.created.v1", "person.registered.v1"],
             &["person.registered.v1"],
             &["person.registered.v1", "role.granted.v1"],
         ]) {

@@ -21,7 +21,8 @@ use crate::importing::template;
 use crate::site::console::ImportPage;
 
 /// Kinds that an import can make.
-const MADE: [&str; 4] = ["pledge.made.v1", "organization.registered.v1", "person.registered.v1", "role.granted.v1"];
+const MADE: [&str; 5] =
+    ["pledge.made.v1", "organization.registered.v1", "post.created.v1", "person.registered.v1", "role.granted.v1"];
 
 pub(super) async fn show(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
     answer(&app, &headers, &uri, async |reader| make(&app, &reader).await).await

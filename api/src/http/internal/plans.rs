@@ -24,9 +24,10 @@ use crate::importing::{Reading, mapping_text, read};
 use crate::sheets::BYTES_MAX;
 
 /// Families that the console imports, with what people call them and the kind that they come to.
-pub const FAMILIES: [(&str, &str, &str); 4] = [
+pub const FAMILIES: [(&str, &str, &str); 5] = [
     ("pledges", "承诺", "pledge.made.v1"),
     ("organizations", "机构", "organization.registered.v1"),
+    ("posts", "职务", "post.created.v1"),
     ("persons", "人员", "person.registered.v1"),
     ("roles", "人员和职责", "role.granted.v1"),
 ];
@@ -40,7 +41,7 @@ pub fn door() -> Door {
         summary: "试读一份要批量导入的表格：会生成哪些条，哪一行哪一格有问题，不保存",
         params: const {
             &[
-                query("family", "Text", "哪一类：pledges、organizations、persons、roles"),
+                query("family", "Text", "哪一类：pledges、organizations、posts、persons、roles"),
                 query("org", "Text", "表里没有机构代码时，用这个"),
                 query("sheet", "Text", "工作表；不写的，读第一张认得表头的"),
             ]
