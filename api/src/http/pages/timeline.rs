@@ -6,7 +6,7 @@ use axum::response::Response;
 use chrono::NaiveDate;
 use gongkai_projections::read::Filter;
 
-use super::{Frame, PAGE_LIMIT, answer, frame, parts};
+use super::{Frame, PAGE_LIMIT, frame, kept, parts};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::query::{PAGE_MAX, Params, push};
@@ -16,8 +16,7 @@ use crate::site::timeline::TimelinePage;
 
 /// One page of all entries.
 pub async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
-    let page = make(&app, &uri).await;
-    answer(&app, &headers, page).await
+    kept::answer(&app, &headers, &uri, Box::pin(make(&app, &uri))).await
 }
 
 async fn make(app: &App, uri: &Uri) -> Result<TimelinePage, Problem> {
