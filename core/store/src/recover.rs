@@ -7,13 +7,18 @@
 //!
 //! Not here: the whole log (`gongkai verify`), and mending the database itself (`gongkai restore`).
 
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use gongkai_log::{Checkpoint, Content, Edge, TilePath, TreeHash, checkpoint, time::format_recorded};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::runtime::Handle;
 
 use crate::{
+    cores::on_all_cores,
     error::{OpenError, StoreError},
     event_store::{LogHead, Publication, RawEntry},
     growing::Growing,
@@ -36,6 +41,10 @@ pub struct Recovery {
     pub published_before: Option<u64>,
     /// The first entry that was read and checked; all from it on were.
     pub verified_from: u64,
+    /// How long that took.
+    pub verifying: Duration,
+    /// How long it took to publish the same entries: chain, tree, and every file written or compared, and flushed.
+    pub publishing: Duration,
     /// Published files that were missing, torn or outdated and are in order now, below `log/`.
     pub repaired: Vec<String>,
     /// What was found wrong and does not keep the ledger from running; also in the program's log.
@@ -58,6 +67,7 @@ impl Recover {
         let connecting = self.runtime.block_on(options.connect());
         let mut connection = connecting.map_err(|e| StoreError::sql("connecting", e))?;
         let mut report = Recovery::default();
+        let start = Instant::now();
         let verified = match self.verify(&mut connection, &mut report) {
             Ok(verified) => verified,
             Err(error) => {
@@ -67,7 +77,10 @@ impl Recover {
                 return Err(error);
             }
         };
+        report.verifying = start.elapsed();
+        let start = Instant::now();
         let publisher = self.publish(connection, verified, &mut report)?;
+        report.publishing = start.elapsed();
         for alarm in &report.alarms {
             tracing::error!(alarm, "found on start");
         }
@@ -289,11 +302,18 @@ fn check_tail(
         if there != to - from {
             return Err(OpenError::Damaged(StoreError::row(from + there, "index", "the row is missing")));
         }
-        for row in rows {
-            let leaf = check_entry(row, &mut end, alarms).map_err(OpenError::Damaged)?;
+        let broken = rows.iter().find_map(|row| Some((row.index, end.follow(row.index, &row.bytes).err()?)));
+        let sound = broken.as_ref().map_or(to - from, |(index, _)| index - from);
+        let sound = &rows[..usize::try_from(sound).unwrap_or(rows.len())];
+        for (leaf, alarm) in on_all_cores(sound, check_entry).map_err(OpenError::Damaged)? {
+            alarms.extend(alarm);
             let index = edge.size();
             edge.append(leaf).map_err(|e| OpenError::Damaged(StoreError::row(index, "head", e.to_string())))?;
             published(&edge)?;
+        }
+        // An entry before it that does not parse is the cause, and was named.
+        if let Some((index, reason)) = broken {
+            return Err(OpenError::Damaged(StoreError::row(index, "bytes", reason)));
         }
     }
     let wrong = |what: &str| Err(OpenError::Damaged(StoreError::row(expected.head.size, "head", what)));
@@ -310,33 +330,32 @@ fn check_tail(
     Ok(())
 }
 
-/// One entry strictly, and what opens it; a bad opening spoils that entry's pages and nothing else.
-fn check_entry(row: RawEntry, end: &mut ChainEnd, alarms: &mut Vec<String>) -> Result<TreeHash, StoreError> {
+/// One entry strictly, and what opens it: its leaf; a bad opening spoils that entry's pages and nothing else, and is an
+/// alarm.
+fn check_entry(row: &RawEntry) -> Result<(TreeHash, Option<String>), StoreError> {
     let RawEntry { index, bytes, openings, list } = row;
-    end.follow(index, &bytes).map_err(|reason| StoreError::row(index, "bytes", reason))?;
-    let entry = parse_entry(index, bytes)?;
-    if let Content::Statement(signed) = &entry.content
-        && let Err(error) = check_openings(index, &signed.statement, openings, list)
-    {
-        alarms.push(error.to_string());
-    }
-    Ok(entry.leaf_hash())
+    let entry = parse_entry(*index, bytes.clone())?;
+    let checked = match &entry.content {
+        Content::Statement(signed) => check_openings(*index, &signed.statement, openings.as_deref(), list.as_deref()),
+        Content::Sealed(_) => Ok(()),
+    };
+    Ok((entry.leaf_hash(), checked.err().map(|error| error.to_string())))
 }
 
 fn check_openings(
     index: u64,
     statement: &gongkai_log::Statement,
-    openings: Option<String>,
-    list: Option<String>,
+    openings: Option<&str>,
+    list: Option<&str>,
 ) -> Result<(), StoreError> {
     let line = openings.ok_or_else(|| StoreError::row(index, "openings", "the row is missing"))?;
-    let openings = parse_openings(index, &line)?;
+    let openings = parse_openings(index, line)?;
     openings.check(statement).map_err(|e| StoreError::row(index, "openings", chain(&e)))?;
     let root = statement.lines_root();
     let count = statement.body.get("count").and_then(serde_json::Value::as_u64);
     let (Some(root), Some(count)) = (root, count) else { return Ok(()) };
     let text = list.ok_or_else(|| StoreError::row(index, "list", "the row is missing"))?;
-    let list = parse_list(index, &text)?;
+    let list = parse_list(index, text)?;
     let gongkai_log::Statement { origin, stream, revision, .. } = statement;
     list.check(origin, stream, *revision, &root, count).map_err(|e| StoreError::row(index, "list", chain(&e)))
 }
