@@ -334,7 +334,7 @@ async fn a_database_file_whose_tail_is_scrambled_or_cut_never_opens_with_other_c
     let entries = read_all(&fixture).await;
     let (mut refused, mut unchanged) = (0, 0);
     for step in 0..64 {
-        let offset = pristine.len() - 4_096 + step * 64 + 7;
+        let offset = pristine.len() - 8_192 + step * 128 + 7;
         let mut scrambled = pristine.clone();
         scrambled[offset] ^= 0xA5;
         for torn in [&pristine[..offset], &scrambled] {
