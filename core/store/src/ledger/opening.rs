@@ -162,6 +162,7 @@ impl Ledger {
             reader: reader.clone(),
             committed: shared.committed.subscribe(),
             queue: queue.downgrade(),
+            clock: clock.clone(),
             done: done.clone(),
         };
         let map = Map::of_ledger(&layout.map(), log, settings.map_interval).await.map_err(Box::new)?;

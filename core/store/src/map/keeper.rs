@@ -10,6 +10,7 @@ use std::{
     path::Path,
 };
 
+use chrono::{DateTime, Utc};
 use gongkai_domain::kind;
 use gongkai_log::{
     Digest, Entry, MapRoot, TreeHash,
@@ -30,6 +31,7 @@ struct Said {
     // Of its keys, that of the stream first.
     paths: [TreeHash; 3],
     statement: Digest,
+    recorded_at: DateTime<Utc>,
     // Whether it says a root of the map.
     is_root: bool,
 }
@@ -118,10 +120,12 @@ impl Keeper {
         self.next
     }
 
-    /// Whether a new root would say something: a statement that is no root itself is under none.
-    pub(crate) fn is_fresh(&self) -> bool {
-        let taken_in = self.reached.size > 0 && self.reached.entry.is_none();
-        taken_in || self.waiting.iter().any(|said| !said.is_root)
+    /// Since when something has waited for a root: a statement that is no root itself is under none yet.
+    pub(crate) fn waits_since(&self) -> Option<DateTime<Utc>> {
+        if self.reached.size > 0 && self.reached.entry.is_none() {
+            return Some(DateTime::UNIX_EPOCH);
+        }
+        self.waiting.iter().find(|said| !said.is_root).map(|said| said.recorded_at)
     }
 
     /// Takes the next entries, in order.
@@ -138,8 +142,8 @@ impl Keeper {
                 self.compare(entry.index, root).await?;
             }
             let paths = map::keys_of(&signed.statement).map(|key| key.path());
-            let is_root = root.is_some();
-            self.waiting.push_back(Said { index: entry.index, paths, statement: signed.hash, is_root });
+            let (statement, recorded_at, is_root) = (signed.hash, entry.recorded_at, root.is_some());
+            self.waiting.push_back(Said { index: entry.index, paths, statement, recorded_at, is_root });
             self.next = entry.index + 1;
         }
         if self.waiting.len() > WAITING_MAX {

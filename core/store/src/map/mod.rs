@@ -22,11 +22,15 @@ use gongkai_log::{
     map::{self, Node},
 };
 use sqlx::{Connection as _, SqlitePool, sqlite::SqlitePoolOptions};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
 
 use self::keeper::Keeper;
 pub(crate) use self::keeper::Spoken;
 use crate::{
+    clock::Clock,
     error::{StoreError, SubmitError},
     published_log::{FollowError, PublishedLog},
     reader::{ReadStore, chain, parse_entry},
@@ -208,6 +212,7 @@ pub(crate) struct LedgerLog {
     pub reader: ReadStore,
     pub committed: watch::Receiver<u64>,
     pub queue: mpsc::WeakSender<Message>,
+    pub clock: Arc<dyn Clock>,
     /// Ends with the sequencer.
     pub done: watch::Receiver<()>,
 }
@@ -269,13 +274,14 @@ impl Task {
 
     /// Follows a ledger, and has a root said at every interval and at every order.
     async fn speak(mut self, mut log: LedgerLog, interval: Duration, mut orders: mpsc::Receiver<Order>) {
-        let mut every = tokio::time::interval(interval);
-        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        // The first tick comes at once: what was said before the start is followed, and nothing new is said.
-        every.tick().await;
         if let Err(fault) = self.start(&log).await {
             return self.broken(&log, fault).await;
         }
+        // What waits since before the start waits no longer for it, however often the ledger is started.
+        let waits = self.keeper.waits_since().and_then(|since| (log.clock.now() - since).to_std().ok());
+        let waited = waits.unwrap_or_default();
+        let mut every = tokio::time::interval_at(Instant::now() + interval.saturating_sub(waited), interval);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let order = tokio::select! {
                 _ = every.tick() => None,
@@ -342,7 +348,7 @@ impl Task {
     async fn root(&mut self, log: &LedgerLog) -> Result<Option<u64>, Unsaid> {
         for _ in 0..TRIES {
             self.catch_up(log).await?;
-            if !self.keeper.is_fresh() {
+            if self.keeper.waits_since().is_none() {
                 return Ok(None);
             }
             let speak = async |root| {

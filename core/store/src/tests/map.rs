@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::helpers::{finding, fsck_files, verifies};
 use crate::{
-    Map, MapFault, PublishedLog,
+    Map, MapFault, PublishedLog, Settings,
     testing::{COUNTY, Fixture, ledger_keys},
 };
 
@@ -85,6 +85,22 @@ async fn a_root_is_logged_when_there_is_something_new_and_proves_what_there_is_a
     let second = fixture.ledger.root_map().await.unwrap().unwrap();
     proves_everything(&fixture, &map, second).await;
     assert_eq!(verifies(&fixture).await.map_roots, 2);
+}
+
+#[tokio::test]
+async fn what_waited_for_a_root_as_long_as_the_interval_gets_one_however_often_the_ledger_is_started() {
+    let mut fixture = with_pledges(3).await;
+    let interval = Settings::default().map_interval;
+    for part in [interval / 2, interval / 4] {
+        fixture.clock.advance(part);
+        fixture.reopen().await.unwrap();
+        assert_eq!(fixture.ledger.map().reached().borrow().entry, None, "the interval is not over");
+    }
+    let size = fixture.ledger.health().committed;
+    fixture.clock.advance(interval / 4);
+    fixture.reopen().await.unwrap();
+    reaches(fixture.ledger.map(), size).await;
+    proves_everything(&fixture, fixture.ledger.map(), size).await;
 }
 
 #[tokio::test]
