@@ -56,6 +56,13 @@ impl Server {
         Self::launch(dir, &["--published-only"], |_| {})
     }
 
+    /// Serves published files with the forms of an intake.
+    pub fn published_beside(dir: &std::path::Path, intake: &str) -> Self {
+        let mut command = process::command();
+        command.args(["serve", "--published-only", "--listen", "127.0.0.1:0", "--intake", intake, "--dir"]).arg(dir);
+        Self::begin(command, 1).unwrap_or_else(|said| panic!("the server did not start: {said}"))
+    }
+
     /// A witness for a log, at an address (port 0 takes a free one); `internal` is empty.
     pub fn witness(dir: &std::path::Path, listen: &str, vkey: &str) -> Self {
         let mut command = process::command();

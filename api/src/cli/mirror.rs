@@ -20,7 +20,7 @@ use super::terminal::Progress;
 use super::{checking, local, serve, terminal};
 use crate::config::Config;
 use crate::fetch::{HttpFetch, TarFetch};
-use crate::gap::watch::{INTAKES_MAX, Intakes};
+use crate::gap::watch::Intakes;
 use crate::mirrors::{Mirrors, Stuck};
 use crate::outcome::{Fault, Outcome, Verdict, chain};
 
@@ -175,9 +175,7 @@ pub async fn run(args: Args) -> Outcome {
     if layout.database().exists() {
         return Err(Fault::usage(layout.root().display().to_string(), "这里有账本数据库").mend("镜像请另用一个空目录"));
     }
-    if args.intakes.len() > INTAKES_MAX {
-        return Err(Fault::usage("--intake", format!("最多 {INTAKES_MAX} 个")));
-    }
+    serve::intakes_at_most(&args.intakes)?;
     let vkey = checking::verifier_key("--vkey", &args.vkey)?;
     let policy = args.policy.as_deref().map(checking::policy_file).transpose()?;
     let place = Place::of(&args.source)?;

@@ -41,7 +41,8 @@ impl<'f, F: Fetch> Reading<'f, F> {
     /// # Errors
     /// There is none, or it is malformed.
     pub fn new(fetch: &'f F) -> Result<Self, Fault> {
-        let bytes = fetch.checkpoint().map_err(|error| Fault::failed("checkpoint", &error))?;
+        let absent = |error| Fault::failed("checkpoint", &error).mend("请检查给的目录或网址是不是账本");
+        let bytes = fetch.checkpoint().map_err(absent)?;
         let note = Note::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| damaged("checkpoint", &error))?;
         let checkpoint = Checkpoint::parse(&note.text).map_err(|error| damaged("checkpoint", &error))?;
         Ok(Self { fetch, checkpoint, note, bundle: Mutex::new(None) })

@@ -16,7 +16,7 @@ use super::{local, terminal, vault};
 use crate::config::Config;
 use crate::cosigning::Cosigning;
 use crate::gap::carry;
-use crate::gap::watch::Intakes;
+use crate::gap::watch::{INTAKES_MAX, Intakes};
 use crate::http::server::{Limits, ServeError, is_this_machine};
 use crate::http::tls::{Identity, TlsError};
 use crate::http::{Bound, InternalOptions, ServeOptions, SiteOptions, serve};
@@ -33,7 +33,8 @@ use crate::pushing::keeping::Kept;
     内部地址用 https，证书和私钥第一次启动时生成在账本目录的 keys/internal-tls.pem 和 internal-tls.key，也可换成自己的；\n\
     只有本机地址（127.0.0.1）还能用 http。办理人员用 gongkai read、submit 时以 --ca 给出这份证书。\n\n\
     --published-only 用在只放已发布文件的机器上：目录里只要 log/ 和 gongkai.toml，不需要数据库和任何私钥。\n\
-    把账本目录的 log/ 同步过去时保留文件时间，检查点文件（log/checkpoint）放在最后。"
+    把账本目录的 log/ 同步过去时保留文件时间，检查点文件（log/checkpoint）放在最后。\n\
+    给出 --intake 时，网站上有办事的表单，在群众的浏览器里加密后转给那个收件处；/status 上列出账本没有按时答复的。"
 )]
 pub struct Args {
     /// 账本目录
@@ -54,6 +55,9 @@ pub struct Args {
     /// 只读：只用已发布的文件，不需要数据库和私钥
     #[arg(long, conflicts_with_all = ["internal_listen", "internal_anywhere"])]
     published_only: bool,
+    /// 互联网一侧收件处的网址或目录：核对账本有没有按时答复，是网址的还代收；可以给多个
+    #[arg(long = "intake", value_name = "网址|目录", requires = "published_only")]
+    intakes: Vec<String>,
 }
 
 /// What is served, and where.
@@ -76,20 +80,32 @@ pub struct Serving {
 /// No ledger, another process holds it, or an address that cannot be had.
 pub async fn run(args: Args) -> Outcome {
     let layout = Layout::new(&args.dir);
+    intakes_at_most(&args.intakes)?;
     let mut config = Config::read(&layout)?;
     config.listen = args.listen.unwrap_or(config.listen);
     config.internal_listen = args.internal_listen.or(config.internal_listen);
     let is_demo = config.origin == crate::demo::ORIGIN;
     let Args { internal_anywhere, vault_passphrase_file, .. } = args;
     let serving = Serving { layout, config, internal_anywhere, vault_passphrase_file, is_demo };
-    if args.published_only { published(serving).await } else { start(serving).await }
+    if args.published_only { published(serving, Intakes::new(args.intakes)).await } else { start(serving).await }
+}
+
+/// Refuses more intakes than a site looks after.
+///
+/// # Errors
+/// A wrong use.
+pub fn intakes_at_most(given: &[String]) -> Result<(), Fault> {
+    if given.len() > INTAKES_MAX {
+        return Err(Fault::usage("--intake", format!("最多 {INTAKES_MAX} 个")));
+    }
+    Ok(())
 }
 
 /// How often the checkpoint is looked at where nobody tells that there is a new one.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Serves what is published, without ledger and keys.
-async fn published(serving: Serving) -> Outcome {
+async fn published(serving: Serving, intakes: Intakes) -> Outcome {
     let Serving { layout, config, is_demo, .. } = serving;
     if layout.database().exists() {
         return Err(Fault::usage(layout.root().display().to_string(), "这里有账本数据库")
@@ -98,7 +114,7 @@ async fn published(serving: Serving) -> Outcome {
     // This process alone keeps the views of the directory.
     let _held = take_lock(&layout)?;
     // Whether mirrors follow is looked at where things are withdrawn, not on a copy.
-    published_files(layout, config, is_demo, (Mirrors::default(), Intakes::default())).await
+    published_files(layout, config, is_demo, (Mirrors::default(), intakes)).await
 }
 
 /// Serves the published files of a directory whose lock is held. `mirrors` says why they are not followed any further,

@@ -455,3 +455,21 @@ fn a_mirror_offers_the_forms_of_the_intake_beside_it_and_passes_on_what_is_bound
     assert!(!closed.contains("<form class=\"write\""), "{closed}");
     assert_eq!(get(&to(&entry, "work")).status, 403);
 }
+
+#[test]
+fn a_machine_with_the_published_files_alone_offers_the_forms_of_an_intake_and_says_what_the_ledger_owes_it() {
+    let gap = Gap::new();
+    let dir = gap.ledger.path("public");
+    copy(&gap.ledger.dir().join("log"), &dir.join("log"));
+    std::fs::copy(gap.ledger.dir().join("gongkai.toml"), dir.join("gongkai.toml")).unwrap();
+    let public = Server::published_beside(&dir, gap.url());
+    let form = format!("/hand-in/letter.received?org={VILLAGE}");
+    let page = public.eventually(&form, |answer| answer.text().contains("data-intake=\"")).text();
+    assert!(!page.contains("action=\"/hand-in"), "nothing can be posted in the clear");
+    let entry: String = page.split("data-intake=\"").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+    let work = get(&format!("{}/intake/v1/{entry}/work", public.url));
+    assert!(work.status == 200 && work.json()["bits"].as_u64().is_some_and(|bits| bits >= 17), "{}", work.text());
+    public.eventually("/api/v1/intakes", |answer| answer.text().contains(gap.url()));
+    let alone = gongkai(["serve", "--dir", dir.to_str().unwrap(), "--intake", gap.url()]);
+    assert_eq!(alone.code, 2, "a ledger takes in by its configuration: {}", alone.err);
+}
