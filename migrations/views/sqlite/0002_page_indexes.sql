@@ -8,7 +8,7 @@ CREATE INDEX events_back_filled ON events (entry_index) WHERE back_filled = 1;
 CREATE INDEX matters_by_family ON matters (family, last_index);
 CREATE INDEX matters_by_org ON matters (org, family, last_index, state, due_on, year, category);
 CREATE INDEX matters_by_first ON matters (family, first_index);
-CREATE INDEX matters_by_org_first ON matters (org, family, first_index);
+CREATE INDEX matters_by_org_first ON matters (org, family, first_index, revisions, last_recorded_at, state, due_on, declared_at);
 CREATE INDEX matters_by_year ON matters (family, year);
 CREATE INDEX matters_by_period ON matters (org, content, period_start) WHERE content IS NOT NULL;
 CREATE INDEX matters_open_pledges ON matters (org, family, due_on, state, first_index, last_index, year, category) WHERE family = 'pledge' AND state IN ('made', 'no_progress', 'in_progress');

@@ -40,12 +40,13 @@ macro_rules! everywhere {
 }
 
 /// Pledges of which nothing new was said since `$3`, or nothing but that they are made, together where no day of the answer
-/// tells them apart: by the minute of the only record, the author's zone, and the due day if it is before `$1`.
+/// tells them apart: by the minute of the only record, which is the last one, the author's zone, and the due day if it is
+/// before `$1`. All columns are in `matters_by_org_first`: a village's thousand pledges lie all over the table.
 macro_rules! settled {
     ($pledges:expr) => {
         concat!(
             "SELECT m.state, CASE WHEN m.due_on < $1 THEN m.due_on END AS due_on, \
-             CASE WHEN m.last_recorded_at >= $3 THEN SUBSTR(m.recorded_at, 1, 16) END AS recorded, \
+             CASE WHEN m.last_recorded_at >= $3 THEN SUBSTR(m.last_recorded_at, 1, 16) END AS recorded, \
              CASE WHEN m.last_recorded_at >= $3 THEN SUBSTR(m.declared_at, LENGTH(m.declared_at) - 5) END AS zone, COUNT(*) AS total",
             $pledges,
             " AND (m.revisions = 1 OR m.last_recorded_at < $3) AND CAST($2 AS BIGINT) IS NOT NULL GROUP BY 1, 2, 3, 4"

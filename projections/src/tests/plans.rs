@@ -28,6 +28,7 @@ const GOES_THROUGH: &[(&str, &str)] = &[
 
 /// Statements and the index in which each finds its matters.
 const FOUND_BY: &[(&str, &str)] = &[
+    ("fulfilment.settled_within", "COVERING INDEX matters_by_org_first"),
     ("matters.latest_within", "matters_by_org (org=? AND family=? AND last_index>?)"),
     ("matters.list_within", "matters_by_org (org=? AND family=? AND last_index>?)"),
     ("matters.count_within", "matters_by_org (org=? AND family=? AND last_index>?)"),
