@@ -17,7 +17,7 @@ use gongkai_domain::{
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Columns, Deadline, LIMIT_MAX, ReadError, Reader, in_chunk, int, label_or, text};
+use super::{CHUNK, Columns, Deadline, LIMIT_MAX, ReadError, Reader, in_chunk, int, label_or, text};
 use crate::{
     projection::Arg,
     status::{self, Status, statuses_of},
@@ -337,6 +337,8 @@ const ONE: &str = concat!(
     columns!(),
     " FROM matters m WHERE m.stream = $1 AND CAST($5 AS TEXT) IS NOT NULL AND CAST($2 AS TEXT) IS NULL AND CAST($3 AS TEXT) IS NULL AND CAST($4 AS TEXT) IS NULL"
 );
+const SOME: &str =
+    concat!(columns!("$33"), " FROM matters m WHERE m.stream IN ", roots!(), " AND CAST($33 AS TEXT) IS NOT NULL");
 /// One look into the index a year; `DISTINCT` would go through every matter.
 const YEARS: &str = "WITH RECURSIVE years (year) AS (SELECT MAX(year) FROM matters WHERE family = $1 UNION ALL \
      SELECT (SELECT MAX(m.year) FROM matters m WHERE m.family = $1 AND m.year < years.year) FROM years \
@@ -356,6 +358,7 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("matters.by_key", BY_KEY),
     ("matters.by_key_within", BY_KEY_WITHIN),
     ("matters.one", ONE),
+    ("matters.some", SOME),
     ("matters.open_periods", OPEN_PERIODS),
     ("matters.open_periods_within", OPEN_PERIODS_WITHIN),
     ("matters.open_pledges", OPEN_PLEDGES),
@@ -612,6 +615,19 @@ impl Reader {
     /// One matter by stream.
     pub async fn matter(&mut self, stream: &str) -> Result<Option<Matter>, ReadError> {
         Ok(self.matter_with_deadline(stream).await?.map(|(matter, _)| matter))
+    }
+
+    /// Matters by stream, those that are there.
+    pub(crate) async fn matters_of(&mut self, streams: &[&str]) -> Result<HashMap<String, Matter>, ReadError> {
+        let (today, world, mut periods) = (self.today(), self.world_handle(), Periods::default());
+        let mut found = Vec::with_capacity(streams.len());
+        for chunk in streams.chunks(CHUNK) {
+            for row in self.rows(SOME, [in_chunk(chunk), vec![text(today.to_string())]].concat()).await? {
+                found.push(Raw::read(&row)?.finish(Terms::of(&world), &mut periods, today));
+            }
+        }
+        let named = self.with_org_names(found).await?;
+        Ok(named.into_iter().map(|matter| (matter.stream.clone(), matter)).collect())
     }
 
     /// One matter, and its period with how it was computed, if it has one.

@@ -98,6 +98,8 @@ impl Reader {
             ..QueryParams::default()
         })?;
         let found = self.search_index().search(&query)?;
+        let streams: Vec<&str> = found.hits.iter().map(|hit| hit.stream.as_str()).collect();
+        let matters = self.matters_of(&streams).await?;
         let mut hits = Vec::with_capacity(found.hits.len());
         for hit in found.hits {
             let org = if hit.stream.starts_with("organization/") {
@@ -106,7 +108,7 @@ impl Reader {
                 None
             };
             hits.push(Found {
-                matter: self.matter(&hit.stream).await?,
+                matter: matters.get(&hit.stream).cloned(),
                 org,
                 title: pieces(hit.title),
                 snippet: pieces(hit.snippet),
