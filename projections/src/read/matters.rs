@@ -333,10 +333,7 @@ const OPEN_PLEDGES_BY_DAY: &str = concat!(
     roots!(),
     ") GROUP BY m.due_on"
 );
-const ONE: &str = concat!(
-    columns!(),
-    " FROM matters m WHERE m.stream = $1 AND CAST($5 AS TEXT) IS NOT NULL AND CAST($2 AS TEXT) IS NULL AND CAST($3 AS TEXT) IS NULL AND CAST($4 AS TEXT) IS NULL"
-);
+const ONE: &str = concat!(columns!("$2"), " FROM matters m WHERE m.stream = $1 AND CAST($2 AS TEXT) IS NOT NULL");
 const SOME: &str =
     concat!(columns!("$33"), " FROM matters m WHERE m.stream IN ", roots!(), " AND CAST($33 AS TEXT) IS NOT NULL");
 /// One look into the index a year; `DISTINCT` would go through every matter.
@@ -636,9 +633,7 @@ impl Reader {
         stream: &str,
     ) -> Result<Option<(Matter, Option<Deadline>)>, ReadError> {
         let today = self.today();
-        let absent = || Arg::Text(None);
-        let args = vec![text(stream), absent(), absent(), absent(), text(today.to_string())];
-        let Some(row) = self.row(ONE, args).await? else { return Ok(None) };
+        let Some(row) = self.row(ONE, vec![text(stream), text(today.to_string())]).await? else { return Ok(None) };
         let raw = Raw::read(&row)?;
         let world = self.world_handle();
         let mut periods = Periods::default();

@@ -6,8 +6,8 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use gongkai_domain::KINDS;
 use gongkai_domain::confidentiality::Reader;
+use gongkai_domain::{KINDS, Kind};
 use gongkai_log::statement::PROXY_CHANNELS;
 use serde_json::{Map, Value, json};
 
@@ -20,9 +20,10 @@ use crate::http::problem::Problem;
 use crate::importing::template;
 use crate::site::console::ImportPage;
 
-/// Kinds that an import can make.
-const MADE: [&str; 5] =
-    ["pledge.made.v1", "organization.registered.v1", "post.created.v1", "person.registered.v1", "role.granted.v1"];
+/// Whether an import can make it: the kinds that families come to are all that their rows make.
+fn is_made(kind: &Kind) -> bool {
+    FAMILIES.iter().any(|(.., made)| *made == kind.name)
+}
 
 pub(super) async fn show(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
     answer(&app, &headers, &uri, async |reader| make(&app, &reader).await).await
@@ -33,13 +34,13 @@ async fn make(app: &App, reader: &Reader) -> Result<ImportPage, Problem> {
     let mut views = app.read().await?;
     let kinds: Map<String, Value> = KINDS
         .iter()
-        .filter(|kind| MADE.contains(&kind.name))
+        .filter(|kind| is_made(kind))
         .map(|kind| {
             let authors: Vec<_> = kind.authors.iter().map(|role| role.wire()).collect();
             (kind.name.to_owned(), json!({"label": kind.label, "authors": authors}))
         })
         .collect();
-    let any = |role| KINDS.iter().any(|kind| MADE.contains(&kind.name) && kind.authors.contains(&role));
+    let any = |role| KINDS.iter().any(|kind| is_made(kind) && kind.authors.contains(&role));
     let table = json!({
         "key": reader.key(),
         "families": FAMILIES,
