@@ -35,9 +35,6 @@ pub const PAGE_INDEXES_SQLITE: &str = include_str!("../../migrations/views/sqlit
 pub const SCHEMA_POSTGRES: &str = include_str!("../../migrations/views/postgres/0001_boards.sql");
 /// The same indexes for PostgreSQL.
 pub const PAGE_INDEXES_POSTGRES: &str = include_str!("../../migrations/views/postgres/0002_page_indexes.sql");
-/// Entries from which on a new generation gets the pages' indexes only when it has caught up. Until then its pages are
-/// slower; where there are older views, those are served.
-const BULK_ENTRIES_MIN: u64 = if cfg!(test) { 8 } else { 10_000 };
 /// Readers of one generation at a time.
 const READERS_MAX: u32 = 16;
 /// Memory of indexing while the views are behind; given back when they have caught up.
@@ -112,7 +109,7 @@ pub(crate) enum Step {
 pub(crate) struct Builder {
     pub generation: Arc<Generation>,
     pub follower: Follower,
-    /// Whether the rows have the indexes that pages ask.
+    /// Whether the rows have the indexes that pages ask: whether they have caught up with the log once.
     is_indexed: bool,
     writer: Option<SearchWriter>,
     /// What the rows have and the search index is not told yet.
@@ -132,13 +129,8 @@ struct Indexing {
 impl Builder {
     pub(crate) async fn open(dir: &Path, name: &str, source: Arc<dyn Source>) -> Result<Self, FollowError> {
         let generation = Arc::new(Generation::open(dir, name).await?);
-        let committed = *source.committed().borrow();
         let follower = Follower::open(generation.write.clone(), source).await?;
-        let mut is_indexed = generation.has_page_indexes().await?;
-        if !is_indexed && committed.saturating_sub(follower.size()) < BULK_ENTRIES_MIN {
-            generation.make_page_indexes().await?;
-            is_indexed = true;
-        }
+        let is_indexed = generation.has_page_indexes().await?;
         // An index that a crash left behind its rows makes up for it.
         let reached = generation.search.reached().map_or(0, |reached| reached + 1);
         let waiting = if reached < follower.size() {
@@ -157,6 +149,11 @@ impl Builder {
             indexed_at: None,
             scrub: true,
         })
+    }
+
+    /// Whether people may read it: views that never caught up would say of most things that they do not exist.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.is_indexed
     }
 
     /// One batch of entries before `end`, or what is left to do when there is none.

@@ -4,7 +4,8 @@
 //! schema, the projections and their versions, the kinds that this program knows, and a serial number. A
 //! program with another name for it builds its own beside the old one; readers keep the old one, as far
 //! as its schema is the same, until the new one has caught up. Then they are swapped and the old files
-//! removed. Everything here can be deleted at any time; it is rebuilt from the log.
+//! removed. Where there is no old one they wait: half of the views would deny what was published.
+//! Everything here can be deleted at any time; it is rebuilt from the log.
 
 use std::{
     fmt::Write as _,
@@ -18,7 +19,10 @@ use gongkai_domain::KINDS;
 use gongkai_log::Digest;
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, sqlite::SqliteConnectOptions};
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use crate::{
     event::PublicEvent,
@@ -236,11 +240,11 @@ impl Engine {
             Some(builder) => builder,
             None => Builder::open(dir, &engine.new_name(), Arc::clone(&engine.source)).await?,
         };
-        if engine.frozen.is_some() {
-            engine.next = Some(builder);
-        } else {
+        if engine.frozen.is_none() && builder.is_whole() {
             engine.views.serve(Arc::clone(&builder.generation), &builder.follower);
             engine.current = Some(builder);
+        } else {
+            engine.next = Some(builder);
         }
         engine.report(None);
         Ok(engine)
@@ -250,6 +254,7 @@ impl Engine {
     async fn freeze(&mut self, name: &str) {
         let opened = Builder::open(&self.dir, name, Arc::clone(&self.source)).await;
         match opened {
+            Ok(builder) if !builder.is_whole() => builder.generation.files.remove(),
             Ok(builder) => {
                 self.views.serve(Arc::clone(&builder.generation), &builder.follower);
                 self.frozen = Some(builder.generation);
@@ -308,6 +313,17 @@ impl Engine {
         Ok(())
     }
 
+    /// Follows the log up to what is committed, or until `limit` has passed: whoever starts to serve then tells of the
+    /// last days from the first answer on, and yet is not kept from serving by much.
+    ///
+    /// # Errors
+    /// [`FollowError`], as [`Self::catch_up`].
+    pub async fn catch_up_within(&mut self, limit: Duration) -> Result<(), FollowError> {
+        let until = Instant::now() + limit;
+        while Instant::now() < until && self.advance().await? {}
+        Ok(())
+    }
+
     /// One batch of every generation at work; false when nothing is left to do.
     ///
     /// # Errors
@@ -330,7 +346,7 @@ impl Engine {
                 turn = Step::Moved;
             }
             let served = *self.views.0.size.borrow();
-            if next.follower.size() >= end && next.follower.size() >= served {
+            if next.is_whole() && next.follower.size() >= end.max(served) {
                 self.swap();
             }
         }

@@ -251,8 +251,17 @@ fn site(config: Config, is_demo: bool, mirrors: Mirrors, cosigning: Option<Cosig
     SiteOptions { name, contact, is_demo, hotline, base_url, mirrors, kept, intakes, cosigning, map_interval }
 }
 
+/// How long the listeners wait for the views to take in what was recorded while nobody served.
+const CATCH_UP_MAX: Duration = Duration::from_secs(2);
+
 async fn opened(layout: &Layout, source: Arc<dyn Source>) -> Result<(Views, Engine), Fault> {
-    Views::open(layout.root(), source).await.map_err(|error| Fault::failed("查询库", &error))
+    let opened = Views::open(layout.root(), source).await;
+    let (views, mut engine) = opened.map_err(|error| Fault::failed("查询库", &error))?;
+    if let Err(error) = engine.catch_up_within(CATCH_UP_MAX).await {
+        // It is told where it goes on being tried.
+        tracing::warn!(error = chain(&error), "the views did not catch up before serving");
+    }
+    Ok((views, engine))
 }
 
 /// Serves and keeps the views up until told to stop.
