@@ -47,7 +47,10 @@ impl<S: EventStore> Sequencer<S> {
         if self.head.size.saturating_sub(root.size) > BEHIND_MAX {
             return Ok(Spoken::TooLate);
         }
-        let Some(genesis) = self.genesis()? else { return Err(SubmitError::Busy) };
+        let Some(genesis) = self.genesis()? else { return Ok(Spoken::TooEarly) };
+        if self.world.organization(&genesis.statement.org).is_none() {
+            return Ok(Spoken::TooEarly);
+        }
         // One id for one root, so that no randomness is needed.
         let seed = Digest::of(&[root.root.as_bytes().as_slice(), &root.size.to_be_bytes()].concat());
         let mut random = [0; 10];

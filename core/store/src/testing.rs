@@ -162,7 +162,18 @@ impl Fixture {
         Self::begin(tempfile::tempdir().expect("there is room for a test"), settings).await
     }
 
+    /// A new ledger in which nothing is registered.
+    pub async fn unregistered() -> Self {
+        Self::create(tempfile::tempdir().expect("there is room for a test"), Settings::default()).await
+    }
+
     async fn begin(folder: TempDir, settings: Settings) -> Self {
+        let mut fixture = Self::create(folder, settings).await;
+        fixture.org(COUNTY, "county", None).await;
+        fixture
+    }
+
+    async fn create(folder: TempDir, settings: Settings) -> Self {
         let clock = Arc::new(ManualClock::new(start_time()));
         let people: BTreeMap<_, _> = [("甲", 10), ("乙", 11)]
             .into_iter()
@@ -174,9 +185,7 @@ impl Fixture {
         let options = CreateOptions { keys: ledger_keys(), genesis: genesis(&people), settings: settings.clone() };
         let ledger = Ledger::create(&Layout::new(folder.path()), options, clock.clone()).await;
         let ledger = ledger.expect("the made-up ledger begins");
-        let mut fixture = Self { ledger, clock, people, settings, entropy: Entropy::new(7), folder };
-        fixture.org(COUNTY, "county", None).await;
-        fixture
+        Self { ledger, clock, people, settings, entropy: Entropy::new(7), folder }
     }
 
     /// Where it lies.

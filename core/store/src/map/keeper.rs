@@ -61,6 +61,8 @@ pub(crate) enum Spoken {
     Entry(u64),
     /// The log has grown too far beyond the size meanwhile.
     TooLate,
+    /// The organization in whose name the ledger speaks is not registered yet.
+    TooEarly,
 }
 
 /// See the module.
@@ -173,9 +175,8 @@ impl Keeper {
         self.settle(Reached { size, entry: None }).await
     }
 
-    /// Brings the map to all that was taken, has its root said, and records both; without a root said, nothing changed, and
-    /// `None` when it was too late.
-    pub(crate) async fn say<F, E>(&mut self, speak: impl FnOnce(MapRoot) -> F) -> Result<Option<u64>, E>
+    /// Brings the map to all that was taken, has its root said, and records both. After an error nothing has changed.
+    pub(crate) async fn say<F, E>(&mut self, speak: impl FnOnce(MapRoot) -> F) -> Result<Spoken, E>
     where
         F: Future<Output = Result<Spoken, E>>,
         E: From<MapFault>,
@@ -183,17 +184,20 @@ impl Keeper {
         let size = self.next;
         table::begin(&mut self.connection).await.map_err(MapFault::from)?;
         let root = self.applied(size).await?;
-        let entry = match speak(MapRoot { size, root }).await {
-            Ok(Spoken::Entry(index)) => Some(index),
-            // What was taken in need not be taken in again.
-            Ok(Spoken::TooLate) => None,
+        let spoken = match speak(MapRoot { size, root }).await {
+            Ok(spoken) => spoken,
             Err(error) => {
                 self.undo().await.map_err(MapFault::from)?;
                 return Err(error);
             }
         };
+        let entry = match spoken {
+            Spoken::Entry(index) => Some(index),
+            // What was taken in need not be taken in again.
+            Spoken::TooLate | Spoken::TooEarly => None,
+        };
         self.settle(Reached { size, entry }).await?;
-        Ok(entry)
+        Ok(spoken)
     }
 
     /// [`Keeper::apply`], taken back where it fails.

@@ -357,8 +357,10 @@ impl Task {
                 queue.send(Message::Root(root, answer)).await.map_err(|_| SubmitError::Busy)?;
                 Ok::<_, Unsaid>(said.await.map_err(|_| SubmitError::Busy)??)
             };
-            if let Some(entry) = self.keeper.say(speak).await? {
-                return Ok(Some(entry));
+            match self.keeper.say(speak).await? {
+                Spoken::Entry(entry) => return Ok(Some(entry)),
+                Spoken::TooEarly => return Ok(None),
+                Spoken::TooLate => {}
             }
         }
         Err(SubmitError::Busy.into())

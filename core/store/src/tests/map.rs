@@ -104,6 +104,16 @@ async fn what_waited_for_a_root_as_long_as_the_interval_gets_one_however_often_t
 }
 
 #[tokio::test]
+async fn a_ledger_whose_organization_is_not_registered_yet_has_no_root_to_say_and_says_one_afterwards() {
+    let mut fixture = Fixture::unregistered().await;
+    assert_eq!(fixture.ledger.root_map().await.unwrap(), None);
+    fixture.reopen().await.unwrap();
+    fixture.org(COUNTY, "county", None).await;
+    let index = fixture.ledger.root_map().await.unwrap().unwrap();
+    proves_everything(&fixture, fixture.ledger.map(), index).await;
+}
+
+#[tokio::test]
 async fn nothing_is_proven_before_the_first_root() {
     let fixture = with_pledges(1).await;
     let key = MapKey::organization(COUNTY);
