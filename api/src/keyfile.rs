@@ -248,6 +248,25 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
     File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed)
 }
 
+/// Writes a file that only its owner can read, in place of what was there: a stop in the middle leaves the old one.
+///
+/// # Errors
+/// [`KeyFileError::Io`].
+pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".draft");
+    let draft = Path::new(&draft);
+    let failed = |source: io::Error| KeyFileError::Io { path: path.to_owned(), source };
+    match std::fs::remove_file(draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    write_private(draft, bytes)?;
+    std::fs::rename(draft, path).map_err(failed)?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed)
+}
+
 /// Reads a key file. `passphrase` is asked only when the file has one.
 ///
 /// # Errors

@@ -335,6 +335,13 @@ pub fn post(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> An
     try_post(url, headers, body).unwrap_or_else(|e| panic!("{url}: {e}"))
 }
 
+/// Puts JSON.
+pub fn put(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+    let request = agent().put(url).header("Content-Type", "application/json");
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    answer(request.send(&body.into()[..])).unwrap_or_else(|e| panic!("{url}: {e}"))
+}
+
 /// Posts JSON to a server that may be gone.
 ///
 /// # Errors

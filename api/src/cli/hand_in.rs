@@ -122,7 +122,7 @@ fn through(args: &Args, command: &Command, url: &str) -> Outcome {
             Err(no) => return refused(args, &no),
         },
     };
-    let handed = desk.hand_in(&prepared)?;
+    let handed = desk.send(&prepared.packet)?;
     let answer = json!({ "intake": prepared.intake, "handed_in": handed, "code": prepared.code,
         "packet_hash": Digest::of(prepared.packet.as_bytes()) });
     let deadline = handed.deadline.with_timezone(&zone()).format("%Y-%m-%d %H:%M");

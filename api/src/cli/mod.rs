@@ -15,6 +15,7 @@ use crate::outcome::{self, Fault, Outcome};
 pub mod audit;
 pub mod checking;
 mod complete;
+pub mod cosign;
 pub mod demo;
 pub mod doctor;
 pub mod draft;
@@ -89,6 +90,8 @@ pub enum Command {
     HandIn(hand_in::Args),
     /// 凭查询码查看提交的事项办到哪一步
     Status(status::Args),
+    /// 人在外面、账本在内网：经收件处看等自己联署的稿件，签名
+    Cosign(cosign::Args),
     /// 收件人打开加密提交的内容
     OpenEnvelope(open_envelope::Args),
     /// 四步审核之一：写送审稿并送审
@@ -146,6 +149,7 @@ impl Command {
             Self::Submit(args) => args.json,
             Self::HandIn(args) => args.json,
             Self::Status(args) => args.json,
+            Self::Cosign(args) => args.json,
             Self::OpenEnvelope(args) => args.json,
             Self::Draft(args) => args.json,
             Self::Review(args) => args.json,
@@ -176,6 +180,7 @@ impl Command {
             Self::Submit(args) => submit::run(args).await,
             Self::HandIn(args) => blocking(move || hand_in::run(&args)).await,
             Self::Status(args) => blocking(move || status::run(&args)).await,
+            Self::Cosign(args) => blocking(move || cosign::run(&args)).await,
             Self::OpenEnvelope(args) => open_envelope::run(&args),
             Self::Read(args) => blocking(move || read::run(&args)).await,
             Self::Draft(args) => draft::run(args).await,

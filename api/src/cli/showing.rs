@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use gongkai_domain::confidentiality::Reader;
 use gongkai_domain::draft::{Draft, Read};
+use gongkai_domain::field::Column;
+use gongkai_domain::submission::Line;
 use gongkai_domain::{Command, Role, Submission, kind};
-use gongkai_log::{Digest, SignedStatement, Statement, StreamId};
+use gongkai_log::{Digest, Opening, SignedStatement, Statement, StreamId, Tier};
 use gongkai_projections::internal::InternalViews;
 use gongkai_projections::internal::content::OpenError;
 use gongkai_store::SubmitError;
@@ -97,15 +99,30 @@ fn draft(text: &str) -> Vec<String> {
     let Ok((Read { statement, open, withheld }, rows)) = read else {
         return vec!["  送审稿：读不懂".to_owned()];
     };
-    let kind = kind::find(&statement.kind);
-    let line = |name: &str, value: &Value| format!("    {}", values::line(kind, name, value));
-    let title = kind.map_or(statement.kind.as_str(), |kind| kind.label);
+    let title = kind::find(&statement.kind).map_or(statement.kind.as_str(), |kind| kind.label);
     let mut lines = vec![format!("  送审稿：{title}，{} 第 {} 版", statement.stream, statement.revision)];
-    lines.extend(statement.body.iter().map(|(name, value)| line(name, value)));
-    lines.extend(open.iter().map(|opening| line(&opening.name, &opening.value)));
-    lines.extend(rows.iter().map(|row| format!("    第{}行：{}", row.line + 1, json!(row.row))));
+    lines.extend(said(&statement, &open, &rows).into_iter().map(|line| format!("    {line}")));
     if !withheld.is_empty() {
         lines.push(format!("    另有 {} 项只对特定对象公开，送审稿里只有封存值", withheld.len()));
     }
     lines
+}
+
+/// What a statement says, line by line: its body, its open slots, its list.
+pub fn said(statement: &Statement, open: &[Opening], rows: &[Line]) -> Vec<String> {
+    let kind = kind::find(&statement.kind);
+    let line = |name: &str, value: &Value| values::line(kind, name, value);
+    let is_list = |name: &str| !rows.is_empty() && matches!(name, "lines" | "count");
+    let body = statement.body.iter().filter(|(name, _)| !is_list(name)).map(|(name, value)| line(name, value));
+    let open = open.iter().map(|opening| line(&opening.name, &opening.value));
+    let columns = kind.and_then(|kind| kind.list.shape(&statement.body)).map_or(&[][..], |(shape, _)| shape.columns);
+    let cell = |column: &Column, row: &Line| {
+        let value = row.row.get(column.name).filter(|_| column.tier == Tier::Public)?;
+        Some(format!("{}：{}", column.label, values::shown(&column.shape, value)))
+    };
+    let row = |row: &Line| {
+        let cells: Vec<_> = columns.iter().filter_map(|column| cell(column, row)).collect();
+        format!("第 {} 行：{}", row.line + 1, cells.join("，"))
+    };
+    body.chain(open).chain(rows.iter().map(row)).collect()
 }

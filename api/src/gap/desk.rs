@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use gongkai_domain::gap::{Content, Packet, Secret, Status};
+use gongkai_domain::gap::{Content, Packet, Said, Secret, Status};
 use gongkai_domain::kind::{self, gap};
 use gongkai_domain::vault::TierKey;
 use gongkai_domain::{Command, Submission};
@@ -136,39 +136,64 @@ impl<'o> Desk<'o> {
         let mut salt = [0; 32];
         keyfile::random(&mut salt);
         let salt = Digest::from_bytes(salt);
+        let said = Said::Submission { code: continued, submission: Box::new(submission.clone()) };
+        let (code, packet) = self.seal_said(said)?;
+        let command = pending::digest(&salt, command)?;
+        Ok(Prepared { intake: self.key.name().to_owned(), code, packet, salt, command })
+    }
+
+    /// Seals what somebody says under a new code; gives the code and the packet.
+    ///
+    /// # Errors
+    /// Something that is too long.
+    pub fn seal_said(&self, said: Said) -> Result<(String, String), Fault> {
         let mut random = [0; gongkai_domain::gap::CODE_CHARS];
         keyfile::random(&mut random);
         let code = code::long_of_random(random);
-        let content = Content { follow: secret(&code)?, code: continued, submission: submission.clone() };
-        let place = (self.office.origin(), self.key.name());
+        let content = Content { follow: secret(&code)?, said };
+        let place = (self.ledger(), self.key.name());
         let packet = Packet::seal(&content, place, &self.sealing_key, &mut |buffer: &mut [u8]| keyfile::random(buffer));
         let packet = packet.map_err(|error| Fault::no("提交的内容", chain(&error)))?.to_text();
-        let command = pending::digest(&salt, command)?;
-        Ok(Prepared { intake: self.key.name().to_owned(), code, packet, salt, command })
+        Ok((code, packet))
+    }
+
+    /// Origin of the ledger.
+    pub fn ledger(&self) -> &str {
+        self.office.origin()
     }
 
     /// Hands a packet in, with the work that is asked for, and verifies the promise.
     ///
     /// # Errors
     /// No answer, or one that is not signed by the intake.
-    pub fn hand_in(&self, prepared: &Prepared) -> Result<HandedIn, Fault> {
+    pub fn send(&self, packet: &str) -> Result<HandedIn, Fault> {
         let challenge = self.json(self.agent.get(self.at("work")).call())?;
         let bits = challenge["bits"].as_u64().and_then(|bits| u32::try_from(bits).ok()).unwrap_or(u32::MAX);
         if bits > work::BITS_MAX {
             return Err(Fault::ours(&self.url, format!("要求的工作量（{bits} 位）太大")));
         }
-        let body = prepared.packet.as_bytes();
+        let body = packet.as_bytes();
         let solved = work::solve(challenge["challenge"].as_str().unwrap_or_default(), body, bits);
         let sent = self.agent.post(self.at("packets")).header("Proof-Of-Work", &solved);
         let answer = self.json(sent.header("Content-Type", "application/json").send(body))?;
         let handed: HandedIn = serde_json::from_value(answer).map_err(|error| Fault::failed(&self.url, &error))?;
         let promise = Promise::open(&handed.promise, &self.key);
         let promise = promise.map_err(|error| Fault::ours(&self.url, format!("收件承诺不可信：{}", chain(&error))))?;
-        let bound = commit_event(handed.salt.as_bytes(), &prepared.packet);
+        let bound = commit_event(handed.salt.as_bytes(), packet);
         if (promise.commitment, promise.origin.as_str(), handed.commitment) != (bound, self.key.name(), bound) {
             return Err(Fault::ours(&self.url, "收件承诺说的是另一件事项"));
         }
         Ok(handed)
+    }
+
+    /// The capsule under a code's label; nothing of it is believed yet.
+    ///
+    /// # Errors
+    /// Nothing under this code yet.
+    pub fn capsule(&self, secret: &Secret) -> Result<Vec<u8>, Fault> {
+        let label = BASE64_STANDARD.encode(secret.label());
+        let answer = self.json(self.agent.post(self.at("capsules")).send_json(json!({ "label": label })))?;
+        Ok(answer["capsule"].as_str().and_then(|text| BASE64_STANDARD.decode(text).ok()).unwrap_or_default())
     }
 
     /// What the capsule of a code says, its answer proven under what the ledger put on record.
@@ -176,9 +201,7 @@ impl<'o> Desk<'o> {
     /// # Errors
     /// Nothing under this code yet, or an answer that is not proven.
     pub fn status(&self, secret: &Secret) -> Result<Status, Fault> {
-        let label = BASE64_STANDARD.encode(secret.label());
-        let answer = self.json(self.agent.post(self.at("capsules")).send_json(json!({ "label": label })))?;
-        let capsule = answer["capsule"].as_str().and_then(|text| BASE64_STANDARD.decode(text).ok()).unwrap_or_default();
+        let capsule = self.capsule(secret)?;
         let untrue = |reason: &str| Fault::ours(&self.url, reason);
         let status = secret.open(self.key.name(), &capsule).map_err(|_| untrue("答复打不开，或不是这个查询码的"))?;
         let said = self.office.proven(status.answer.index)?;

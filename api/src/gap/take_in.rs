@@ -10,7 +10,7 @@
 use chrono::{DateTime, NaiveDate, SubsecRound as _, Utc};
 use gongkai_domain::gap::{
     self, AnswerProof, Batch, Batches, CAPSULE_BYTES, Capsules, Content, Continued, GapError, Matter, Outcome, Packet,
-    Status, capsules_count,
+    Said, Status, capsules_count,
 };
 use gongkai_domain::vault::NONCE_BYTES;
 use gongkai_domain::world::Intake;
@@ -21,6 +21,7 @@ use gongkai_projections::follow_up;
 use gongkai_store::{Accepted, Ledger, StoreError, StoredEntry, SubmitError, Taken, TakenBook, TakenFault, VaultFault};
 use serde_json::{Value, json};
 
+use super::cosigning;
 use crate::code;
 use crate::http::citizen::for_citizens;
 use crate::keyfile;
@@ -57,6 +58,9 @@ pub enum TakeInFault {
     /// The vault failed.
     #[error("the vault")]
     Vault(#[from] VaultFault),
+    /// The drafts that wait for signatures could not be read or changed.
+    #[error("the working store: {0}")]
+    Drafts(String),
     /// Something could not be signed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -160,13 +164,23 @@ async fn answer(
         outcome,
         note,
         code,
+        asked: None,
         salt: taken.salt(),
         place: None,
     };
     let refused = |code: &str| ledger.receipt_of_refusal(Digest::of(packet.as_bytes()), code);
     let opened = Packet::parse(packet).and_then(|packet| ledger.open_packet(intake.key.name(), &packet));
-    let Ok(Content { follow, code, submission }) = opened else {
+    let Ok(Content { follow, said }) = opened else {
         return Ok(of(None, Outcome::Refused, refused("unreadable")?, None));
+    };
+    let (code, submission) = match said {
+        Said::Submission { code, submission } => (code, *submission),
+        Said::Asking(note) => {
+            return Ok(match cosigning::answer(ledger, intake.key.name(), &note).await? {
+                Ok((asked, said)) => Taken { asked: Some(asked), ..of(Some(follow), Outcome::Accepted, said, None) },
+                Err(refusal) => of(Some(follow), Outcome::Refused, refused(refusal.code())?, None),
+            });
+        }
     };
     match hand_in(ledger, code.as_deref(), &commitment, submission).await? {
         Ok(Accepted::Promise(promised)) => {
@@ -267,16 +281,25 @@ pub async fn capsules(ledger: &Ledger, intake: &Intake, today: NaiveDate) -> Res
     let as_of = ledger.clock().now().trunc_subsecs(6);
     let (answered, _) = intake.answered();
     let mut capsules = Vec::new();
-    for taken in taken.all(&intake.stream, answered).await? {
+    let all = taken.all(&intake.stream, answered).await?;
+    let askings = cosigning::last_askings(&all);
+    for (place, taken) in all.into_iter().enumerate() {
         let Some(follow) = taken.follow.clone() else { continue };
-        let Some(status) = status(ledger, intake, taken, as_of, today).await? else { continue };
-        let mut nonce = [0; NONCE_BYTES];
-        keyfile::random(&mut nonce);
-        let sealed = match follow.seal(origin, &status, nonce) {
-            Err(GapError::Limit(_)) => follow.seal(origin, &cut(status), nonce)?,
-            sealed => sealed?,
+        let Some(mut status) = status(ledger, intake, taken, as_of, today).await? else { continue };
+        let waiting = match askings.get(&place) {
+            Some(key) => cosigning::waiting(ledger, key).await?,
+            None => None,
         };
-        capsules.push(sealed);
+        if let Some((waiting, pieces)) = waiting {
+            status.waiting = Some(waiting);
+            for (number, piece) in (0..).zip(&pieces) {
+                capsules.push(follow.piece(number).seal_text(origin, piece, nonce())?);
+            }
+        }
+        capsules.push(match follow.seal(origin, &status, nonce()) {
+            Err(GapError::Limit(_)) => follow.seal(origin, &cut(status), nonce())?,
+            sealed => sealed?,
+        });
     }
     for _ in capsules.len()..capsules_count(capsules.len()) {
         let mut random = vec![0; CAPSULE_BYTES];
@@ -287,6 +310,12 @@ pub async fn capsules(ledger: &Ledger, intake: &Intake, today: NaiveDate) -> Res
     capsules.sort_unstable();
     let file = Capsules { as_of, answered, capsules };
     Ok(ledger.sign_capsules(origin, &file)?)
+}
+
+fn nonce() -> [u8; NONCE_BYTES] {
+    let mut nonce = [0; NONCE_BYTES];
+    keyfile::random(&mut nonce);
+    nonce
 }
 
 /// What a capsule says; `None` while its answer is under no root.
@@ -305,7 +334,7 @@ async fn status(
         Some(code) => matter(ledger, code, today).await?,
         None => None,
     };
-    Ok(Some(Status { as_of, answer, matter }))
+    Ok(Some(Status { as_of, answer, matter, waiting: None }))
 }
 
 async fn matter(ledger: &Ledger, code: String, today: NaiveDate) -> Result<Option<Matter>, TakeInFault> {

@@ -103,6 +103,17 @@ impl Draft {
         }
         Ok(Read { statement, open, withheld })
     }
+
+    /// What of it is shown to somebody, found to be what the statement commits to: the statement, and its open slots. What
+    /// stays hidden is not judged, so this is for a draft that the ledger has judged.
+    ///
+    /// # Errors
+    /// The [`Refusal`] that its author would get.
+    pub fn shown(&self, origin: &str) -> Result<(Statement, Vec<Opening>), Refusal> {
+        let statement = Statement::parse(&self.statement).map_err(|e| malformed(&submission::chain(&e)))?;
+        let open = submission::check_shown(origin, &statement, self.openings.clone(), &self.lines)?;
+        Ok((statement, open))
+    }
 }
 
 fn malformed(reason: &dyn std::fmt::Display) -> Refusal {

@@ -220,6 +220,34 @@ pub fn check_draft(
     Ok(openings.open)
 }
 
+/// Checks that values are what a statement commits to, as far as they are shown, and returns the open ones. Whether the
+/// ledger would take them is not asked.
+///
+/// # Errors
+/// The [`Refusal`] that the author gets.
+pub(crate) fn check_shown(
+    origin: &str,
+    statement: &Statement,
+    filled: Vec<Filled>,
+    rows: &[Line],
+) -> Result<Vec<Opening>, Refusal> {
+    let _ = check_kind(origin, statement)?;
+    let (openings, _) = openings(statement, filled)?;
+    let (root, count) = (statement.body.get("lines"), statement.body.get("count"));
+    if rows.is_empty() && root.is_none() && count.is_none() {
+        return Ok(openings.open);
+    }
+    let root = root.and_then(Value::as_str).and_then(|root| Digest::parse(root).ok());
+    let (Some(root), Some(count)) = (root, count.and_then(Value::as_u64)) else {
+        return Err(malformed("lines", &"声明没有写明 count 和 lines"));
+    };
+    let open = |Line { line, salt, row, .. }: &Line| Row::Open { line: *line, row: row.clone(), salt: *salt };
+    let list = List { rows: rows.iter().map(open).collect(), ..List::default() };
+    let checked = list.check(&statement.origin, &statement.stream, statement.revision, &root, count);
+    checked.map_err(|e: list::ListError| malformed("lines", &chain(&e)))?;
+    Ok(openings.open)
+}
+
 /// A statement of this ledger, of a known kind, on a stream of its family.
 pub(crate) fn check_kind(origin: &str, statement: &Statement) -> Result<&'static Kind, Refusal> {
     if statement.origin != origin {

@@ -75,7 +75,7 @@ pub use rows::check_rows;
 pub use sealed_audit::SealedReport;
 pub use sealed_reader::{SealedEvent, SealedProof, SealedReader};
 pub use sqlite::SqliteStore;
-pub use taken::{Taken, TakenBook, TakenFault};
+pub use taken::{Asked, Taken, TakenBook, TakenFault};
 pub use vault::{Vault, VaultFault};
 pub use withdrawal::Withdrawal;
 pub use witness_book::WitnessBook;

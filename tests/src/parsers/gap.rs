@@ -1,8 +1,8 @@
-//! The parsers of what crosses a network gap: packets, batches, capsules, the list of what is late.
+//! The parsers of what crosses a network gap: packets, batches, capsules, the list of what is late, askings for signatures.
 //!
 //! Whether a batch is the one that was promised takes the hashes of a whole tree, so that is the domain's own tests' to ask.
 
-use gongkai_domain::gap::{Batches, Capsules, Late, Packet};
+use gongkai_domain::gap::{Asking, Batches, Capsules, Late, Packet};
 
 use super::log_key;
 use crate::ledger::ORIGIN;
@@ -39,5 +39,14 @@ pub fn late(bytes: &[u8]) -> bool {
     let Some(text) = text(bytes) else { return false };
     let Ok(late) = Late::open(text, &log_key().verifier()) else { return false };
     assert!(text.starts_with(&late.text(ORIGIN).unwrap()), "a list has one spelling");
+    true
+}
+
+/// What somebody with a key asks and signs from outside.
+pub fn asking(bytes: &[u8]) -> bool {
+    let Some(text) = text(bytes) else { return false };
+    let place = (ORIGIN, ORIGIN);
+    let Ok(asking) = Asking::open(text, place, &log_key().verifier()) else { return false };
+    assert!(text.starts_with(&asking.text(place).unwrap()), "an asking has one spelling");
     true
 }

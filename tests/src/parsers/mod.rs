@@ -64,6 +64,7 @@ pub const PARSERS: &[Parser] = &[
     parser("tile", log::tile, Some(8_192), OF_LINES),
     parser("vkey", log::vkey, Some(512), OF_LINES),
     parser("witness_request", log::witness_request, Some(gongkai_log::witness::REQUEST_BYTES_MAX), OF_LINES),
+    parser("asking", gap::asking, Some(gongkai_log::note::NOTE_BYTES_MAX), OF_LINES),
     parser("batches", gap::batches, None, OF_JSON),
     parser("capsules", gap::capsules, None, OF_LINES),
     parser("late", gap::late, Some(gongkai_domain::gap::LATE_BYTES_MAX), OF_LINES),

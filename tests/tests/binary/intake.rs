@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 const CANARY: &str = "金丝雀六一七二(虚构)";
 
 /// A ledger with a vault that has opened an intake, and that intake, running.
-struct Gap {
-    ledger: TestLedger,
-    intake: Option<Server>,
+pub(crate) struct Gap {
+    pub(crate) ledger: TestLedger,
+    pub(crate) intake: Option<Server>,
 }
 
 impl Gap {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let ledger = TestLedger::new();
         ledger.add_vault();
         let public = ledger.path("village.receiver");
@@ -43,7 +43,7 @@ impl Gap {
         Self { ledger, intake: Some(intake) }
     }
 
-    fn mirror(&self) -> Server {
+    pub(crate) fn mirror(&self) -> Server {
         let (source, vkey) = (self.ledger.dir(), self.ledger.vkey());
         let dir = self.ledger.path("mirror");
         let mirror = Server::mirror_beside(source.to_str().unwrap(), &dir, &vkey, self.url());
@@ -94,12 +94,12 @@ impl Gap {
         gongkai(["status", "--url", &mirror.url, "--vkey", &vkey, "--intake", self.url(), "--json", code])
     }
 
-    fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.intake.as_ref().unwrap().url
     }
 
     /// Kills the intake at once, as power does, and starts it again.
-    fn kill_and_start(&mut self) {
+    pub(crate) fn kill_and_start(&mut self) {
         self.intake.take().unwrap().kill();
         let started = Server::try_start_intake(&self.ledger.path("intake"), &self.ledger.vkey());
         self.intake = Some(started.unwrap());
@@ -363,7 +363,7 @@ fn questions_about_one_sheet_that_travel_together_are_all_recorded_one_after_the
 }
 
 /// Writes the intakes from which the ledger takes in, and how often, into its configuration.
-fn configure(ledger: &TestLedger, url: &str, seconds: u64) {
+pub(crate) fn configure(ledger: &TestLedger, url: &str, seconds: u64) {
     let path = ledger.dir().join("gongkai.toml");
     let config = std::fs::read_to_string(&path).unwrap();
     let is_ours = |line: &&str| !line.starts_with("intakes =") && !line.starts_with("intake_seconds =");

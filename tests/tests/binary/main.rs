@@ -10,6 +10,7 @@ mod board;
 mod citizen;
 mod commands;
 mod completeness;
+mod cosign;
 mod imports;
 mod intake;
 mod mirror;

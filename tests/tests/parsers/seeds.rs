@@ -5,7 +5,10 @@
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
-use gongkai_domain::gap::{Batch, Batches, CAPSULE_BYTES, Capsules, Content, Item, Late, LatePacket, Packet, Secret};
+use gongkai_domain::gap::{
+    Asking, Batch, Batches, CAPSULE_BYTES, Capsules, Content, Given, Item, Late, LatePacket, Packet,
+    Said as SaidOutside, Secret,
+};
 use gongkai_domain::vault::TierSecret;
 use gongkai_domain::{Checked, Submission, submission};
 use gongkai_log::map::{Head, Leaf};
@@ -274,10 +277,10 @@ fn counted() -> impl FnMut(&mut [u8]) {
 
 fn across_the_gap(pledge: &Said) -> Vec<Seed> {
     let at = time::parse_recorded("2026-03-10T01:12:07.000001Z").unwrap();
+    let submission = Submission::parse(pledge.json.to_string().as_bytes()).unwrap();
     let content = Content {
         follow: Secret::of_code("7K2M9QXA40TBRZ8CJH6PM2EY"),
-        code: None,
-        submission: Submission::parse(pledge.json.to_string().as_bytes()).unwrap(),
+        said: SaidOutside::Submission { code: None, submission: Box::new(submission) },
     };
     let to = TierSecret::from_bytes(&[5; 32]).unwrap().key();
     let packet = Packet::seal(&content, (ORIGIN, "ledger.example/test/outside"), &to, &mut counted()).unwrap();
@@ -292,7 +295,10 @@ fn across_the_gap(pledge: &Said) -> Vec<Seed> {
     let earlier = time::parse_recorded("2026-03-09T01:12:07.000001Z").unwrap();
     let packets = [Some((1, 40_001)), None].map(|place| LatePacket { place, deadline: earlier });
     let late = Late { as_of: at, count: 2, packets: packets.to_vec() };
+    let given = Given { draft: uuid::Uuid::from_u128(7), signature: "AAAA".into() };
+    let asking = Asking { asked_at: at, given: vec![given] };
     vec![
+        ("asking", "one", signed(&asking.text((ORIGIN, ORIGIN)).unwrap()).into_bytes()),
         ("packet", "pledge", packet.to_text().into_bytes()),
         ("batches", "two", batches.to_text().into_bytes()),
         ("capsules", "one", capsules.to_file(&signed(&capsules.text(ORIGIN).unwrap())).into_bytes()),

@@ -10,13 +10,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{delete, get, post, put};
 use gongkai_domain::Submission;
 use gongkai_domain::confidentiality::{Callers, Reader};
+use gongkai_store::Drafts;
 use gongkai_store::drafts::Writing;
-use gongkai_store::{Accepted, Drafts};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::working::{Half, Working, problem};
+use super::working::{self, Half, Working, problem};
 use super::{Door, SignedIn, Unseen};
 use crate::http::App;
 use crate::http::api::body::{self, Arrived};
@@ -234,43 +234,10 @@ async fn sign(
 ) -> Result<Json<Value>, Problem> {
     let (store, id, ledger) = (store(&app)?, id_of(&id)?, app.ledger()?);
     let Adding { signature } = body::json(&headers, body)?;
-    let mut refused = None;
-    let changed = store.change(id, reader.person(), app.now(), |text| {
-        let mut working: Working = serde_json::from_str(text).ok()?;
-        let half = working.prepared.as_mut()?;
-        let added = ledger.with_world(|world| half.add(signature.as_ref()?, world).err());
-        if added.is_some() {
-            refused = added;
-            return None;
-        }
-        serde_json::to_string(&working).ok()
-    });
-    let draft = changed.await.map_err(problem)?.ok_or_else(nothing)?;
-    if let Some(refusal) = refused {
-        return Err(refusal.into());
-    }
-    let working = Working::of(&draft)?;
-    let half = working.signing().ok_or_else(nothing)?;
-    let receipt = match half.complete()? {
-        Some(submission) => Some(hand_in(&app, store, id, &reader, submission).await?),
-        None => None,
-    };
-    let signers = ledger.with_world(|world| working.summary(&draft, world))["signers"].clone();
-    Ok(Json(json!({ "receipt": receipt, "signers": signers })))
-}
-
-/// Hands a completely signed statement in. If we stop between the commit and the removal, the next attempt gets the same
-/// receipt and removes it.
-async fn hand_in(
-    app: &App,
-    store: &Drafts,
-    id: Uuid,
-    reader: &Reader,
-    submission: Submission,
-) -> Result<Accepted, Problem> {
-    let accepted = app.ledger()?.hand_in(Some(format!("draft-{id}")), submission).await?;
-    store.remove(id, reader.person(), app.now()).await.map_err(problem)?;
-    Ok(accepted)
+    let signed = working::sign((ledger, store), id, reader.person(), signature.as_deref()).await?;
+    let working = Working::of(&signed.draft)?;
+    let signers = ledger.with_world(|world| working.summary(&signed.draft, world))["signers"].clone();
+    Ok(Json(json!({ "receipt": signed.accepted, "signers": signers })))
 }
 
 /// The schemas of requests and answers.

@@ -45,7 +45,7 @@ mod tests;
 #[cfg(test)]
 mod timeline_tests;
 pub mod timelines;
-mod working;
+pub mod working;
 
 use std::collections::BTreeMap;
 

@@ -9,9 +9,10 @@ use gongkai_domain::submission::{Filled, Line};
 use gongkai_domain::{Refusal, Submission, World, kind};
 use gongkai_log::note::NoteSignature;
 use gongkai_log::{Signer, Statement, StreamId, Tier};
-use gongkai_store::{Draft, DraftFault};
+use gongkai_store::{Accepted, Draft, DraftFault, Drafts, Ledger, SubmitError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::http::pages::nothing;
 use crate::http::problem::Problem;
@@ -122,7 +123,8 @@ impl Half {
         Ok(Statement::parse(&self.statement).map_err(malformed)?)
     }
 
-    fn has(&self, key: &str) -> bool {
+    /// Whether a key signed it.
+    pub fn has(&self, key: &str) -> bool {
         self.signatures.iter().filter_map(|line| NoteSignature::parse(line)).any(|line| line.name == key)
     }
 
@@ -177,6 +179,11 @@ impl Half {
         Ok(Some(Submission { note, openings: self.openings.clone(), lines: self.lines.clone(), envelope: None }))
     }
 
+    /// The same with what the public will see and nothing else: what leaves the house shows no more.
+    pub fn for_anybody(&self) -> Result<Self, Problem> {
+        self.only(&self.parsed()?, |tier| tier == Tier::Public)
+    }
+
     /// The same with nothing that the policy does not clear this reader for: whoever signs beside an author sees what the
     /// public will see, and what their own roles let them read.
     fn for_reader(&self, reader: &Reader, world: &World) -> Result<Self, Problem> {
@@ -193,6 +200,11 @@ impl Half {
             let matter = Matter::of(&statement, (found, tier), &concerns, world);
             tier == Tier::Public || confidentiality::clear(reader, Purpose::Review, &matter, world).is_some()
         };
+        self.only(&statement, cleared)
+    }
+
+    /// The same with the values of these tiers; the others stay commitments.
+    fn only(&self, statement: &Statement, cleared: impl Fn(Tier) -> bool) -> Result<Self, Problem> {
         let show = |filled: &Filled| match filled {
             Filled::Open(opening) if !cleared(opening.tier) => {
                 let commitment = filled.commit(&statement.origin, &statement.stream, statement.revision);
@@ -212,6 +224,94 @@ impl Half {
             signatures: self.signatures.clone(),
         })
     }
+}
+
+/// What came of a signature.
+pub struct Signed {
+    /// The draft as it was when the signature was in it.
+    pub draft: Draft,
+    /// The receipt, where it was the last one.
+    pub accepted: Option<Accepted>,
+}
+
+/// Why a signature came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsigned {
+    /// For this person there is no such draft, or it collects no signatures.
+    #[error("there is no such draft")]
+    Gone,
+    /// The signature is none that the draft waits for, or the ledger does not take the statement.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The working store.
+    #[error(transparent)]
+    Draft(#[from] DraftFault),
+    /// The ledger takes nothing at present.
+    #[error("the ledger")]
+    Ledger(#[source] SubmitError),
+    /// A draft that cannot be read.
+    #[error("a draft that cannot be read")]
+    Unreadable(Problem),
+}
+
+impl From<SubmitError> for Unsigned {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Refused(refusal) => Self::Refused(refusal),
+            error => Self::Ledger(error),
+        }
+    }
+}
+
+impl From<Unsigned> for Problem {
+    fn from(unsigned: Unsigned) -> Self {
+        match unsigned {
+            Unsigned::Gone => nothing(),
+            Unsigned::Refused(refusal) => refusal.into(),
+            Unsigned::Draft(fault) => problem(fault),
+            Unsigned::Ledger(error) => error.into(),
+            Unsigned::Unreadable(problem) => problem,
+        }
+    }
+}
+
+/// Adds a signature of this person to a draft, and hands the statement in with the last one, under the draft's own
+/// idempotency key: two who sign at once record it once. Without a signature only the second is done. If we stop between the
+/// commit and the removal, the next attempt gets the same receipt and removes it.
+///
+/// # Errors
+/// [`Unsigned`]; a signature that was taken stays even where the statement is refused.
+pub async fn sign(
+    (ledger, store): (&Ledger, &Drafts),
+    id: Uuid,
+    person: &StreamId,
+    line: Option<&str>,
+) -> Result<Signed, Unsigned> {
+    let now = ledger.clock().now();
+    let mut refused = None;
+    let changed = store.change(id, person, now, |text| {
+        let mut working: Working = serde_json::from_str(text).ok()?;
+        let half = working.prepared.as_mut()?;
+        refused = ledger.with_world(|world| half.add(line?, world).err());
+        if refused.is_some() || line.is_none() {
+            return None;
+        }
+        serde_json::to_string(&working).ok()
+    });
+    let draft = changed.await?.ok_or(Unsigned::Gone)?;
+    if let Some(refusal) = refused {
+        return Err(refusal.into());
+    }
+    let working = Working::of(&draft).map_err(Unsigned::Unreadable)?;
+    let half = working.signing().ok_or(Unsigned::Gone)?;
+    let accepted = match half.complete().map_err(Unsigned::Unreadable)? {
+        Some(submission) => Some(ledger.hand_in(Some(format!("draft-{id}")), submission).await?),
+        None => None,
+    };
+    if accepted.is_some() {
+        store.remove(id, person, now).await?;
+    }
+    Ok(Signed { draft, accepted })
 }
 
 /// Why a draft was not kept, for people.

@@ -20,20 +20,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{Answer, GapError, Outcome};
+use super::{Answer, GapError, Outcome, Waiting};
 use crate::vault::NONCE_BYTES;
 
 const FORM: &str = "gongkai.capsules/v1";
 const CODE_CONTEXT: &str = "gongkai 2026 gap code v1";
 const LABEL_CONTEXT: &str = "gongkai 2026 gap label v1";
 const KEY_CONTEXT: &str = "gongkai 2026 gap capsule v1";
+const PIECE_CONTEXT: &str = "gongkai 2026 gap piece v1";
 
 /// Letters of a code, of five bits each.
 pub const CODE_CHARS: usize = 24;
 /// Bytes of a label.
 pub const LABEL_BYTES: usize = 16;
 /// Bytes of a status, padded.
-const STATUS_BYTES: usize = 8 << 10;
+pub(super) const STATUS_BYTES: usize = 8 << 10;
 /// Bytes of a capsule: label, nonce, ciphertext, tag.
 pub const CAPSULE_BYTES: usize = LABEL_BYTES + NONCE_BYTES + STATUS_BYTES + 16;
 /// Fewest capsules in a file.
@@ -92,17 +93,33 @@ impl Secret {
         XChaCha20Poly1305::new((&*key).into())
     }
 
+    /// Of a piece that follows a status under this code, counted from 0.
+    #[must_use]
+    pub fn piece(&self, number: u32) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key(PIECE_CONTEXT);
+        hasher.update(&*self.0).update(&number.to_be_bytes());
+        Self(Zeroizing::new(*hasher.finalize().as_bytes()))
+    }
+
     /// Puts a status into a capsule of an intake, under 24 random bytes.
     ///
     /// # Errors
     /// [`GapError::Limit`] for a status that is too long.
     pub fn seal(&self, intake: &str, status: &Status, nonce: [u8; NONCE_BYTES]) -> Result<Vec<u8>, GapError> {
         let text = Zeroizing::new(serde_json::to_vec(status).map_err(|_| GapError::Form("status"))?);
+        self.seal_text(intake, &text, nonce)
+    }
+
+    /// Puts a text into a capsule, padded with spaces: its own ending must not be one.
+    ///
+    /// # Errors
+    /// [`GapError::Limit`] for a text that is too long.
+    pub fn seal_text(&self, intake: &str, text: &[u8], nonce: [u8; NONCE_BYTES]) -> Result<Vec<u8>, GapError> {
         if text.len() > STATUS_BYTES {
             return Err(GapError::Limit("status"));
         }
         let mut plain = Zeroizing::new(vec![b' '; STATUS_BYTES]);
-        plain[..text.len()].copy_from_slice(&text);
+        plain[..text.len()].copy_from_slice(text);
         let payload = Payload { msg: &plain, aad: intake.as_bytes() };
         let sealed = self.cipher().encrypt(&XNonce::from(nonce), payload).map_err(|_| GapError::Sealed)?;
         Ok([&self.label()[..], &nonce, &sealed].concat())
@@ -113,13 +130,21 @@ impl Secret {
     /// # Errors
     /// [`GapError::Sealed`] for another code or intake, or changed bytes.
     pub fn open(&self, intake: &str, capsule: &[u8]) -> Result<Status, GapError> {
+        serde_json::from_slice(&self.open_text(intake, capsule)?).map_err(|_| GapError::Form("status"))
+    }
+
+    /// Opens a capsule with any text; its padding stays.
+    ///
+    /// # Errors
+    /// [`GapError::Sealed`].
+    pub fn open_text(&self, intake: &str, capsule: &[u8]) -> Result<Zeroizing<Vec<u8>>, GapError> {
         if capsule.len() != CAPSULE_BYTES || capsule[..LABEL_BYTES] != self.label() {
             return Err(GapError::Sealed);
         }
         let (nonce, sealed) = capsule[LABEL_BYTES..].split_first_chunk::<NONCE_BYTES>().ok_or(GapError::Sealed)?;
         let payload = Payload { msg: sealed, aad: intake.as_bytes() };
         let plain = self.cipher().decrypt(&XNonce::from(*nonce), payload).map_err(|_| GapError::Sealed)?;
-        serde_json::from_slice(&Zeroizing::new(plain)).map_err(|_| GapError::Form("status"))
+        Ok(Zeroizing::new(plain))
     }
 }
 
@@ -192,6 +217,9 @@ pub struct Status {
     /// The matter, when it was accepted and can be followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matter: Option<Matter>,
+    /// What waits for the signature of the key that asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
 }
 
 /// A file of capsules, signed by the ledger: the state of everything that came through one intake.

@@ -7,6 +7,8 @@
 //! refuses every packet, says so in public with one root over all answers ([`crate::kind::gap::Answered`]), and sends
 //! [`Capsules`] out: equal in size, each for whoever has the code of one packet ([`Secret`]).
 //!
+//! Whoever has a registered key also asks through it what waits for their signature, and signs ([`Asking`]).
+//!
 //! What is missing is found by anybody who reads both logs ([`lapses`]); which single packets are overdue the intake signs
 //! ([`Late`]). A promise names its leaf, and a capsule proves its
 //! answer under the root, so that whoever holds both needs to believe nobody.
@@ -16,6 +18,7 @@
 mod answer;
 mod batch;
 mod capsule;
+mod cosigning;
 mod lapse;
 mod late;
 mod overtaken;
@@ -30,10 +33,11 @@ pub use self::{
         AnswerProof, CAPSULE_BYTES, CODE_CHARS, Capsules, Continued, LABEL_BYTES, Matter, Secret, Status,
         capsules_count,
     },
+    cosigning::{Asking, Given, PIECES_MAX, Request, SIGNATURES_MAX, Waiting},
     lapse::{Lapse, Period, lapses},
     late::{LATE_BYTES_MAX, LATE_MAX, Late, LatePacket},
     overtaken::{is_movable, moved},
-    packet::{Content, PACKET_BYTES_MAX, Packet},
+    packet::{Content, PACKET_BYTES_MAX, Packet, Said},
 };
 
 /// Why something that came across the gap is not believed. It never says what is inside.

@@ -33,15 +33,61 @@ const CODE_BYTES_MAX: usize = 64;
 
 /// What the ledger finds in a packet.
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Spelled", into = "Spelled")]
 pub struct Content {
     /// Under which the answer is sent out.
     pub follow: Secret,
-    /// Status code of the matter that is continued.
+    /// What somebody says.
+    pub said: Said,
+}
+
+/// What somebody says through an intake.
+#[derive(Clone)]
+pub enum Said {
+    /// Something is handed in.
+    Submission {
+        /// Status code of the matter that is continued.
+        code: Option<String>,
+        /// What is handed in.
+        submission: Box<Submission>,
+    },
+    /// Somebody with a key asks what waits for their signature, and signs: the note of an [`super::Asking`].
+    Asking(String),
+}
+
+/// A content as it is written.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spelled {
+    follow: Secret,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    /// What is handed in.
-    pub submission: Submission,
+    code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    submission: Option<Box<Submission>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asking: Option<String>,
+}
+
+impl From<Content> for Spelled {
+    fn from(Content { follow, said }: Content) -> Self {
+        match said {
+            Said::Submission { code, submission } => Self { follow, code, submission: Some(submission), asking: None },
+            Said::Asking(note) => Self { follow, code: None, submission: None, asking: Some(note) },
+        }
+    }
+}
+
+impl TryFrom<Spelled> for Content {
+    type Error = GapError;
+
+    fn try_from(Spelled { follow, code, submission, asking }: Spelled) -> Result<Self, GapError> {
+        let said = match (submission, asking, code) {
+            (Some(submission), None, code) => Said::Submission { code, submission },
+            (None, Some(note), None) => Said::Asking(note),
+            _ => return Err(GapError::Form("content")),
+        };
+        Ok(Self { follow, said })
+    }
 }
 
 impl std::fmt::Debug for Content {
@@ -149,9 +195,9 @@ impl Packet {
         let cipher = XChaCha20Poly1305::new((&*content_key).into());
         let plain = Zeroizing::new(cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| GapError::Sealed)?);
         let content: Content = serde_json::from_slice(&plain).map_err(|_| GapError::Form("content"))?;
-        if content.code.as_ref().is_some_and(|code| code.len() > CODE_BYTES_MAX) {
-            return Err(GapError::Limit("content"));
+        match &content.said {
+            Said::Submission { code: Some(code), .. } if code.len() > CODE_BYTES_MAX => Err(GapError::Limit("content")),
+            Said::Submission { .. } | Said::Asking(_) => Ok(content),
         }
-        Ok(content)
     }
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{answer::decoys, *};
 use crate::{
     command::{Command, Head, Setting, prepare},
+    draft::Draft,
     kind,
     submission::{self, Filled, Submission},
     vault::{NONCE_BYTES, TierSecret},
@@ -32,7 +33,16 @@ fn secret(seed: u8) -> TierSecret {
 
 fn content(text: &str) -> Content {
     let submission = Submission { note: text.to_owned(), openings: Vec::new(), lines: Vec::new(), envelope: None };
-    Content { follow: Secret::of_code("ABCDEFGH0123456789ABCDEF"), code: None, submission }
+    let said = Said::Submission { code: None, submission: Box::new(submission) };
+    Content { follow: Secret::of_code("ABCDEFGH0123456789ABCDEF"), said }
+}
+
+/// The note of what was handed in.
+fn noted(content: Content) -> String {
+    match content.said {
+        Said::Submission { submission, .. } => submission.note,
+        Said::Asking(note) => panic!("a submission, not {note}"),
+    }
 }
 
 fn packet(text: &str, seed: u64) -> Packet {
@@ -75,7 +85,7 @@ fn a_packet_opens_for_its_ledger_and_its_intake_alone_and_shows_no_length() {
     let (short, long) = (packet("是", 1), packet(&"不是".repeat(1_000), 2));
     assert_eq!(short.to_text().len(), long.to_text().len());
     assert_eq!(Packet::parse(&short.to_text()), Ok(short.clone()));
-    assert_eq!(short.open((LEDGER, INTAKE), &secret(1)).unwrap().submission.note, "是");
+    assert_eq!(noted(short.open((LEDGER, INTAKE), &secret(1)).unwrap()), "是");
     for (ledger, intake, seed) in
         [("other.example", INTAKE, 1), (LEDGER, "ledger.example/other", 1), (LEDGER, INTAKE, 2)]
     {
@@ -216,7 +226,7 @@ fn status() -> Status {
     assert!(!AnswerProof { outcome: Outcome::Refused, ..proof.clone() }.is_under(&planted.root, INTAKE));
     assert!(!AnswerProof { note: "another".into(), ..proof.clone() }.is_under(&planted.root, INTAKE));
     let matter = Matter { code: None, continues: None, shown: json!({"state": "已收到"}), is_cut: false };
-    Status { as_of: at(0), answer: proof, matter: Some(matter) }
+    Status { as_of: at(0), answer: proof, matter: Some(matter), waiting: None }
 }
 
 #[test]
@@ -384,4 +394,88 @@ fn what_was_overtaken_says_the_same_words_after_another_statement_and_only_what_
     for fixed in [hidden, short, first] {
         assert!(moved(&fixed, &after).is_err());
     }
+}
+
+fn asking(count: usize) -> Asking {
+    let given = (0..count).map(|number| Given { draft: Uuid::from_u128(number as u128), signature: "AAAA".into() });
+    Asking { asked_at: at(3), given: given.collect() }
+}
+
+#[test]
+fn what_is_asked_with_a_key_is_read_for_its_ledger_its_intake_and_its_key_alone_and_in_one_spelling() {
+    let key = SigningKey::from_seed("wang.example/1", KeyKind::Ed25519, [7; 32]).unwrap();
+    let other = SigningKey::from_seed("wang.example/1", KeyKind::Ed25519, [8; 32]).unwrap();
+    for count in [0, 1, SIGNATURES_MAX] {
+        let text = asking(count).text((LEDGER, INTAKE)).unwrap();
+        let note = note::sign(&text, &[&key]).unwrap();
+        assert_eq!(Asking::key_of(&note).as_deref(), Some("wang.example/1"));
+        assert_eq!(Asking::open(&note, (LEDGER, INTAKE), &key.verifier()), Ok(asking(count)));
+        assert_eq!(Asking::open(&note, (LEDGER, INTAKE), &other.verifier()), Err(GapError::Signature));
+        for place in [("other.example", INTAKE), (LEDGER, "ledger.example/other")] {
+            assert!(Asking::open(&note, place, &key.verifier()).is_err(), "{place:?}");
+        }
+        for (from, to) in [("Z\n", "+00:00\n"), ("00000000-", "00000000"), ("v1\n", "v2\n"), ("\n", "\n\n")] {
+            if text.contains(from) {
+                let note = note::sign(&text.replace(from, to), &[&key]).unwrap();
+                assert!(Asking::open(&note, (LEDGER, INTAKE), &key.verifier()).is_err(), "{from:?} as {to:?}");
+            }
+        }
+    }
+    assert_eq!(asking(SIGNATURES_MAX + 1).text((LEDGER, INTAKE)), Err(GapError::Limit("asking for signatures")));
+}
+
+#[test]
+fn a_packet_says_one_thing_and_no_two() {
+    let secret = Secret::of_code("ABCDEFGH0123456789ABCDEF");
+    let asks = Content { follow: secret, said: Said::Asking("某人问(虚构)".to_owned()) };
+    let text = serde_json::to_value(&asks).unwrap();
+    let back: Content = serde_json::from_value(text.clone()).unwrap();
+    assert!(matches!(back.said, Said::Asking(note) if note == "某人问(虚构)"));
+    let handed = serde_json::to_value(content("是")).unwrap();
+    let mut both = handed.clone();
+    both["asking"] = json!("某人问(虚构)");
+    let mut coded = text.clone();
+    coded["code"] = json!("7K2M");
+    let mut neither = text;
+    neither.as_object_mut().unwrap().remove("asking");
+    for wrong in [both, coded, neither] {
+        assert!(serde_json::from_value::<Content>(wrong).is_err());
+    }
+    assert_eq!(noted(serde_json::from_value(handed).unwrap()), "是");
+}
+
+fn request(number: u128, length: usize) -> Request {
+    let content = Draft { statement: " ".repeat(length), openings: Vec::new(), lines: Vec::new() };
+    Request {
+        draft: Uuid::from_u128(number),
+        label: "三月村务(虚构)".into(),
+        content,
+        left: vec!["wang.example/1".into()],
+    }
+}
+
+#[test]
+fn what_waits_comes_in_pieces_of_one_size_each_under_a_label_of_its_own() {
+    let secret = Secret::of_code("ABCDEFGH0123456789ABCDEF");
+    // Spaces at the ends of pieces are part of the text, and not padding.
+    let requests = vec![request(1, 20_000), request(2, 5), request(3, 400_000), request(4, 9_000)];
+    let (waiting, pieces) = Waiting::pack(requests.clone());
+    assert_eq!((waiting.pieces, waiting.left_out), (4, 1), "what is too long is counted");
+    let mut labels = vec![secret.label()];
+    let mut opened = Vec::new();
+    for (number, piece) in (0..).zip(&pieces) {
+        let own = secret.piece(number);
+        let capsule = own.seal_text(INTAKE, piece, [number as u8; NONCE_BYTES]).unwrap();
+        assert_eq!(capsule.len(), CAPSULE_BYTES);
+        assert!(secret.open_text(INTAKE, &capsule).is_err() && !labels.contains(&own.label()));
+        labels.push(own.label());
+        opened.push(own.open_text(INTAKE, &capsule).unwrap().to_vec());
+    }
+    let read = waiting.unpack(&opened).unwrap();
+    assert_eq!(read, [requests[0].clone(), requests[1].clone(), requests[3].clone()]);
+    opened.swap(0, 1);
+    assert!(waiting.unpack(&opened).is_err() && waiting.unpack(&opened[..3]).is_err());
+    let (none, no_pieces) = Waiting::pack(vec![request(5, 400_000)]);
+    assert_eq!((none.left_out, none.unpack(&no_pieces)), (1, Ok(Vec::new())));
+    assert!(none.unpack(&opened).is_err());
 }

@@ -1,6 +1,6 @@
 //! An intake keeps what it promised, shows one history, and forgets what is answered.
 
-use gongkai_domain::gap::{CAPSULE_BYTES, Content, LABEL_BYTES, LatePacket, Secret, check};
+use gongkai_domain::gap::{CAPSULE_BYTES, Content, LABEL_BYTES, LatePacket, Said, Secret, check};
 use gongkai_domain::{Submission, vault::TierSecret};
 use gongkai_log::{KeyRing, Options, fsck, sealed::verify_period_path};
 use tempfile::TempDir;
@@ -18,7 +18,8 @@ const INTAKE: &str = "ledger.example/intake";
 fn packet(number: u8) -> String {
     let submission =
         Submission { note: format!("来信{number}(虚构)"), openings: Vec::new(), lines: Vec::new(), envelope: None };
-    let content = Content { follow: Secret::of_code(&format!("CODE{number}")), code: None, submission };
+    let said = Said::Submission { code: None, submission: Box::new(submission) };
+    let content = Content { follow: Secret::of_code(&format!("CODE{number}")), said };
     let entropy = vault_entropy(number.into());
     let to = TierSecret::from_bytes(&[5; 32]).unwrap().key();
     Packet::seal(&content, (LEDGER, INTAKE), &to, &mut |buffer: &mut [u8]| entropy(buffer)).unwrap().to_text()

@@ -61,10 +61,23 @@ pub struct Taken {
     pub note: String,
     /// Code that shows the matter inside; absent when there is none.
     pub code: Option<String>,
+    /// Who asked what waits for their signature; absent where something was handed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// Salt of the answer.
     pub salt: Digest,
     /// Place and path of the answer, once there is a root over it.
     pub place: Option<(u64, Vec<Digest>)>,
+}
+
+/// Whoever asks from outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Name of their key.
+    pub key: String,
+    /// When, as they say; of a key the last one counts.
+    pub at: DateTime<Utc>,
 }
 
 struct Inner {
