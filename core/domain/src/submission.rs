@@ -242,7 +242,7 @@ pub(crate) fn check_shown(
         return Err(malformed("lines", &"声明没有写明 count 和 lines"));
     };
     let open = |Line { line, salt, row, .. }: &Line| Row::Open { line: *line, row: row.clone(), salt: *salt };
-    let list = List { rows: rows.iter().map(open).collect(), ..List::default() };
+    let list = List { rows: rows.iter().map(open).collect() };
     let checked = list.check(&statement.origin, &statement.stream, statement.revision, &root, count);
     checked.map_err(|e: list::ListError| malformed("lines", &chain(&e)))?;
     Ok(openings.open)

@@ -72,7 +72,7 @@ impl Outside<'_> {
         // Far apart: an intake answers an address so often and no more.
         until("the answer", || {
             let (_open, never) = mpsc::channel::<()>();
-            let _ = never.recv_timeout(Duration::from_millis(300));
+            let _ = never.recv_timeout(Duration::from_secs(1));
             let asked = self.cosign(name, &["--json"]);
             (asked.code == 0).then(|| asked.json()).filter(&fits)
         })
@@ -158,7 +158,7 @@ fn carry(mut near: TcpStream, mut far: TcpStream) -> Option<()> {
     let mut there = far.try_clone().ok()?;
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
-        let mut buffer = [0; 64 << 10];
+        let mut buffer = vec![0; 64 << 10];
         while let Ok(read @ 1..) = asking.read(&mut buffer) {
             if buffer.starts_with(b"POST /intake/v1/packets") {
                 let _ = tell.send(());
@@ -167,7 +167,7 @@ fn carry(mut near: TcpStream, mut far: TcpStream) -> Option<()> {
         }
         Some(())
     });
-    let mut buffer = [0; 64 << 10];
+    let mut buffer = vec![0; 64 << 10];
     while let Ok(read @ 1..) = far.read(&mut buffer) {
         if told.try_recv().is_ok() {
             let _ = near.shutdown(std::net::Shutdown::Both);

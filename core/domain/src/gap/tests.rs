@@ -463,9 +463,9 @@ fn what_waits_comes_in_pieces_of_one_size_each_under_a_label_of_its_own() {
     assert_eq!((waiting.pieces, waiting.left_out), (4, 1), "what is too long is counted");
     let mut labels = vec![secret.label()];
     let mut opened = Vec::new();
-    for (number, piece) in (0..).zip(&pieces) {
-        let own = secret.piece(number);
-        let capsule = own.seal_text(INTAKE, piece, [number as u8; NONCE_BYTES]).unwrap();
+    for (number, piece) in (0_u8..).zip(&pieces) {
+        let own = secret.piece(number.into());
+        let capsule = own.seal_text(INTAKE, piece, [number; NONCE_BYTES]).unwrap();
         assert_eq!(capsule.len(), CAPSULE_BYTES);
         assert!(secret.open_text(INTAKE, &capsule).is_err() && !labels.contains(&own.label()));
         labels.push(own.label());
