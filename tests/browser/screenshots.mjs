@@ -46,7 +46,8 @@ async function publicPages(page, site) {
     const one = await first(page, "main .items a.title");
     if (one) pages.push([`${board}-one`, one]);
     if (one && ["notices", "nominations", "disclosures"].includes(board)) pages.push([`${board}-loudspeaker`, `${one}/loudspeaker`]);
-    if (one && board === "disclosures") pages.push(["wall", `${one}/wall`], ["wall-differing", `${one}/wall?in=1&out=1`]);
+    const sheet = await first(page, 'main .items a.title:has-text("收支公开表")');
+    if (sheet) pages.push(["disclosures-sheet", sheet], ["wall", `${sheet}/wall`], ["wall-differing", `${sheet}/wall?in=1&out=1`]);
     pages.push([`${board}-past`, `/${board}?on=${PAST}`]);
     const entry = board === "pledges" && (await first(page, "main .items a.no"));
     if (entry) pages.push(["picture", `/n/${entry.split("/")[2]}/picture`]);
