@@ -18,7 +18,7 @@ use std::{
 };
 
 use gongkai_domain::kind;
-use gongkai_log::{Checkpoint, Content, Digest, Note, TilePath, checkpoint, tile};
+use gongkai_log::{Checkpoint, Content, Digest, Note, TilePath, checkpoint};
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::runtime::Handle;
 
@@ -528,21 +528,46 @@ impl Files {
     }
 }
 
-/// Folders of partial tiles beside full ones, in the last folders of each level: what an earlier run had
-/// no time to remove.
-pub(crate) fn superseded_before(layout: &Layout, size: u64, files: &mut Files) {
-    let bundles = TilePath::entries(size / 256, 1).into_iter();
-    let hashes =
-        tile::tiles_for(size).into_iter().filter_map(|level| TilePath::hashes(level.level, level.full, 1).ok());
-    for path in bundles.chain(hashes) {
-        let full = layout.tile(&path.full());
-        let Some(folder) = full.parent() else { continue };
+/// Folders of partial tiles beside full ones, wherever they are: what earlier runs had no time to remove.
+pub(crate) fn superseded_before(layout: &Layout, files: &mut Files) {
+    let mut folders = vec![layout.log().join("tile")];
+    while let Some(folder) = folders.pop() {
+        // One that is not there has nothing to remove.
         let Ok(entries) = fs::read_dir(folder) else { continue };
-        for entry in entries.flatten() {
-            let partial = entry.path();
-            if partial.extension().is_some_and(|e| e == "p") && partial.with_extension("").is_file() {
-                files.superseded.push_back((Instant::now(), partial));
+        for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+            let found = entry.path();
+            if found.extension().is_none_or(|extension| extension != "p") {
+                folders.push(found);
+            } else if found.with_extension("").is_file() {
+                files.superseded.push_back((Instant::now(), found));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partial_tiles_that_an_earlier_run_left_beside_full_ones_are_found_in_every_folder_and_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        let tiles = layout.log().join("tile");
+        let make = |path: &str| {
+            fs::create_dir_all(tiles.join(path).parent().unwrap()).unwrap();
+            fs::write(tiles.join(path), b"a tile").unwrap();
+        };
+        let left = ["0/x000/005.p", "0/x001/001.p", "1/000.p", "entries/x000/x012/034.p"];
+        for partial in left {
+            make(partial.trim_end_matches(".p"));
+            make(&format!("{partial}/17"));
+        }
+        make("0/x001/002.p/17");
+        make("0/x001/000");
+        let mut files = Files::new(&layout);
+        superseded_before(&layout, &mut files);
+        let found: BTreeSet<PathBuf> = files.superseded.iter().map(|(_, path)| path.clone()).collect();
+        assert_eq!(found, left.iter().map(|path| tiles.join(path)).collect());
     }
 }

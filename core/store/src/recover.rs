@@ -194,7 +194,7 @@ impl Recover {
         let Self { runtime, layout, keys, shared, settings } = self;
         fs::create_dir_all(layout.log()).map_err(|e| StoreError::file("making folder", layout.log(), e))?;
         let mut files = Files::new(&layout);
-        superseded_before(&layout, report.size, &mut files);
+        superseded_before(&layout, &mut files);
         let vkey = format!("{}\n", keys.log.verifier());
         files.write(&layout.vkey(), vkey.as_bytes())?;
         match &settings.cosigners {
