@@ -61,7 +61,7 @@ const LEFT: Buckets = &[(0, 0, "今天"), (1, 1, "明天"), (2, 2, "后天"), (3
 const THIS_WEEK: Buckets = &[(0, 0, "今天"), (1, 2, "1 至 2 天"), (3, 6, "3 天以上")];
 const AGE: Buckets =
     &[(i64::MIN, 3, "0 至 3 天"), (4, 7, "4 至 7 天"), (8, 15, "8 至 15 天"), (16, i64::MAX, "15 天以上")];
-const CLOCK: Buckets = &[(i64::MIN, 0, "没有到期"), (1, 7, "逾期 1 至 7 天"), (8, i64::MAX, "逾期 7 天以上")];
+const CLOCK: Buckets = &[(i64::MIN, 0, "未到期"), (1, 7, "逾期 1 至 7 天"), (8, i64::MAX, "逾期 7 天以上")];
 
 lists! {
     /// Pledges past their date without an end.
@@ -75,7 +75,7 @@ lists! {
     /// Reports and themes of consultations past their day.
     Consultations = "consultations" "征集到期·未公布结果" "逾期天数" OVER;
     /// Months that villages did not disclose.
-    Undisclosed = "undisclosed" "到期未公开的村" "逾期天数" OVER;
+    Undisclosed = "undisclosed" "到期未公开（村·月）" "逾期天数" OVER;
     /// Questions, interpellations, letters and objections that wait for their answer.
     Unanswered = "unanswered" "未答复的询问、质询和来信" "已等天数" AGE;
     /// Drafts that wait at a gate.

@@ -302,6 +302,7 @@ async fn a_publisher_above_is_led_to_publish_in_place_of_a_village_and_its_own_p
     scene.town.fixture.clock.advance(DAY * 40);
     let offered = format!("/internal/write/disclosure.published?for={VILLAGE}");
     let list = scene.get("会计", "/internal/board/undisclosed").await;
+    assert!(list.text().contains("到期未公开（村·月）"), "a row is a month of a village: {}", list.text());
     assert!(list.text().contains(&offered) && list.text().contains("published_by=substitute"), "{}", list.text());
     assert!(!scene.get("村书记", "/internal/board/undisclosed").await.text().contains(&offered));
     let form = scene.get("会计", &format!("{offered}&published_by=substitute")).await;
