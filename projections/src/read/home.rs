@@ -11,6 +11,9 @@ use super::{Counted, Filter, Matter, ReadError, Reader, TimelineItem};
 /// Day of the month after which the month before is due everywhere; the base profile's due day.
 const DUE_DAY: u32 = 10;
 
+/// Most entries that are shown as new.
+const LATEST_MAX: u32 = 10;
+
 /// What the home page shows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Home {
@@ -18,7 +21,7 @@ pub struct Home {
     pub size: u64,
     /// Matters by family.
     pub totals: BTreeMap<String, u64>,
-    /// The newest entries, at most ten.
+    /// The newest entries about matters, at most [`LATEST_MAX`].
     pub latest: Vec<TimelineItem>,
     /// Pledges past their date.
     pub overdue: Counted<Matter>,
@@ -41,7 +44,7 @@ impl Reader {
         let overdue = self.overdue(&filter).await?;
         let running = self.running(&filter).await?;
         let without_outcome = self.without_outcome(&filter).await?;
-        let latest = self.timeline(None, &Filter { limit: 10, ..Filter::default() }).await?.items;
+        let latest = self.newest_of_matters(LATEST_MAX).await?;
         let back = if self.today().day() > DUE_DAY { 1 } else { 2 };
         let due_month = Period::month_of(self.today().checked_sub_months(Months::new(back)).unwrap_or(self.today())).0;
         let (obliged, missing) = self.month_owed(None, &due_month).await?;

@@ -21,6 +21,11 @@ macro_rules! item {
 
 const LATEST: &str =
     item!("WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1) ORDER BY e.entry_index DESC LIMIT $2 OFFSET $3");
+/// Without what the registry says of organizations, people, posts, keys and rules, and what the ledger says of itself.
+const LATEST_MATTERS: &str = item!(
+    "WHERE +e.family IN ('pledge', 'vacancy', 'nomination', 'notice', 'disclosure', 'session', 'consultation', 'tally', \
+     'statement', 'matter', 'supervision') ORDER BY e.entry_index DESC LIMIT $1"
+);
 const LATEST_WITHIN: &str = item!(
     "WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1) AND e.org IN (SELECT code FROM organization_ancestors WHERE ancestor = $4) \
      ORDER BY e.entry_index DESC LIMIT $2 OFFSET $3"
@@ -53,6 +58,7 @@ const BACK_FILLED_COUNT: &str = "SELECT COUNT(*) FROM events e WHERE e.back_fill
 
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("timeline.latest", LATEST),
+    ("timeline.latest_matters", LATEST_MATTERS),
     ("timeline.latest_within", LATEST_WITHIN),
     ("timeline.until", UNTIL),
     ("timeline.until_count", UNTIL_COUNT),
@@ -142,6 +148,12 @@ impl Reader {
     /// How many statements below an index were made in the name of an organization, those below it not included.
     pub async fn said_in_name_of(&mut self, org: &str, below: u64) -> Result<u64, ReadError> {
         self.count(COUNT_IN_NAME, vec![text(org), int(below)]).await
+    }
+
+    /// The newest statements about matters.
+    pub async fn newest_of_matters(&mut self, limit: u32) -> Result<Vec<TimelineItem>, ReadError> {
+        let rows = self.rows(LATEST_MATTERS, vec![int(limit)]).await?;
+        Ok(self.timeline_page(rows, 0, &Filter::default()).await?.items)
     }
 
     /// The newest statements of a family of which there are few, in a subtree.

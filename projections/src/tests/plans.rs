@@ -17,6 +17,7 @@ const GOES_THROUGH: &[(&str, &str)] = &[
     ("fulfilment.settled", "a whole ledger of few events"),
     ("fulfilment.events", "a whole ledger of few events"),
     ("timeline.latest", "in the order of the page, until it is full"),
+    ("timeline.latest_matters", "in the order of the page, until it is full"),
     ("timeline.newest", "of a family of which there are few"),
     ("timeline.until", "in the order of the page, until it is full"),
     ("timeline.until_count", "counted in the table's own order"),
