@@ -175,7 +175,8 @@ function records(field, id) {
 
 /** A table of lines with columns; pasted cells of a spreadsheet fill it from the cell in which they are pasted. */
 function rowsOf(columns, { wide }) {
-  const head = make("tr", {}, make("th", { scope: "col", text: "行" }), ...columns.map((column) => make("th", { scope: "col", text: column.label + (column.required ? "" : "（可空）") })), make("th", { scope: "col" }, make("span", { class: "sr", text: "去掉" })));
+  const named = (column) => column.label + (column.required ? "" : "（可空）");
+  const head = make("tr", {}, make("th", { scope: "col", text: "行" }), ...columns.map((column) => make("th", { scope: "col", text: named(column) })), make("th", { scope: "col" }, make("span", { class: "sr", text: "去掉" })));
   const body = make("tbody");
   const table = make("table", { class: "lines" }, make("thead", {}, head), body);
   const more = make("button", { type: "button", class: "btn", text: "加一行" });
@@ -194,7 +195,7 @@ function rowsOf(columns, { wide }) {
   const add = (values = {}) => {
     const cells = columns.map((column) => control(column, column.label));
     const remove = make("button", { type: "button", class: "btn", "aria-label": "去掉这一行", text: "×" });
-    const row = make("tr", {}, make("th", { scope: "row" }), ...cells.map((cell) => make("td", {}, cell.element)), make("td", {}, remove));
+    const row = make("tr", {}, make("th", { scope: "row" }), ...cells.map((cell, at) => make("td", { "data-k": named(columns[at]) }, cell.element)), make("td", {}, remove));
     const line = { row, cells };
     cells.forEach((cell, at) => values[columns[at].name] !== undefined && cell.write(values[columns[at].name]));
     remove.onclick = () => {

@@ -105,7 +105,7 @@ part("first").querySelector("form").addEventListener("submit", (event) => {
     part("first").open = false;
     await list();
     showNew(key, card);
-    say("钥匙已经生成。请先打印签章卡，再请登记员核准");
+    say("钥匙已经生成。请先打印签章卡，再请登记员核准。");
   });
 });
 
