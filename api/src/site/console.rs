@@ -78,6 +78,14 @@ pub struct Group {
     pub links: Vec<Link>,
 }
 
+impl Group {
+    /// The one form whose button says the family's name already.
+    fn named(&self) -> Option<&Link> {
+        let [link] = self.links.as_slice() else { return None };
+        Some(link).filter(|link| link.label.contains(&self.label))
+    }
+}
+
 /// `/internal/`
 #[derive(Debug, Clone, Template)]
 #[template(path = "console_desk.html")]
@@ -92,6 +100,8 @@ pub struct DeskPage {
     pub soon: Vec<Awaited>,
     /// Address of the board over what they oversee; absent for whoever oversees nothing.
     pub board: Option<&'static str>,
+    /// Whether they may write many matters from one table.
+    pub may_import: bool,
     /// What they may write.
     pub groups: Vec<Group>,
 }
@@ -120,6 +130,7 @@ impl DeskPage {
             }]),
             soon: vec![Awaited::sample()],
             board: Some("/internal/board"),
+            may_import: true,
             groups: vec![
                 Group { label: "承诺".into(), links: vec![Link::new("/internal/write/pledge.made", "作出承诺")] },
                 Group {
@@ -133,7 +144,8 @@ impl DeskPage {
     /// Somebody without a role.
     pub fn idle_sample() -> Self {
         let who = Who { roles: Vec::new(), ..Who::sample() };
-        Self { who, waiting: Some(Vec::new()), soon: Vec::new(), board: None, groups: Vec::new(), ..Self::sample() }
+        let none = Self { soon: Vec::new(), board: None, may_import: false, groups: Vec::new(), ..Self::sample() };
+        Self { who, waiting: Some(Vec::new()), ..none }
     }
 }
 
@@ -253,6 +265,8 @@ pub struct ImportPage {
     pub who: Who,
     /// Families with a file to fill in: name in its address, and what people call it.
     pub templates: Vec<(&'static str, &'static str)>,
+    /// Whether their roles may import anything.
+    pub is_open: bool,
     /// Everything that the form is made of, as JSON for the script.
     pub table: String,
 }
@@ -271,6 +285,11 @@ impl ImportPage {
     /// A publisher's.
     pub fn sample() -> Self {
         let table = r#"{"families":[["pledges","承诺","pledge.made.v1"]]}"#.into();
-        Self { site: Site::sample(), who: Who::sample(), templates: vec![("pledges", "承诺")], table }
+        Self { site: Site::sample(), who: Who::sample(), templates: vec![("pledges", "承诺")], is_open: true, table }
+    }
+
+    /// Somebody whose roles write nothing that is imported.
+    pub fn closed_sample() -> Self {
+        Self { is_open: false, ..Self::sample() }
     }
 }

@@ -357,6 +357,7 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("console-letter-answered", html(&console_letter::LetterPage::answered_sample())),
         ("console-choose", html(&console::ContinuePage::sample())),
         ("console-import", html(&console::ImportPage::sample())),
+        ("console-import-closed", html(&console::ImportPage::closed_sample())),
         ("console-write", html(&console::WritePage::sample())),
         ("console-continue", html(&console::WritePage::continuing_sample())),
         ("console-board", html(&console_board::NumbersPage::sample())),

@@ -7,12 +7,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use gongkai_domain::confidentiality::Reader;
-use gongkai_domain::{KINDS, Kind};
+use gongkai_domain::{KINDS, Kind, Role};
 use gongkai_log::statement::PROXY_CHANNELS;
 use serde_json::{Map, Value, json};
 
 use super::write::{beside, grants, places};
-use super::{answer, who};
+use super::{answer, roles, who};
 use crate::http::App;
 use crate::http::internal::plans::FAMILIES;
 use crate::http::pages::{Frame, frame};
@@ -23,6 +23,11 @@ use crate::site::console::ImportPage;
 /// Whether an import can make it: the kinds that families come to are all that their rows make.
 fn is_made(kind: &Kind) -> bool {
     FAMILIES.iter().any(|(.., made)| *made == kind.name)
+}
+
+/// Whether somebody in these roles may sign any row of an import.
+pub(super) fn is_for(roles: &[Role]) -> bool {
+    KINDS.iter().filter(|kind| is_made(kind)).any(|kind| kind.authors.iter().any(|author| roles.contains(author)))
 }
 
 pub(super) async fn show(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
@@ -51,5 +56,11 @@ async fn make(app: &App, reader: &Reader) -> Result<ImportPage, Problem> {
     });
     let label = |family: &'static str| FAMILIES.iter().find(|(name, ..)| *name == family).map(|(_, label, _)| *label);
     let templates = template::FAMILIES.into_iter().filter_map(|family| Some((family, label(family)?))).collect();
-    Ok(ImportPage { site, who: who(app, reader, &mut views).await?, templates, table: table.to_string() })
+    Ok(ImportPage {
+        site,
+        who: who(app, reader, &mut views).await?,
+        templates,
+        is_open: is_for(&roles(app, reader)?),
+        table: table.to_string(),
+    })
 }

@@ -3,6 +3,8 @@
 //!
 //! Class and consent of the letter are content: the page knows neither, its script learns them with the reading.
 
+use std::collections::HashSet;
+
 use chrono::NaiveDate;
 use gongkai_domain::confidentiality::Reader;
 use gongkai_domain::kind::access;
@@ -52,7 +54,6 @@ pub(super) async fn make(app: &App, reader: &Reader, stream: &StreamId) -> Resul
         Row::new("受理机构", names.get(&matter.org).unwrap_or(&matter.org).as_str()),
         Row::new("收到", parts::moment(matter.received_at).to_string()),
     ];
-    rows.extend(dues(&matter));
     let published = internal.published_letter(reader, purpose, stream).await?;
     let publish = publisher(app, reader, &matter, &events)?.filter(|_| published.is_none());
     let access = kind::find(access::KIND).ok_or_else(nothing)?;
@@ -67,11 +68,14 @@ pub(super) async fn make(app: &App, reader: &Reader, stream: &StreamId) -> Resul
         "steps": steps.iter().map(Open::to_json).collect::<Vec<_>>(),
         "publish": publish.map(|role| json!({"org": matter.org, "role": role})),
     });
+    let mut steps: Vec<NextStep> = steps.into_iter().map(|step| step.shown(stream)).collect();
+    let said = once(&mut steps);
+    rows.extend(dues(&matter).filter(|row| !said.contains(&row.label)));
     Ok(LetterPage {
         site,
         who: who(app, reader, &mut views).await?,
         rows,
-        steps: steps.into_iter().map(|step| step.shown(stream)).collect(),
+        steps,
         is_done: matter.dues.is_empty(),
         may_publish: publish.is_some(),
         published: published.map(|index| Link::new(format!("/n/{index}"), format!("№{index}"))),
@@ -120,6 +124,15 @@ fn publisher(
     let kind = kind::find(Published::KIND).ok_or_else(nothing)?;
     let is_answered = events.iter().any(|event| event.kind == Answered::KIND && !event.hidden);
     Ok(role_at(app, reader, kind.authors, &matter.org).ok().filter(|_| is_answered))
+}
+
+/// Leaves a day that several steps meet at the first of them; gives what these days are for.
+fn once(steps: &mut [NextStep]) -> HashSet<String> {
+    let mut said = HashSet::new();
+    for step in steps {
+        step.due = step.due.take().filter(|due| said.insert(due.what.clone()));
+    }
+    said
 }
 
 fn past(event: &EventRow) -> PastStep {

@@ -98,7 +98,16 @@ async fn desk(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response 
         let waiting = waiting(&app, &reader, &mut views).await?;
         let soon = board::reminders(&app, &reader, &mut views).await?;
         let board = soon.is_some().then_some(board::PATH);
-        Ok(DeskPage { site, who, waiting, soon: soon.unwrap_or_default(), board, groups: groups(&app, &reader)? })
+        let roles = roles(&app, &reader)?;
+        Ok(DeskPage {
+            site,
+            who,
+            waiting,
+            soon: soon.unwrap_or_default(),
+            board,
+            may_import: import::is_for(&roles),
+            groups: groups(&roles),
+        })
     })
     .await
 }
@@ -135,10 +144,9 @@ async fn waiting(app: &App, reader: &Reader, views: &mut Views) -> Result<Option
 }
 
 /// What somebody may write that begins a matter, by family.
-fn groups(app: &App, reader: &Reader) -> Result<Vec<Group>, Problem> {
-    let roles = roles(app, reader)?;
+fn groups(roles: &[Role]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for kind in KINDS.iter().filter(|kind| kind.opens && is_for(kind, &roles)) {
+    for kind in KINDS.iter().filter(|kind| kind.opens && is_for(kind, roles)) {
         let link = Link::new(format!("/internal/write/{}", hand_in::slug(kind)), kind.label);
         let label = family_label(kind.family());
         match groups.iter_mut().find(|group| group.label == label) {
@@ -146,7 +154,7 @@ fn groups(app: &App, reader: &Reader) -> Result<Vec<Group>, Problem> {
             None => groups.push(Group { label: label.to_owned(), links: vec![link] }),
         }
     }
-    Ok(groups)
+    groups
 }
 
 fn roles(app: &App, reader: &Reader) -> Result<Vec<Role>, Problem> {

@@ -62,6 +62,12 @@ async fn the_desk_offers_what_ones_roles_may_write_and_the_forms_of_others_do_no
     assert!(desk.text().contains("/internal/write/pledge.made") && !desk.text().contains("role.granted"));
     let theirs = get(&town.internal, "/internal/", Some(&supervisor)).await;
     assert!(!theirs.text().contains("/internal/write/pledge.made"));
+    for (token, desk, may) in [(&publisher, &desk, true), (&supervisor, &theirs, false)] {
+        let import = get(&town.internal, "/internal/import", Some(token)).await;
+        let offered = (desk.text().contains("/internal/import"), import.text().contains("data-import"));
+        assert_eq!(offered, (may, may), "{}", import.text());
+        assert_eq!(import.text().contains("您的职责不能批量导入"), !may);
+    }
     let form = get(&town.internal, "/internal/write/pledge.made", Some(&publisher)).await;
     assert_eq!(form.status, StatusCode::OK);
     assert!(form.text().contains("data-table") && form.text().contains("承诺事项"));
