@@ -80,7 +80,10 @@ pub fn sheet(said: &Sheet) -> Vec<String> {
         sentences.push(Sentence(0, sums(totals)));
         sentences.extend(largest(&said.largest));
     } else {
-        sentences.push(Sentence(0, format!("{}公开了{}。", spoken::text(&said.org), title(&said.title, "一份材料"))));
+        let named = title(&said.title, "一份材料");
+        // 公开了……公开 says the word twice.
+        let named = named.strip_suffix("公开").filter(|rest| !rest.is_empty()).unwrap_or(&named);
+        sentences.push(Sentence(0, format!("{}公开了{named}。", spoken::text(&said.org))));
         sentences.push(Sentence(3, format!("说的是{period}的事，全文都在账本上。")));
     }
     sentences.push(recorded(said.recorded, said.index));
@@ -302,6 +305,10 @@ mod tests {
         );
         let text = sheet(&Sheet { totals: None, largest: Vec::new(), ..worked_month() });
         assert!(text.concat().contains("五里桥村公开了二〇二六年二月财务收支明细。"), "{text:?}");
+        let titled =
+            Sheet { title: "2026年2月党务公开".into(), totals: None, largest: Vec::new(), ..worked_month() };
+        let text = sheet(&titled).concat();
+        assert!(text.contains("五里桥村公开了二〇二六年二月党务。"), "{text}");
     }
 
     #[test]

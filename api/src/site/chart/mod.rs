@@ -314,12 +314,16 @@ fn curve(days: &[RateRow], scale: &Scale, columns: &Columns) -> Vec<Shape> {
         dots.push(Shape::Dot { at: [x, y], tip: format!("{} {}", day.on, percent(value)) });
     }
     shapes.push(Shape::Line { d: path.concat(), class: "curve" });
-    let last = dots.last().and_then(|dot| if let Shape::Dot { at, .. } = dot { Some(at[1]) } else { None });
+    let height = |dot: &Shape| if let Shape::Dot { at, .. } = dot { Some(at[1]) } else { None };
+    let mut heights = dots.iter().rev().filter_map(height);
+    let (last, before) = (heights.next(), heights.next());
     let value = days.iter().rev().find_map(|day| day.permille);
     shapes.extend(dots);
     if let (Some(y), Some(value)) = (last, value) {
-        let above = if y < TOP + 14 { y + 20 } else { y - 8 };
-        shapes.push(text([WIDTH, above], "e ink", percent(value)));
+        // The value stands where the line does not come from.
+        let falls = before.is_some_and(|before| before < y) && y + 20 < TOP + PLOT;
+        let beside = if falls || y < TOP + 14 { y + 20 } else { y - 8 };
+        shapes.push(text([WIDTH, beside], "e ink", percent(value)));
     }
     shapes
 }
