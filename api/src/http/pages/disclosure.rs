@@ -85,7 +85,7 @@ async fn made(app: &App, id: &str, is_whole: bool) -> Result<DisclosurePage, Pro
         check: parts::check(app, &reader, signed.as_ref(), &found.history).await?,
         site,
         share,
-        seal: paper::seal(app, matter.last_index).await?,
+        seal: paper::seal_of(app, &found.history).await?,
         index: matter.first_index,
         name: parts::shown_or_dash(found.title.clone()),
         class: matter.category_label.unwrap_or_default(),

@@ -28,7 +28,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<NoticePage, Problem> {
         path: parts::path(&mut reader, &matter.org).await?,
         clocks: parts::clocks(&mut reader, &matter.stream).await?,
         check: parts::check(app, &reader, signed.as_ref(), &notice.history).await?,
-        seal: paper::seal(app, matter.last_index).await?,
+        seal: paper::seal_of(app, &notice.history).await?,
         wall_href: format!("{}/wall", parts::href(&matter.stream)),
         site,
         share,

@@ -1,12 +1,14 @@
 //! Sheets for the wall: what they say (`/api/v1/sheets/{of}` and the command `print` ask here), what binds them to the
 //! ledger, and what somebody is told who scans the code of one.
 //!
-//! The code of a sheet is `/n/{index}?h={hash}`: the newest entry that the sheet shows, and its hash. A hash that no entry
-//! of the matter has is told at once; one that is right leads on to the figures, which paper can still get wrong.
+//! The code of a sheet is `/n/{index}?h={hash}`: the newest entry that changed the sheet itself, and its hash; what people
+//! asked about it since does not change it. A hash that no entry of the matter has is told at once; one that is right leads
+//! on to the figures, which paper can still get wrong.
 
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use gongkai_domain::kind::{Described as _, disclosure as disclosures, notice as notices};
 use gongkai_log::{Digest, StreamId};
 use gongkai_projections::Status;
 use gongkai_projections::read::HistoryEvent;
@@ -31,8 +33,32 @@ const HASH_CHARS: usize = 64;
 /// What was recorded since, as far as it is listed.
 const LATER_MAX: usize = 20;
 
-/// What stands beside a sheet that shows a matter up to this entry; nothing for what is not recorded yet.
-pub async fn seal(app: &App, index: u64) -> Result<Option<Seal>, Problem> {
+/// The kinds that make a sheet or change it. Others are of the matter, but no part of what was published.
+const SHEET_KINDS: [&str; 8] = [
+    disclosures::Published::KIND,
+    disclosures::Corrected::KIND,
+    disclosures::Withdrawn::KIND,
+    notices::Published::KIND,
+    notices::Extended::KIND,
+    notices::Corrected::KIND,
+    notices::Closed::KIND,
+    notices::Withdrawn::KIND,
+];
+
+/// What stands beside the sheet of a matter with this history; nothing for what is not recorded yet.
+pub async fn seal_of(app: &App, history: &[HistoryEvent]) -> Result<Option<Seal>, Problem> {
+    match history.iter().rev().find(is_of_sheet) {
+        Some(event) => seal(app, event.index).await,
+        None => Ok(None),
+    }
+}
+
+fn is_of_sheet(event: &&HistoryEvent) -> bool {
+    SHEET_KINDS.contains(&event.kind.as_str())
+}
+
+/// What stands beside a sheet whose newest version is this entry.
+async fn seal(app: &App, index: u64) -> Result<Option<Seal>, Problem> {
     if app.foreseen().is_some() {
         return Ok(None);
     }
@@ -85,7 +111,7 @@ async fn named(app: &App, of: &str) -> Result<(String, String), Problem> {
     Err(nothing())
 }
 
-/// The code to scan of a sheet that shows a matter up to this entry.
+/// The code to scan of a sheet whose newest version is this entry.
 pub async fn code(State(app): State<App>, headers: HeaderMap, Path(index): Path<u64>) -> Result<Response, Problem> {
     let seal = seal(&app, index).await?.ok_or_else(nothing)?;
     let code = Qr::of(&seal.link()).ok_or_else(|| Problem::not_found("网址太长，做不成二维码"))?;

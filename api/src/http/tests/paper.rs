@@ -126,10 +126,30 @@ async fn a_sheet_that_was_printed_before_a_correction_is_right_and_told_what_cam
     assert_ne!(new.seal.hash, old.seal.hash);
     assert!(cells(&new).iter().any(|cell| cell.contains("公厕电费（村北）")), "{new:?}");
     let wall = town.get(&format!("{page}/wall?h={}", old.seal.hash)).await;
-    assert!(wall.text().contains("核对码一样") && wall.text().contains("这张表印出来以后，账本又记了"));
+    assert!(wall.text().contains("核对码一样") && wall.text().contains("这一版以后，账本又记了"));
     assert!(wall.text().contains(&format!("№{fix}</a> ")), "{}", wall.text());
     let wall = town.get(&format!("{page}/wall?h={}", new.seal.hash)).await;
     assert!(wall.text().contains("核对码一样") && !wall.text().contains("账本又记了"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_on_a_sheet_is_that_of_the_sheet_and_no_question_moves_it() {
+    let (mut town, page, stream, first) = with("disclosure.published.v1", |_| ()).await;
+    let before = sheet(&town, &first.to_string()).await.seal;
+    assert_eq!(before.index, first);
+    let question = json!({"kind": "disclosure.questioned.v1", "stream": stream, "org": COUNTY, "fields": {
+        "line": 0, "topic": "amount", "asked_on": "2026-03-02", "text_masked": "为什么有两笔电费？(虚构)"},
+        "proxy": {"channel": "来访", "original": "kuGcG+81Z6SYS/HtGzOcyZ/O1/R14sXIPO2l9YFHdsw="}});
+    let asked = town.fixture.submit(&question, &[("publisher", "文书")]).await.unwrap().index;
+    town.catch_up().await;
+    assert_eq!(sheet(&town, &first.to_string()).await.seal, before);
+    let html = town.get(&page).await;
+    let (_, beside) = html.text().split_once("id=\"paper\"").unwrap();
+    let (beside, _) = beside.split_once("</section>").unwrap();
+    assert!(beside.contains(&format!("№{first}<")) && beside.contains(&before.code()), "{beside}");
+    assert!(beside.contains(&format!("/n/{first}/wall.svg")) && !beside.contains(&format!("№{asked}")), "{beside}");
+    let wall = town.get(&format!("{page}/wall?h={}", before.hash)).await;
+    assert!(wall.text().contains("核对码一样") && wall.text().contains(&format!("№{asked}</a> ")), "{}", wall.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
