@@ -23,6 +23,7 @@ mod organization;
 mod organization_past;
 pub mod paper;
 pub mod parts;
+mod periods;
 mod picture;
 mod pledge;
 mod questions;

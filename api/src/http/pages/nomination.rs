@@ -7,7 +7,7 @@ use gongkai_domain::kind::nomination::Sex;
 use gongkai_projections::read::{Nominee as ReadNominee, Shown as ReadShown};
 
 use super::home::month;
-use super::{Frame, answer, frame, hand_in, nothing, parts, share, stream};
+use super::{Frame, answer, frame, hand_in, nothing, parts, periods, share, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::format::Day;
@@ -27,7 +27,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<NominationPage, Problem>
     let share = share::of_nomination(app, &nomination);
     let matter = nomination.matter;
     let period = match nomination.deadline {
-        Some(deadline) => parts::period(deadline, matter.days_left),
+        Some(deadline) => periods::period(deadline, matter.days_left, &nomination.history, reader.world()),
         // A preview states its days; no rule computes them.
         None => stated(&matter),
     };
@@ -60,6 +60,7 @@ fn stated(matter: &gongkai_projections::read::Matter) -> Period {
         days_left: matter.days_left,
         days: Vec::new(),
         moved: Vec::new(),
+        extended: Vec::new(),
     }
 }
 

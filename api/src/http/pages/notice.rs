@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::{Frame, answer, frame, hand_in, nothing, paper, parts, share, stream};
+use super::{Frame, answer, frame, hand_in, nothing, paper, parts, periods, share, stream};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::site::notice::NoticePage;
@@ -41,7 +41,9 @@ pub(super) async fn make(app: &App, id: &str) -> Result<NoticePage, Problem> {
         name: parts::shown_or_dash(notice.title),
         kind: matter.category_label.unwrap_or_default(),
         status: Badge(matter.status),
-        period: notice.deadline.map(|deadline| parts::period(deadline, matter.days_left)),
+        period: notice
+            .deadline
+            .map(|deadline| periods::period(deadline, matter.days_left, &notice.history, reader.world())),
         days_without_outcome: notice.days_without_outcome.map(parts::small),
         text: parts::shown_or_dash(notice.text),
         rows: rows

@@ -6,17 +6,15 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Utc};
 use gongkai_domain::kind::family_label;
 use gongkai_log::{Content, Digest, Entry, MapKey, Signer, StreamId, TreeHash, tile};
 use gongkai_projections::diff;
-use gongkai_projections::read::{
-    self, Deadline, HistoryEvent, Matter, ReadError, Reader, ShownField, SignerName, TimelineItem,
-};
+use gongkai_projections::read::{self, HistoryEvent, Matter, ReadError, Reader, ShownField, SignerName, TimelineItem};
 
 use crate::http::problem::Problem;
 use crate::http::published::Signed;
 use crate::http::{App, zone};
 use crate::site::format::{Bytes, Count, Day, Moment};
 use crate::site::parts::{
-    self, Attachment, Badge, Check, Checkpoint, Diff, Event, Family, HashText, Item, Link, Pager, Period, PeriodDay,
-    Proxy, Row, Segment, Shown, SignatureLine, Tombstone, Whole, WholeOf, days_left,
+    self, Attachment, Badge, Check, Checkpoint, Diff, Event, Family, HashText, Item, Link, Pager, Proxy, Row, Segment,
+    Shown, SignatureLine, Tombstone, Whole, WholeOf, days_left,
 };
 
 /// What stands where a title was withdrawn; the tombstone is on the matter's page.
@@ -217,24 +215,6 @@ pub fn event(event: HistoryEvent) -> Event {
 /// A history, newest first.
 pub fn history(events: Vec<HistoryEvent>) -> Vec<Event> {
     events.into_iter().rev().map(event).collect()
-}
-
-/// A period with how it was computed.
-pub fn period(deadline: Deadline, days_left: Option<i64>) -> Period {
-    let day = |day: read::DeadlineDay| PeriodDay {
-        day: Day(day.day),
-        number: day.number,
-        reason: day.reason.unwrap_or_default().to_owned(),
-    };
-    Period {
-        start: Day(deadline.start),
-        end: Day(deadline.end),
-        rule: format!("{}:{}，开始当天算第 1 天（{}）。", deadline.rule, deadline.length, deadline.basis),
-        provisional: deadline.provisional,
-        days_left,
-        days: deadline.days.into_iter().map(day).collect(),
-        moved: moved("公示期", &deadline.moved),
-    }
 }
 
 /// The supervisions of a matter with their clocks.

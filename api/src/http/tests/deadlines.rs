@@ -10,6 +10,33 @@ const TOWNSHIP: &str = "341599101";
 const VILLAGE: &str = "341599101201";
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_extension_adds_is_told_apart_from_the_days_that_the_rule_counts() {
+    let mut town = Town::empty().await;
+    let notice = town.say("notice.published.v1", |fields| {
+        fields["category"] = json!("membership");
+        fields["starts_on"] = json!("2026-03-02");
+        fields["days"] = json!(7);
+        fields.as_object_mut().unwrap().remove("ends_on");
+    });
+    let notice = notice.await.index;
+    town.catch_up().await;
+    let stream = town.stream_of(notice).await;
+    let path = format!("/{}", stream.replace("notice/", "notices/"));
+    let before = town.get(&path).await;
+    assert!(before.text().contains("共 7 天计入") && !before.text().contains("延长"), "{}", before.text());
+    let last = before.text().matches(" on\"").count();
+    let longer = json!({"kind": "notice.extended.v1", "stream": stream, "org": COUNTY, "fields": {
+        "ends_on": "2026-03-31", "reason": "要再听意见(虚构)"}});
+    let longer = town.fixture.submit(&longer, &[("publisher", "文书")]).await.unwrap().index;
+    town.catch_up().await;
+    let page = town.get(&path).await;
+    let said = page.text();
+    assert!(said.contains("共 7 天计入") && said.contains("浅红格是后来延长的天"), "{said}");
+    assert!(said.contains(&format!("延长至 <b>2026年3月31日</b> <a href=\"/entries/{longer}/view\">")), "{said}");
+    assert_eq!((said.matches(" on\"").count(), said.contains(" ext\"")), (last, true), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_says_how_the_day_of_an_answer_was_found_and_a_later_calendar_moves_it() {
     let mut town = Town::empty().await;
     let sheet = town.say("disclosure.published.v1", |_| {}).await;

@@ -21,7 +21,7 @@ pub(crate) use history::sample_event;
 pub use history::{Attachment, Diff, Event, Proxy, Segment, Signer};
 pub(crate) use lists::sample_items;
 pub use lists::{Choice, Counted, DayChoice, Filters, Item, Pager, Piece, Select};
-pub use periods::{Clock, Moved, Period, PeriodDay, Run, days_left};
+pub use periods::{Clock, Extension, Moved, Period, PeriodDay, Run, days_left};
 pub use whole::{LastRoot, RootsCard, Uncovered, Whole, WholeOf};
 
 use super::format::Moment;

@@ -14,6 +14,17 @@ pub struct PeriodDay {
     pub number: Option<u32>,
     /// Why it was skipped, or why a weekend day counts (调休上班); empty for an ordinary working day.
     pub reason: String,
+    /// Whether an extension added it.
+    pub is_added: bool,
+}
+
+/// That somebody made a period longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extension {
+    /// The last day since then.
+    pub to: Day,
+    /// Entry that says so.
+    pub index: u64,
 }
 
 /// A period in days and how it was computed.
@@ -34,6 +45,8 @@ pub struct Period {
     pub days: Vec<PeriodDay>,
     /// How calendars that were published since moved the end, the oldest first.
     pub moved: Vec<Moved>,
+    /// What made it longer, the oldest first.
+    pub extended: Vec<Extension>,
 }
 
 /// A last day that a calendar moved.
@@ -119,6 +132,11 @@ impl Period {
         self.days.iter().filter(|day| day.number.is_some()).count()
     }
 
+    /// How many days extensions added.
+    pub fn added(&self) -> usize {
+        self.days.iter().filter(|day| day.is_added).count()
+    }
+
     /// The days that need a reason, neighbours with the same reason together.
     pub fn runs(&self) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
@@ -146,7 +164,12 @@ impl Period {
         let mut number = 0;
         let mut day = |month, date, counts: bool, reason: &str| {
             number += u32::from(counts);
-            PeriodDay { day: Day::of(2025, month, date), number: counts.then_some(number), reason: reason.into() }
+            PeriodDay {
+                day: Day::of(2025, month, date),
+                number: counts.then_some(number),
+                reason: reason.into(),
+                is_added: false,
+            }
         };
         let mut days = vec![
             day(9, 26, true, ""),
@@ -172,6 +195,7 @@ impl Period {
                 at: Moment::of(2025, 9, 27, 9, 30),
                 index: 1288,
             }],
+            extended: Vec::new(),
         }
     }
 }
