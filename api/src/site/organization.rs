@@ -76,10 +76,20 @@ pub struct ComplianceRow {
     pub rule: String,
     /// What is.
     pub finding: String,
-    /// Whether it is kept.
-    pub holds: bool,
+    /// Whether it is kept; nothing where there was nothing to keep it with.
+    pub holds: Option<bool>,
     /// The list behind it.
     pub href: Option<String>,
+}
+
+impl ComplianceRow {
+    fn class(&self) -> &'static str {
+        match self.holds {
+            Some(true) => "yes",
+            Some(false) => "no-",
+            None => "unk",
+        }
+    }
 }
 
 /// `/organizations/{code}`
@@ -280,19 +290,19 @@ impl OrganizationPage {
                 ComplianceRow {
                     rule: "财务每月公开，次月 10 日前".into(),
                     finding: "近 12 个月缺 1 个月，补报 1 个月".into(),
-                    holds: false,
+                    holds: Some(false),
                     href: Some("/compliance?org=990101003#missing".into()),
                 },
                 ComplianceRow {
                     rule: "监督委员会至少 2 人联签".into(),
                     finding: "11 次都有".into(),
-                    holds: true,
+                    holds: Some(true),
                     href: None,
                 },
                 ComplianceRow {
                     rule: "到期承诺按时报告".into(),
                     finding: "1 项逾期未报告".into(),
-                    holds: false,
+                    holds: Some(false),
                     href: Some("/pledges?org=990101003&status=overdue".into()),
                 },
             ],

@@ -60,7 +60,7 @@ async fn make(app: &App, code: &str) -> Result<OrganizationPage, Problem> {
     let whole = parts::whole_of(app, &mut reader, code).await?;
     let former = found.names.into_iter().rev().filter_map(|name| {
         Some(FormerName {
-            name: name.name.unwrap_or_else(|| "(名称已撤下)".into()),
+            name: name.name.unwrap_or_else(|| "（名称已撤下）".into()),
             from: name.from.map(Day),
             to: Day(name.to?),
         })
@@ -135,7 +135,7 @@ async fn figures(reader: &mut Reader, found: &read::Organization) -> Result<Figu
 
 fn role(held: read::organizations::RoleHeld) -> RoleRow {
     RoleRow {
-        role: held.role_label, holder: held.name.unwrap_or_else(|| "(姓名已撤下)".into()), index: held.index
+        role: held.role_label, holder: held.name.unwrap_or_else(|| "（姓名已撤下）".into()), index: held.index
     }
 }
 
@@ -169,7 +169,7 @@ fn relation(relation: &read::organizations::Relation) -> Option<Relation> {
 
 fn post(post: read::PostHeld) -> PostRow {
     PostRow {
-        post: post.title.unwrap_or_else(|| "(名称已撤下)".into()),
+        post: post.title.unwrap_or_else(|| "（名称已撤下）".into()),
         is_vacant: (post.holders.len() as u64) < post.seats,
         holder: post.holders.join("、"),
         seats: parts::small(post.seats),
@@ -191,14 +191,26 @@ fn compliance(found: &read::Organization) -> Vec<ComplianceRow> {
     let row = |rule: &str, count: u64, none: &str, some: String, anchor: &str| ComplianceRow {
         rule: rule.to_owned(),
         finding: if count == 0 { none.to_owned() } else { some },
-        holds: count == 0,
+        holds: Some(count == 0),
         href: (count > 0).then(|| format!("/compliance?org={code}#{anchor}")),
     };
+    let mut in_time =
+        row("及时公开，不补报", found.back_filled, "没有补报", format!("补报 {} 次", found.back_filled), "back-filled");
+    if in_time.holds == Some(true) && is_silent(found) {
+        in_time = ComplianceRow { finding: "近一年没有公开".into(), holds: None, ..in_time };
+    }
     vec![
         row("财务按月公开", found.missing, "没有缺报", format!("缺 {} 个月", found.missing), "missing"),
         row("到期承诺按时报告", found.overdue, "没有逾期", format!("{} 项逾期", found.overdue), "overdue"),
-        row("及时公开，不补报", found.back_filled, "没有补报", format!("补报 {} 次", found.back_filled), "back-filled"),
+        in_time,
     ]
+}
+
+/// Whether nothing was published that could be in time.
+fn is_silent(found: &read::Organization) -> bool {
+    let owes_nothing = found.months.is_empty();
+    let published = found.families.get("disclosure").is_some_and(|list| list.total > 0);
+    found.months.iter().all(|month| month.stream.is_none()) && !(owes_nothing && published)
 }
 
 /// Most years that the tree can be shown at.

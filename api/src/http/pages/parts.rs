@@ -18,7 +18,7 @@ use crate::site::parts::{
 };
 
 /// What stands where a title was withdrawn; the tombstone is on the matter's page.
-const WITHDRAWN_TITLE: &str = "(标题已撤下)";
+const WITHDRAWN_TITLE: &str = "（标题已撤下）";
 
 /// A time of the log, as people in China read it.
 pub fn moment(at: DateTime<Utc>) -> Moment {

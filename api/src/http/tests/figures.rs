@@ -86,6 +86,10 @@ async fn a_villages_page_draws_its_months_and_names_the_one_that_is_missing() {
     assert!(html.contains(&format!("/compare?org={EAST}")));
     let quiet = town.get(&format!("/organizations/{SOUTH}")).await;
     assert!(quiet.text().contains("算不出比例") && !quiet.text().contains("<svg"), "{}", quiet.text());
+    // Who published nothing was not in time.
+    let in_time = |class: &str| format!("<li class=\"{class}\"><b>及时公开，不补报</b>");
+    assert!(quiet.text().contains(&in_time("unk")) && quiet.text().contains("近一年没有公开"), "{}", quiet.text());
+    assert!(html.contains(&in_time("yes")) || html.contains(&in_time("no-")), "{html}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
