@@ -7,6 +7,7 @@ use askama::Template as _;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use gongkai_projections::Status;
 use gongkai_projections::read::{Disclosure, Matter, Reader};
 
 use super::share::{SVG, address, day_of, status};
@@ -103,7 +104,8 @@ async fn standing(reader: &mut Reader, matter: &Matter) -> Result<Block, Problem
             let pledge = reader.pledge(&matter.stream).await?.ok_or_else(nothing)?;
             let name = pledge.pledger.as_ref().and_then(|name| name.given());
             rows.extend(name.map(|name| row("承诺人", name)));
-            rows.extend(matter.percent.map(|percent| row("报告的进度", format!("{percent}%"))));
+            let percent = matter.percent.filter(|_| matter.status != Status::Fulfilled);
+            rows.extend(percent.map(|percent| row("报告的进度", format!("{percent}%"))));
         }
         "nomination" => {
             let nomination = reader.nomination(&matter.stream).await?.ok_or_else(nothing)?;

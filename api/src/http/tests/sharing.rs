@@ -275,7 +275,7 @@ async fn the_files_of_lines_are_in_every_form_of_the_lines() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_matter_has_a_long_picture_that_is_an_image_of_this_site() {
-    let town = Town::with_matters().await;
+    let mut town = Town::with_matters().await;
     for (page, _) in matters(&town).await {
         let html = ok(&town, &page).await;
         let path = values(html.text(), "<a", "href").into_iter().find(|href| href.ends_with("/picture")).unwrap();
@@ -308,6 +308,18 @@ async fn every_matter_has_a_long_picture_that_is_an_image_of_this_site() {
     let picture = ok(&town, &format!("/n/{number}/picture.svg")).await;
     for said in [">支出</text>", ">673.36 元</text>", ">管理费用</text>", ">花得最多的几项</text>"] {
         assert!(picture.text().contains(said), "{said}: {}", picture.text());
+    }
+    let (pledge, stream) = matters(&town).await.remove(0);
+    let index = town.get(&format!("/api/v1{pledge}")).await.json()["matter"]["first_index"].as_u64().unwrap();
+    for (kind, fields, shows) in [
+        ("pledge.progressed.v1", json!({"percent": 60, "on": "2026-03-02", "report": "修了一半(虚构)"}), true),
+        ("pledge.fulfilled.v1", json!({"on": "2026-03-02", "report": "修好了(虚构)"}), false),
+    ] {
+        let command = json!({"kind": kind, "stream": stream, "org": COUNTY, "fields": fields});
+        town.fixture.submit(&command, &[("publisher", "文书")]).await.unwrap();
+        town.catch_up().await;
+        let picture = ok(&town, &format!("/n/{index}/picture.svg")).await;
+        assert_eq!(picture.text().contains("报告的进度"), shows, "{kind}: {}", picture.text());
     }
     for nothing in ["/n/999999/picture", "/n/999999/picture.svg", "/n/0/picture"] {
         assert_eq!(town.get(nothing).await.status, StatusCode::NOT_FOUND, "{nothing}");
