@@ -128,7 +128,7 @@ impl Problem {
 
     /// A parameter of the query that cannot be used.
     pub fn query(name: &str, reason: &str) -> Self {
-        Self::new("bad_query", format!("参数 {name}:{reason}")).at(name)
+        Self::new("bad_query", format!("参数 {name}：{reason}")).at(name)
     }
 
     /// Nothing under this address.

@@ -83,7 +83,7 @@ impl CompliancePage {
                 panel(
                     "overdue",
                     "承诺逾期",
-                    "到期了，没有报告结果，也没有说明。",
+                    "到期了还没有兑现，或者没有报告结果。",
                     true,
                     5,
                     vec![with(3, Badge(Status::OverdueUnreported), "已过 41 天")],

@@ -128,15 +128,18 @@ fn panels(found: read::Compliance, org: Option<&str>) -> Vec<Panel> {
     let open =
         list("unanswered", found.unanswered.total, found.unanswered.items.into_iter().map(question_item).collect());
     let due = list("unopened", found.unopened.total, found.unopened.items.into_iter().map(opening_item).collect());
-    let late =
-        list("back-filled", found.back_filled.total, found.back_filled.items.into_iter().map(back_filled).collect());
+    let late = list(
+        "back-filled",
+        found.back_filled.total,
+        found.back_filled.items.into_iter().map(parts::entry_item).collect(),
+    );
     let gone =
         list("withdrawn", found.withdrawn.total, found.withdrawn.items.into_iter().map(withdrawal_item).collect());
     vec![
         panel(
             "overdue",
             "承诺逾期",
-            "到期了，没有报告结果，也没有说明。",
+            "到期了还没有兑现，或者没有报告结果。",
             true,
             counted(found.overdue, href("overdue")),
         ),
@@ -175,7 +178,7 @@ fn missing_item(period: MissingPeriod) -> Item {
     let title = format!("{}财务收支", Period(period.period).label());
     Item {
         status: Some(Badge(Status::Missing)),
-        remark: format!("应于 {} 前公开，已过 {} 天", Day(period.due), period.days_late),
+        remark: format!("应于{}前公开，已过 {} 天", Day(period.due), period.days_late),
         ..blank(Family::Disclosure, title, format!("/organizations/{}", period.org), period.org_name)
     }
 }
@@ -199,10 +202,6 @@ fn opening_item(opening: ScheduledOpening) -> Item {
         index: Some(opening.index),
         ..blank(family, title, parts::href(&opening.stream), opening.org_name)
     }
-}
-
-fn back_filled(entry: read::TimelineItem) -> Item {
-    Item { status: Some(Badge(Status::BackFilled)), ..parts::entry_item(entry) }
 }
 
 fn withdrawal_item(row: WithdrawalRow) -> Item {

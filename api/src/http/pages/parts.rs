@@ -81,7 +81,7 @@ pub fn org_link(code: &str, name: &str) -> Link {
 
 /// The trace of a withdrawal.
 pub fn tombstone(trace: read::Tombstone) -> Tombstone {
-    let reason = if trace.reason.is_empty() { String::new() } else { format!(":{}", trace.reason) };
+    let reason = if trace.reason.is_empty() { String::new() } else { format!("：{}", trace.reason) };
     Tombstone {
         by: trace.org_name,
         why: format!("{}{reason}", trace.basis),
@@ -145,11 +145,11 @@ pub fn item(matter: Matter) -> Item {
 
 /// An entry in a list.
 pub fn entry_item(entry: TimelineItem) -> Item {
-    let label = entry.label;
+    let title = entry.title.unwrap_or_else(|| format!("{}登记", family_label(&entry.family)));
     Item {
         family: family(&entry.family),
-        title: Shown::of(entry.title.unwrap_or_else(|| format!("{}登记", family_label(&entry.family)))),
-        kind: label,
+        kind: if entry.label == title { String::new() } else { entry.label },
+        title: Shown::of(title),
         href: href(&entry.stream),
         org: entry.org_name,
         status: None,

@@ -87,6 +87,19 @@ async fn the_page_of_a_pledge_shows_its_text_and_leads_to_its_proof() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_home_page_shows_matters_and_what_is_registered_is_in_the_whole_list() {
+    let town = Town::with_matters().await;
+    let home = town.get("/").await;
+    let (_, latest) = home.text().split_once("<h2>最新入账</h2>").unwrap();
+    let (latest, _) = latest.split_once("</section>").unwrap();
+    assert!(latest.contains("/pledges/") && !latest.contains("登记") && !latest.contains("/streams/"), "{latest}");
+    let all = town.get("/timeline").await;
+    assert!(all.text().contains("/streams/person/") && all.text().contains("封存的时段也占一个编号"), "{}", all.text());
+    let board = town.get("/compliance").await;
+    assert!(board.text().contains("到期了还没有兑现，或者没有报告结果。"), "{}", board.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_gets_a_page_or_a_problem_by_where_it_was_asked() {
     let town = Town::empty().await;
     for path in [
@@ -105,7 +118,7 @@ async fn what_is_not_there_gets_a_page_or_a_problem_by_where_it_was_asked() {
             (StatusCode::NOT_FOUND, "text/html; charset=utf-8"),
             "{path}"
         );
-        assert!(answer.text().contains("没有找到这一页"), "{path}");
+        assert!(answer.text().contains("没有找到这一页") && answer.text().contains("id=\"oops-q\""), "{path}");
     }
     for path in [
         "/api/v1/nothing",
