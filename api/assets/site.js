@@ -1,7 +1,12 @@
-// Gongkai public site: copy buttons, and the button that checks an entry in the reader's own browser (check/).
+// Gongkai public site: the open section in sight, copy buttons, and the button that checks an entry in the reader's own browser (check/).
 // Pages work without this file. Nothing is sent but GET requests to this site.
 "use strict";
 (() => {
+  // On a phone the sections are a row to push along; the one that is open is in sight.
+  const tabs = document.querySelector(".tabs");
+  const here = tabs?.querySelector("[aria-current]");
+  if (here) tabs.scrollLeft = here.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - here.offsetWidth) / 2;
+
   for (const box of document.querySelectorAll(".cmd")) {
     if (!navigator.clipboard) break;
     const button = document.createElement("button");
