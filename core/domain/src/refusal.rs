@@ -12,7 +12,7 @@ use gongkai_log::{Digest, Tier};
 #[non_exhaustive]
 pub enum Refusal {
     /// The bytes are not a well-formed submission, command or statement.
-    #[error("格式不正确：{place}:{reason}")]
+    #[error("格式不正确：{place}：{reason}")]
     Malformed {
         /// Where in the submission.
         place: String,
