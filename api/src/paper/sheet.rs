@@ -117,7 +117,7 @@ impl Part {
     }
 }
 
-/// What binds a paper to the ledger: the newest entry that it shows, and where that is looked up.
+/// What binds a paper to the ledger: the newest entry that changed the sheet itself, and where that is looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seal {
     /// Number of the entry.

@@ -47,14 +47,10 @@ const SHEET_KINDS: [&str; 8] = [
 
 /// What stands beside the sheet of a matter with this history; nothing for what is not recorded yet.
 pub async fn seal_of(app: &App, history: &[HistoryEvent]) -> Result<Option<Seal>, Problem> {
-    match history.iter().rev().find(is_of_sheet) {
+    match history.iter().rev().find(|event| SHEET_KINDS.contains(&event.kind.as_str())) {
         Some(event) => seal(app, event.index).await,
         None => Ok(None),
     }
-}
-
-fn is_of_sheet(event: &&HistoryEvent) -> bool {
-    SHEET_KINDS.contains(&event.kind.as_str())
 }
 
 /// What stands beside a sheet whose newest version is this entry.
