@@ -23,7 +23,7 @@ const LATEST: &str =
     item!("WHERE (CAST($1 AS TEXT) IS NULL OR e.family = $1) ORDER BY e.entry_index DESC LIMIT $2 OFFSET $3");
 /// Without what the registry says of organizations, people, posts, keys and rules, and what the ledger says of itself.
 const LATEST_MATTERS: &str = item!(
-    "WHERE +e.family IN ('pledge', 'vacancy', 'nomination', 'notice', 'disclosure', 'session', 'consultation', 'tally', \
+    "WHERE COALESCE(e.family, '') IN ('pledge', 'vacancy', 'nomination', 'notice', 'disclosure', 'session', 'consultation', 'tally', \
      'statement', 'matter', 'supervision') ORDER BY e.entry_index DESC LIMIT $1"
 );
 const LATEST_WITHIN: &str = item!(
