@@ -24,6 +24,7 @@ const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const CODE_CONTEXT = utf8("gongkai 2026 gap code v1");
 const LABEL_CONTEXT = utf8("gongkai 2026 gap label v1");
 const KEY_CONTEXT = utf8("gongkai 2026 gap capsule v1");
+const PIECE_CONTEXT = utf8("gongkai 2026 gap piece v1");
 const EVENT_CONTEXT = utf8("gongkai 2026 sealed event v1");
 
 const grouped = (letters) => letters.match(/..../g).join("-");
@@ -60,10 +61,13 @@ export class Desk {
     return desk;
   }
 
-  /** Seals a submission under a new code; `inner` is the code of the matter that it continues inside. */
-  seal(submission, inner) {
+  /**
+   * Seals what somebody says under a new code: a `submission`, with the `code` of the matter that it continues inside, or an
+   * `asking`.
+   */
+  seal(said) {
     const code = newCode();
-    const text = utf8(JSON.stringify({ follow: encode(secretOf(code)), ...(inner ? { code: inner } : {}), submission }));
+    const text = utf8(JSON.stringify({ follow: encode(secretOf(code)), ...said }));
     const size = CONTENT_BYTES.find((bytes) => text.length <= bytes);
     if (!size) throw new Error("内容太长");
     const plain = new Uint8Array(size).fill(0x20);
@@ -100,28 +104,36 @@ export class Desk {
 
   /** What the capsule of a code says, proven; `undefined` when there is nothing under it yet. */
   async status(code) {
-    const secret = secretOf(code);
-    const label = blake3(secret, { context: LABEL_CONTEXT, dkLen: LABEL_BYTES });
-    let answer;
-    try {
-      answer = await (await post(`${this.at}/capsules`, JSON.stringify({ label: encode(label) }))).json();
-    } catch (error) {
-      if (error instanceof No && error.code === "not_found") return undefined;
-      throw error;
-    }
-    const status = this.opened(secret, label, answer.capsule);
+    const plain = await this.opened(secretOf(code));
+    if (!plain) return undefined;
+    const status = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(plain));
     await this.prove(status.answer);
     return status;
   }
 
-  opened(secret, label, text) {
+  /** A piece that follows the capsule of a code, padded; `undefined` when there is none. */
+  piece(code, number) {
+    const place = new Uint8Array(4);
+    new DataView(place.buffer).setUint32(0, number);
+    return this.opened(blake3(concat(secretOf(code), place), { context: PIECE_CONTEXT }));
+  }
+
+  /** What the capsule of a secret says, padded; `undefined` when there is none. */
+  async opened(secret) {
+    const label = blake3(secret, { context: LABEL_CONTEXT, dkLen: LABEL_BYTES });
+    let text;
+    try {
+      ({ capsule: text } = await (await post(`${this.at}/capsules`, JSON.stringify({ label: encode(label) }))).json());
+    } catch (error) {
+      if (error instanceof No && error.code === "not_found") return undefined;
+      throw error;
+    }
     try {
       const capsule = decode(text);
       if (capsule.length !== CAPSULE_BYTES || !same(capsule.subarray(0, LABEL_BYTES), label)) throw new Error("label");
       const nonce = capsule.subarray(LABEL_BYTES, LABEL_BYTES + NONCE_BYTES);
       const key = blake3(secret, { context: KEY_CONTEXT });
-      const plain = xchacha20poly1305(key, nonce, utf8(this.key.name)).decrypt(capsule.subarray(LABEL_BYTES + NONCE_BYTES));
-      return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(plain));
+      return xchacha20poly1305(key, nonce, utf8(this.key.name)).decrypt(capsule.subarray(LABEL_BYTES + NONCE_BYTES));
     } catch {
       throw new Error("答复打不开，或不是这个查询码的");
     }

@@ -233,7 +233,7 @@ async function through(office, command, body, against) {
     const { place, inner } = await continued(office, command);
     const { submission, statement } = await office.write(command, place, body, against, step);
     step("正在加密……");
-    unanswered = { said, statement, ...desk.seal(submission, inner) };
+    unanswered = { said, statement, ...desk.seal({ ...(inner ? { code: inner } : {}), submission }) };
   }
   const { code, packet, statement } = unanswered;
   const handed = await desk.handIn(packet, step);

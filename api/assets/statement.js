@@ -14,11 +14,19 @@ export const random = (bytes) => crypto.getRandomValues(new Uint8Array(bytes));
 /** Commitment of a salted content: of a slot, or of a line of a list. */
 export const slotHash = (salt, content) => blake3(concat(salt, content), { context: SLOT_CONTEXT });
 
-/** Commitment of one slot, open or empty. */
+/** Commitment of one slot, open, empty or hidden. */
 function commit(origin, id, filled) {
+  if (filled.commitment) return decode(filled.commitment);
   if (filled.filler) return slotHash(decode(filled.salt), decode(filled.filler));
   const content = canonical([origin, id, filled.slot, filled.tier, filled.name, filled.value]);
   return slotHash(decode(filled.salt), utf8(content));
+}
+
+/** The commitments of all slots, in their order; throws unless each slot is there once. */
+export function slotsOf(origin, id, openings) {
+  const places = [...openings].sort((a, b) => a.slot - b.slot);
+  if (places.length !== SLOTS || places.some(({ slot }, at) => slot !== at)) throw new Error("没有给全十六个封存值");
+  return places.map((filled) => commit(origin, id, filled));
 }
 
 /** Root over commitments in the shape of RFC 6962: leaves BLAKE3(0x00 ‖ C), nodes BLAKE3(0x01 ‖ left ‖ right). */

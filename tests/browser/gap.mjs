@@ -12,7 +12,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { SITE, START_MS_MAX, accessible, complaintsOf, demoIn, launch, run, screenshots, shot, start, stop } from "./demo.mjs";
-import { register } from "./people.mjs";
+import { entering, makeKey, register } from "./people.mjs";
+import { keyIn, signatureOf } from "./signing.mjs";
 
 const VILLAGE = "341599101201";
 const CANARY = "金丝雀三五九一(虚构)";
@@ -306,6 +307,92 @@ describe("a citizen on the internet, with the ledger in an inner network", () =>
     await look("0000-0000-0000-0000-0000-0000", "账本还没有答复，或查询码不对");
     assert.equal(asked(), 1);
     await page.close();
+  });
+});
+
+/** The clerk of the village leaves a statement for somebody beside: signed, and waiting. */
+async function leave(beside, text) {
+  const clerk = keyIn(key("wuliqiao-wenshu-1"));
+  const asked = async (method, path, body, token) => {
+    const headers = { "Content-Type": "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+    const answer = await fetch(ledger.internal + path, { method, headers, body: JSON.stringify(body) });
+    const told = await answer.json();
+    assert.ok(answer.ok, JSON.stringify(told));
+    return told;
+  };
+  const fields = { class: "village", content: "text", period: "2026-09", published_by: "self", title: "门口路灯更换情况(虚构)", text };
+  const signers = [["publisher", clerk.name], ["supervisor", beside]];
+  const prepared = await asked("POST", "/api/v1/prepare", { kind: "disclosure.published.v1", org: VILLAGE, fields, signers });
+  const { challenge } = await asked("POST", "/internal/api/v1/challenges", { key: clerk.name });
+  const { token } = await asked("POST", "/internal/api/v1/sessions", { note: `${challenge}\n${signatureOf(clerk, challenge)}` });
+  const half = { ...prepared, signatures: [signatureOf(clerk, prepared.statement).trimEnd()] };
+  const draft = { label: "九月村务公开(虚构)", kind: "disclosure.published.v1", href: "/internal/write/disclosure.published.v1", prepared: half };
+  await asked("PUT", `/internal/api/v1/drafts/${crypto.randomUUID()}`, draft, token);
+}
+
+describe("a supervisor who is outside", () => {
+  const PIN = "山高月小水落石出";
+  const NAME = "jiandu.waimian/1";
+
+  test("signs on a phone what waits inside, with the key from the card, and the last signature publishes it", async () => {
+    const inside = await browser.newPage();
+    await inside.goto(`${ledger.internal}/internal/sign-in`);
+    const vkey = await makeKey(inside, NAME, PIN);
+    const card = await inside.locator("[data-part=made] [data-card]").innerText();
+    await inside.close();
+    const person = "person/018f0000-0000-7000-8000-00000000c001";
+    const known = { name: "外出监督员(虚构)", org: VILLAGE, key: vkey, roles: ["supervisor"] };
+    register({ folder, internal: ledger.internal }, entering(person, known));
+    await leave(NAME, CANARY);
+
+    const { page, sent, complaints } = await open(`/cosign#card=${encodeURIComponent(card)}`);
+    assert.equal(new URL(page.url()).hash, "", "a card stays in no history");
+    await page.locator("#f-card-pin").fill("不是这个口令");
+    await page.getByRole("button", { name: "找回钥匙" }).click();
+    await page.locator("[data-status].bad", { hasText: "口令不对" }).waitFor();
+    await page.locator("#f-card-pin").fill(PIN);
+    await page.getByRole("button", { name: "找回钥匙" }).click();
+    const look = page.getByRole("button", { name: "看等我签的" });
+    await page.locator("[data-status]", { hasText: "已经在这台设备上" }).waitFor();
+    await look.click();
+    await page.locator("[data-status]", { hasText: "已送出" }).waitFor();
+    const told = (said) => until(said, async () => {
+      await answered();
+      await page.locator("[data-look]:not([disabled])").click();
+      await page.locator("[data-look]:not([disabled])").waitFor();
+      const text = await page.locator("main").innerText();
+      return text.includes(said) && text;
+    });
+    const text = await told("等您联署的稿件 1 份");
+    for (const part of ["九月村务公开(虚构)", "门口路灯更换情况(虚构)", CANARY, NAME]) assert.ok(text.includes(part), `${part}: ${text}`);
+    await accessible(page);
+    await shot(page, "gap-cosign");
+    await page.getByRole("button", { name: "签名并送出" }).click();
+    await page.locator("[data-status]", { hasText: "已送出" }).waitFor();
+    const [, index] = /已记入账本，第 (\d+) 号/.exec(await told("已记入账本"));
+    assertNeverSent(sent, [CANARY, NAME, card, PIN]);
+    assert.deepEqual(serious(complaints), []);
+    const entry = await until("the entry on the mirror", async () => {
+      const answer = await fetch(`${site}/entries/${index}`);
+      return answer.ok && answer.text();
+    });
+    assert.ok(entry.includes(`— ${NAME} `) && entry.includes("— wuliqiao-wenshu/1 "), entry);
+    await page.close();
+  });
+
+  test("is told where there is nothing to sign through, and that scripts are needed", async () => {
+    const here = await browser.newPage();
+    await here.goto(`${ledger.site}/cosign`);
+    await here.getByText("这里没有收件处，不能在外面联署").waitFor();
+    await here.close();
+    const context = await launch(folder, "plain-cosign", { javaScriptEnabled: false });
+    try {
+      const { page } = await open("/cosign", context);
+      assert.ok(await page.getByText("需要浏览器打开脚本").isVisible());
+      assert.equal(await page.locator("main button:visible").count(), 0);
+    } finally {
+      await context.close();
+    }
   });
 });
 

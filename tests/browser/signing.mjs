@@ -24,10 +24,13 @@ export function keyIn(file) {
 
 const line = (key, bytes) => `— ${key.name} ${Buffer.concat([key.id, bytes]).toString("base64")}\n`;
 
+/** The signature line of a key under a text. */
+export const signatureOf = (key, text) => line(key, sign(null, Buffer.from(text), key.secret));
+
 /** A checkpoint note. */
 export function checkpointOf(key, size, root) {
   const text = `${key.name}\n${size}\n${root.toString("base64")}\n`;
-  return `${text}\n${line(key, sign(null, Buffer.from(text), key.secret))}`;
+  return `${text}\n${signatureOf(key, text)}`;
 }
 
 /** A checkpoint note with cosignatures. */

@@ -5,7 +5,7 @@ import { ask } from "./session.js";
 
 const LINES_SHOWN_MAX = 200;
 
-export const tableOf = (kind) => ask(`/internal/api/v1/tables/${kind}`);
+export const tableOf = (kind) => ask(`/api/v1/tables/${kind}`);
 
 /** The statement of a text. */
 export const statementOf = ({ statement }) => JSON.parse(statement.split("\n")[2]);
@@ -59,9 +59,12 @@ function lines(list, all) {
 
 /** Shows a prepared statement in the page's preview. */
 export function show(table, prepared, preview = document.querySelector("[data-preview]")) {
+  // Only where the ledger is can the page be shown as it will be.
   const page = preview.querySelector("[data-page-form]");
-  page.hidden = table.sealed;
-  page.elements.prepared.value = table.sealed ? "" : JSON.stringify(prepared);
+  if (page) {
+    page.hidden = table.sealed;
+    page.elements.prepared.value = table.sealed ? "" : JSON.stringify(prepared);
+  }
   const { fields, hidden } = valuesOf(table, prepared);
   const given = table.fields.filter(({ name }) => fields[name] !== undefined && name !== "reviewed_in");
   const isOpen = ({ tier }) => !table.sealed && tier === "public";

@@ -19,6 +19,7 @@ pub mod console_answers;
 pub mod console_board;
 pub mod console_gates;
 pub mod console_letter;
+pub mod console_outside;
 pub mod dictionary;
 pub mod disclosure;
 pub mod dossier;
@@ -143,6 +144,8 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("console/period.js", SCRIPT, include_str!("../../assets/console/period.js")),
         ("console/review.js", SCRIPT, include_str!("../../assets/console/review.js")),
         ("console/cosign.js", SCRIPT, include_str!("../../assets/console/cosign.js")),
+        ("console/outside.js", SCRIPT, include_str!("../../assets/console/outside.js")),
+        ("console/signer.js", SCRIPT, include_str!("../../assets/console/signer.js")),
         ("console/devices.js", SCRIPT, include_str!("../../assets/console/devices.js")),
         ("console/import.js", SCRIPT, include_str!("../../assets/console/import.js")),
         ("console/import-run.js", SCRIPT, include_str!("../../assets/console/import-run.js")),
@@ -387,6 +390,8 @@ pub fn samples() -> Vec<(&'static str, String)> {
         ("follow", html(&follow::FollowPage::sample())),
         ("follow-empty", html(&follow::FollowPage::empty_sample())),
         ("follow-beyond", html(&follow::FollowPage::beyond_sample())),
+        ("console-outside", html(&console_outside::OutsidePage::sample())),
+        ("console-outside-closed", html(&console_outside::OutsidePage::closed_sample())),
         ("follow-closed", html(&follow::FollowPage::closed_sample())),
         ("not-found", html(&problem::ProblemPage::not_found(Site::sample()))),
         ("problem", html(&problem::ProblemPage::sample())),

@@ -97,6 +97,7 @@ fn check_tag(page: &str, tag: &Tag<'_>) {
                 Some("hand") => &["site.js", "hand-in.js"],
                 Some("follow") => &["site.js", "follow.js"],
                 Some("verify") => &["site.js", "check/page.js"],
+                Some("console") if page.starts_with("console-outside") => &["site.js", "console/outside.js"],
                 Some("console") => &[
                     "console/sign-in.js",
                     "console/desk.js",

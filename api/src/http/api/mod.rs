@@ -11,6 +11,7 @@ pub mod entries;
 pub mod feeds;
 pub mod health;
 pub mod intakes;
+pub mod kind_tables;
 pub mod kinds;
 pub mod organizations;
 pub mod prepare;
@@ -46,6 +47,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints.extend(withdrawals::endpoints());
     endpoints.push(intakes::endpoint());
     endpoints.push(kinds::endpoint());
+    endpoints.push(kind_tables::endpoint());
     endpoints.push(problems::endpoint());
     endpoints.extend(citizen::endpoints());
     endpoints.push(description::endpoint());
@@ -69,6 +71,7 @@ pub fn schemas() -> Map<String, Value> {
         withdrawals::schemas(),
         intakes::schemas(),
         kinds::schemas(),
+        kind_tables::schemas(),
         problems::schemas(),
         citizen::schemas(),
     ];

@@ -39,7 +39,6 @@ pub mod sign_in;
 pub mod sums;
 #[cfg(test)]
 mod sums_tests;
-pub mod tables;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -100,7 +99,7 @@ pub fn doors() -> Vec<Door> {
     doors.extend(sums::doors());
     doors.push(rehearsals::door());
     doors.extend(drafts::doors());
-    doors.extend([reviews::door(), periods::door(), tables::door()]);
+    doors.extend([reviews::door(), periods::door()]);
     doors.extend(sheets::doors());
     doors.push(plans::door());
     doors
@@ -110,7 +109,7 @@ pub fn doors() -> Vec<Door> {
 pub fn schemas() -> Map<String, Value> {
     let reading = [matters::schemas(), readings::schemas(), schedules::schemas()];
     let watching = [timelines::schemas(), queue::schemas(), sums::schemas(), board::schemas()];
-    let drafting = [drafts::schemas(), reviews::schemas(), periods::schemas(), tables::schemas()];
+    let drafting = [drafts::schemas(), reviews::schemas(), periods::schemas()];
     let entering = [challenges::schemas(), sessions::schemas(), me::schemas()];
     let all = entering.into_iter().chain(reading).chain(watching).chain(drafting);
     let all = all.chain([sheets::schemas(), plans::schemas()]);

@@ -9,6 +9,7 @@ mod board;
 mod charts;
 mod compare;
 mod compliance;
+mod cosign;
 mod dictionary;
 mod disclosure;
 mod entry;
@@ -105,6 +106,7 @@ pub fn routes() -> Router<App> {
         .route("/dictionary", get(dictionary::show))
         .route("/hand-in", get(hand_in::offers))
         .route("/hand-in/{kind}", get(hand_in::show).post(hand_in::post).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))
+        .route("/cosign", get(cosign::show))
         .route("/follow/receipt", post(receipt::post).layer(DefaultBodyLimit::max(CODE_FORM_BYTES_MAX)))
         .route("/follow", get(follow::show).post(follow::post).layer(DefaultBodyLimit::max(CODE_FORM_BYTES_MAX)));
     for family in Family::BOARDS {

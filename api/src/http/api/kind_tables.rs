@@ -1,38 +1,34 @@
-//! `GET /internal/api/v1/tables/{kind}`: the table of a kind as the console's scripts read it: to show a draft that somebody
-//! reviews or signs beside its author. It says what a kind has, never what anybody wrote.
+//! `GET /api/v1/tables/{kind}`: the table of a kind as the scripts read it that show a draft to somebody who reviews it, or
+//! signs beside its author. It says what a kind has, never what anybody wrote.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::routing::get;
-use gongkai_domain::confidentiality::Callers;
 use gongkai_domain::kind;
 use serde_json::{Map, Value, json};
 
-use super::{Door, SignedIn, Unseen};
-use crate::http::App;
 use crate::http::console::table;
 use crate::http::openapi::{Answer, Endpoint, JSON, object, path};
 use crate::http::pages::nothing;
 use crate::http::problem::Problem;
 
 /// The endpoint.
-pub fn door() -> Door {
-    let endpoint = Endpoint {
+pub fn endpoint() -> Endpoint {
+    Endpoint {
         method: "get",
-        path: "/internal/api/v1/tables/{kind}",
+        path: "/api/v1/tables/{kind}",
         id: "table",
         summary: "一种事项有哪些栏目，供显示稿件",
         params: const { &[path("kind", "Text", "事项种类")] },
         body: None,
         answers: &[Answer { status: 200, about: "栏目", media: &[(JSON, "KindTable")] }],
-        problems: &["not_found", "not_signed_in"],
-        writes: true,
+        problems: &["not_found"],
+        writes: false,
         handler: get(one),
-    };
-    Door { endpoint, callers: Callers::SignedIn, unseen: Unseen::Told }
+    }
 }
 
-async fn one(State(_): State<App>, SignedIn(_): SignedIn, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+async fn one(Path(name): Path<String>) -> Result<Json<Value>, Problem> {
     Ok(Json(table::of(kind::find(&name).ok_or_else(nothing)?)))
 }
 
