@@ -47,7 +47,7 @@ async function draw(request, signer) {
   const table = await tableOf(request.statement.kind);
   const shown = document.querySelector("template[data-request]").content.cloneNode(true);
   shown.querySelector("h2").textContent = request.label;
-  shown.querySelector("[data-kind]").textContent = table.label;
+  shown.querySelector("[data-kind]").textContent = `${table.label} · 机构 ${request.statement.org}`;
   shown.querySelector("[data-left]").textContent = request.left.join("、");
   show(table, request.content, shown.querySelector("[data-preview]"));
   shown.querySelector("[data-sign]").onclick = () =>
