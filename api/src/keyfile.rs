@@ -244,8 +244,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
     };
     let mut file = private_file().open(path).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed)
+    sync_folder_of(path).map_err(failed)
 }
 
 /// Writes a file that only its owner can read, in place of what was there: a stop in the middle leaves the old one.
@@ -263,8 +262,13 @@ pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
     }
     write_private(draft, bytes)?;
     std::fs::rename(draft, path).map_err(failed)?;
+    sync_folder_of(path).map_err(failed)
+}
+
+/// What stands in a folder is on the disk.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed)
+    File::open(parent).and_then(|dir| dir.sync_all())
 }
 
 /// Reads a key file. `passphrase` is asked only when the file has one.

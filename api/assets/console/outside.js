@@ -5,6 +5,7 @@ import { make } from "./form.js";
 import { all, restore } from "./keys.js";
 import { askPin } from "./pin.js";
 import { show, tableOf } from "./preview.js";
+import { stepper, teller } from "./step.js";
 import { Desk } from "../gap.js";
 import { Office } from "../office.js";
 import { Signer } from "./signer.js";
@@ -22,23 +23,8 @@ const STATES = {
 
 let desk;
 
-function say(text, bad = false) {
-  status.textContent = text;
-  status.className = bad ? "bad" : "";
-}
-
-/** Runs a step with the page's buttons off, and says what went wrong. */
-async function step(text, work) {
-  const buttons = [...main.querySelectorAll("button")];
-  for (const button of buttons) button.disabled = true;
-  say(text);
-  try {
-    await work();
-  } catch (error) {
-    say(error.message, true);
-  }
-  for (const button of buttons) button.disabled = false;
-}
+const say = teller(status);
+const step = stepper(say);
 
 const moment = (text) => new Date(text).toLocaleString("zh-CN", { timeZone: "Asia/Shanghai", dateStyle: "long", timeStyle: "short" });
 const sent = ({ deadline }) => say(`已送出，账本将在 ${moment(deadline)} 前答复。到时再来看。`);

@@ -9,6 +9,7 @@ import { all, sign } from "./keys.js";
 import { askPin } from "./pin.js";
 import { show, statementOf, tableOf, valuesOf } from "./preview.js";
 import { No, post } from "./session.js";
+import { stepper, teller } from "./step.js";
 import "./who.js";
 
 const standing = () => document.querySelector("[data-standing]");
@@ -17,25 +18,13 @@ let facts = JSON.parse(standing().dataset.facts);
 let draft; // { statement, openings, lines }
 let table;
 
-function say(text, bad = false) {
-  status.textContent = text;
-  status.className = bad ? "bad" : "";
-}
+const say = teller(status);
 
-/** Runs a step with the buttons off. A session that ended is begun again on this page, and the step is taken then. */
-async function step(text, work) {
-  const buttons = [...document.querySelectorAll("main button")];
-  if (buttons.some(({ disabled }) => disabled)) return;
-  for (const button of buttons) button.disabled = true;
-  say(text);
-  try {
-    await work();
-  } catch (error) {
-    if (error.status === 401) again(status, facts.key, () => say("已经重新登录，请接着办。"));
-    else say(error.message, true);
-  }
-  for (const button of buttons) button.disabled = false;
-}
+/** A session that ended is begun again on this page. */
+const step = stepper(say, (error) => {
+  if (error.status === 401) again(status, facts.key, () => say("已经重新登录，请接着办。"));
+  else say(error.message, true);
+});
 
 /** What a signed statement is handed in as. */
 async function signed(command) {

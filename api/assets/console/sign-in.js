@@ -3,29 +3,15 @@ import { all, forget, make, restore } from "./keys.js";
 import { askPin } from "./pin.js";
 import { qrcode } from "../vendor/card.js";
 import { signIn } from "./session.js";
+import { stepper, teller } from "./step.js";
 
 const CARD = "#card=";
 const status = document.querySelector("[data-status]");
 const part = (name) => document.querySelector(`[data-part="${name}"]`);
 const after = new URLSearchParams(location.search).get("to");
 
-function say(text, bad = false) {
-  status.textContent = text;
-  status.className = bad ? "bad" : "";
-}
-
-/** Runs a step with the page's buttons off, and says what went wrong. The dialog for the PIN is outside of main. */
-async function step(text, work) {
-  const buttons = [...document.querySelectorAll("main button")];
-  for (const button of buttons) button.disabled = true;
-  say(text);
-  try {
-    await work();
-  } catch (error) {
-    say(error.message, true);
-  }
-  for (const button of buttons) button.disabled = false;
-}
+const say = teller(status);
+const step = stepper(say);
 
 /** A QR code as SVG: modules as one path, four modules of margin. */
 function draw(text, into) {

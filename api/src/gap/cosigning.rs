@@ -14,7 +14,6 @@ use gongkai_domain::confidentiality::Reader;
 use gongkai_domain::gap::{Asking, GapError, Given, Request, Waiting};
 use gongkai_domain::{Refusal, draft};
 use gongkai_log::VerifierKey;
-use gongkai_log::note::NoteSignature;
 use gongkai_store::{Accepted, Asked, Draft, Drafts, Ledger, Taken};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -101,11 +100,7 @@ async fn signed(
 ) -> Result<CameTo, TakeInFault> {
     // The line is under the key that asks, whatever it says.
     let line = format!("— {} {signature}", reader.key());
-    let signed = match NoteSignature::parse(&line) {
-        Some(_) => working::sign((ledger, drafts), draft, reader.person(), Some(&line)).await,
-        None => Err(Refusal::Signature("不是签名".into()).into()),
-    };
-    match signed {
+    match working::sign((ledger, drafts), draft, reader.person(), Some(&line)).await {
         Ok(signed) => Ok(signed.accepted.map_or(CameTo::Kept, |accepted| CameTo::Recorded { accepted })),
         Err(Unsigned::Gone) => Ok(CameTo::Gone),
         Err(Unsigned::Refused(refusal)) => {

@@ -145,6 +145,7 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("console/review.js", SCRIPT, include_str!("../../assets/console/review.js")),
         ("console/cosign.js", SCRIPT, include_str!("../../assets/console/cosign.js")),
         ("console/outside.js", SCRIPT, include_str!("../../assets/console/outside.js")),
+        ("console/step.js", SCRIPT, include_str!("../../assets/console/step.js")),
         ("console/signer.js", SCRIPT, include_str!("../../assets/console/signer.js")),
         ("console/devices.js", SCRIPT, include_str!("../../assets/console/devices.js")),
         ("console/import.js", SCRIPT, include_str!("../../assets/console/import.js")),

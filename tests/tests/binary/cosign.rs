@@ -48,6 +48,14 @@ fn left_for_signatures(server: &Server) -> String {
     token
 }
 
+/// A ledger that takes in by itself, served inside, and its mirror outside.
+fn served() -> (Gap, Server, Server) {
+    let gap = Gap::new();
+    configure(&gap.ledger, gap.url(), 1);
+    let (inside, mirror) = (Server::start(&gap.ledger.dir()), gap.mirror());
+    (gap, inside, mirror)
+}
+
 struct Outside<'g> {
     gap: &'g Gap,
     mirror: &'g Server,
@@ -89,10 +97,7 @@ fn came(state: &'static str) -> impl Fn(&Value) -> bool {
 
 #[test]
 fn two_supervisors_outside_sign_what_waits_for_them_and_the_last_signature_publishes_it() {
-    let mut gap = Gap::new();
-    configure(&gap.ledger, gap.url(), 1);
-    let inside = Server::start(&gap.ledger.dir());
-    let mirror = gap.mirror();
+    let (mut gap, inside, mirror) = served();
     let token = left_for_signatures(&inside);
     let published = || inside.json("/api/v1/disclosures")["total"].clone();
     let outside = Outside { gap: &gap, mirror: &mirror, intake: gap.url().to_owned() };
@@ -180,10 +185,7 @@ fn carry(mut near: TcpStream, mut far: TcpStream) -> Option<()> {
 
 #[test]
 fn a_signature_whose_answer_was_lost_lies_in_the_book_and_is_sent_again_as_it_was() {
-    let mut gap = Gap::new();
-    configure(&gap.ledger, gap.url(), 1);
-    let inside = Server::start(&gap.ledger.dir());
-    let mirror = gap.mirror();
+    let (mut gap, inside, mirror) = served();
     let _ = left_for_signatures(&inside);
     let cut = Outside { gap: &gap, mirror: &mirror, intake: cut_off_after_packets(gap.url()) };
     let outside = Outside { gap: &gap, mirror: &mirror, intake: gap.url().to_owned() };

@@ -67,6 +67,11 @@ pub struct Outside {
     url: String,
 }
 
+/// The entries that opened them, apart by spaces, as the pages' scripts take them.
+pub fn entries(app: &App, world: &World) -> String {
+    all(app, world).iter().map(|outside| outside.entry.to_string()).collect::<Vec<_>>().join(" ")
+}
+
 /// The intakes that can be asked through this site; none where the ledger is. `world` is that of the views.
 pub fn all(app: &App, world: &World) -> Vec<Outside> {
     if app.ledger.is_some() {

@@ -20,7 +20,6 @@ pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
 
 async fn page(app: &App) -> Result<OutsidePage, Problem> {
     let Frame { site, .. } = frame(app).await?;
-    let intakes = outside::all(app, app.read().await?.world());
-    let intakes: Vec<String> = intakes.iter().map(|outside| outside.entry.to_string()).collect();
-    Ok(OutsidePage { site, intakes: intakes.join(" ") })
+    let intakes = outside::entries(app, app.read().await?.world());
+    Ok(OutsidePage { site, intakes })
 }

@@ -33,10 +33,9 @@ pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
 
 async fn empty(app: &App) -> Result<FollowPage, Problem> {
     let Frame { site, .. } = frame(app).await?;
-    let intakes = outside::all(app, app.read().await?.world());
-    let intakes: Vec<String> = intakes.iter().map(|outside| outside.entry.to_string()).collect();
+    let intakes = outside::entries(app, app.read().await?.world());
     let further = if intakes.is_empty() { Vec::new() } else { hand_in::continuations() };
-    Ok(FollowPage { site, is_open: app.ledger.is_some(), intakes: intakes.join(" "), found: None, further })
+    Ok(FollowPage { site, is_open: app.ledger.is_some(), intakes, found: None, further })
 }
 
 /// What the code shows.
