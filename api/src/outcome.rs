@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use gongkai_domain::Refusal;
 use gongkai_log::FsckError;
-use gongkai_store::{OpenError, StoreError};
+use gongkai_store::{OpenError, StoreError, moving::MoveError};
 use serde_json::json;
 
 use crate::client::Refused;
@@ -200,6 +200,11 @@ impl From<OpenError> for Fault {
             OpenError::Exists(dir) => {
                 Self::usage(dir.display().to_string(), "这里已经有一个账本，没有改动它").mend("请换一个目录")
             }
+            OpenError::Taken => Self::usage("--database", "这个 PostgreSQL 数据库里已经有一个账本，没有改动它")
+                .mend("请换一个数据库；若它是上次没有建完的，请先删除其中的 ledger 模式（DROP SCHEMA ledger CASCADE）"),
+            OpenError::NotDurable => {
+                Self::ours("PostgreSQL", "fsync 是关着的，断电会丢掉已经回执的内容").mend("请在服务器上打开 fsync")
+            }
             OpenError::NotALedger { path, reason } => {
                 Self::usage(path.display().to_string(), format!("不是账本（{reason}）"))
                     .mend("请用 --dir 指到账本目录，或先运行 gongkai init")
@@ -233,6 +238,17 @@ impl From<OpenError> for Fault {
                 Self::failed("map.db", cause.as_ref()).mend("它可以从账本重做：请移走 map.db 再启动")
             }
             OpenError::Store(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<MoveError> for Fault {
+    fn from(error: MoveError) -> Self {
+        match error {
+            MoveError::Open(error) => error.into(),
+            MoveError::There => Self::usage("--to", "数据已经在那里了"),
+            MoveError::Wrong(reason) => Self::ours("搬过去的数据", format!("与条目不符（{reason}），没有启用"))
+                .mend("账本还在原处；请运行 gongkai verify --dir 看原处有没有毛病"),
         }
     }
 }

@@ -53,6 +53,17 @@ impl TestLedger {
         ledger
     }
 
+    /// With organizations, people, keys and roles, its rows in a PostgreSQL database.
+    pub fn on_server(url: &str) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("ledger").into_os_string().into_string().unwrap();
+        let ledger = Self { root, dir };
+        let place = ["init", "--dir", &ledger.dir, "--origin", ORIGIN, "--org", COUNTY, "--database", url];
+        let _ = gongkai(place).ok();
+        let _ = ledger.register(&registry()).ok();
+        ledger
+    }
+
     /// With organizations, people, keys and roles.
     pub fn new() -> Self {
         let ledger = Self::bare();

@@ -13,6 +13,7 @@
 pub mod ledger;
 pub mod outsider;
 pub mod parsers;
+pub mod postgres;
 pub mod power;
 pub mod process;
 pub mod server;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use ledger::TestLedger;
 pub use outsider::Outsider;
+pub use postgres::Postgres;
 pub use process::{Ran, binary, gongkai, gongkai_with};
 pub use server::{Answer, Server, get, post, same_answers};
 pub use shim::Shim;

@@ -34,7 +34,7 @@ pub struct Args {
 pub async fn run(args: Args) -> Outcome {
     let dir = args.dir.unwrap_or_else(|| PathBuf::from("gongkai-demo"));
     let layout = Layout::new(&dir);
-    if !layout.database().exists() {
+    if !layout.has_ledger() {
         terminal::remark("正在建演示账本，请稍候……");
         let today = local::clock().now().with_timezone(&crate::http::zone()).date_naive();
         let report = demo::build(&dir, today).await?;

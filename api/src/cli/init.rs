@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use gongkai_domain::{Command, Setting, Submission, prepare};
 use gongkai_log::{Digest, KeyKind, SignedStatement, Signer, SigningKey, StreamId, VerifierKey, key};
-use gongkai_store::{Clock, CreateOptions, Layout, Ledger, LedgerKeys, Settings};
+use gongkai_store::{Clock, CreateOptions, Layout, Ledger, LedgerKeys, ServerUrl, Settings};
 use serde_json::{Value, json};
 
 use super::{local, terminal};
@@ -43,6 +43,11 @@ pub struct Args {
     /// 登记员在别处生成的验证钥匙，可写多次
     #[arg(long, value_name = "钥匙")]
     registrar: Vec<String>,
+    /// 把账本的数据存进这个 PostgreSQL 数据库（postgres://用户@主机/库名）；不写就存在目录里
+    ///
+    /// 口令不要写进地址：程序读 PGPASSFILE 或 ~/.pgpass，也读环境变量 PGPASSWORD。
+    #[arg(long, value_name = "地址")]
+    database: Option<String>,
     /// 输出 JSON
     #[arg(long)]
     pub json: bool,
@@ -59,6 +64,8 @@ pub struct NewLedger {
     pub org: String,
     /// Registrars' keys that were made elsewhere.
     pub registrars: Vec<VerifierKey>,
+    /// The PostgreSQL database for its rows; its directory without one.
+    pub database: Option<ServerUrl>,
 }
 
 /// A registrar of a new ledger.
@@ -95,6 +102,7 @@ pub async fn run(args: Args) -> Outcome {
         name: args.name.unwrap_or_else(|| args.origin.clone()),
         org: args.org.unwrap_or_else(|| "ledger".to_owned()),
         registrars: args.registrar.iter().map(parse).collect::<Result<_, _>>()?,
+        database: args.database.as_deref().map(|text| local::server(text, "--database")).transpose()?,
         origin: args.origin,
     };
     let made = init(&args.dir, &new, local::clock()).await?;
@@ -150,7 +158,7 @@ pub async fn init(dir: &Path, new: &NewLedger, clock: Arc<dyn Clock>) -> Result<
 
 fn must_be_free(dir: &Path) -> Result<(), Fault> {
     let place = || dir.display().to_string();
-    if Layout::new(dir).database().exists() {
+    if Layout::new(dir).has_ledger() {
         return Err(Fault::usage(place(), "这里已经有一个账本，没有改动它").mend("请换一个目录"));
     }
     match fs::read_dir(dir).map(|mut entries| entries.next().is_some()) {
@@ -196,7 +204,8 @@ async fn make(layout: &Layout, dir: &Path, new: &NewLedger, clock: Arc<dyn Clock
     write_config(layout, new)?;
     let genesis = genesis(new, [&log, &intake, &recovery], &registrars, &*clock)?;
     let vkey = log.verifier();
-    let options = CreateOptions { keys: LedgerKeys { log, intake }, genesis, settings: Settings::default() };
+    let keys = LedgerKeys { log, intake };
+    let options = CreateOptions { keys, genesis, settings: Settings::default(), server: new.database.clone() };
     let ledger = Ledger::create(layout, options, clock).await?;
     let first = ledger.entry(0).await.map_err(|error| Fault::from(&error))?;
     let first = first.ok_or_else(|| Fault::ours("创世条目", "没有写入"))?;
@@ -256,6 +265,7 @@ mod tests {
             name: "试验账本（虚构）".into(),
             org: "341599".into(),
             registrars: Vec::new(),
+            database: None,
         }
     }
 

@@ -72,7 +72,7 @@ pub async fn run(args: Args) -> Outcome {
     let made = std::fs::create_dir_all(&args.dir);
     made.map_err(|error| Fault::failed(args.dir.display().to_string(), &error))?;
     let layout = Layout::new(&args.dir);
-    if layout.database().exists() {
+    if layout.has_ledger() {
         return Err(Fault::usage(args.dir.display().to_string(), "这里有账本数据库").mend("收件处请另用一个空目录"));
     }
     let settings = IntakeSettings { period: Duration::from_secs(args.period), answer_hours: args.hours };

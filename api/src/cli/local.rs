@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset, SubsecRound as _, Utc};
 use gongkai_domain::{Role, kind};
 use gongkai_log::{SigningKey, StreamId};
-use gongkai_store::{Clock, Layout, Ledger, LedgerKeys, Settings, SystemClock, Vault};
+use gongkai_store::{Clock, Layout, Ledger, LedgerKeys, ServerUrl, Settings, SystemClock, Vault};
 use zeroize::Zeroizing;
 
 use super::visit::Visit;
@@ -289,4 +289,14 @@ pub async fn open_with(
         settings.cosigners = Some(Arc::new(cosigning));
     }
     Ok(Ledger::open(layout, keys, clock, settings).await?)
+}
+
+/// The address of a PostgreSQL database, as an option gives it.
+///
+/// # Errors
+/// It is none.
+pub fn server(text: &str, option: &str) -> Result<ServerUrl, Fault> {
+    let wrong =
+        |_| Fault::usage(option, "不是 PostgreSQL 数据库的地址").mend("例如 postgres://gongkai@10.0.0.5/ledger");
+    ServerUrl::parse(text).map_err(wrong)
 }

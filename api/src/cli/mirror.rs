@@ -172,7 +172,7 @@ fn refusal(refused: Refused, mirror: &Mirror) -> Fault {
 /// What the source shows is not accepted, or something could not be read or written.
 pub async fn run(args: Args) -> Outcome {
     let layout = Layout::new(&args.dir);
-    if layout.database().exists() {
+    if layout.has_ledger() {
         return Err(Fault::usage(layout.root().display().to_string(), "这里有账本数据库").mend("镜像请另用一个空目录"));
     }
     serve::intakes_at_most(&args.intakes)?;

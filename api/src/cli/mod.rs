@@ -27,6 +27,7 @@ pub mod intake;
 pub mod keygen;
 pub mod kinds;
 pub mod local;
+pub mod migrate;
 pub mod mirror;
 pub mod open;
 pub mod open_envelope;
@@ -128,6 +129,8 @@ pub enum Command {
     TakeIn(take_in::Args),
     /// 重建查询库和搜索
     Rebuild(rebuild::Args),
+    /// 把账本的数据搬进 PostgreSQL，或搬回目录
+    Migrate(migrate::Args),
     /// 评议投票：生成票码
     Tally(tally::Args),
     /// 限阅库：建库、换主密钥
@@ -164,6 +167,7 @@ impl Command {
             Self::Push(args) => args.json,
             Self::TakeIn(args) => args.json,
             Self::Rebuild(args) => args.json,
+            Self::Migrate(args) => args.json,
             Self::Tally(args) => args.json(),
             Self::Vault(args) => args.json(),
             Self::Doctor(args) => args.json,
@@ -199,6 +203,7 @@ impl Command {
             Self::Intake(args) => intake::run(args).await,
             Self::TakeIn(args) => take_in::run(args).await,
             Self::Rebuild(args) => rebuild::run(args).await,
+            Self::Migrate(args) => migrate::run(args).await,
             Self::Tally(args) => blocking(move || tally::run(&args)).await,
             Self::Vault(args) => vault::run(args).await,
             Self::Doctor(args) => doctor::run(args).await,

@@ -107,7 +107,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Serves what is published, without ledger and keys.
 async fn published(serving: Serving, intakes: Intakes) -> Outcome {
     let Serving { layout, config, is_demo, .. } = serving;
-    if layout.database().exists() {
+    if layout.has_ledger() {
         return Err(Fault::usage(layout.root().display().to_string(), "这里有账本数据库")
             .mend("--published-only 请用只放已发布文件的目录；这台机器直接运行 gongkai serve --dir 即可"));
     }

@@ -42,6 +42,7 @@ impl Town {
             name: "青禾县公开账本（虚构）".into(),
             org: "341599".into(),
             registrars: Vec::new(),
+            database: None,
         };
         let dir = place.path().join("ledger");
         let made = init::init(&dir, &new, clock.clone()).await.unwrap();

@@ -72,7 +72,7 @@ impl WithVault {
             return Ok(None);
         }
         let Source::Dir(layout, _) = source else { return Err(nowhere()) };
-        if !layout.database().exists() {
+        if !layout.has_ledger() {
             let cause = "这里只有已发布的文件，没有数据库和限阅库";
             return Err(Fault::usage(layout.root().display().to_string(), cause));
         }

@@ -110,7 +110,13 @@ pub async fn build(dir: &Path, today: NaiveDate) -> Result<DemoReport, Fault> {
 
 async fn make(dir: &Path, story: &Story, today: NaiveDate) -> Result<DemoReport, Fault> {
     let clock = Arc::new(ManualClock::new(story.created_at.to_utc()));
-    let new = init::NewLedger { origin: ORIGIN.into(), name: NAME.into(), org: ORG.into(), registrars: Vec::new() };
+    let new = init::NewLedger {
+        origin: ORIGIN.into(),
+        name: NAME.into(),
+        org: ORG.into(),
+        registrars: Vec::new(),
+        database: None,
+    };
     let made = init::init(dir, &new, clock.clone()).await?;
     let layout = Layout::new(dir);
     let mut keys = Keys::default();

@@ -12,14 +12,14 @@ use crate::{
     error::StoreError,
     publisher::Publisher,
     reader::{parse_entry, parse_list},
-    sqlite,
+    tables,
 };
 
 impl Publisher {
     /// Publishes the files that entries name. Those of a line that was withdrawn meanwhile are not brought back.
     pub(crate) fn write_attachments(&mut self, from: u64, to: u64) -> Result<(), StoreError> {
         let mut named: BTreeMap<u64, Vec<Digest>> = BTreeMap::new();
-        for (index, hash) in self.runtime.block_on(sqlite::load_attachments(&mut self.connection, from, to))? {
+        for (index, hash) in self.runtime.block_on(tables::load_attachments(&mut self.connection, from, to))? {
             named.entry(index).or_default().push(hash);
         }
         for (index, hashes) in named {
@@ -39,7 +39,7 @@ impl Publisher {
 
     /// Takes the files away that an entry named and that nothing names any more, also where they were handed in.
     pub(crate) fn remove_attachments(&mut self, target: u64) -> Result<(), StoreError> {
-        let named = self.runtime.block_on(sqlite::load_attachments(&mut self.connection, target, target + 1))?;
+        let named = self.runtime.block_on(tables::load_attachments(&mut self.connection, target, target + 1))?;
         if named.is_empty() {
             return Ok(());
         }
@@ -55,7 +55,7 @@ impl Publisher {
 
     /// Whether some entry that named a file still does, or does not any more.
     fn shows(&mut self, hash: &Digest, still: bool) -> Result<bool, StoreError> {
-        for index in self.runtime.block_on(sqlite::load_attaching(&mut self.connection, hash))? {
+        for index in self.runtime.block_on(tables::load_attaching(&mut self.connection, hash))? {
             if self.files_of(index)?.contains(hash) == still {
                 return Ok(true);
             }
@@ -67,8 +67,8 @@ impl Publisher {
     fn files_of(&mut self, index: u64) -> Result<BTreeSet<Digest>, StoreError> {
         let connection = &mut self.connection;
         let (bytes, list) = self.runtime.block_on(async {
-            let rows = sqlite::load_bytes(connection, index, index + 1).await?;
-            Ok::<_, StoreError>((rows, sqlite::load_list(connection, index).await?))
+            let rows = tables::load_bytes(connection, index, index + 1).await?;
+            Ok::<_, StoreError>((rows, tables::load_list(connection, index).await?))
         })?;
         let Some((_, bytes)) = bytes.into_iter().next() else { return Ok(BTreeSet::new()) };
         let Content::Statement(signed) = parse_entry(index, bytes)?.content else { return Ok(BTreeSet::new()) };

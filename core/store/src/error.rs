@@ -7,6 +7,7 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use gongkai_domain::Refusal;
+use sqlx::{error::DatabaseError as _, postgres::PgDatabaseError, sqlite::SqliteError};
 
 use crate::{map::MapFault, vault::VaultFault};
 
@@ -81,11 +82,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What a driver's error means for us, by the primary result code (sqlite.org/rescode.html).
+    /// What a driver's error means for us, by SQLite's primary result code (sqlite.org/rescode.html) or PostgreSQL's
+    /// SQLSTATE (its manual, appendix A).
     pub(crate) fn sql(doing: &'static str, source: sqlx::Error) -> Self {
-        match code(&source) {
-            Some(13) => Self::Full { doing, source },
-            Some(5 | 6) => Self::Locked { doing, source },
+        match (code(&source), sqlstate(&source).as_deref()) {
+            // Disk full.
+            (Some(13), _) | (_, Some("53100")) => Self::Full { doing, source },
+            // Busy, locked; lock not available.
+            (Some(5 | 6), _) | (_, Some("55P03")) => Self::Locked { doing, source },
             _ => Self::Device { doing, source },
         }
     }
@@ -126,7 +130,12 @@ pub(crate) fn code(error: &sqlx::Error) -> Option<i64> {
 
 /// SQLite's extended result code.
 pub(crate) fn extended_code(error: &sqlx::Error) -> Option<i64> {
-    error.as_database_error()?.code()?.parse().ok()
+    error.as_database_error()?.try_downcast_ref::<SqliteError>()?.code()?.parse().ok()
+}
+
+/// PostgreSQL's code.
+fn sqlstate(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?.code().to_owned())
 }
 
 /// Why a ledger was not created or does not start.
@@ -135,6 +144,12 @@ pub enum OpenError {
     /// There is a ledger already; it was not touched.
     #[error("{} already holds a ledger; choose another directory", .0.display())]
     Exists(PathBuf),
+    /// The PostgreSQL database holds a ledger already; it was not touched.
+    #[error("the PostgreSQL database holds a ledger already (schema `ledger`); choose another database")]
+    Taken,
+    /// PostgreSQL does not keep what it acknowledges.
+    #[error("PostgreSQL runs with fsync = off and would lose what it acknowledged; switch it on")]
+    NotDurable,
     /// No ledger here.
     #[error("{} is not a ledger: {reason}; `gongkai init --dir` makes one", path.display())]
     NotALedger {

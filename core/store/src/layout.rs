@@ -1,6 +1,6 @@
 //! Where things lie in a ledger's directory.
 //!
-//! Paths only; nothing here reads or writes. What is below `log/` is public and laid out as it is
+//! Paths only; nothing here reads or writes a file. What is below `log/` is public and laid out as it is
 //! served; everything else is the operator's.
 
 use std::path::{Path, PathBuf};
@@ -27,6 +27,16 @@ impl Layout {
     /// The ledger database.
     pub fn database(&self) -> PathBuf {
         self.root.join("ledger.db")
+    }
+
+    /// The address of the PostgreSQL database that holds the rows, where that is not the file.
+    pub fn server(&self) -> PathBuf {
+        self.root.join("ledger.url")
+    }
+
+    /// Whether a ledger of ours has its rows here, or names where they are.
+    pub fn has_ledger(&self) -> bool {
+        self.database().exists() || self.server().exists()
     }
 
     /// The database while the genesis is not committed; a crash leaves it and `create` starts over.
@@ -158,4 +168,11 @@ impl Layout {
     pub fn published_attachment(&self, hash: &Digest) -> PathBuf {
         self.log().join("attachment").join(hash.to_hex())
     }
+}
+
+/// A path with something added to its name.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }

@@ -1,6 +1,6 @@
 //! The ledger on disk: who may append, the one commit point, and what is published after it.
 //!
-//! In scope: the ledger database ([`EventStore`] and its SQLite implementation), the sequencer, the
+//! In scope: the ledger database ([`EventStore`] and [`RowStore`], over SQLite or PostgreSQL), the sequencer, the
 //! publisher of tiles, openings, lines and checkpoint, recovery, and [`Ledger`], through which
 //! everything else reads and writes. Out of scope: what a statement means (`gongkai-domain`), how its
 //! bytes are checked (`gongkai-log`), views, HTTP, key files and configuration.
@@ -21,6 +21,7 @@ pub mod clock;
 pub mod conformance;
 mod cores;
 mod cosigners;
+mod database;
 pub mod drafts;
 pub mod error;
 pub mod event_store;
@@ -32,20 +33,22 @@ pub mod log_fetch;
 pub mod map;
 mod marked;
 pub mod mirror;
+pub mod moving;
 mod own_words;
 pub mod published_log;
 mod publisher;
 mod reader;
 mod recover;
 mod rehearsal;
+mod row_store;
 mod rows;
 pub mod sealed_audit;
 pub mod sealed_reader;
 mod sealed_sequencer;
+mod sealed_tables;
 mod sequencer;
-mod sqlite;
-mod sqlite_sealed;
 mod streams;
+mod tables;
 pub mod taken;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -57,6 +60,7 @@ pub mod witness_book;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use cosigners::{Cosigners, NoQuorum};
+pub use database::{Place, ServerUrl};
 pub use drafts::{Draft, DraftFault, Drafts};
 pub use error::{OpenError, StoreError, SubmitError};
 pub use event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, RawEntry};
@@ -71,10 +75,10 @@ pub use mirror::{Mirror, MirrorFault};
 pub use published_log::PublishedLog;
 pub use reader::{ReadStore, StoredEntry};
 pub use recover::Recovery;
+pub use row_store::RowStore;
 pub use rows::check_rows;
 pub use sealed_audit::SealedReport;
 pub use sealed_reader::{SealedEvent, SealedProof, SealedReader};
-pub use sqlite::SqliteStore;
 pub use taken::{Asked, Taken, TakenBook, TakenFault};
 pub use vault::{Vault, VaultFault};
 pub use withdrawal::Withdrawal;

@@ -8,22 +8,26 @@ use std::{
     fs, io,
     path::{Component, Path, PathBuf},
     sync::{Mutex, OnceLock},
+    time::Duration,
 };
 
 use gongkai_log::{
     Checkpoint, Digest, Fetch, SigningKey, TilePath, checkpoint, merkle,
     tile::{self, TileKind},
 };
-use sqlx::{ConnectOptions as _, SqliteConnection};
 use tokio::runtime::Handle;
 
 use crate::{
     cores,
+    database::{Connection, Place},
     error::{OpenError, StoreError},
     layout::Layout,
     reader::parse_entry,
-    sqlite,
+    row_store, tables,
 };
+
+/// How long a lock on the database is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is wrong with such an attachment.
 pub const ANOTHER_HASH: &str = "has another BLAKE3 hash than its name";
@@ -120,7 +124,7 @@ fn is_missing(error: &StoreError) -> bool {
 /// checkpoint is made here, over the head's tree, and signed with a key of the caller's choice.
 pub struct DatabaseFetch {
     runtime: Handle,
-    connection: Mutex<SqliteConnection>,
+    connection: Mutex<Connection>,
     checkpoint: String,
     size: u64,
     // Made when the first list is asked for.
@@ -134,10 +138,10 @@ impl DatabaseFetch {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(layout: &Layout, key: &SigningKey) -> Result<Self, OpenError> {
-        sqlite::examine(&layout.database()).await?;
-        let options = sqlite::reader_options(&layout.database(), std::time::Duration::from_secs(5));
-        let mut connection = options.connect().await.map_err(|e| StoreError::sql("connecting", e))?;
-        let (head, _) = sqlite::load_head(&mut connection).await.map_err(OpenError::Damaged)?;
+        let place = Place::of(layout)?;
+        row_store::examine(layout, &place, true).await?;
+        let mut connection = place.read(BUSY_TIMEOUT).await?;
+        let (head, _) = tables::load_head(&mut connection).await.map_err(OpenError::Damaged)?;
         let checkpoint = Checkpoint { origin: key.name().to_owned(), size: head.size, root: head.edge.root() };
         let checkpoint = checkpoint::sign(&checkpoint, &[key])
             .map_err(|e| OpenError::Damaged(StoreError::row(head.size, "head", e.to_string())))?;
@@ -154,7 +158,7 @@ impl DatabaseFetch {
         let to = to.min(self.size);
         let rows = {
             let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            self.runtime.block_on(sqlite::load_bytes(&mut connection, from, to))?
+            self.runtime.block_on(tables::load_bytes(&mut connection, from, to))?
         };
         for (place, (index, _)) in (from..to).zip(&rows) {
             if place != *index {
@@ -179,7 +183,7 @@ impl DatabaseFetch {
     fn openings(&self, bundle: u64) -> Result<Vec<u8>, StoreError> {
         let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let to = ((bundle + 1) * 256).min(self.size);
-        let lines = self.runtime.block_on(sqlite::load_openings(&mut connection, bundle * 256, to))?;
+        let lines = self.runtime.block_on(tables::load_openings(&mut connection, bundle * 256, to))?;
         Ok(lines.into_iter().flat_map(|(_, line)| line.into_bytes().into_iter().chain([b'\n'])).collect())
     }
 
@@ -192,15 +196,15 @@ impl DatabaseFetch {
         }
         let index = self.lists.get().and_then(|lists| lists.get(root)).copied();
         let Some(index) = index else { return Ok(None) };
-        Ok(self.runtime.block_on(sqlite::load_list(connection, index))?.map(String::into_bytes))
+        Ok(self.runtime.block_on(tables::load_list(connection, index))?.map(String::into_bytes))
     }
 }
 
 /// Which entry has the list of which root. The table of lists does not say: the statement decides.
-async fn lists(connection: &mut SqliteConnection, size: u64) -> Result<HashMap<Digest, u64>, StoreError> {
+async fn lists(connection: &mut Connection, size: u64) -> Result<HashMap<Digest, u64>, StoreError> {
     let mut lists = HashMap::new();
-    for index in sqlite::load_list_indexes(connection, 0, size).await? {
-        let rows = sqlite::load_bytes(connection, index, index + 1).await?;
+    for index in tables::load_list_indexes(connection, 0, size).await? {
+        let rows = tables::load_bytes(connection, index, index + 1).await?;
         let Some((_, bytes)) = rows.into_iter().next() else { continue };
         let entry = parse_entry(index, bytes)?;
         if let Some(root) = entry.content.statement().and_then(|signed| signed.statement.lines_root()) {

@@ -19,18 +19,18 @@ use std::{
 
 use gongkai_domain::kind;
 use gongkai_log::{Checkpoint, Content, Digest, Note, TilePath, checkpoint};
-use sqlx::{Connection as _, SqliteConnection};
 use tokio::runtime::Handle;
 
 use crate::{
     cosigners::{Cosigners, NoQuorum},
+    database::Connection,
     error::StoreError,
     event_store::{LogHead, Publication},
     growing::{Growing, GrowingError},
     layout::Layout,
     ledger::{LedgerKeys, Shared},
     reader::{chain, parse_entry},
-    sqlite,
+    tables,
 };
 
 /// Entries that are read back and checked at a time.
@@ -127,7 +127,7 @@ struct Segment {
 
 /// See the module.
 pub(crate) struct Publisher {
-    pub connection: SqliteConnection,
+    pub connection: Connection,
     pub runtime: Handle,
     pub layout: Layout,
     pub keys: Arc<LedgerKeys>,
@@ -233,8 +233,8 @@ impl Publisher {
         let from = self.growing.size();
         let connection = &mut self.connection;
         self.runtime.block_on(async {
-            let (head, _) = sqlite::load_head(connection).await?;
-            let mut entries = sqlite::load_bytes(connection, from, head.size.min(from + SEGMENT + 1)).await?;
+            let (head, _) = tables::load_head(connection).await?;
+            let mut entries = tables::load_bytes(connection, from, head.size.min(from + SEGMENT + 1)).await?;
             let next = (entries.len() as u64 > SEGMENT).then(|| entries.pop()).flatten();
             Ok(Segment { head, entries, next })
         })
@@ -284,7 +284,7 @@ impl Publisher {
             self.write_openings(bundle, to)?;
         }
         let connection = &mut self.connection;
-        lists.extend(self.runtime.block_on(sqlite::load_list_indexes(connection, from, to))?);
+        lists.extend(self.runtime.block_on(tables::load_list_indexes(connection, from, to))?);
         for index in lists {
             self.write_lines(index)?;
         }
@@ -299,7 +299,7 @@ impl Publisher {
     /// The openings of a bundle, as they are now.
     fn write_openings(&mut self, bundle: u64, to: u64) -> Result<(), PublishError> {
         let (from, to) = (bundle * 256, to.min((bundle + 1) * 256));
-        let lines = self.runtime.block_on(sqlite::load_openings(&mut self.connection, from, to))?;
+        let lines = self.runtime.block_on(tables::load_openings(&mut self.connection, from, to))?;
         let mut text = String::with_capacity(lines.iter().map(|(_, line)| line.len() + 1).sum());
         for (_, line) in lines {
             text.push_str(&line);
@@ -312,8 +312,8 @@ impl Publisher {
     fn write_lines(&mut self, index: u64) -> Result<(), PublishError> {
         let connection = &mut self.connection;
         let (text, bytes) = self.runtime.block_on(async {
-            let text = sqlite::load_list(connection, index).await?;
-            Ok::<_, StoreError>((text, sqlite::load_bytes(connection, index, index + 1).await?))
+            let text = tables::load_list(connection, index).await?;
+            Ok::<_, StoreError>((text, tables::load_bytes(connection, index, index + 1).await?))
         })?;
         let (Some(text), Some((_, bytes))) = (text, bytes.into_iter().next()) else { return Ok(()) };
         let entry = parse_entry(index, bytes).map_err(|e| PublishError::Wrong(chain(&e)))?;

@@ -13,13 +13,13 @@ use gongkai_domain::{
     kind::{self, slot},
 };
 use gongkai_log::{Content, Entry, List, Openings, Statement, StreamId};
-use sqlx::{Sqlite, SqlitePool, pool::PoolConnection, sqlite::SqlitePoolOptions};
 
 use crate::{
+    database::{Connection, Place, Pool},
     error::{OpenError, StoreError},
     event_store::{LogHead, RawEntry},
     layout::Layout,
-    sqlite,
+    row_store, tables,
     withdrawal::Withdrawal,
 };
 
@@ -119,7 +119,7 @@ fn statements(entries: Vec<(u64, Vec<u8>)>) -> Result<BTreeMap<u64, Statement>, 
 /// Read-only access to a ledger database.
 #[derive(Clone, Debug)]
 pub struct ReadStore {
-    pool: SqlitePool,
+    pool: Pool,
 }
 
 impl ReadStore {
@@ -128,24 +128,18 @@ impl ReadStore {
     /// # Errors
     /// [`OpenError::NotALedger`], [`OpenError::Newer`], [`OpenError::Store`].
     pub async fn open(layout: &Layout) -> Result<Self, OpenError> {
-        let version = sqlite::examine(&layout.database()).await?;
-        if version < sqlite::VERSION {
-            let reason =
-                format!("its database has version {version} and must be migrated first: start the server once");
-            return Err(OpenError::NotALedger { path: layout.database(), reason });
-        }
-        Ok(Self::connect(layout, 4, Duration::from_secs(5)))
+        let place = Place::of(layout)?;
+        row_store::examine(layout, &place, false).await?;
+        Ok(Self::connect(&place, 4, Duration::from_secs(5)))
     }
 
     /// A pool whose connections are made when they are needed.
-    pub(crate) fn connect(layout: &Layout, readers_max: u32, busy_timeout: Duration) -> Self {
-        let options = sqlite::reader_options(&layout.database(), busy_timeout);
-        let pool = SqlitePoolOptions::new().max_connections(readers_max.max(1)).test_before_acquire(false);
-        Self { pool: pool.connect_lazy_with(options) }
+    pub(crate) fn connect(place: &Place, readers_max: u32, busy_timeout: Duration) -> Self {
+        Self { pool: Pool::new(place, readers_max, busy_timeout) }
     }
 
-    pub(crate) async fn connection(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
-        self.pool.acquire().await.map_err(|e| StoreError::sql("connecting", e))
+    pub(crate) async fn connection(&self) -> Result<Connection, StoreError> {
+        self.pool.connection().await
     }
 
     /// The head.
@@ -153,7 +147,7 @@ impl ReadStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn head(&self) -> Result<LogHead, StoreError> {
-        Ok(sqlite::load_head(&mut *self.connection().await?).await?.0)
+        Ok(tables::load_head(&mut self.connection().await?).await?.0)
     }
 
     /// At most `limit` entries (and at most 4,096) from index `from`, in order; empty only at the end.
@@ -162,7 +156,7 @@ impl ReadStore {
     /// [`StoreError::Row`] for a damaged row.
     pub async fn entries(&self, from: u64, limit: u64) -> Result<Vec<StoredEntry>, StoreError> {
         let to = from.saturating_add(limit.min(READ_ENTRIES_MAX)).min(i64::MAX.cast_unsigned());
-        let raw = sqlite::load_range(&mut *self.connection().await?, from, to).await?;
+        let raw = tables::load_range(&mut self.connection().await?, from, to).await?;
         raw.into_iter().map(StoredEntry::from_raw).collect()
     }
 
@@ -179,7 +173,7 @@ impl ReadStore {
     /// # Errors
     /// [`StoreError::Row`] for a damaged row.
     pub async fn stream(&self, stream: &StreamId) -> Result<Vec<StoredEntry>, StoreError> {
-        let raw = sqlite::load_stream(&mut *self.connection().await?, stream.to_string()).await?;
+        let raw = tables::load_stream(&mut self.connection().await?, stream.to_string()).await?;
         raw.into_iter().map(StoredEntry::from_raw).collect()
     }
 
@@ -188,7 +182,7 @@ impl ReadStore {
     /// # Errors
     /// [`StoreError::Row`] for a damaged row.
     pub async fn stream_head(&self, stream: &StreamId) -> Result<Option<Head>, StoreError> {
-        let end = sqlite::load_stream_end(&mut *self.connection().await?, stream.to_string()).await?;
+        let end = tables::load_stream_end(&mut self.connection().await?, stream.to_string()).await?;
         let Some((index, bytes)) = end else { return Ok(None) };
         let entry = parse_entry(index, bytes)?;
         Ok(with_recorded(&entry, |recorded| Head { revision: recorded.statement.revision, hash: recorded.hash }))
@@ -200,10 +194,10 @@ impl ReadStore {
     /// [`StoreError::Row`] for a damaged entry.
     pub async fn world(&self) -> Result<World, StoreError> {
         let mut connection = self.connection().await?;
-        let indexes = sqlite::load_indexes_of(&mut connection, &teaching_families()).await?;
+        let indexes = tables::load_indexes_of(&mut connection, &teaching_families()).await?;
         let mut world = World::default();
         for page in indexes.chunks(PAGE) {
-            for (index, bytes) in sqlite::load_some(&mut connection, page).await? {
+            for (index, bytes) in tables::load_some(&mut connection, page).await? {
                 with_recorded(&parse_entry(index, bytes)?, |recorded| world.evolve(recorded));
             }
         }
@@ -216,11 +210,11 @@ impl ReadStore {
     /// [`StoreError::Row`] for a damaged entry.
     pub async fn withdrawals(&self) -> Result<Vec<Withdrawal>, StoreError> {
         let mut connection = self.connection().await?;
-        let indexes = sqlite::load_indexes_of(&mut connection, &BTreeSet::from(["slot"])).await?;
+        let indexes = tables::load_indexes_of(&mut connection, &BTreeSet::from(["slot"])).await?;
         let mut found = Vec::new();
         for page in indexes.chunks(PAGE) {
             let mut said = Vec::new();
-            for (index, bytes) in sqlite::load_some(&mut connection, page).await? {
+            for (index, bytes) in tables::load_some(&mut connection, page).await? {
                 let entry = parse_entry(index, bytes)?;
                 let Some(signed) = entry.content.statement() else { continue };
                 let (kind, body) = (signed.statement.kind.as_str(), &signed.statement.body);
@@ -229,7 +223,7 @@ impl ReadStore {
             }
             let targets: BTreeSet<u64> = said.iter().map(|(_, _, withdrawn)| withdrawn.entry).collect();
             let targets: Vec<u64> = targets.into_iter().collect();
-            let statements = statements(sqlite::load_some(&mut connection, &targets).await?)?;
+            let statements = statements(tables::load_some(&mut connection, &targets).await?)?;
             for (index, recorded_at, withdrawn) in said {
                 let statement = statements.get(&withdrawn.entry);
                 let missing = || StoreError::row(index, "entry", format!("{} is no statement", withdrawn.entry));

@@ -14,11 +14,11 @@ use std::{
 };
 
 use gongkai_log::{Checkpoint, Content, Edge, TilePath, TreeHash, checkpoint, time::format_recorded};
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::runtime::Handle;
 
 use crate::{
     cores::on_all_cores,
+    database::{Connection, Place},
     error::{OpenError, StoreError},
     event_store::{LogHead, Publication, RawEntry},
     growing::Growing,
@@ -26,7 +26,7 @@ use crate::{
     ledger::{LedgerKeys, Settings, Shared},
     publisher::{ChainEnd, Files, PublishError, Publisher, superseded_before},
     reader::{chain, parse_entry, parse_list, parse_openings},
-    sqlite,
+    tables,
 };
 
 /// Entries that are checked at a time.
@@ -63,9 +63,8 @@ pub(crate) struct Recover {
 impl Recover {
     /// Checks, repairs and publishes; gives the publisher, ready to go on.
     pub(crate) fn run(self) -> Result<(Publisher, Recovery), OpenError> {
-        let options = sqlite::reader_options(&self.layout.database(), self.settings.busy_timeout);
-        let connecting = self.runtime.block_on(options.connect());
-        let mut connection = connecting.map_err(|e| StoreError::sql("connecting", e))?;
+        let place = Place::of(&self.layout)?;
+        let mut connection = self.runtime.block_on(place.read(self.settings.busy_timeout))?;
         let mut report = Recovery::default();
         let start = Instant::now();
         let verified = match self.verify(&mut connection, &mut report) {
@@ -88,7 +87,7 @@ impl Recover {
     }
 
     /// Everything that is checked before anything is written.
-    fn verify(&self, connection: &mut SqliteConnection, report: &mut Recovery) -> Result<Verified, OpenError> {
+    fn verify(&self, connection: &mut Connection, report: &mut Recovery) -> Result<Verified, OpenError> {
         let (head, publication) = self.runtime.block_on(load(connection))?;
         report.size = head.size;
         let checkpoint = self.last_checkpoint(publication.as_ref(), report)?;
@@ -152,7 +151,7 @@ impl Recover {
     /// Checks the tail from `start`, or everything when the tiles below do not lead to the head.
     fn check(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         start: u64,
         expected: &Expected<'_>,
         report: &mut Recovery,
@@ -186,7 +185,7 @@ impl Recover {
     /// The publisher's own code, comparing before it writes.
     fn publish(
         self,
-        connection: SqliteConnection,
+        connection: Connection,
         verified: Verified,
         report: &mut Recovery,
     ) -> Result<Publisher, OpenError> {
@@ -259,20 +258,20 @@ struct Expected<'e> {
     checkpoint: Option<&'e Checkpoint>,
 }
 
-async fn load(connection: &mut SqliteConnection) -> Result<(LogHead, Option<Publication>), OpenError> {
-    let (head, _) = sqlite::load_head(connection).await.map_err(OpenError::Damaged)?;
-    let count = sqlite::count(connection).await?;
+async fn load(connection: &mut Connection) -> Result<(LogHead, Option<Publication>), OpenError> {
+    let (head, _) = tables::load_head(connection).await.map_err(OpenError::Damaged)?;
+    let count = tables::count(connection).await?;
     if count != head.size {
         let reason = format!("the head counts {} entries, the last one has index {count} - 1", head.size);
         return Err(OpenError::Damaged(StoreError::row(head.size.min(count), "head", reason)));
     }
-    let publication = sqlite::load_publication(connection).await?;
+    let publication = tables::load_publication(connection).await?;
     Ok((head, publication))
 }
 
 /// The chain before entry `index`, which is not the first.
-async fn chain_end(connection: &mut SqliteConnection, index: u64) -> Result<ChainEnd, StoreError> {
-    let rows = sqlite::load_bytes(connection, index - 1, index).await?;
+async fn chain_end(connection: &mut Connection, index: u64) -> Result<ChainEnd, StoreError> {
+    let rows = tables::load_bytes(connection, index - 1, index).await?;
     let (before, bytes) = rows.into_iter().next().ok_or_else(|| StoreError::row(index - 1, "bytes", "missing"))?;
     let entry = parse_entry(before, bytes)?;
     let recorded_at =
@@ -282,7 +281,7 @@ async fn chain_end(connection: &mut SqliteConnection, index: u64) -> Result<Chai
 
 /// Reads and checks all entries after `edge`; writes nothing.
 fn check_tail(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     runtime: &Handle,
     edge: &Edge,
     mut end: ChainEnd,
@@ -297,7 +296,7 @@ fn check_tail(
     published(&edge)?;
     while edge.size() < expected.head.size {
         let (from, to) = (edge.size(), expected.head.size.min(edge.size() + PAGE));
-        let rows = runtime.block_on(sqlite::load_range(connection, from, to))?;
+        let rows = runtime.block_on(tables::load_range(connection, from, to))?;
         let there = (from..to).zip(&rows).take_while(|(place, row)| row.index == *place).count() as u64;
         if there != to - from {
             return Err(OpenError::Damaged(StoreError::row(from + there, "index", "the row is missing")));

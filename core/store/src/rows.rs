@@ -15,27 +15,28 @@ use gongkai_domain::kind;
 use gongkai_log::{
     Content, Digest, Edge, Entry, Finding, List, Row, TreeHash, VerifierKey, checkpoint, tile::TILE_WIDTH,
 };
-use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
+    database::{self, Connection, Place, query},
     error::{OpenError, StoreError},
     event_store::LogHead,
     layout::Layout,
     reader::{chain, parse_list},
-    sqlite::{self, sql},
+    row_store,
+    tables::{self, sql},
 };
 
 const PAGE: i64 = 1_024;
 const LOAD_PAGE: &str = "SELECT e.idx, e.stream, e.revision, e.bytes, o.idx IS NOT NULL, l.text FROM entries e \
                          LEFT JOIN openings o ON o.idx = e.idx LEFT JOIN lists l ON l.idx = e.idx \
-                         WHERE e.idx >= ? ORDER BY e.idx LIMIT ?";
+                         WHERE e.idx >= $1 ORDER BY e.idx LIMIT $2";
 const LOAD_REQUESTS: &str = "SELECT r.key, r.request, r.idx, e.bytes FROM requests r \
-                             LEFT JOIN entries e ON e.idx = r.idx WHERE r.key > ? ORDER BY r.key LIMIT ?";
+                             LEFT JOIN entries e ON e.idx = r.idx WHERE r.key > $1 ORDER BY r.key LIMIT $2";
 // Rows of entries that are not there.
 const STRAYS: [(&str, &str); 3] = [
-    ("openings.idx", "SELECT min(idx) FROM openings WHERE idx >= ?"),
-    ("lists.idx", "SELECT min(idx) FROM lists WHERE idx >= ?"),
-    ("attachments.idx", "SELECT min(idx) FROM attachments WHERE idx >= ?"),
+    ("openings.idx", "SELECT min(idx) FROM openings WHERE idx >= $1"),
+    ("lists.idx", "SELECT min(idx) FROM lists WHERE idx >= $1"),
+    ("attachments.idx", "SELECT min(idx) FROM attachments WHERE idx >= $1"),
 ];
 
 /// Why a check ended before its end.
@@ -67,12 +68,17 @@ fn found(index: u64, column: &str, reason: impl Into<String>) -> Ended {
 /// # Errors
 /// [`OpenError`] when the database cannot be read.
 pub async fn check_rows(layout: &Layout, log: &VerifierKey) -> Result<Option<Finding>, OpenError> {
-    sqlite::examine(&layout.database()).await?;
-    let options = sqlite::reader_options(&layout.database(), Duration::from_secs(5));
-    let mut connection = options.connect().await.map_err(|e| StoreError::sql("connecting", e))?;
-    let mut reading = connection.begin().await.map_err(|e| StoreError::sql("beginning to read", e))?;
-    let checked = check(&mut reading, log).await;
-    reading.rollback().await.map_err(|e| StoreError::sql("ending to read", e))?;
+    let place = Place::of(layout)?;
+    row_store::examine(layout, &place, true).await?;
+    check_place(&place, log).await
+}
+
+/// The same of a place that need not be in use yet.
+pub(crate) async fn check_place(place: &Place, log: &VerifierKey) -> Result<Option<Finding>, OpenError> {
+    let mut connection = place.read(Duration::from_secs(5)).await?;
+    connection.begin_reading().await?;
+    let checked = check(&mut connection, log).await;
+    connection.end_reading().await?;
     match checked {
         Ok(()) => Ok(None),
         Err(Ended::Found(finding)) => Ok(Some(finding)),
@@ -80,19 +86,19 @@ pub async fn check_rows(layout: &Layout, log: &VerifierKey) -> Result<Option<Fin
     }
 }
 
-async fn check(connection: &mut SqliteConnection, log: &VerifierKey) -> Result<(), Ended> {
-    let (head, _) = sqlite::load_head(connection).await?;
+async fn check(connection: &mut Connection, log: &VerifierKey) -> Result<(), Ended> {
+    let (head, _) = tables::load_head(connection).await?;
     let published = published(connection, log, head.size).await?;
     let mut walked = Walked { edge: Edge::new(), last: None };
     loop {
         let next = walked.edge.size().cast_signed();
-        let query = sqlx::query(LOAD_PAGE).bind(next).bind(PAGE);
+        let query = query(LOAD_PAGE).bind(next).bind(PAGE);
         let page = query.fetch_all(&mut *connection).await.map_err(sql("reading rows"))?;
         if page.is_empty() {
             break;
         }
         let to = walked.edge.size() + page.len() as u64;
-        let mut files = sqlite::load_attachments(connection, next.cast_unsigned(), to).await?.into_iter().peekable();
+        let mut files = tables::load_attachments(connection, next.cast_unsigned(), to).await?.into_iter().peekable();
         for row in &page {
             let index = walked.edge.size();
             let mut named = BTreeSet::new();
@@ -109,8 +115,9 @@ async fn check(connection: &mut SqliteConnection, log: &VerifierKey) -> Result<(
     }
     walked.end(&head)?;
     for (column, text) in STRAYS {
-        let query = sqlx::query_scalar::<_, Option<i64>>(text).bind(head.size.cast_signed());
-        if let Some(index) = query.fetch_one(&mut *connection).await.map_err(sql("looking for strays"))? {
+        let query = query(text).bind(head.size.cast_signed());
+        let row = query.fetch_one(&mut *connection).await.map_err(sql("looking for strays"))?;
+        if let Some(index) = row.get::<Option<i64>>(0) {
             return Err(found(index.cast_unsigned(), column, "there is no such entry"));
         }
     }
@@ -119,11 +126,11 @@ async fn check(connection: &mut SqliteConnection, log: &VerifierKey) -> Result<(
 
 /// Size and root of the last checkpoint that was published.
 async fn published(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     log: &VerifierKey,
     size: u64,
 ) -> Result<Option<(u64, TreeHash)>, Ended> {
-    let Some(publication) = sqlite::load_publication(connection).await? else { return Ok(None) };
+    let Some(publication) = tables::load_publication(connection).await? else { return Ok(None) };
     if publication.durable_size > size || !publication.durable_size.is_multiple_of(TILE_WIDTH) {
         return Err(found(size, "publication.durable_size", "is beyond the last entry, or within a bundle"));
     }
@@ -143,9 +150,9 @@ struct Walked {
 
 impl Walked {
     /// One row with what lies beside it; `files` are those that the table of attachments says it names.
-    fn entry(&mut self, row: &SqliteRow, files: &BTreeSet<Digest>) -> Result<(), Ended> {
+    fn entry(&mut self, row: &database::Row, files: &BTreeSet<Digest>) -> Result<(), Ended> {
         let index = self.edge.size();
-        if row.get::<i64, _>(0).cast_unsigned() != index {
+        if row.number(0) != index {
             return Err(found(index, "entries.idx", "the row is missing"));
         }
         let entry = Entry::parse(row.get(3)).map_err(|error| found(index, "entries.bytes", chain(&error)))?;
@@ -160,10 +167,10 @@ impl Walked {
         if revision.map(i64::cast_unsigned) != said.map(|statement| statement.revision) {
             return Err(found(index, "entries.revision", "is not that of the statement"));
         }
-        if row.get::<bool, _>(4) != said.is_some() {
+        if row.get::<bool>(4) != said.is_some() {
             return Err(found(index, "openings.idx", "the row is missing, or of no statement"));
         }
-        let list = row.get::<Option<String>, _>(5).map(|text| parse_list(index, &text)).transpose()?;
+        let list = row.get::<Option<String>>(5).map(|text| parse_list(index, &text)).transpose()?;
         beside(&entry, list.as_ref(), files)?;
         let full = self.edge.append(entry.leaf_hash());
         full.map_err(|error| found(index, "entries.idx", error.to_string()))?;
@@ -218,17 +225,17 @@ fn beside(entry: &Entry, list: Option<&List>, files: &BTreeSet<Digest>) -> Resul
 }
 
 /// Every request is the note of its entry.
-async fn requests(connection: &mut SqliteConnection) -> Result<(), Ended> {
+async fn requests(connection: &mut Connection) -> Result<(), Ended> {
     let mut after = String::new();
     loop {
-        let query = sqlx::query(LOAD_REQUESTS).bind(after.clone()).bind(PAGE);
+        let query = query(LOAD_REQUESTS).bind(after.clone()).bind(PAGE);
         let page = query.fetch_all(&mut *connection).await.map_err(sql("reading requests"))?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.get(0);
         for row in &page {
             let (request, index): (Vec<u8>, i64) = (row.get(1), row.get(2));
             let index = index.cast_unsigned();
-            let bytes = row.get::<Option<Vec<u8>>, _>(3);
+            let bytes = row.get::<Option<Vec<u8>>>(3);
             let bytes = bytes.ok_or_else(|| found(index, "requests.idx", "there is no such entry"))?;
             let entry = Entry::parse(bytes).map_err(|error| found(index, "entries.bytes", chain(&error)))?;
             if Digest::of(entry.content.note().to_string().as_bytes()).as_bytes().as_slice() != request {

@@ -13,7 +13,7 @@ use crate::{
     error::StoreError,
     event_store::RawSealed,
     reader::{ReadStore, parse_entry},
-    sqlite, sqlite_sealed,
+    sealed_tables, tables,
     vault::{OpenedEvent, OpenedValues, Tag, Vault, VaultFault},
 };
 
@@ -86,7 +86,7 @@ impl SealedReader {
     async fn open_subjects(&self, tags: &[Tag]) -> Result<Vec<SealedEvent>, VaultFault> {
         let rows = async {
             let mut connection = self.reader.connection().await?;
-            sqlite_sealed::load_by_tag(&mut connection, tags).await
+            sealed_tables::load_by_tag(&mut connection, tags).await
         };
         let (rows, held) = tokio::join!(rows, self.vault.load(tags));
         let _held = held?;
@@ -100,7 +100,7 @@ impl SealedReader {
     pub async fn events(&self, from: u64, limit: u64) -> Result<Vec<SealedEvent>, VaultFault> {
         let to = from.saturating_add(limit.min(READ_EVENTS_MAX)).min(i64::MAX.cast_unsigned());
         let mut connection = self.reader.connection().await?;
-        let rows = sqlite_sealed::load_events(&mut connection, from, to).await?;
+        let rows = sealed_tables::load_events(&mut connection, from, to).await?;
         drop(connection);
         self.open(rows).await
     }
@@ -149,7 +149,7 @@ impl SealedReader {
     /// [`VaultFault`].
     pub async fn by_status_code(&self, code: &str) -> Result<Option<SealedEvent>, VaultFault> {
         let mut connection = self.reader.connection().await?;
-        let seq = sqlite_sealed::find_by_status(&mut connection, &Digest::of(code.as_bytes())).await?;
+        let seq = sealed_tables::find_by_status(&mut connection, &Digest::of(code.as_bytes())).await?;
         drop(connection);
         match seq {
             Some(seq) => self.event(seq).await,
@@ -163,7 +163,7 @@ impl SealedReader {
     /// [`VaultFault`].
     pub async fn by_commitment(&self, commitment: &Digest) -> Result<Option<SealedEvent>, VaultFault> {
         let mut connection = self.reader.connection().await?;
-        let seq = sqlite_sealed::find_by_commitment(&mut connection, commitment).await?;
+        let seq = sealed_tables::find_by_commitment(&mut connection, commitment).await?;
         drop(connection);
         match seq {
             Some(seq) => self.event(seq).await,
@@ -177,8 +177,8 @@ impl SealedReader {
     /// [`VaultFault`].
     pub async fn values_of(&self, index: u64) -> Result<Option<OpenedValues>, VaultFault> {
         let mut connection = self.reader.connection().await?;
-        let rows = sqlite::load_range(&mut connection, index, index + 1).await?;
-        let values = sqlite_sealed::load_values_of(&mut connection, index).await?;
+        let rows = tables::load_range(&mut connection, index, index + 1).await?;
+        let values = sealed_tables::load_values_of(&mut connection, index).await?;
         drop(connection);
         let Some(row) = rows.into_iter().next() else { return Ok(None) };
         let Content::Statement(signed) = parse_entry(row.index, row.bytes)?.content else { return Ok(None) };
@@ -192,7 +192,7 @@ impl SealedReader {
     /// [`StoreError`].
     pub async fn entries_with_values(&self, from: u64, to: u64) -> Result<Vec<u64>, StoreError> {
         let mut connection = self.reader.connection().await?;
-        sqlite_sealed::load_valued_entries(&mut connection, from, to).await
+        sealed_tables::load_valued_entries(&mut connection, from, to).await
     }
 
     /// Entries of periods from `from` to `to`, exclusive, with what gives the salts of their decoys.
@@ -201,7 +201,7 @@ impl SealedReader {
     /// [`StoreError`].
     pub async fn periods(&self, from: u64, to: u64) -> Result<Vec<(u64, [u8; 32])>, StoreError> {
         let mut connection = self.reader.connection().await?;
-        sqlite_sealed::load_periods(&mut connection, from, to).await
+        sealed_tables::load_periods(&mut connection, from, to).await
     }
 
     /// All subjects whose erasure is on record.
@@ -210,7 +210,7 @@ impl SealedReader {
     /// [`StoreError`].
     pub async fn erased(&self) -> Result<Vec<Tag>, StoreError> {
         let mut connection = self.reader.connection().await?;
-        Ok(sqlite_sealed::load_erased(&mut connection).await?.into_iter().map(Tag).collect())
+        Ok(sealed_tables::load_erased(&mut connection).await?.into_iter().map(Tag).collect())
     }
 
     /// Whether an erasure of this stream is on record.
@@ -227,7 +227,7 @@ impl SealedReader {
     /// [`StoreError`].
     pub async fn is_erased_tag(&self, tag: Tag) -> Result<bool, StoreError> {
         let mut connection = self.reader.connection().await?;
-        sqlite_sealed::is_erased(&mut connection, tag.0).await
+        sealed_tables::is_erased(&mut connection, tag.0).await
     }
 
     /// The salts of all decoys of a period, by leaf: what shows an inspector that none hides an event.
@@ -240,8 +240,8 @@ impl SealedReader {
 /// The place of the event with a commitment, from its row alone.
 pub(crate) async fn place_of(reader: &ReadStore, commitment: &Digest) -> Result<Option<SealedProof>, StoreError> {
     let mut connection = reader.connection().await?;
-    let Some(seq) = sqlite_sealed::find_by_commitment(&mut connection, commitment).await? else { return Ok(None) };
-    let rows = sqlite_sealed::load_events(&mut connection, seq, seq + 1).await?;
+    let Some(seq) = sealed_tables::find_by_commitment(&mut connection, commitment).await? else { return Ok(None) };
+    let rows = sealed_tables::load_events(&mut connection, seq, seq + 1).await?;
     let period = rows.into_iter().next().and_then(|row| row.period);
     Ok(period.map(|(index, leaf, path)| SealedProof { index, leaf, path }))
 }

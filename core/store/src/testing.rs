@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::{
     clock::{Clock, ManualClock},
+    database::ServerUrl,
     error::{OpenError, SubmitError},
     layout::Layout,
     ledger::{CreateOptions, Ledger, LedgerKeys, Promised, Receipt, Settings},
@@ -151,29 +152,34 @@ impl Fixture {
 
     /// A new ledger with a vault.
     pub async fn with_vault() -> Self {
+        Self::with_vault_at(None).await
+    }
+
+    /// A new ledger with a vault, its rows in a PostgreSQL database if one is given.
+    pub async fn with_vault_at(server: Option<ServerUrl>) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a test");
         let layout = Layout::new(folder.path());
         let vault = Vault::create(&layout, ORIGIN, master(), vault_entropy(1)).await.expect("the vault is new");
-        Self::begin(folder, Settings { vault: Some(vault), ..Settings::default() }).await
+        Self::begin(folder, Settings { vault: Some(vault), ..Settings::default() }, server).await
     }
 
     /// A new ledger with the county registered.
     pub async fn with(settings: Settings) -> Self {
-        Self::begin(tempfile::tempdir().expect("there is room for a test"), settings).await
+        Self::begin(tempfile::tempdir().expect("there is room for a test"), settings, None).await
     }
 
     /// A new ledger in which nothing is registered.
     pub async fn unregistered() -> Self {
-        Self::create(tempfile::tempdir().expect("there is room for a test"), Settings::default()).await
+        Self::create(tempfile::tempdir().expect("there is room for a test"), Settings::default(), None).await
     }
 
-    async fn begin(folder: TempDir, settings: Settings) -> Self {
-        let mut fixture = Self::create(folder, settings).await;
+    async fn begin(folder: TempDir, settings: Settings, server: Option<ServerUrl>) -> Self {
+        let mut fixture = Self::create(folder, settings, server).await;
         fixture.org(COUNTY, "county", None).await;
         fixture
     }
 
-    async fn create(folder: TempDir, settings: Settings) -> Self {
+    async fn create(folder: TempDir, settings: Settings, server: Option<ServerUrl>) -> Self {
         let clock = Arc::new(ManualClock::new(start_time()));
         let people: BTreeMap<_, _> = [("甲", 10), ("乙", 11)]
             .into_iter()
@@ -182,7 +188,8 @@ impl Fixture {
                 (name.to_owned(), Person { stream: stream("person", u128::from(seed)), key })
             })
             .collect();
-        let options = CreateOptions { keys: ledger_keys(), genesis: genesis(&people), settings: settings.clone() };
+        let genesis = genesis(&people);
+        let options = CreateOptions { keys: ledger_keys(), genesis, settings: settings.clone(), server };
         let ledger = Ledger::create(&Layout::new(folder.path()), options, clock.clone()).await;
         let ledger = ledger.expect("the made-up ledger begins");
         Self { ledger, clock, people, settings, entropy: Entropy::new(7), folder }

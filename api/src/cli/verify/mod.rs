@@ -372,7 +372,7 @@ fn checked(args: &Args, source: &Source, vkey: &VerifierKey) -> Result<Result<Go
             if let Some(path) = fetch.damaged_attachment().map_err(|error| Fault::from(&error))? {
                 return Ok(Err(Found { copy: PUBLISHED, ..named(None, &path, ANOTHER_HASH.to_owned()) }));
             }
-            if !layout.database().exists() {
+            if !layout.has_ledger() {
                 return Ok(published);
             }
             Ok(database(layout, vkey, &report.checkpoint, args.fast)?.err().map_or(published, Err))

@@ -10,11 +10,7 @@ mod opening;
 mod shared;
 mod submitting;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use gongkai_domain::World;
@@ -404,10 +400,4 @@ impl Ledger {
 
 fn closed() -> SubmitError {
     SubmitError::Halted("账本正在关闭".into())
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

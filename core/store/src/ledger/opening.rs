@@ -15,19 +15,21 @@ use tokio::{
     task,
 };
 
-use super::{Inner, Ledger, LedgerKeys, Settings, Shared, with_suffix};
+use super::{Inner, Ledger, LedgerKeys, Settings, Shared};
 use crate::{
     admission::{self, Admitted},
     clock::Clock,
+    database::{Place, ServerUrl},
     error::{OpenError, StoreError, SubmitError},
     event_store::{EventStore, LogHead},
     layout::Layout,
     map::{LedgerLog, Map},
+    moving::remove_leftovers,
     publisher::Publisher,
     reader::ReadStore,
     recover::{Recover, Recovery},
+    row_store::{self, RowStore},
     sequencer::{Item, Message, Sequencer},
-    sqlite::SqliteStore,
     streams::Streams,
 };
 
@@ -39,6 +41,8 @@ pub struct CreateOptions {
     pub genesis: Submission,
     /// How it runs.
     pub settings: Settings,
+    /// The PostgreSQL database for its rows; a file in its directory without one.
+    pub server: Option<ServerUrl>,
 }
 
 impl Ledger {
@@ -50,29 +54,22 @@ impl Ledger {
     /// [`OpenError::Exists`], [`OpenError::Genesis`], [`OpenError::Key`], [`OpenError::InUse`],
     /// [`OpenError::Store`].
     pub async fn create(layout: &Layout, options: CreateOptions, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let CreateOptions { keys, genesis, settings } = options;
-        if layout.database().exists() {
+        let CreateOptions { keys, genesis, settings, server } = options;
+        let place = server.map_or_else(|| Place::File(layout.database()), Place::Server);
+        if layout.has_ledger() {
             return Err(OpenError::Exists(layout.root().to_owned()));
         }
+        row_store::refuse_taken(&place).await?;
         fs::create_dir_all(layout.root()).map_err(|e| StoreError::file("making folder", layout.root(), e))?;
         let guard = take_lock(layout)?;
-        let draft = layout.database_draft();
-        for leftover in [draft.clone(), with_suffix(&draft, "-wal"), with_suffix(&draft, "-shm")] {
-            if leftover.exists() {
-                fs::remove_file(&leftover).map_err(|e| StoreError::file("removing", leftover, e))?;
-            }
-        }
-        SqliteStore::create(&draft).await?;
-        let store = SqliteStore::open(&draft, settings.busy_timeout).await?;
+        let draft = row_store::draft(layout, &place)?;
+        RowStore::create(&draft).await?;
+        let store = RowStore::open(&draft, settings.busy_timeout).await?;
         let origin = keys.log.name().to_owned();
         let admitted = admission::admit_public(&origin, genesis, |_| None).map_err(OpenError::Genesis)?;
         commit_genesis(store, &origin, admitted, clock.clone(), settings.clone()).await?;
-        // From here on it is a ledger.
-        fs::rename(&draft, layout.database()).map_err(|e| StoreError::file("naming", layout.database(), e))?;
-        File::open(layout.root())
-            .and_then(|folder| folder.sync_all())
-            .map_err(|e| StoreError::file("flushing", layout.root(), e))?;
-        Self::start(layout, keys, clock, settings, guard).await
+        row_store::put_in_place(layout, &draft, &place).await?;
+        Self::start(layout, &place, keys, clock, settings, guard).await
     }
 
     /// Opens a ledger for writing: checks and repairs what is published, and puts a halt on record.
@@ -88,19 +85,22 @@ impl Ledger {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Result<Self, OpenError> {
-        crate::sqlite::examine(&layout.database()).await?;
+        let place = Place::of(layout)?;
+        row_store::examine(layout, &place, true).await?;
         let guard = take_lock(layout)?;
-        Self::start(layout, keys, clock, settings, guard).await
+        Self::start(layout, &place, keys, clock, settings, guard).await
     }
 
     async fn start(
         layout: &Layout,
+        place: &Place,
         keys: LedgerKeys,
         clock: Arc<dyn Clock>,
         settings: Settings,
         guard: File,
     ) -> Result<Self, OpenError> {
-        let store = SqliteStore::open(&layout.database(), settings.busy_timeout).await?;
+        remove_leftovers(layout)?;
+        let store = RowStore::open(place, settings.busy_timeout).await?;
         Self::start_with(store, layout, keys, clock, settings, guard).await
     }
 
@@ -113,7 +113,7 @@ impl Ledger {
         settings: Settings,
         guard: File,
     ) -> Result<Self, OpenError> {
-        let reader = ReadStore::connect(layout, settings.readers_max, settings.busy_timeout);
+        let reader = ReadStore::connect(&Place::of(layout)?, settings.readers_max, settings.busy_timeout);
         let keys = Arc::new(keys);
         let ready = match get_ready(&mut store, &reader, layout, &keys, &settings).await {
             Ok(ready) => ready,
@@ -262,7 +262,7 @@ async fn keep_periods(queue: mpsc::WeakSender<Message>, period: Duration) {
 
 /// The first entry of a new database, by the way that all entries take.
 async fn commit_genesis(
-    mut store: SqliteStore,
+    mut store: RowStore,
     origin: &str,
     admitted: Admitted,
     clock: Arc<dyn Clock>,

@@ -15,11 +15,11 @@ use tokio::{
     task,
 };
 
-use super::{Ledger, Receipt, closed, with_suffix};
+use super::{Ledger, Receipt, closed};
 use crate::{
     admission::{self, Admitted},
     error::{StoreError, SubmitError},
-    layout::Layout,
+    layout::{Layout, with_suffix},
     sequencer::{Answer, Item, Message, china_time},
     vault::{Tag, VaultFault},
 };

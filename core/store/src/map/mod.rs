@@ -31,11 +31,11 @@ use self::keeper::Keeper;
 pub(crate) use self::keeper::Spoken;
 use crate::{
     clock::Clock,
+    database::file_reader,
     error::{StoreError, SubmitError},
     published_log::{FollowError, PublishedLog},
     reader::{ReadStore, chain, parse_entry},
     sequencer::Message,
-    sqlite,
 };
 
 const READERS_MAX: u32 = 2;
@@ -151,7 +151,7 @@ impl Map {
         let (end, ended) = watch::channel(());
         let keeper = Keeper::open(path, tell).await?;
         let options = SqlitePoolOptions::new().max_connections(READERS_MAX).test_before_acquire(false);
-        let pool = options.connect_lazy_with(sqlite::reader_options(path, BUSY_TIMEOUT));
+        let pool = options.connect_lazy_with(file_reader(path, BUSY_TIMEOUT));
         Ok((Self { pool, reached, fault: faults, orders, ended }, Task { keeper, fault, _ended: end }, received))
     }
 

@@ -14,7 +14,7 @@ use super::{Audit, found::Spot, known, statements::Matter};
 use crate::{
     error::StoreError,
     event_store::{Inventory, RawSealed, SealedValue},
-    sqlite_sealed,
+    sealed_tables,
     vault::{Tag, Vault},
 };
 
@@ -92,7 +92,7 @@ impl Audit<'_> {
         }
         let from = self.events.from;
         let mut connection = self.store.connection().await?;
-        let rows = sqlite_sealed::load_events_after(&mut connection, from, PAGE).await?;
+        let rows = sealed_tables::load_events_after(&mut connection, from, PAGE).await?;
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
             self.events.ended = true;
             return Ok(false);
@@ -100,7 +100,7 @@ impl Audit<'_> {
         self.events.from = last.seq + 1;
         let first = first.seq;
         self.events.inventories =
-            sqlite_sealed::load_event_inventories(&mut connection, first, self.events.from).await?;
+            sealed_tables::load_event_inventories(&mut connection, first, self.events.from).await?;
         drop(connection);
         let tags: BTreeSet<Tag> = rows.iter().map(|row| Tag(row.tag)).collect();
         let tags: Vec<Tag> = tags.into_iter().collect();

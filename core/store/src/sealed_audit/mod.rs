@@ -36,8 +36,8 @@ use crate::{
     error::StoreError,
     event_store,
     reader::{ReadStore, StoredEntry, parse_entry, teaches, with_recorded},
-    sqlite,
-    sqlite_sealed::{self, Placed},
+    sealed_tables::{self, Placed},
+    tables,
     vault::{Tag, Vault},
 };
 
@@ -95,7 +95,7 @@ impl SealedReport {
 /// # Errors
 /// [`StoreError`].
 pub async fn count(store: &ReadStore) -> Result<(u64, u64), StoreError> {
-    sqlite_sealed::count(&mut *store.connection().await?).await
+    sealed_tables::count(&mut store.connection().await?).await
 }
 
 /// Promises that were due before `now` and are in no period: how many, and the first deadline.
@@ -103,7 +103,7 @@ pub async fn count(store: &ReadStore) -> Result<(u64, u64), StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub async fn overdue(store: &ReadStore, now: DateTime<Utc>) -> Result<(u64, Option<DateTime<Utc>>), StoreError> {
-    sqlite_sealed::count_overdue(&mut *store.connection().await?, now).await
+    sealed_tables::count_overdue(&mut store.connection().await?, now).await
 }
 
 /// When the last period was recorded; `None` before the first.
@@ -112,8 +112,8 @@ pub async fn overdue(store: &ReadStore, now: DateTime<Utc>) -> Result<(u64, Opti
 /// [`StoreError`].
 pub async fn last_period(store: &ReadStore) -> Result<Option<DateTime<Utc>>, StoreError> {
     let mut connection = store.connection().await?;
-    let Some(index) = sqlite_sealed::last_period(&mut connection).await? else { return Ok(None) };
-    let row = sqlite::load_bytes(&mut connection, index, index + 1).await?.pop();
+    let Some(index) = sealed_tables::last_period(&mut connection).await? else { return Ok(None) };
+    let row = tables::load_bytes(&mut connection, index, index + 1).await?.pop();
     row.map(|(index, bytes)| parse_entry(index, bytes).map(|entry| entry.recorded_at)).transpose()
 }
 
@@ -122,7 +122,7 @@ pub async fn last_period(store: &ReadStore) -> Result<Option<DateTime<Utc>>, Sto
 /// # Errors
 /// [`StoreError`].
 pub async fn unfinished_erasures(store: &ReadStore) -> Result<u64, StoreError> {
-    let erasures = sqlite_sealed::load_erasures(&mut *store.connection().await?).await?;
+    let erasures = sealed_tables::load_erasures(&mut store.connection().await?).await?;
     Ok(erasures.iter().filter(|(_, destroyed)| !destroyed).count() as u64)
 }
 
@@ -209,10 +209,10 @@ impl Audit<'_> {
             let Some(last) = entries.last() else { break };
             let to = last.index + 1;
             let mut connection = self.store.connection().await?;
-            let values = sqlite_sealed::load_values_between(&mut connection, from, to).await?;
-            let mut inventories = sqlite_sealed::load_inventories(&mut connection, from, to).await?;
+            let values = sealed_tables::load_values_between(&mut connection, from, to).await?;
+            let mut inventories = sealed_tables::load_inventories(&mut connection, from, to).await?;
             let mut nonces: BTreeMap<_, _> =
-                sqlite_sealed::load_periods(&mut connection, from, to).await?.into_iter().collect();
+                sealed_tables::load_periods(&mut connection, from, to).await?.into_iter().collect();
             drop(connection);
             let mut values = values.into_iter().peekable();
             for stored in entries {
@@ -333,7 +333,7 @@ impl Audit<'_> {
         let mut events = Vec::new();
         loop {
             let from = self.next_place;
-            let rows = sqlite_sealed::load_places(&mut *self.store.connection().await?, from, PAGE).await?;
+            let rows = sealed_tables::load_places(&mut self.store.connection().await?, from, PAGE).await?;
             // A period takes in all that wait. What comes after the last one that is in it waits for a later period.
             let settled = |row: &Placed| row.period.as_ref().is_some_and(|(index, ..)| *index <= entry.index);
             let Some(last) = rows.iter().rposition(settled) else { return Ok(events) };
@@ -370,14 +370,14 @@ impl Audit<'_> {
     async fn finish(mut self) -> Result<SealedReport, StoreError> {
         self.unplaced().await?;
         let mut connection = self.store.connection().await?;
-        let beyond = sqlite_sealed::load_periods(&mut connection, self.report.entries, u64::MAX >> 1).await?;
+        let beyond = sealed_tables::load_periods(&mut connection, self.report.entries, u64::MAX >> 1).await?;
         drop(connection);
         for (index, _) in beyond {
             if self.store.entry(index).await?.is_none() {
                 self.found.entry(index, no_period());
             }
         }
-        let strays = sqlite_sealed::load_strays(&mut *self.store.connection().await?, STRAYS_MAX).await?;
+        let strays = sealed_tables::load_strays(&mut self.store.connection().await?, STRAYS_MAX).await?;
         for (place, ordinal) in strays {
             let problem = |what: &str| Problem::new(Category::Stray, what).of(format!("slot {ordinal}"));
             match place {
@@ -400,7 +400,7 @@ impl Audit<'_> {
     async fn unplaced(&mut self) -> Result<(), StoreError> {
         let mut from = self.next_place;
         loop {
-            let rows = sqlite_sealed::load_places(&mut *self.store.connection().await?, from, PAGE).await?;
+            let rows = sealed_tables::load_places(&mut self.store.connection().await?, from, PAGE).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             from = last.seq + 1;
             for row in rows {

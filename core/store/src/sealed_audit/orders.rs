@@ -15,7 +15,7 @@ use super::{Audit, found::Spot};
 use crate::{
     error::StoreError,
     reader::{ReadStore, parse_entry},
-    sqlite, sqlite_sealed,
+    sealed_tables, tables,
     vault::{Tag, Vault},
 };
 
@@ -54,10 +54,10 @@ impl Orders {
     pub(super) async fn load(store: &ReadStore, vault: &Vault, from: u64) -> Result<Self, StoreError> {
         let mut orders = Self::default();
         let families = BTreeSet::from(["erasure", "slot"]);
-        let mut indexes = sqlite::load_indexes_of(&mut *store.connection().await?, &families).await?;
+        let mut indexes = tables::load_indexes_of(&mut store.connection().await?, &families).await?;
         indexes.retain(|index| *index >= from);
         for page in indexes.chunks(PAGE) {
-            let rows = sqlite::load_some(&mut *store.connection().await?, page).await?;
+            let rows = tables::load_some(&mut store.connection().await?, page).await?;
             for (index, bytes) in rows {
                 let entry = parse_entry(index, bytes)?;
                 let Some(signed) = entry.content.statement() else { continue };
@@ -141,14 +141,14 @@ async fn subject(
 ) -> Result<Option<(Tag, Option<StreamId>)>, StoreError> {
     let mut connection = store.connection().await?;
     if let Some(commitment) = ordered.commitment {
-        let Some(seq) = sqlite_sealed::find_by_commitment(&mut connection, &commitment).await? else {
+        let Some(seq) = sealed_tables::find_by_commitment(&mut connection, &commitment).await? else {
             return Ok(None);
         };
-        let event = sqlite_sealed::load_events(&mut connection, seq, seq + 1).await?.pop();
+        let event = sealed_tables::load_events(&mut connection, seq, seq + 1).await?.pop();
         return Ok(event.map(|event| (Tag(event.tag), None)));
     }
     let Some(index) = ordered.entry else { return Ok(None) };
-    let Some((index, bytes)) = sqlite::load_some(&mut connection, &[index]).await?.pop() else { return Ok(None) };
+    let Some((index, bytes)) = tables::load_some(&mut connection, &[index]).await?.pop() else { return Ok(None) };
     let entry = parse_entry(index, bytes)?;
     let stream = entry.content.statement().map(|signed| signed.statement.stream.clone());
     Ok(stream.map(|stream| (vault.tag(&stream), Some(stream))))
@@ -159,7 +159,7 @@ impl Audit<'_> {
     pub(super) async fn erasures(&mut self) -> Result<(), StoreError> {
         let mut connection = self.store.connection().await?;
         let wrong = |sentence: &str| Problem::new(Category::Erasure, sentence);
-        let known: HashMap<Tag, bool> = sqlite_sealed::load_erasures(&mut connection).await?.into_iter().collect();
+        let known: HashMap<Tag, bool> = sealed_tables::load_erasures(&mut connection).await?.into_iter().collect();
         for index in &self.orders.aimless {
             self.found.entry(*index, wrong("删除令所指的条目或封存事项不在"));
         }
@@ -170,14 +170,14 @@ impl Audit<'_> {
                 Some(true) => {}
             }
             let stream = stream.as_ref().map(ToString::to_string);
-            let left = sqlite_sealed::count_left(&mut connection, *tag, stream.as_deref(), *index).await?;
+            let left = sealed_tables::count_left(&mut connection, *tag, stream.as_deref(), *index).await?;
             if left > 0 {
                 self.found.entry(*index, wrong(&format!("删除之后还有 {left} 行密文在数据库里")).of("bytes"));
             }
         }
         for tag in known.keys().filter(|tag| self.orders.last_of(**tag).is_none()) {
             let problem = wrong("有执行删除的记录，条目里没有删除令").of("erasures");
-            match sqlite_sealed::first_of_tag(&mut connection, *tag).await? {
+            match sealed_tables::first_of_tag(&mut connection, *tag).await? {
                 Some(seq) => self.found.event(seq, problem),
                 None => self.found.vault(problem),
             }

@@ -14,7 +14,7 @@ use crate::{
     error::StoreError,
     event_store::RawSealed,
     reader::ReadStore,
-    sqlite_sealed,
+    sealed_tables,
     vault::{Tag, Vault},
 };
 
@@ -53,7 +53,7 @@ impl SealedStreams {
         if missing.is_empty() {
             return Ok(());
         }
-        let rows = sqlite_sealed::load_by_tag_before(&mut *store.connection().await?, &missing, before).await?;
+        let rows = sealed_tables::load_by_tag_before(&mut store.connection().await?, &missing, before).await?;
         for mut row in rows {
             // What cannot be opened was reported when its turn came.
             vault.load_each(&[Tag(row.tag)]).await?;

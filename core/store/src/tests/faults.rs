@@ -9,16 +9,15 @@ use std::{
 
 use chrono::TimeDelta;
 use gongkai_log::{Digest, Entry, Openings, SignedStatement, Signer, Statement, StreamId, merkle, slot};
-use sqlx::ConnectOptions as _;
 
 use super::helpers::{copy, restore, verifies};
 use crate::{
-    Batch, EventStore, Halt, Layout, Ledger, LogHead, NewEntry, OpenError, RawEntry, Settings, SqliteStore, StoreError,
-    SubmitError, conformance,
+    Batch, EventStore, Halt, Layout, Ledger, LogHead, NewEntry, OpenError, Place, RawEntry, RowStore, Settings,
+    StoreError, SubmitError, conformance,
     event_store::{Erased, Known, Publication, RawSealed, SealedValue, Waiting},
     ledger::take_lock,
     publisher::ChainEnd,
-    sqlite,
+    tables,
     testing::{COUNTY, Fixture, key, ledger_keys, pledge, start_time},
 };
 
@@ -28,8 +27,9 @@ const BUSY: Duration = Duration::from_secs(5);
 async fn sqlite_does_what_a_ledger_database_must_do() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
-    SqliteStore::create(&path).await.unwrap();
-    conformance::run(|| async { SqliteStore::open(&path, BUSY).await.unwrap() }).await;
+    let place = Place::File(path);
+    RowStore::create(&place).await.unwrap();
+    conformance::run(|| async { RowStore::open(&place, BUSY).await.unwrap() }).await;
 }
 
 /// How the next append fails.
@@ -47,7 +47,7 @@ type Faults = Arc<Mutex<(Vec<Fault>, u64)>>;
 
 /// A store that fails when it is told to, and counts appends.
 struct Faulty {
-    inner: SqliteStore,
+    inner: RowStore,
     faults: Faults,
 }
 
@@ -124,7 +124,7 @@ async fn faulty() -> (Fixture, Faults) {
     fixture.ledger.shutdown().await;
     let layout = fixture.layout();
     let faults = Faults::default();
-    let inner = SqliteStore::open(&layout.database(), BUSY).await.unwrap();
+    let inner = RowStore::open(&Place::of(&layout).unwrap(), BUSY).await.unwrap();
     let store = Faulty { inner, faults: faults.clone() };
     let lock = take_lock(&layout).unwrap();
     let opened =
@@ -197,7 +197,7 @@ async fn a_database_that_is_full_takes_nothing_and_goes_on_when_there_is_room() 
     fixture.publisher("丙", COUNTY).await;
     fixture.ledger.shutdown().await;
     let layout = fixture.layout();
-    let mut store = SqliteStore::open(&layout.database(), BUSY).await.unwrap();
+    let mut store = RowStore::open(&Place::of(&layout).unwrap(), BUSY).await.unwrap();
     let head = store.load_head().await.unwrap();
     store.limit_pages(1).await;
     let entries = |count: u64| (0..count).map(|n| plain(head.size + n)).collect::<Vec<_>>();
@@ -256,12 +256,11 @@ async fn of_two_sequencers_exactly_one_commits_and_the_stale_one_is_fenced_for_g
 
 /// Whether the copy at `layout` holds whole commits only; gives its head.
 async fn whole(layout: &Layout) -> Result<(u64, Digest), StoreError> {
-    let options = sqlite::reader_options(&layout.database(), BUSY);
-    let mut connection = options.connect().await.map_err(|e| StoreError::sql("connecting", e))?;
-    let (head, _) = sqlite::load_head(&mut connection).await?;
-    assert_eq!(sqlite::count(&mut connection).await?, head.size, "no half commit");
+    let mut connection = Place::of(layout)?.read(BUSY).await?;
+    let (head, _) = tables::load_head(&mut connection).await?;
+    assert_eq!(tables::count(&mut connection).await?, head.size, "no half commit");
     let mut end = ChainEnd::start();
-    for (index, bytes) in sqlite::load_bytes(&mut connection, 0, head.size).await? {
+    for (index, bytes) in tables::load_bytes(&mut connection, 0, head.size).await? {
         end.follow(index, &bytes).map_err(|reason| StoreError::row(index, "bytes", reason))?;
     }
     assert_eq!(end.hash, head.entry_hash);
@@ -389,7 +388,7 @@ fn statement_of_the_future() -> (SignedStatement, Openings) {
 
 /// Appends an entry as a later version would, past this version's judgement.
 async fn append_raw(fixture: &Fixture, bend: impl FnOnce(&mut LogHead)) {
-    let mut store = SqliteStore::open(&fixture.layout().database(), BUSY).await.unwrap();
+    let mut store = RowStore::open(&Place::of(&fixture.layout()).unwrap(), BUSY).await.unwrap();
     let head = store.load_head().await.unwrap();
     let (signed, mut openings) = statement_of_the_future();
     openings.index = head.size;

@@ -26,8 +26,12 @@ async fn an_existing_ledger_is_not_created_again() {
     let fixture = Fixture::new().await;
     fixture.ledger.shutdown().await;
     let before = fs::read(fixture.layout().database()).unwrap();
-    let options =
-        CreateOptions { keys: ledger_keys(), genesis: genesis(&fixture.people), settings: Settings::default() };
+    let options = CreateOptions {
+        keys: ledger_keys(),
+        genesis: genesis(&fixture.people),
+        settings: Settings::default(),
+        server: None,
+    };
     let again = Ledger::create(&fixture.layout(), options, clock()).await;
     assert!(matches!(again, Err(OpenError::Exists(_))), "{again:?}");
     assert_eq!(fs::read(fixture.layout().database()).unwrap(), before);
@@ -41,8 +45,12 @@ async fn a_creation_that_was_interrupted_can_be_repeated() {
     fs::write(layout.root().join("ledger.db.draft"), b"half a database").unwrap();
     fs::write(layout.root().join("ledger.db.draft-wal"), b"half a journal").unwrap();
     assert!(matches!(open(&layout).await, Err(OpenError::NotALedger { .. })), "a draft is no ledger");
-    let options =
-        CreateOptions { keys: ledger_keys(), genesis: genesis(&fixture.people), settings: Settings::default() };
+    let options = CreateOptions {
+        keys: ledger_keys(),
+        genesis: genesis(&fixture.people),
+        settings: Settings::default(),
+        server: None,
+    };
     let ledger = Ledger::create(&layout, options, clock()).await.unwrap();
     assert_eq!(ledger.health().committed, 1);
     assert!(!layout.root().join("ledger.db.draft").exists());
@@ -63,7 +71,7 @@ async fn a_genesis_that_is_refused_leaves_no_ledger() {
     let layout = Layout::new(folder.path());
     let mut bad = genesis(&registrars(5, 30));
     bad.note = bad.note.replace("341599", "341598");
-    let options = CreateOptions { keys: ledger_keys(), genesis: bad, settings: Settings::default() };
+    let options = CreateOptions { keys: ledger_keys(), genesis: bad, settings: Settings::default(), server: None };
     let refused = Ledger::create(&layout, options, clock()).await;
     assert!(matches!(refused, Err(OpenError::Genesis(Refusal::Signature(_)))), "{refused:?}");
     assert!(!layout.database().exists());
@@ -102,7 +110,7 @@ async fn an_entry_beyond_the_limit_of_a_tile_is_refused_before_the_commit() {
     assert!(prepared.text.len() > 65_400, "{} bytes", prepared.text.len());
     let genesis = crate::testing::sign(prepared, &[&keys.log]);
     let folder = tempfile::tempdir().unwrap();
-    let options = CreateOptions { keys: ledger_keys(), genesis, settings: Settings::default() };
+    let options = CreateOptions { keys: ledger_keys(), genesis, settings: Settings::default(), server: None };
     let refused = Ledger::create(&Layout::new(folder.path()), options, clock()).await;
     assert!(
         matches!(refused, Err(OpenError::Genesis(Refusal::TooLarge { bytes: 65_536.., bytes_max: 65_535 }))),

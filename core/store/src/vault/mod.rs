@@ -38,7 +38,7 @@ use crate::{
     error::StoreError,
     event_store::{Inventory, RawSealed, SealedValue},
     layout::Layout,
-    sqlite,
+    row_store,
 };
 
 use keys::Keys;
@@ -683,10 +683,10 @@ fn sealed_fault(what: &str, source: VaultError) -> VaultFault {
 
 /// Entries that a ledger has; none when there is no ledger yet.
 async fn entries(layout: &Layout) -> Result<u64, VaultFault> {
-    if !layout.database().exists() {
+    if !layout.has_ledger() {
         return Ok(0);
     }
-    Ok(sqlite::size_of(&layout.database()).await?)
+    Ok(row_store::size_of(layout).await?)
 }
 
 /// A folder that its owner alone may enter.

@@ -1,30 +1,33 @@
-//! Every statement of the reading side is understood by SQLite and by PostgreSQL (design 5).
+//! A real PostgreSQL, started for a test in a directory of its own; it ends with the test.
 //!
-//! A real PostgreSQL is started for the test in a directory of its own and ends with it. Not here: what the statements
-//! answer; the projections' own tests run them on SQLite. A new statement is found by its list and needs nothing here.
+//! It keeps what it acknowledges (`fsync` is on), because a ledger refuses a server that does not.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where a database does")]
+use std::{
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
 
-use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
-use gongkai_projections::statements;
-use gongkai_tests::{root, walk};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqlSafeStr as _, SqliteConnection};
 use tempfile::TempDir;
 
 /// A PostgreSQL of one test.
-struct Postgres {
+pub struct Postgres {
     process: Child,
     _folder: TempDir,
-    url: String,
+    /// Address of its database.
+    pub url: String,
 }
 
 impl Postgres {
-    fn start() -> Self {
+    /// Starts one on a free port of this machine.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts one with further settings, `name=value`.
+    pub fn start_with(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (data, user) = (folder.path().join("data"), user());
         std::fs::create_dir(&data).unwrap();
@@ -38,10 +41,11 @@ impl Postgres {
             .arg(&data));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut process = as_user(user.as_deref(), &program("postgres"))
-            .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-F", "-k"])
+            .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-k"])
             .arg(&data)
             .arg("-D")
             .arg(&data)
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -67,7 +71,7 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         // Immediate shutdown: its children end with it, and nothing in it is worth keeping.
-        gongkai_tests::process::signal(self.process.id(), "QUIT");
+        crate::process::signal(self.process.id(), "QUIT");
         let _ = self.process.wait();
     }
 }
@@ -104,37 +108,4 @@ fn as_user(user: Option<&str>, program: &Path) -> Command {
 fn run(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-#[tokio::test]
-async fn every_statement_is_understood_by_sqlite_and_by_postgresql() {
-    let postgres = Postgres::start();
-    let mut elephant = PgConnection::connect(&postgres.url).await.unwrap();
-    for (name, sql) in migrations("postgres") {
-        elephant.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap_or_else(|e| panic!("{name}: {e}"));
-    }
-    let mut lite = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-    for (name, sql) in migrations("sqlite") {
-        lite.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap_or_else(|e| panic!("{name}: {e}"));
-    }
-    let statements = statements();
-    assert!(statements.len() > 20, "only {} statements are listed", statements.len());
-    let mut problems = Vec::new();
-    for (name, sql) in statements {
-        let text = AssertSqlSafe(sql.clone()).into_sql_str();
-        if let Err(e) = lite.prepare(text.clone()).await {
-            problems.push(format!("{name} on SQLite: {e}\n{sql}"));
-        }
-        if let Err(e) = elephant.prepare(text).await {
-            problems.push(format!("{name} on PostgreSQL: {e}\n{sql}"));
-        }
-    }
-    assert!(problems.is_empty(), "{}", problems.join("\n\n"));
-}
-
-/// The views' migrations of a dialect, in order.
-fn migrations(dialect: &str) -> Vec<(String, String)> {
-    let files = walk(&root().join("migrations/views").join(dialect));
-    assert!(!files.is_empty(), "no migrations for {dialect}");
-    files.into_iter().map(|file| (file.display().to_string(), std::fs::read_to_string(file).unwrap())).collect()
 }

@@ -1,0 +1,297 @@
+//! Moving a ledger's rows from one database to the other: its bytes, and with them every proof, stay what they are.
+//!
+//! The rows are copied into a draft, table by table, and the draft is compared with its own entries (`rows`: chain, tree,
+//! head, lookups) before it takes the name of the ledger. As long as `ledger.url` is there it says where the rows are, so
+//! writing or removing that file is the one moment at which they have moved; what a crash leaves of the other side is
+//! removed at the next start ([`remove_leftovers`]). Not here: the vault's own databases, views, published files: they stay
+//! in the directory. A new table of the ledger is a line in [`TABLES`], and a test compares that list with the schema.
+
+use std::{fs, io, time::Duration};
+
+use gongkai_log::VerifierKey;
+
+use crate::{
+    database::{Connection, Place, Query, Row, Value, query},
+    error::{OpenError, StoreError},
+    event_store::LogHead,
+    layout::{Layout, with_suffix},
+    ledger::take_lock,
+    row_store::{self, RowStore},
+    rows, tables,
+};
+
+/// How long a lock on a database is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Rows that are read at a time, and entries between two calls of the progress.
+const PAGE: i64 = 512;
+
+/// Rows of one INSERT: 12 columns of 64 rows are well below the parameters that either database takes.
+const ROWS_MAX: usize = 64;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug)]
+enum Column {
+    Integer(&'static str),
+    Text(&'static str),
+    Bytes(&'static str),
+}
+
+impl Column {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Integer(name) | Self::Text(name) | Self::Bytes(name) => name,
+        }
+    }
+
+    fn value(self, row: &Row, place: usize) -> Value {
+        match self {
+            Self::Integer(_) => Value::Integer(row.get(place)),
+            Self::Text(_) => Value::Text(row.get(place)),
+            Self::Bytes(_) => Value::Bytes(row.get(place)),
+        }
+    }
+}
+
+use Column::{Bytes, Integer, Text};
+
+/// A table, with the columns that order it first.
+struct Table {
+    name: &'static str,
+    key: usize,
+    columns: &'static [Column],
+}
+
+/// Every table of a ledger but the head, which is written last.
+const TABLES: [Table; 13] = [
+    table("entries", 1, &[Integer("idx"), Text("stream"), Integer("revision"), Bytes("bytes")]),
+    table("openings", 1, &[Integer("idx"), Text("line")]),
+    table("lists", 1, &[Integer("idx"), Text("text")]),
+    table("attachments", 2, &[Integer("idx"), Bytes("hash")]),
+    table("requests", 1, &[Text("key"), Bytes("request"), Integer("idx")]),
+    table("publication", 1, &[Integer("id"), Integer("durable_size"), Text("checkpoint")]),
+    table("halt", 1, &[Integer("id"), Text("cause"), Integer("observed_at")]),
+    table(
+        "sealed_events",
+        1,
+        &[
+            Integer("seq"),
+            Bytes("commitment"),
+            Bytes("tag"),
+            Integer("tier"),
+            Integer("as_of"),
+            Integer("received_at"),
+            Integer("deadline"),
+            Bytes("nonce"),
+            Bytes("note"),
+            Bytes("envelope"),
+            Bytes("commitments"),
+            Bytes("status"),
+            Integer("period"),
+            Integer("leaf"),
+            Bytes("path"),
+        ],
+    ),
+    table(
+        "sealed_values",
+        2,
+        &[
+            Integer("event"),
+            Integer("ordinal"),
+            Integer("line"),
+            Integer("tier"),
+            Bytes("commitment"),
+            Bytes("nonce"),
+            Bytes("bytes"),
+        ],
+    ),
+    table("sealed_requests", 1, &[Text("key"), Bytes("request"), Integer("seq")]),
+    table("periods", 1, &[Integer("idx"), Bytes("nonce")]),
+    table("erasures", 1, &[Bytes("tag"), Integer("destroyed")]),
+    table("inventories", 1, &[Integer("event"), Integer("slots"), Bytes("mac")]),
+];
+
+const fn table(name: &'static str, key: usize, columns: &'static [Column]) -> Table {
+    Table { name, key, columns }
+}
+
+const SET_HEAD: &str = "UPDATE head SET size = $1, entry_hash = $2, edge = $3, recorded_at = $4 WHERE id = 1";
+
+/// Why a ledger was not moved; it is where it was.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// Either side cannot be opened, or the ledger is in use.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The rows are there already.
+    #[error("the rows of this ledger are there already")]
+    There,
+    /// The copy is not what its entries say.
+    #[error("the copy does not verify: {0}")]
+    Wrong(String),
+}
+
+impl From<StoreError> for MoveError {
+    fn from(error: StoreError) -> Self {
+        Self::Open(error.into())
+    }
+}
+
+/// Moves the rows of the ledger in a directory to another place; `told` hears how many entries were copied.
+///
+/// # Errors
+/// [`MoveError`]; the ledger is where it was then, and a draft at the new place is made again by the next attempt.
+pub async fn move_rows(
+    layout: &Layout,
+    to: &Place,
+    log: &VerifierKey,
+    told: impl Fn(u64, u64) + Send,
+) -> Result<LogHead, MoveError> {
+    let from = Place::of(layout)?;
+    if from.is_same(to) {
+        return Err(MoveError::There);
+    }
+    row_store::examine(layout, &from, false).await?;
+    row_store::refuse_taken(to).await?;
+    let _held = take_lock(layout)?;
+    remove_leftovers(layout)?;
+    let draft = row_store::draft(layout, to)?;
+    RowStore::create(&draft).await?;
+    let mut reading = from.read(PATIENCE).await?;
+    reading.begin_reading().await?;
+    let (head, _) = tables::load_head(&mut reading).await?;
+    let mut writing = row_store::writer(&draft, PATIENCE).await?;
+    for table in &TABLES {
+        copy(table, &mut reading, &mut writing, |copied| told(copied, head.size)).await?;
+    }
+    set_head(&mut writing, &head).await?;
+    reading.end_reading().await?;
+    for connection in [reading, writing] {
+        connection.close().await.map_err(tables::sql("closing"))?;
+    }
+    if let Some(finding) = rows::check_place(&draft, log).await? {
+        return Err(MoveError::Wrong(finding.to_string()));
+    }
+    row_store::put_in_place(layout, &draft, to).await?;
+    if let Place::Server(url) = &from {
+        if matches!(to, Place::File(_)) {
+            row_store::forget_server(layout)?;
+        }
+        row_store::drop_ledger(url).await?;
+    }
+    remove_leftovers(layout)?;
+    Ok(head)
+}
+
+/// While `ledger.url` says where the rows are, a file of rows beside it is what a move left.
+pub(crate) fn remove_leftovers(layout: &Layout) -> Result<(), StoreError> {
+    if !layout.server().exists() {
+        return Ok(());
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let path = with_suffix(&layout.database(), suffix);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::file("removing", path, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Copies a table in the order of its key, a transaction a page.
+async fn copy(
+    table: &Table,
+    reading: &mut Connection,
+    writing: &mut Connection,
+    told: impl Fn(u64),
+) -> Result<(), StoreError> {
+    let doing = "copying rows";
+    let mut after: Option<Vec<Value>> = None;
+    let mut copied = 0;
+    loop {
+        let mut select = query(table.select(after.is_some()));
+        for value in after.iter().flatten() {
+            select = select.bind(value.clone());
+        }
+        let page = select.bind(PAGE).fetch_all(reading).await.map_err(tables::sql(doing))?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(table.values(last).take(table.key).collect());
+        query("BEGIN").execute(writing).await.map_err(tables::sql(doing))?;
+        for rows in page.chunks(ROWS_MAX) {
+            let insert =
+                rows.iter().flat_map(|row| table.values(row)).fold(query(table.insert(rows.len())), Query::bind);
+            insert.execute(writing).await.map_err(tables::sql(doing))?;
+        }
+        query("COMMIT").execute(writing).await.map_err(tables::sql(doing))?;
+        copied += page.len() as u64;
+        if table.name == "entries" {
+            told(copied);
+        }
+    }
+}
+
+impl Table {
+    fn values(&self, row: &Row) -> impl Iterator<Item = Value> {
+        self.columns.iter().enumerate().map(|(place, column)| column.value(row, place))
+    }
+
+    fn names(&self, columns: usize) -> String {
+        self.columns[..columns].iter().map(|column| column.name()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The next page, after a key if there is one.
+    fn select(&self, after: bool) -> String {
+        let (all, key) = (self.names(self.columns.len()), self.names(self.key));
+        let parameters = |count: usize| (1..=count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
+        let (condition, limit) = if after {
+            (format!("WHERE ({key}) > ({}) ", parameters(self.key)), self.key + 1)
+        } else {
+            (String::new(), 1)
+        };
+        format!("SELECT {all} FROM {} {condition}ORDER BY {key} LIMIT ${limit}", self.name)
+    }
+
+    fn insert(&self, rows: usize) -> String {
+        let width = self.columns.len();
+        let row = |row: usize| {
+            let parameters: Vec<String> = (1..=width).map(|column| format!("${}", row * width + column)).collect();
+            format!("({})", parameters.join(", "))
+        };
+        let rows: Vec<String> = (0..rows).map(row).collect();
+        format!("INSERT INTO {} ({}) VALUES {}", self.name, self.names(width), rows.join(", "))
+    }
+}
+
+async fn set_head(writing: &mut Connection, head: &LogHead) -> Result<(), StoreError> {
+    let query = query(SET_HEAD)
+        .bind(head.size.cast_signed())
+        .bind(head.entry_hash.as_bytes().to_vec())
+        .bind(head.edge.to_bytes())
+        .bind(head.recorded_at.timestamp_micros());
+    query.execute(writing).await.map_err(tables::sql("writing the head"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_column_of_every_table_is_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::File(folder.path().join("ledger.db"));
+        RowStore::create(&place).await.unwrap();
+        let mut connection = place.read(PATIENCE).await.unwrap();
+        let text = "SELECT m.name, c.name FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table'";
+        let rows = query(text).fetch_all(&mut connection).await.unwrap();
+        let there: BTreeSet<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let head = ["id", "size", "entry_hash", "edge", "recorded_at", "epoch"];
+        let moved = TABLES.iter().flat_map(|table| table.columns.iter().map(|column| (table.name, column.name())));
+        let moved = moved.chain(head.map(|name| ("head", name)));
+        let moved: BTreeSet<_> = moved.map(|(table, column)| (table.to_owned(), column.to_owned())).collect();
+        assert_eq!(there, moved);
+    }
+}

@@ -1,0 +1,171 @@
+//! The writer's side of a ledger in a database of rows: one connection, one epoch.
+//!
+//! What is asked is the same in both databases (`tables`, `sealed_tables`); how a batch is appended is native to each
+//! (`sqlite`, `postgres`). [`RowStore`] joins them. A further database of rows adds a file here; one of another nature
+//! implements [`EventStore`] itself and passes `conformance`.
+
+mod making;
+mod postgres;
+mod sqlite;
+mod sqlite_sealed;
+
+use std::time::Duration;
+
+use gongkai_log::Digest;
+
+pub(crate) use self::making::{
+    draft, drop_ledger, examine, forget_server, put_in_place, refuse_taken, size_of, writer,
+};
+use crate::{
+    database::{Connection, Driver, Place},
+    error::{OpenError, StoreError},
+    event_store::{
+        Batch, Erased, EventStore, Halt, Known, LogHead, Publication, RawEntry, RawSealed, SealedValue, Waiting,
+    },
+    sealed_tables, tables,
+    vault::Tag,
+};
+
+/// The write connection.
+pub struct RowStore {
+    connection: Connection,
+    epoch: u64,
+    wal: sqlite::Wal,
+}
+
+impl RowStore {
+    /// Makes an empty log at a place, in place of an unfinished one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn create(place: &Place) -> Result<(), StoreError> {
+        match place {
+            Place::File(path) => sqlite::create(path).await,
+            Place::Server(url) => postgres::create(url).await,
+        }
+    }
+
+    /// Opens a log for writing and takes over from whoever wrote before.
+    ///
+    /// # Errors
+    /// [`OpenError::NotALedger`], [`OpenError::Newer`], [`OpenError::Store`].
+    pub async fn open(place: &Place, busy_timeout: Duration) -> Result<Self, OpenError> {
+        let (connection, epoch) = match place {
+            Place::File(path) => {
+                let (connection, epoch) = sqlite::open(path, busy_timeout).await?;
+                (Connection::from(connection), epoch)
+            }
+            Place::Server(url) => {
+                let (connection, epoch) = postgres::open(url, busy_timeout).await?;
+                (Connection::from(connection), epoch)
+            }
+        };
+        // A withdrawal may have been committed just before a crash.
+        let mut store = Self { connection, epoch, wal: sqlite::Wal { to_empty: true, appended: 0 } };
+        store.forget_withdrawn().await;
+        Ok(store)
+    }
+
+    /// Sees to it that withdrawn text is in no file of the database.
+    async fn forget_withdrawn(&mut self) {
+        match self.connection.driver() {
+            Driver::Sqlite(connection) => self.wal.empty(connection).await,
+            Driver::Postgres(connection) => self.wal.to_empty = !postgres::vacuum(connection).await,
+        }
+    }
+
+    /// Limits the database file, so that a test can fill it.
+    #[cfg(test)]
+    pub(crate) async fn limit_pages(&mut self, pages: u32) {
+        let Driver::Sqlite(connection) = self.connection.driver() else { return };
+        let query = sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}")));
+        query.execute(connection).await.expect("the pragma exists");
+    }
+}
+
+impl EventStore for RowStore {
+    async fn load_head(&mut self) -> Result<LogHead, StoreError> {
+        Ok(tables::load_head(&mut self.connection).await?.0)
+    }
+
+    async fn load_range(&mut self, from: u64, to: u64) -> Result<Vec<RawEntry>, StoreError> {
+        tables::load_range(&mut self.connection, from, to).await
+    }
+
+    async fn look_up(&mut self, keys: Vec<String>, streams: Vec<String>) -> Result<Known, StoreError> {
+        tables::look_up(&mut self.connection, keys, streams).await
+    }
+
+    async fn load_waiting(&mut self) -> Result<(u64, Vec<Waiting>), StoreError> {
+        sealed_tables::load_waiting(&mut self.connection).await
+    }
+
+    async fn load_sealed(&mut self, tags: Vec<[u8; 16]>) -> Result<Vec<RawSealed>, StoreError> {
+        let tags: Vec<Tag> = tags.into_iter().map(Tag).collect();
+        sealed_tables::load_by_tag(&mut self.connection, &tags).await
+    }
+
+    async fn load_sealed_event(&mut self, seq: u64) -> Result<Option<RawSealed>, StoreError> {
+        Ok(sealed_tables::load_events(&mut self.connection, seq, seq + 1).await?.pop())
+    }
+
+    async fn find_sealed(&mut self, commitment: Digest) -> Result<Option<RawSealed>, StoreError> {
+        match sealed_tables::find_by_commitment(&mut self.connection, &commitment).await? {
+            Some(seq) => self.load_sealed_event(seq).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn load_erasures(&mut self) -> Result<Vec<Erased>, StoreError> {
+        sealed_tables::load_unfinished_erasures(&mut self.connection).await
+    }
+
+    async fn finish_erasure(&mut self, tag: [u8; 16]) -> Result<(), StoreError> {
+        sealed_tables::finish_erasure(&mut self.connection, tag).await
+    }
+
+    async fn load_sealed_values(&mut self, index: u64) -> Result<Vec<SealedValue>, StoreError> {
+        sealed_tables::load_values_of(&mut self.connection, index).await
+    }
+
+    async fn append(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let withdraws = !batch.changed.is_empty() || !batch.erased.is_empty();
+        self.wal.appended += batch.entries.len() + batch.sealed.len();
+        match self.connection.driver() {
+            Driver::Sqlite(connection) => sqlite::append(connection, batch, self.epoch).await?,
+            Driver::Postgres(connection) => postgres::append(connection, batch, self.epoch).await?,
+        }
+        self.wal.to_empty |= withdraws;
+        if self.wal.to_empty {
+            self.forget_withdrawn().await;
+        }
+        Ok(())
+    }
+
+    async fn rest(&mut self) {
+        let Driver::Sqlite(connection) = self.connection.driver() else { return };
+        if let Err(error) = self.wal.shorten(connection).await {
+            tracing::warn!(%error, "the WAL could not be copied back yet");
+        }
+    }
+
+    async fn load_publication(&mut self) -> Result<Option<Publication>, StoreError> {
+        tables::load_publication(&mut self.connection).await
+    }
+
+    async fn save_publication(&mut self, publication: Publication) -> Result<(), StoreError> {
+        tables::save_publication(&mut self.connection, publication).await
+    }
+
+    async fn load_halt(&mut self) -> Result<Option<Halt>, StoreError> {
+        tables::load_halt(&mut self.connection).await
+    }
+
+    async fn save_halt(&mut self, halt: Halt) -> Result<(), StoreError> {
+        tables::save_halt(&mut self.connection, halt).await
+    }
+
+    async fn close(self) -> Result<(), StoreError> {
+        self.connection.close().await.map_err(tables::sql("closing the database"))
+    }
+}

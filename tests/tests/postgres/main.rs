@@ -1,0 +1,6 @@
+//! What is said of PostgreSQL, shown with a real one.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where a database does")]
+
+mod ledger;
+mod statements;
