@@ -15,7 +15,9 @@ use tempfile::TempDir;
 /// A PostgreSQL of one test.
 pub struct Postgres {
     process: Child,
-    _folder: TempDir,
+    folder: TempDir,
+    port: u16,
+    settings: Vec<String>,
     /// Address of its database.
     pub url: String,
 }
@@ -40,32 +42,51 @@ impl Postgres {
             .args(["--no-locale", "--encoding=UTF8", "--auth=trust", "--username=tests", "--no-sync", "-D"])
             .arg(&data));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut process = as_user(user.as_deref(), &program("postgres"))
-            .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-k"])
-            .arg(&data)
-            .arg("-D")
-            .arg(&data)
-            .args(settings.iter().flat_map(|setting| ["-c", setting]))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = String::new();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        loop {
-            let line = lines.next().unwrap_or_else(|| panic!("PostgreSQL did not start: {said}")).unwrap();
-            if line.contains("ready to accept connections") {
-                break;
-            }
-            said.push_str(&line);
-            said.push('\n');
-        }
-        // Its pipe must not fill.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect::<Vec<_>>();
+        let process = launch(folder.path(), port, &settings);
         let url = format!("postgres://tests@127.0.0.1:{port}/postgres");
-        Self { process, _folder: folder, url }
+        Self { process, folder, port, settings, url }
     }
+
+    /// Ends it as a crash does; nothing of what it acknowledged may be lost.
+    pub fn crash(&mut self) {
+        crate::process::signal(self.process.id(), "QUIT");
+        let _ = self.process.wait();
+    }
+
+    /// Starts it again where it was.
+    pub fn come_back(&mut self) {
+        self.process = launch(self.folder.path(), self.port, &self.settings);
+    }
+}
+
+/// Starts the server over a data directory that is there, and waits until it takes connections.
+fn launch(folder: &Path, port: u16, settings: &[String]) -> Child {
+    let data = folder.join("data");
+    let mut process = as_user(user().as_deref(), &program("postgres"))
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-k"])
+        .arg(&data)
+        .arg("-D")
+        .arg(&data)
+        .args(settings.iter().flat_map(|setting| ["-c", setting]))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+    loop {
+        let line = lines.next().unwrap_or_else(|| panic!("PostgreSQL did not start: {said}")).unwrap();
+        if line.contains("ready to accept connections") {
+            break;
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    // Its pipe must not fill.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    process
 }
 
 impl Drop for Postgres {

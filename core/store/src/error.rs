@@ -42,6 +42,16 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    /// The connection to the database's server was lost. Whether the last transaction was committed is unknown until there
+    /// is one again.
+    #[error("the connection to the database was lost while {doing}")]
+    Gone {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: sqlx::Error,
+    },
     /// Another writer has taken over, or the head is not the one that this writer left.
     #[error("another writer has taken over the ledger (this one knew {size} entries, epoch {epoch})")]
     Fenced {
@@ -90,6 +100,9 @@ impl StoreError {
             (Some(13), _) | (_, Some("53100")) => Self::Full { doing, source },
             // Busy, locked; lock not available.
             (Some(5 | 6), _) | (_, Some("55P03")) => Self::Locked { doing, source },
+            // Administrator's shutdown, crash shutdown, cannot connect now; connection exceptions.
+            (_, Some("57P01" | "57P02" | "57P03" | "08000" | "08003" | "08006")) => Self::Gone { doing, source },
+            _ if is_of_the_connection(&source) => Self::Gone { doing, source },
             _ => Self::Device { doing, source },
         }
     }
@@ -131,6 +144,11 @@ pub(crate) fn code(error: &sqlx::Error) -> Option<i64> {
 /// SQLite's extended result code.
 pub(crate) fn extended_code(error: &sqlx::Error) -> Option<i64> {
     error.as_database_error()?.try_downcast_ref::<SqliteError>()?.code()?.parse().ok()
+}
+
+/// Whether it is the way to a server that failed; a file has none.
+fn is_of_the_connection(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_))
 }
 
 /// PostgreSQL's code.

@@ -350,6 +350,13 @@ pub trait EventStore: Send + 'static {
         std::future::ready(())
     }
 
+    /// Connects again after [`StoreError::Gone`], still as the same writer.
+    ///
+    /// [`StoreError::Fenced`] when another has taken over meanwhile. A database of this machine is never gone.
+    fn reconnect(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// How far files are durable; `None` before the first time.
     fn load_publication(&mut self) -> impl Future<Output = Result<Option<Publication>, StoreError>> + Send;
 

@@ -40,6 +40,7 @@ mod publisher;
 mod reader;
 mod recover;
 mod rehearsal;
+mod rejoining;
 mod row_store;
 mod rows;
 pub mod sealed_audit;

@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     cosigners::{Cosigners, NoQuorum},
-    database::Connection,
+    database::{Connection, Place},
     error::StoreError,
     event_store::{LogHead, Publication},
     growing::{Growing, GrowingError},
@@ -197,6 +197,7 @@ impl Publisher {
                     }
                     Err(error @ (PublishError::Store(_) | PublishError::NoQuorum(_))) => {
                         tracing::error!(error = chain(&error), "publishing failed, will try again");
+                        self.reconnect();
                         pause_until = Some(Instant::now() + RETRY);
                         waiting = true;
                     }
@@ -205,6 +206,15 @@ impl Publisher {
             if stop.is_some() {
                 return stop;
             }
+        }
+    }
+
+    /// A connection to a server that failed once may be dead; what is read over the next one is checked like all else.
+    fn reconnect(&mut self) {
+        let Ok(place @ Place::Server(_)) = Place::of(&self.layout) else { return };
+        match self.runtime.block_on(place.read(RETRY)) {
+            Ok(connection) => self.connection = connection,
+            Err(error) => tracing::warn!(error = chain(&error), "the database is still gone"),
         }
     }
 

@@ -186,6 +186,8 @@ pub(crate) struct Sequencer<S: EventStore> {
     pub publisher: std_mpsc::Sender<Signal>,
     /// Closed at the end, so that the writer is the last one and leaves no WAL behind.
     pub reader: Option<ReadStore>,
+    /// The connection to the database was lost, and with it what became of the last batch.
+    pub lost: bool,
 }
 
 impl<S: EventStore> Sequencer<S> {
@@ -203,6 +205,7 @@ impl<S: EventStore> Sequencer<S> {
         // Whoever opened the ledger may have gone away.
         let _ = ready.send(());
         while let Some(message) = queue.blocking_recv() {
+            self.find_again();
             let mut control = None;
             match message {
                 Message::Submit(first) => {
@@ -531,6 +534,13 @@ impl<S: EventStore> Sequencer<S> {
         if error.is_passing() || matches!(error, StoreError::Row { .. }) {
             tracing::error!(error = chain(&error), "a batch was not committed");
             return error.into();
+        }
+        if matches!(error, StoreError::Gone { .. }) {
+            self.lost = true;
+            tracing::error!(error = chain(&error), "the database is gone; it is asked again with the next submission");
+            return SubmitError::Halted(
+                "与数据库的连接断了，正在重连。请稍后用同一个幂等键再交一次，不会重复入账".to_owned(),
+            );
         }
         // After a failed flush nobody knows what is on disk, and asking the kernel again would lie
         // (the error is reported once). Only a restart, which verifies the tail, can tell.

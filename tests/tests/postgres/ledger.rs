@@ -6,8 +6,10 @@ use gongkai_store::{
     Place, RowStore, ServerUrl, conformance,
     testing::{COUNTY, Fixture, pledge},
 };
-use gongkai_tests::{Postgres, Server, TestLedger, gongkai, ledger, walk};
-use serde_json::json;
+use gongkai_tests::server::until;
+use gongkai_tests::statement::Draft;
+use gongkai_tests::{Answer, Postgres, Server, TestLedger, gongkai, ledger, post, walk};
+use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 const BUSY: Duration = Duration::from_secs(5);
@@ -248,4 +250,93 @@ async fn rows_that_do_not_verify_are_not_moved() {
     let refused = gongkai(["migrate", "--from", &dir, "--to", &postgres.url]).exits(3);
     assert!(refused.err.contains("没有启用"), "{refused}");
     assert!(database.exists() && !ledger.dir().join("ledger.url").exists());
+}
+
+/// A submission as its author sends it.
+fn submission(title: &str) -> String {
+    let signers = vec![("publisher", ledger::key("publisher.example/1"))];
+    Draft::new(ledger::pledge(title), signers).submission().to_string()
+}
+
+fn hand_in(server: &Server, key: &str, body: &str) -> Answer {
+    post(&format!("{}/api/v1/submissions", server.internal), &[("Idempotency-Key", key)], body)
+}
+
+/// Asks with the same key until there is a receipt: what a client does.
+fn insist(server: &Server, key: &str, body: &str) -> Value {
+    until("a receipt", || Some(hand_in(server, key, body)).filter(|answer| answer.status < 300)).json()
+}
+
+#[tokio::test]
+async fn after_its_connections_were_cut_a_server_goes_on_and_loses_nothing() {
+    let postgres = Postgres::start();
+    let ledger = TestLedger::on_server(&postgres.url);
+    let server = Server::start(&ledger.dir());
+    let size = server.size();
+    for round in 0..3 {
+        let body = submission(&format!("装第{round}盏路灯"));
+        let mut connection = tables(&postgres).await;
+        connection
+            .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gongkai'")
+            .await
+            .unwrap();
+        let receipt = insist(&server, &format!("cut-{round}"), &body);
+        assert_eq!(receipt["index"].as_u64(), Some(size + round));
+        assert_eq!(hand_in(&server, &format!("cut-{round}"), &body).json(), receipt, "one event, one receipt");
+    }
+    let _ = server.eventually("/log/checkpoint", |answer| {
+        answer.text().lines().nth(1).is_some_and(|line| line == (size + 3).to_string())
+    });
+    let _ = server.eventually("/api/v1/pledges", |answer| answer.text().contains("装第2盏路灯"));
+    assert!(server.stop().success());
+    ledger.check();
+}
+
+#[tokio::test]
+async fn while_postgresql_is_down_reading_goes_on_and_afterwards_every_receipt_is_there() {
+    let mut postgres = Postgres::start();
+    let ledger = TestLedger::on_server(&postgres.url);
+    let server = Server::start(&ledger.dir());
+    let body = submission("装四十盏路灯");
+    let before = insist(&server, "before", &submission("清理沟渠"));
+    let _ = server.eventually("/api/v1/pledges", |answer| answer.text().contains("清理沟渠"));
+    postgres.crash();
+    let refused = hand_in(&server, "during", &body);
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(server.get("/api/v1/pledges").text().contains("清理沟渠"), "reading goes on");
+    assert_eq!(server.get("/log/checkpoint").status, 200);
+    postgres.come_back();
+    let after = insist(&server, "during", &body);
+    assert_eq!(after["index"].as_u64(), before["index"].as_u64().map(|index| index + 1));
+    assert!(server.stop().success());
+    ledger.check();
+}
+
+#[tokio::test]
+async fn a_standby_that_was_behind_is_not_written_to() {
+    let postgres = Postgres::start();
+    let ledger = TestLedger::on_server(&postgres.url);
+    let server = Server::start(&ledger.dir());
+    let mut connection = tables(&postgres).await;
+    connection.execute("CREATE TABLE earlier AS SELECT * FROM head").await.unwrap();
+    let receipt = insist(&server, "lost", &submission("修好村北机耕路"));
+    for statement in [
+        "DROP TRIGGER head_never_goes_back ON head",
+        "DROP TRIGGER entries_are_never_changed ON entries",
+        "DELETE FROM entries WHERE idx >= (SELECT size FROM earlier)",
+        "DELETE FROM openings WHERE idx >= (SELECT size FROM earlier)",
+        "DELETE FROM requests WHERE idx >= (SELECT size FROM earlier)",
+        "UPDATE head SET size = e.size, entry_hash = e.entry_hash, edge = e.edge, recorded_at = e.recorded_at \
+         FROM earlier AS e",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gongkai'",
+    ] {
+        connection.execute(statement).await.unwrap();
+    }
+    let body = submission("装四十盏路灯");
+    let answers: Vec<Answer> = (0..3).map(|_| hand_in(&server, "fork", &body)).collect();
+    assert!(answers.iter().all(|answer| answer.status == 503), "{}", answers[2].text());
+    assert!(answers[2].text().contains("与断开前不符"), "{}", answers[2].text());
+    let entries: i64 = sqlx::query_scalar("SELECT count(*) FROM entries").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(Some(entries.cast_unsigned()), receipt["index"].as_u64(), "nothing was written to it");
+    server.kill();
 }

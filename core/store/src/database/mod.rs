@@ -98,7 +98,7 @@ impl Pool {
                 Self::File(options.connect_lazy_with(file_reader(path, busy_timeout)))
             }
             Place::Server(url) => {
-                let options = PgPoolOptions::new().max_connections(readers_max.max(1));
+                let options = PgPoolOptions::new().max_connections(readers_max.max(1)).acquire_timeout(busy_timeout);
                 Self::Server(options.connect_lazy_with(url.reader(busy_timeout)))
             }
         }

@@ -144,6 +144,7 @@ impl Ledger {
             sealed_count: 0,
             publisher: signals,
             reader: Some(reader.clone()),
+            lost: false,
         };
         let (ready_sender, ready) = oneshot::channel();
         let spawned = thread::Builder::new().name("sequencer".into()).spawn(move || {
@@ -288,6 +289,7 @@ async fn commit_genesis(
         sealed_count: 0,
         publisher,
         reader: None,
+        lost: false,
     };
     let ended = task::spawn_blocking(move || first.run_once(item)).await;
     let closed = ended.map_err(|e| StoreError::file("writing", "genesis", std::io::Error::other(e)))?;

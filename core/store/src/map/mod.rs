@@ -263,6 +263,8 @@ impl Task {
     async fn mend(&mut self, fault: MapFault) -> Result<(), MapFault> {
         match fault {
             MapFault::Damaged => self.keeper.begin_again().await,
+            // The database's server will be there again; what was read so far stays.
+            MapFault::Store(StoreError::Gone { .. }) => Ok(()),
             fault => Err(fault),
         }
     }

@@ -31,6 +31,8 @@ pub struct RowStore {
     connection: Connection,
     epoch: u64,
     wal: sqlite::Wal,
+    place: Place,
+    busy_timeout: Duration,
 }
 
 impl RowStore {
@@ -61,7 +63,8 @@ impl RowStore {
             }
         };
         // A withdrawal may have been committed just before a crash.
-        let mut store = Self { connection, epoch, wal: sqlite::Wal { to_empty: true, appended: 0 } };
+        let wal = sqlite::Wal { to_empty: true, appended: 0 };
+        let mut store = Self { connection, epoch, wal, place: place.clone(), busy_timeout };
         store.forget_withdrawn().await;
         Ok(store)
     }
@@ -147,6 +150,13 @@ impl EventStore for RowStore {
         if let Err(error) = self.wal.shorten(connection).await {
             tracing::warn!(%error, "the WAL could not be copied back yet");
         }
+    }
+
+    async fn reconnect(&mut self) -> Result<(), StoreError> {
+        let Place::Server(url) = &self.place else { return Ok(()) };
+        self.connection = postgres::connect(url, self.busy_timeout).await?.into();
+        let (head, epoch) = tables::load_head(&mut self.connection).await?;
+        if epoch == self.epoch { Ok(()) } else { Err(StoreError::Fenced { size: head.size, epoch: self.epoch }) }
     }
 
     async fn load_publication(&mut self) -> Result<Option<Publication>, StoreError> {

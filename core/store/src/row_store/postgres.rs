@@ -156,8 +156,10 @@ async fn version(connection: &mut PgConnection, schema: &str) -> Result<Option<i
 
 /// Opens the database for writing and takes over from whoever wrote before; the connection and the writer's epoch.
 pub(crate) async fn open(url: &ServerUrl, busy_timeout: Duration) -> Result<(PgConnection, u64), OpenError> {
-    let mut connection = url.writer(busy_timeout).connect().await.map_err(sql("connecting"))?;
-    demand_durability(&mut connection).await?;
+    let mut connection = connect(url, busy_timeout).await?;
+    if is_lazy(&mut connection).await? {
+        return Err(OpenError::NotDurable);
+    }
     let version = version(&mut connection, url.schema()).await?.unwrap_or(0);
     if version > VERSION {
         return Err(OpenError::Newer { found: version, known: VERSION });
@@ -170,20 +172,24 @@ pub(crate) async fn open(url: &ServerUrl, busy_timeout: Duration) -> Result<(PgC
     Ok((connection, epoch.cast_unsigned()))
 }
 
-/// Refuses a server that forgets what it acknowledged; one that may do so for this session is told not to.
-async fn demand_durability(connection: &mut PgConnection) -> Result<(), OpenError> {
-    let doing = "reading settings";
-    let fsync: Option<String> =
-        sqlx::query_scalar(SETTING).bind("fsync").fetch_optional(&mut *connection).await.map_err(sql(doing))?;
-    if fsync.is_some_and(|setting| setting == "off") {
-        return Err(OpenError::NotDurable);
+/// A connection on which what is committed is on the disk.
+pub(crate) async fn connect(url: &ServerUrl, busy_timeout: Duration) -> Result<PgConnection, StoreError> {
+    let mut connection = url.writer(busy_timeout).connect().await.map_err(sql("connecting"))?;
+    if setting(&mut connection, "synchronous_commit").await?.is_some_and(|setting| setting == "off") {
+        connection.execute("SET synchronous_commit = on").await.map_err(sql("asking for durable commits"))?;
     }
-    let commit = sqlx::query_scalar(SETTING).bind("synchronous_commit").fetch_optional(&mut *connection).await;
-    let commit: Option<String> = commit.map_err(sql(doing))?;
-    if commit.is_some_and(|setting| setting == "off") {
-        connection.execute("SET synchronous_commit = on").await.map_err(sql(doing))?;
-    }
-    Ok(())
+    Ok(connection)
+}
+
+/// Whether the server forgets what it acknowledged.
+async fn is_lazy(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    Ok(setting(connection, "fsync").await?.is_some_and(|setting| setting == "off"))
+}
+
+/// A setting of the server, if it has such a one.
+async fn setting(connection: &mut PgConnection, name: &str) -> Result<Option<String>, StoreError> {
+    let setting = sqlx::query_scalar(SETTING).bind(name).fetch_optional(connection).await;
+    setting.map_err(sql("reading settings"))
 }
 
 async fn migrate(connection: &mut PgConnection, version: i64) -> Result<(), StoreError> {
