@@ -13,6 +13,7 @@ use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Sub
 use crate::outcome::{self, Fault, Outcome};
 
 pub mod audit;
+pub mod backup;
 pub mod checking;
 mod complete;
 pub mod cosign;
@@ -37,6 +38,7 @@ pub mod push;
 pub mod read;
 pub mod reading;
 pub mod rebuild;
+pub mod restore;
 pub mod review;
 pub mod serve;
 pub mod showing;
@@ -132,6 +134,10 @@ pub enum Command {
     Tally(tally::Args),
     /// 限阅库：建库、换主密钥
     Vault(vault::Args),
+    /// 备份账本，做成就核验过；网站可以在运行
+    Backup(backup::Args),
+    /// 从备份恢复到空目录，逐条证明恢复了什么
+    Restore(restore::Args),
     /// 检查账本目录有什么毛病，怎么修
     Doctor(doctor::Args),
 }
@@ -166,6 +172,8 @@ impl Command {
             Self::Rebuild(args) => args.json,
             Self::Tally(args) => args.json(),
             Self::Vault(args) => args.json(),
+            Self::Backup(args) => args.json,
+            Self::Restore(args) => args.json,
             Self::Doctor(args) => args.json,
         }
     }
@@ -201,6 +209,8 @@ impl Command {
             Self::Rebuild(args) => rebuild::run(args).await,
             Self::Tally(args) => blocking(move || tally::run(&args)).await,
             Self::Vault(args) => vault::run(args).await,
+            Self::Backup(args) => backup::run(args).await,
+            Self::Restore(args) => restore::run(args).await,
             Self::Doctor(args) => doctor::run(args).await,
         }
     }

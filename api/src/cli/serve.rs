@@ -8,13 +8,14 @@ use std::time::Duration;
 use gongkai_log::VerifierKey;
 use gongkai_projections::internal::InternalViews;
 use gongkai_projections::{Engine, Source, Views};
-use gongkai_store::{Layout, Map, PublishedLog, take_lock};
+use gongkai_store::{Layout, Map, PublishedLog, ReadStore, take_lock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{local, terminal, vault};
 use crate::config::Config;
 use crate::cosigning::Cosigning;
+use crate::further;
 use crate::gap::carry;
 use crate::gap::watch::{INTAKES_MAX, Intakes};
 use crate::http::server::{Limits, ServeError, is_this_machine};
@@ -196,6 +197,7 @@ pub async fn start(serving: Serving) -> Outcome {
     let clock = local::clock();
     let vault = vault::unlock(&layout, &config, vault_passphrase_file.as_ref(), true).await?;
     let cosigning = local::cosigning(&layout, &config, &clock)?;
+    not_behind(&layout, &config).await?;
     let ledger = local::open_with(&layout, Arc::clone(&clock), vault, cosigning.clone(), &config).await?;
     for alarm in &ledger.recovery().alarms {
         terminal::remark(format_args!("注意：{alarm}"));
@@ -243,6 +245,27 @@ pub async fn start(serving: Serving) -> Outcome {
     // Nothing new arrives any more: what was accepted is committed and published, then the lock is given back.
     ledger.shutdown().await;
     ended.map(|()| Verdict::Yes)
+}
+
+/// Refuses a database that has less than a mirror holds under the log's key. Witnesses are asked when it is opened.
+async fn not_behind(layout: &Layout, config: &Config) -> Result<(), Fault> {
+    if config.mirrors.is_empty() {
+        return Ok(());
+    }
+    let vkey = local::ledger_key(layout, "log")?.verifier();
+    let store = ReadStore::open(layout).await?;
+    let head = store.head().await;
+    store.close().await;
+    let size = head.map_err(|error| Fault::from(&error))?.size;
+    let urls = config.mirrors.clone();
+    let seen = tokio::task::spawn_blocking(move || further::mirrors(&urls, &vkey)).await;
+    match further::ahead(&seen.unwrap_or_default(), size) {
+        None => Ok(()),
+        Some((by, seen)) => {
+            Err(Fault::ours("数据库", format!("只有 {size} 条，而{by}已有 {seen} 条：是旧备份，或被截断"))
+                .mend("请恢复更新的备份；用这份启动会写出第二部历史"))
+        }
+    }
 }
 
 fn site(config: Config, is_demo: bool, mirrors: Mirrors, cosigning: Option<Cosigning>) -> SiteOptions {

@@ -16,6 +16,7 @@
 mod admission;
 mod asker;
 mod attachments;
+pub mod backup;
 pub mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where the program does")]
 
+mod backups;
 mod board;
 mod citizen;
 mod commands;
