@@ -33,6 +33,7 @@ pub mod log_fetch;
 pub mod map;
 mod marked;
 pub mod mirror;
+pub mod observer;
 mod own_words;
 pub mod published_log;
 mod publisher;
@@ -69,6 +70,7 @@ pub use ledger::{
 pub use log_fetch::{DatabaseFetch, DirectoryFetch};
 pub use map::{Map, MapFault};
 pub use mirror::{Mirror, MirrorFault};
+pub use observer::Observer;
 pub use published_log::PublishedLog;
 pub use reader::{ReadStore, StoredEntry};
 pub use recover::Recovery;

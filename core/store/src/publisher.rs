@@ -183,6 +183,7 @@ impl Publisher {
                 let start = Instant::now();
                 match self.publish().and_then(|()| self.flush(stop.is_some())) {
                     Ok(()) => {
+                        self.shared.tell(|observer| observer.published(start.elapsed()));
                         waiting = false;
                         pause_until = Some(start + self.interval);
                         fresh_until = Instant::now() + self.freshness;
