@@ -16,6 +16,7 @@ pub mod audit;
 pub mod backup;
 pub mod checking;
 mod complete;
+pub mod config;
 pub mod cosign;
 pub mod demo;
 pub mod doctor;
@@ -138,6 +139,8 @@ pub enum Command {
     Backup(backup::Args),
     /// 从备份恢复到空目录，逐条证明恢复了什么
     Restore(restore::Args),
+    /// 列出全部设置，或写出账本现在生效的配置
+    Config(config::Args),
     /// 检查账本目录有什么毛病，怎么修
     Doctor(doctor::Args),
 }
@@ -146,7 +149,7 @@ impl Command {
     /// Whether a machine reads the output.
     fn json(&self) -> bool {
         match self {
-            Self::Demo(_) | Self::Serve(_) | Self::Witness(_) | Self::Intake(_) => false,
+            Self::Demo(_) | Self::Serve(_) | Self::Witness(_) | Self::Intake(_) | Self::Config(_) => false,
             Self::Read(args) => args.is_json(),
             Self::Open(args) => args.json,
             Self::Init(args) => args.json,
@@ -211,6 +214,7 @@ impl Command {
             Self::Vault(args) => vault::run(args).await,
             Self::Backup(args) => backup::run(args).await,
             Self::Restore(args) => restore::run(args).await,
+            Self::Config(args) => config::run(&args),
             Self::Doctor(args) => doctor::run(args).await,
         }
     }

@@ -16,6 +16,7 @@ mod imports;
 mod intake;
 mod mirror;
 mod mirrors;
+mod operations;
 mod operator;
 mod print;
 mod proofs;

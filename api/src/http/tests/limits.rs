@@ -100,6 +100,36 @@ async fn a_client_that_stops_reading_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_address_has_a_share_of_the_connections_and_is_told_to_come_again_beyond_it() {
+    let router = Router::new().route("/", routing::get(async || "here"));
+    let limits = Limits { connections_each_max: 2, spares_this_machine: false, ..Limits::default() };
+    let running = serve(router, limits).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let mut first = [0; 15];
+        stream.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200 OK");
+        held.push(stream);
+    }
+    let mut third = TcpStream::connect(running.address).await.unwrap();
+    let mut answer = String::new();
+    third.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("retry-after: 2"), "{answer}");
+    // Whoever closes one may open another.
+    drop(held);
+    let served = async || exchange(running.address, &get("/")).await.ends_with("here");
+    let waiting = async { while !served().await {} };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap();
+    // A proxy on this machine brings everybody's connections.
+    let spared = Router::new().route("/", routing::get(async || "here"));
+    let running = serve(spared, Limits { connections_each_max: 1, ..Limits::default() }).await;
+    let _held = TcpStream::connect(running.address).await.unwrap();
+    assert!(exchange(running.address, &get("/")).await.ends_with("here"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_takes_too_long_is_answered_that_it_did() {
     let stuck = Router::new().route("/", routing::get(std::future::pending::<()>));
     let router =
