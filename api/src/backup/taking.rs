@@ -58,7 +58,7 @@ pub struct Taken {
 /// No ledger, no checkpoint of its key, a damaged attachment, a key that is being replaced, or the disk.
 pub async fn take(from: &Layout, config: &Config, to: &Layout, wanted: Wanted) -> Result<Taken, Fault> {
     let vkey = published_key(from)?;
-    let published = published_checkpoint(from, &vkey)?;
+    let (published, note) = published_note(from, &vkey)?;
     let vault = wanted.vault && Vault::exists(from);
     let keys = master_keys(from)?;
     if vault {
@@ -78,6 +78,9 @@ pub async fn take(from: &Layout, config: &Config, to: &Layout, wanted: Wanted) -
         }
     }
     let open_keys = small_files(from, config, to, wanted)?;
+    // As it was read at first: the one that is published by now may be ahead of the copy.
+    let written = fs::write(to.checkpoint(), note).and_then(|()| fs::File::open(to.checkpoint())?.sync_all());
+    written.map_err(|error| Fault::failed(to.checkpoint().display().to_string(), &error))?;
     attachments(from, to)?;
     Ok(Taken { vkey, published, open_keys, vault })
 }
@@ -97,12 +100,17 @@ pub fn published_key(layout: &Layout) -> Result<VerifierKey, Fault> {
 /// # Errors
 /// None there, or not of this key.
 pub fn published_checkpoint(layout: &Layout, vkey: &VerifierKey) -> Result<Checkpoint, Fault> {
+    published_note(layout, vkey).map(|(checkpoint, _)| checkpoint)
+}
+
+/// The same with the note that says so.
+fn published_note(layout: &Layout, vkey: &VerifierKey) -> Result<(Checkpoint, String), Fault> {
     let path = layout.checkpoint();
     let place = || path.display().to_string();
     let text = fs::read_to_string(&path).map_err(|error| Fault::failed(place(), &error));
     let text = text.map_err(|fault| fault.mend("请先启动网站，或运行 gongkai rebuild --log，补齐已发布的文件"))?;
     let opened = checkpoint::open(&text, vkey).map_err(|error| Fault::no(place(), chain(&error)))?;
-    Ok(opened.0)
+    Ok((opened.0, text))
 }
 
 fn folder(path: &Path) -> Result<(), Fault> {
@@ -145,7 +153,7 @@ fn master_keys(layout: &Layout) -> Result<BTreeMap<PathBuf, Digest>, Fault> {
         .collect()
 }
 
-/// Configuration, policy, checkpoint and keys; whether an unprotected key was among them.
+/// Configuration, policy, verifier key and keys; whether an unprotected key was among them.
 fn small_files(from: &Layout, config: &Config, to: &Layout, wanted: Wanted) -> Result<bool, Fault> {
     let copy = |source: &Path, target: &Path| {
         target.parent().map_or(Ok(()), folder)?;
@@ -153,7 +161,6 @@ fn small_files(from: &Layout, config: &Config, to: &Layout, wanted: Wanted) -> R
     };
     copy(&from.configuration(), &to.configuration())?;
     copy(&from.vkey(), &to.vkey())?;
-    copy(&from.checkpoint(), &to.checkpoint())?;
     // One that lies elsewhere is the operator's to keep.
     if let Some(policy) = config.witness_policy.as_ref().filter(|path| path.is_relative()) {
         copy(&from.root().join(policy), &to.root().join(policy))?;

@@ -29,6 +29,7 @@ const LOCK: &str = ".gongkai-backup.lock";
 
 /// Options of `backup`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 #[command(
     after_help = "例子：\n  $ gongkai backup --dir ledger --out 备份\n  $ gongkai backup --dir ledger --out 备份 --with-keys --keep-days 30\n\n\
     网站可以在运行。写到 备份/gongkai-时间/，核验过才取这个名称；中断了不会留下像是备份的东西。\n\
@@ -76,11 +77,8 @@ pub async fn run(args: Args) -> Outcome {
     let _alone = alone(&args.out)?;
     remove_drafts(&args.out)?;
     let now = local::clock().now();
-    let name = name_at(now);
+    let name = free_name(&args.out, now);
     let (draft, made) = (args.out.join(draft_of(&name)), args.out.join(&name));
-    if made.exists() {
-        return Err(Fault::usage(made.display().to_string(), "这一秒已经有一份备份").mend("请再运行一次"));
-    }
     let manifest = make(&args, &layout, &config, &draft, now).await?;
     // From here on it is a backup.
     fs::rename(&draft, &made).map_err(|error| Fault::failed(made.display().to_string(), &error))?;
@@ -194,6 +192,12 @@ fn names(folder: &Path) -> Result<Vec<String>, Fault> {
     entries.map(|entry| Ok(entry.map_err(failed)?.file_name().to_string_lossy().into_owned())).collect()
 }
 
+/// The name of a backup that is begun now; a second later where there is one of that second.
+fn free_name(out: &Path, now: DateTime<Utc>) -> String {
+    let mut names = (0..).map(|seconds| name_at(now + TimeDelta::seconds(seconds)));
+    names.find(|name| !out.join(name).exists()).unwrap_or_else(|| name_at(now))
+}
+
 fn remove(path: &Path) -> Result<(), Fault> {
     fs::remove_dir_all(path).map_err(|error| Fault::failed(path.display().to_string(), &error))
 }
@@ -266,6 +270,15 @@ mod tests {
         let mut left = names(folder.path()).unwrap();
         left.sort();
         assert_eq!(left, ["gongkai-20260309T000000Z", "年度"]);
+    }
+
+    #[test]
+    fn a_second_backup_of_one_second_has_a_name_of_its_own_and_comes_later_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = "2026-03-01T00:00:00Z".parse().unwrap();
+        let first = free_name(folder.path(), now);
+        fs::create_dir(folder.path().join(&first)).unwrap();
+        assert!(free_name(folder.path(), now) > first);
     }
 
     #[test]

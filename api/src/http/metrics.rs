@@ -32,7 +32,7 @@ use super::App;
 use super::problem::Problem;
 use crate::cosigning::State as Witness;
 
-/// Media type of the answer (OpenMetrics 1.0).
+/// Media type of the answer: version 1.0 of the `OpenMetrics` text form.
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Bounds of durations in seconds: from a small commit to what a reader gives up at.

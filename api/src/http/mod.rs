@@ -367,7 +367,7 @@ fn finish(router: Router<App>, app: &App, limits: &Limits) -> Router {
         .layer(axum::middleware::from_fn(language::problem))
         .layer(DefaultBodyLimit::max(api::BODY_BYTES_MAX))
         .layer(compression)
-        .layer(axum::middleware::from_fn_with_state(limits.request_time_max, guard::guard))
+        .layer(axum::middleware::from_fn_with_state(guard::Guarding::new(limits.request_time_max), guard::guard))
         .layer(axum::middleware::from_fn_with_state(app.metrics.clone(), metrics::counted))
         .with_state(app.clone())
 }

@@ -247,16 +247,19 @@ async fn accept(
 const TOO_MANY: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
+/// Connections by address.
+type Held = Arc<Mutex<HashMap<Client, usize>>>;
+
 /// How many connections each address has at a listener. Kept in memory, and no longer than the connection.
 #[derive(Clone)]
 struct Shares {
     each_max: usize,
     spares_this_machine: bool,
-    taken: Arc<Mutex<HashMap<Client, usize>>>,
+    taken: Held,
 }
 
 /// One connection of an address, given back when it is dropped; nothing for those that are exempt.
-struct Share(Option<(Client, Arc<Mutex<HashMap<Client, usize>>>)>);
+struct Share(Option<(Client, Held)>);
 
 impl Shares {
     fn new(limits: &Limits) -> Self {
