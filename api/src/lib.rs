@@ -35,4 +35,5 @@ pub mod roots;
 pub mod share;
 pub mod sheets;
 pub mod site;
+pub mod traces;
 pub mod witness;

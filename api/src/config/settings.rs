@@ -16,11 +16,18 @@ pub const PREFIX: &str = "GONGKAI_";
 pub const LOG: &str = "GONGKAI_LOG";
 /// In which form.
 pub const LOG_FORMAT: &str = "GONGKAI_LOG_FORMAT";
+/// Where traces are sent.
+pub const TRACES: &str = "GONGKAI_TRACES";
 
 /// Names of the environment that are no settings of a ledger, with what they are.
-const OTHERS: [(&str, &str); 2] = [
+const OTHERS: [(&str, &str); 3] = [
     (LOG, "写哪些日志，例如 info 或 gongkai_api=debug；不设时只写警告和错误"),
     (LOG_FORMAT, "日志的形式：text（不设时）或 json，一行一个"),
+    (
+        TRACES,
+        "把追踪（OpenTelemetry，OTLP/HTTP）送到哪个网址，例如 http://127.0.0.1:4318/v1/traces，只能是本机或 https；\
+         不设时不送。里面只有请求方法、路由、状态类别、批的大小和耗时",
+    ),
 ];
 /// What begins the names that the project's own tests use.
 const OF_TESTS: [&str; 7] = ["SHARED", "BLESS", "ROUNDS", "SEED", "BINARY", "FLUSHES", "BENCH_"];

@@ -27,10 +27,12 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use tracing::Instrument as _;
 
 use super::App;
 use super::problem::Problem;
 use crate::cosigning::State as Witness;
+use crate::traces::TARGET;
 
 /// Media type of the answer: version 1.0 of the `OpenMetrics` text form.
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -229,13 +231,17 @@ impl Drop for Answering {
     }
 }
 
-/// The middleware that counts requests.
+/// The middleware that counts and traces requests.
 pub async fn counted(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
+    // Without a template it is an address that somebody made up.
     let template = request.extensions().get::<MatchedPath>().cloned();
+    let method = request.method().clone();
     metrics.0.in_flight.inc();
     let answering = Answering(metrics.0.in_flight.clone());
-    let response = next.run(request).await;
+    let route = template.as_ref().map_or("-", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!(target: TARGET, "request", %method, route, class = tracing::field::Empty);
+    let response = next.run(request).instrument(span.clone()).await;
     drop(answering);
     let class = match response.status().as_u16() {
         ..200 => "1xx",
@@ -244,8 +250,7 @@ pub async fn counted(State(metrics): State<Metrics>, request: Request, next: Nex
         400..500 => "4xx",
         _ => "5xx",
     };
-    // Without a template it is an address that somebody made up.
-    let route = template.as_ref().map_or("-", MatchedPath::as_str).to_owned();
+    span.record("class", class);
     metrics.0.requests.get_or_create(&Route { route, class }).observe(begun.elapsed().as_secs_f64());
     response
 }

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use crate::{error::SubmitError, sequencer::Answer};
 
+/// Target of the spans that may be sent to a collector: they say how much and how long, as an observer is told.
+pub const TRACE: &str = "gongkai::trace";
+
 /// Is told what the ledger does.
 pub trait Observer: Send + Sync {
     /// A submission was answered with a receipt or a promise.

@@ -34,6 +34,7 @@ use crate::{
     event_store::{At, Batch, Changed, Erased, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry, NewSealed},
     ledger::{Accepted, LedgerKeys, Receipt, Settings, Shared},
     map::Spoken,
+    observer::TRACE,
     publisher::Signal,
     reader::{ReadStore, chain, parse_entry, teaches},
     rehearsal::Rehearsed,
@@ -278,6 +279,7 @@ impl<S: EventStore> Sequencer<S> {
 
     /// One batch: judge, commit, answer.
     pub(crate) fn turn(&mut self, items: Vec<Item>, clears_halt: bool) {
+        let _span = tracing::info_span!(target: TRACE, "commit", submissions = items.len()).entered();
         if let Some(reason) = self.shared.halted() {
             return answer_all(&self.shared, items, &SubmitError::Halted(reason));
         }

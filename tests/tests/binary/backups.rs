@@ -110,8 +110,8 @@ fn private_keys_without_a_passphrase_are_in_a_backup_only_when_they_are_asked_fo
     let server = Server::start(&to);
     assert_eq!(server.size(), ledger.size());
     // The folder in which it lies is the owner's alone, and so are the keys.
-    let mode = |path: &Path| std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions());
-    assert_eq!((mode(&made) & 0o777, mode(&to.join("keys/log.key")) & 0o777), (0o700, 0o600));
+    let bits = |path: &Path| std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions());
+    assert_eq!((bits(&made) & 0o777, bits(&to.join("keys/log.key")) & 0o777), (0o700, 0o600));
 }
 
 #[test]

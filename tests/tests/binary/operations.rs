@@ -29,10 +29,11 @@ fn observed(ledger: &TestLedger) -> (Server, String, Vec<String>) {
     (server, address, said.into_inner())
 }
 
-/// The value of a line of the numbers.
-fn number(text: &str, name: &str) -> f64 {
+/// The value of a line of the numbers, without a fraction.
+fn number(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("{name} is not in\n{text}")).parse().unwrap()
+    let value = line.unwrap_or_else(|| panic!("{name} is not in\n{text}"));
+    value.split('.').next().unwrap().parse().unwrap()
 }
 
 fn submit(server: &Server, ledger: &TestLedger, command: &Value) -> Vec<Value> {
@@ -67,17 +68,17 @@ fn the_numbers_and_the_log_tell_how_much_and_nothing_that_anybody_wrote() {
 
     let text = get(&format!("{numbers}/metrics")).text();
     let rose = |name: &str| number(&text, name) - number(&before, name);
-    assert_eq!(rose("gongkai_receipts_total"), 2.0);
-    assert_eq!(number(&text, "gongkai_refusals_total{code=\"unknown_key\"}"), 1.0);
-    assert!(rose("gongkai_commit_seconds_count") >= 2.0 && rose("gongkai_batch_entries_sum") >= 2.0);
-    assert!(number(&text, "gongkai_publish_seconds_count") >= 1.0);
-    assert_eq!((number(&text, "gongkai_queue_waiting"), number(&text, "gongkai_queue_max")), (0.0, 8_192.0));
+    assert_eq!(rose("gongkai_receipts_total"), 2);
+    assert_eq!(number(&text, "gongkai_refusals_total{code=\"unknown_key\"}"), 1);
+    assert!(rose("gongkai_commit_seconds_count") >= 2 && rose("gongkai_batch_entries_sum") >= 2);
+    assert!(number(&text, "gongkai_publish_seconds_count") >= 1);
+    assert_eq!((number(&text, "gongkai_queue_waiting"), number(&text, "gongkai_queue_max")), (0, 8_192));
     assert_eq!(number(&text, "gongkai_entries_committed"), number(&text, "gongkai_entries_published"));
-    assert_eq!(number(&text, "gongkai_accepting"), 1.0);
-    assert!(number(&text, "gongkai_storage_bytes{part=\"ledger\"}") > 0.0);
-    assert!(number(&text, "gongkai_disk_free_bytes") > 0.0 && number(&text, "gongkai_checkpoint_age_seconds") >= 0.0);
+    assert_eq!(number(&text, "gongkai_accepting"), 1);
+    assert!(number(&text, "gongkai_storage_bytes{part=\"ledger\"}") > 0);
+    assert!(number(&text, "gongkai_disk_free_bytes") > 0 && number(&text, "gongkai_checkpoint_age_seconds") < 600);
     let search = "gongkai_http_request_seconds_count{route=\"/search\",class=\"2xx\"}";
-    assert_eq!(number(&text, search), 1.0);
+    assert_eq!(number(&text, search), 1);
 
     assert!(server.get("/").status == 200);
     let stream = receipt[0]["stream"].as_str().unwrap().to_owned();
@@ -103,6 +104,58 @@ fn the_numbers_and_the_log_tell_how_much_and_nothing_that_anybody_wrote() {
     for org in [VILLAGE, COUNTY] {
         assert!(!text.contains(org), "{org} is a label");
     }
+}
+
+/// Takes what is sent to it for as long as the test runs; its address and what came.
+fn collector() -> (String, std::sync::mpsc::Receiver<Vec<u8>>) {
+    let (came, taken) = std::sync::mpsc::channel();
+    let (told, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            told.send(format!("http://{}/v1/traces", listener.local_addr().unwrap())).unwrap();
+            let take = move |body: axum::body::Bytes| {
+                // The test may have ended.
+                let _ = came.send(body.to_vec());
+                async { "" }
+            };
+            axum::serve(listener, axum::Router::new().route("/v1/traces", axum::routing::post(take))).await.unwrap();
+        });
+    });
+    (address.recv().unwrap(), taken)
+}
+
+#[test]
+fn traces_go_to_a_collector_of_this_machine_with_routes_and_times_and_nothing_else() {
+    let ledger = TestLedger::new();
+    let (address, taken) = collector();
+    let server = Server::start_with(&ledger.dir(), |command| {
+        command.env("GONGKAI_TRACES", &address).env("GONGKAI_LOG", "debug");
+    });
+    let receipt = submit(&server, &ledger, &pledge(&canary(1)));
+    assert_eq!(server.get("/search?q=QX1Z7").status, 200);
+    assert_eq!(server.get(&format!("/organizations/{VILLAGE}")).status, 200);
+    assert_eq!(server.get("/no/such/QX9Z7").status, 404);
+    // What waits is sent before the process ends.
+    assert!(server.stop().success());
+    let sent: Vec<u8> = taken.try_iter().flatten().collect();
+    let holds = |words: &str| sent.windows(words.len()).any(|window| window == words.as_bytes());
+    for wanted in
+        ["gongkai", "request", "/search", "/organizations/{code}", "commit", "publish", "submissions", "2xx", "4xx"]
+    {
+        assert!(holds(wanted), "{wanted} is not in {} bytes", sent.len());
+    }
+    let stream = receipt[0]["stream"].as_str().unwrap();
+    let id = stream.split('/').nth(1).unwrap();
+    for secret in ["QX1Z7", "QX9Z7", "鹮鹮", VILLAGE, COUNTY, "publisher.example", stream, id, "127.0.0.1", "/tmp"] {
+        assert!(!holds(secret), "{secret} was sent");
+    }
+    let _ = gongkai_with(["config"], |command| {
+        command.env("GONGKAI_TRACES", "http://collector.example/v1/traces");
+    })
+    .exits(2)
+    .says("本机的 http 网址或 https");
 }
 
 #[test]
@@ -140,7 +193,7 @@ fn the_service_manager_is_told_when_it_answers_and_when_it_stops() {
     let ledger = TestLedger::new();
     let path = ledger.path("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let hear = || {
         let mut said = [0; 256];
         let length = socket.recv(&mut said).unwrap();

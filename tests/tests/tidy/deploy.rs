@@ -45,7 +45,7 @@ fn commands_and_settings_of_units_and_container_file_exist() {
             for word in line.split(|c: char| !c.is_ascii_uppercase() && c != '_').filter(|word| word.len() > 8) {
                 if word.starts_with(settings::PREFIX) {
                     let known = SETTINGS.iter().any(|setting| setting.variable() == word);
-                    let logs = [settings::LOG, settings::LOG_FORMAT].contains(&word);
+                    let logs = [settings::LOG, settings::LOG_FORMAT, settings::TRACES].contains(&word);
                     assert!(known || logs, "{}: {word}", path.display());
                     variables += 1;
                 }

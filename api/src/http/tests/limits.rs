@@ -180,7 +180,7 @@ async fn a_ledger_that_stopped_is_live_and_not_ready() {
     assert_eq!(town.get("/readyz").await.status, StatusCode::OK);
     let submission = town.signed_pledge(1).to_string();
     let now = gongkai_store::Clock::now(&*town.fixture.clock);
-    town.fixture.clock.set_wall(now - Duration::from_secs(86_400));
+    town.fixture.clock.set_wall(now - Duration::from_hours(24));
     let refused = town.post("/api/v1/submissions", "k", submission).await;
     assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "2"));
     let (live, ready) = (town.get("/healthz").await, town.get("/readyz").await);
