@@ -88,7 +88,7 @@ fn under_load(server: &Server, receipts: &Mutex<Receipts>, meanwhile: impl FnOnc
                             count.fetch_add(1, Ordering::Relaxed);
                         }
                         Some(answer) => {
-                            assert!([429, 503].contains(&answer.status), "{} {}", answer.status, answer.text())
+                            assert!([429, 503].contains(&answer.status), "{} {}", answer.status, answer.text());
                         }
                         None => return,
                     }
