@@ -79,7 +79,14 @@ pub async fn run(args: Args) -> Outcome {
     let now = local::clock().now();
     let name = free_name(&args.out, now);
     let (draft, made) = (args.out.join(draft_of(&name)), args.out.join(&name));
-    let manifest = make(&args, &layout, &config, &draft, now).await?;
+    let manifest = match make(&args, &layout, &config, &draft, now).await {
+        Ok(manifest) => manifest,
+        Err(fault) => {
+            // It may be the disk that is full. What cannot be removed now, the next backup removes.
+            let _ = fs::remove_dir_all(&draft);
+            return Err(fault);
+        }
+    };
     // From here on it is a backup.
     fs::rename(&draft, &made).map_err(|error| Fault::failed(made.display().to_string(), &error))?;
     flush(&args.out)?;

@@ -36,18 +36,27 @@ async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     options.disable_statement_logging().connect().await.map_err(sql("opening a database to copy"))
 }
 
-/// Writes the database as of its last commit into a file that must not exist, and flushes it.
+/// Writes the database as of its last commit into a file that must not exist, its owner's alone, and flushes it.
 ///
 /// # Errors
 /// [`StoreError`]; what was written by then is of no use.
 pub async fn copy_database(from: &Path, to: &Path) -> Result<(), StoreError> {
     let doing = "copying a database";
     let mut connection = connect(from).await?;
+    // SQLite fills an empty file as it would make one; this one was at no moment readable for others.
+    private_file(to).map_err(|e| StoreError::file("making", to, e))?;
     let copied = sqlx::query(COPY).bind(to.to_string_lossy().into_owned()).execute(&mut connection).await;
     let closed = connection.close().await;
     copied.map_err(sql(doing))?;
     closed.map_err(sql(doing))?;
     File::open(to).and_then(|file| file.sync_all()).map_err(|e| StoreError::file("flushing", to, e))
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.write(true).create_new(true).open(path)
 }
 
 /// What SQLite finds wrong with the structure of a copy that nobody else uses; `None` when nothing is.

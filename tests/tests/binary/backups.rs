@@ -112,6 +112,7 @@ fn private_keys_without_a_passphrase_are_in_a_backup_only_when_they_are_asked_fo
     // The folder in which it lies is the owner's alone, and so are the keys.
     let bits = |path: &Path| std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions());
     assert_eq!((bits(&made) & 0o777, bits(&to.join("keys/log.key")) & 0o777), (0o700, 0o600));
+    assert_eq!((bits(&made.join("ledger.db")) & 0o777, bits(&to.join("ledger.db")) & 0o777), (0o600, 0o600));
 }
 
 #[test]
@@ -194,6 +195,8 @@ fn a_damaged_ledger_is_not_backed_up_and_leaves_nothing_that_is_called_a_backup(
         .filter(|p| !p.file_name().unwrap().to_str().unwrap().starts_with('.'))
         .collect();
     assert_eq!(left, [good], "the earlier backup stays, and no other is there");
+    let hidden = std::fs::read_dir(ledger.path("backups")).unwrap().map(|e| e.unwrap().file_name());
+    assert!(!hidden.into_iter().any(|name| name.to_str().unwrap().ends_with(".draft")), "nor what there was of it");
 }
 
 #[test]
