@@ -195,8 +195,8 @@ fn a_damaged_ledger_is_not_backed_up_and_leaves_nothing_that_is_called_a_backup(
         .filter(|p| !p.file_name().unwrap().to_str().unwrap().starts_with('.'))
         .collect();
     assert_eq!(left, [good], "the earlier backup stays, and no other is there");
-    let hidden = std::fs::read_dir(ledger.path("backups")).unwrap().map(|e| e.unwrap().file_name());
-    assert!(!hidden.into_iter().any(|name| name.to_str().unwrap().ends_with(".draft")), "nor what there was of it");
+    let mut names = std::fs::read_dir(ledger.path("backups")).unwrap().map(|e| e.unwrap().path());
+    assert!(!names.any(|path| path.extension().is_some_and(|end| end == "draft")), "nor what there was of it");
 }
 
 #[test]
