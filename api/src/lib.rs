@@ -5,6 +5,7 @@
 //! A new command is a file in `cli`, a new endpoint a file in `http/api`, a new page a file in
 //! `http/pages` with its context in `site`.
 
+pub mod backup;
 pub mod ballot;
 pub mod citizen;
 pub mod cli;
@@ -16,6 +17,7 @@ pub mod demo;
 pub mod draftfile;
 pub mod exchange;
 pub mod fetch;
+pub mod further;
 pub mod gap;
 pub mod http;
 pub mod importing;
@@ -33,4 +35,5 @@ pub mod roots;
 pub mod share;
 pub mod sheets;
 pub mod site;
+pub mod traces;
 pub mod witness;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -71,9 +71,12 @@ async fn add(State(witness): State<Witness>, body: Bytes) -> Response {
             let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
             typed(status, TEXT, format!("{error}\n"))
         }
-        Err(error @ (AddError::Busy | AddError::Halted)) => {
-            typed(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{error}\n"))
+        Err(error @ AddError::Busy) => {
+            let mut response = typed(StatusCode::TOO_MANY_REQUESTS, TEXT, format!("{error}\n"));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+            response
         }
+        Err(error @ AddError::Halted) => typed(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{error}\n")),
     }
 }
 

@@ -87,7 +87,9 @@ fn under_load(server: &Server, receipts: &Mutex<Receipts>, meanwhile: impl FnOnc
                             keep(receipts, &answer);
                             count.fetch_add(1, Ordering::Relaxed);
                         }
-                        Some(answer) => assert!(answer.status == 503, "{} {}", answer.status, answer.text()),
+                        Some(answer) => {
+                            assert!([429, 503].contains(&answer.status), "{} {}", answer.status, answer.text());
+                        }
                         None => return,
                     }
                 }
@@ -169,6 +171,65 @@ fn killed_at_any_moment_it_keeps_every_receipt() {
     ledger.check();
     let (receipts, seen, seconds) = (receipts.len(), outsider.seen(), started.elapsed().as_secs());
     println!("killed {rounds} times: {receipts} receipts, {seen} checkpoints seen, {seconds} s");
+}
+
+/// A backup of a ledger into a folder, which may be killed.
+fn backing_up(ledger: &TestLedger, out: &Path) -> std::process::Child {
+    let mut command = gongkai_tests::process::command();
+    command.args(["backup", "--with-keys", "--fast", "--dir"]).arg(ledger.dir()).arg("--out").arg(out);
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
+}
+
+/// Case 21, the way there: whatever is killed and when, a backup that has its name is whole, and what was answered before
+/// it was begun is in what is restored from it.
+#[test]
+fn backups_under_load_hold_every_receipt_from_before_whatever_is_killed() {
+    let ledger = TestLedger::new();
+    let (mut random, receipts, out) = (Random::new(), Mutex::new(Receipts::new()), ledger.path("backups"));
+    std::fs::create_dir_all(&out).unwrap();
+    let (mut known, mut whole) = (Receipts::new(), 0);
+    for round in 0..rounds(9).min(100) {
+        let server = Server::start(&ledger.dir());
+        let (pid, mut done, mut before) = (server.pid(), false, Receipts::new());
+        under_load(&server, &receipts, |count| {
+            while count.load(Ordering::Relaxed) < 5 {
+                std::thread::yield_now();
+            }
+            before.clone_from(&receipts.lock().unwrap());
+            let mut backup = backing_up(&ledger, &out);
+            match round % 3 {
+                0 => {
+                    moment(&mut random, 400_000);
+                    // It may have ended by then.
+                    let _ = backup.kill();
+                }
+                1 => {
+                    moment(&mut random, 200_000);
+                    signal(pid, "KILL");
+                }
+                _ => {}
+            }
+            done = backup.wait().unwrap().success();
+        });
+        assert!(done || round % 3 == 0, "without its writer the database is there all the same: round {round}");
+        if done {
+            (known, whole) = (before, whole + 1);
+        }
+        server.kill();
+        let names = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let last = names.filter(|name| name.starts_with("gongkai-")).max();
+        let Some(last) = last else { continue };
+        let to = ledger.path(&format!("restored-{round}"));
+        let dirs = (out.join(last).display().to_string(), to.display().to_string());
+        let _ = gongkai(["restore", "--fast", "--from", &dirs.0, "--dir", &dirs.1]).ok();
+        let restored = Server::start(&to);
+        all_present(&restored, &known);
+        assert!(restored.stop().success());
+        let _ = gongkai(["verify", "--fast", "--dir", &dirs.1]).ok();
+        std::fs::remove_dir_all(&to).unwrap();
+    }
+    assert!(whole >= 6 && !known.is_empty(), "{whole} backups, {} receipts", known.len());
+    ledger.check();
 }
 
 /// Case 2.

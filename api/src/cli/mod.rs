@@ -13,8 +13,10 @@ use clap::{Arg, ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Sub
 use crate::outcome::{self, Fault, Outcome};
 
 pub mod audit;
+pub mod backup;
 pub mod checking;
 mod complete;
+pub mod config;
 pub mod cosign;
 pub mod demo;
 pub mod doctor;
@@ -38,6 +40,7 @@ pub mod push;
 pub mod read;
 pub mod reading;
 pub mod rebuild;
+pub mod restore;
 pub mod review;
 pub mod serve;
 pub mod showing;
@@ -135,6 +138,12 @@ pub enum Command {
     Tally(tally::Args),
     /// 限阅库：建库、换主密钥
     Vault(vault::Args),
+    /// 备份账本，做成就核验过；网站可以在运行
+    Backup(backup::Args),
+    /// 从备份恢复到空目录，逐条证明恢复了什么
+    Restore(restore::Args),
+    /// 列出全部设置，或写出账本现在生效的配置
+    Config(config::Args),
     /// 检查账本目录有什么毛病，怎么修
     Doctor(doctor::Args),
 }
@@ -143,7 +152,7 @@ impl Command {
     /// Whether a machine reads the output.
     fn json(&self) -> bool {
         match self {
-            Self::Demo(_) | Self::Serve(_) | Self::Witness(_) | Self::Intake(_) => false,
+            Self::Demo(_) | Self::Serve(_) | Self::Witness(_) | Self::Intake(_) | Self::Config(_) => false,
             Self::Read(args) => args.is_json(),
             Self::Open(args) => args.json,
             Self::Init(args) => args.json,
@@ -170,6 +179,8 @@ impl Command {
             Self::Migrate(args) => args.json,
             Self::Tally(args) => args.json(),
             Self::Vault(args) => args.json(),
+            Self::Backup(args) => args.json,
+            Self::Restore(args) => args.json,
             Self::Doctor(args) => args.json,
         }
     }
@@ -206,6 +217,9 @@ impl Command {
             Self::Migrate(args) => migrate::run(args).await,
             Self::Tally(args) => blocking(move || tally::run(&args)).await,
             Self::Vault(args) => vault::run(args).await,
+            Self::Backup(args) => backup::run(args).await,
+            Self::Restore(args) => restore::run(args).await,
+            Self::Config(args) => config::run(&args),
             Self::Doctor(args) => doctor::run(args).await,
         }
     }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use gongkai_log::VerifierKey;
 use gongkai_projections::internal::InternalViews;
 use gongkai_projections::{Engine, Source, Views};
-use gongkai_store::{Layout, Map, PublishedLog, take_lock};
+use gongkai_store::{Layout, Map, PublishedLog, ReadStore, take_lock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{local, terminal, vault};
 use crate::config::Config;
 use crate::cosigning::Cosigning;
+use crate::further;
 use crate::gap::carry;
 use crate::gap::watch::{INTAKES_MAX, Intakes};
 use crate::http::server::{Limits, ServeError, is_this_machine};
@@ -150,6 +151,7 @@ pub async fn published_files(
         clock: local::clock(),
         listen: config.listen,
         internal: None,
+        metrics: config.metrics_listen,
         site: SiteOptions { intakes, ..site(config, is_demo, mirrors, None) },
         limits: Limits::default(),
         on_bound: Some(Box::new(|bound| announce(bound, None))),
@@ -196,6 +198,7 @@ pub async fn start(serving: Serving) -> Outcome {
     let clock = local::clock();
     let vault = vault::unlock(&layout, &config, vault_passphrase_file.as_ref(), true).await?;
     let cosigning = local::cosigning(&layout, &config, &clock)?;
+    not_behind(&layout, &config).await?;
     let ledger = local::open_with(&layout, Arc::clone(&clock), vault, cosigning.clone(), &config).await?;
     for alarm in &ledger.recovery().alarms {
         terminal::remark(format_args!("注意：{alarm}"));
@@ -232,6 +235,7 @@ pub async fn start(serving: Serving) -> Outcome {
         clock,
         listen: config.listen,
         internal,
+        metrics: config.metrics_listen,
         site: SiteOptions { kept, ..site(config, is_demo, mirrors, cosigning) },
         limits: Limits::default(),
         on_bound: Some(Box::new(move |bound| announce(bound, certificate.as_deref()))),
@@ -243,6 +247,27 @@ pub async fn start(serving: Serving) -> Outcome {
     // Nothing new arrives any more: what was accepted is committed and published, then the lock is given back.
     ledger.shutdown().await;
     ended.map(|()| Verdict::Yes)
+}
+
+/// Refuses a database that has less than a mirror holds under the log's key. Witnesses are asked when it is opened.
+async fn not_behind(layout: &Layout, config: &Config) -> Result<(), Fault> {
+    if config.mirrors.is_empty() {
+        return Ok(());
+    }
+    let vkey = local::ledger_key(layout, "log")?.verifier();
+    let store = ReadStore::open(layout).await?;
+    let head = store.head().await;
+    store.close().await;
+    let size = head.map_err(|error| Fault::from(&error))?.size;
+    let urls = config.mirrors.clone();
+    let seen = tokio::task::spawn_blocking(move || further::mirrors(&urls, &vkey)).await;
+    match further::ahead(&seen.unwrap_or_default(), size) {
+        None => Ok(()),
+        Some((by, seen)) => {
+            Err(Fault::ours("数据库", format!("只有 {size} 条，而{by}已有 {seen} 条：是旧备份，或被截断"))
+                .mend("请恢复更新的备份；用这份启动会写出第二部历史"))
+        }
+    }
 }
 
 fn site(config: Config, is_demo: bool, mirrors: Mirrors, cosigning: Option<Cosigning>) -> SiteOptions {
@@ -269,7 +294,7 @@ async fn follow(options: ServeOptions, engine: Engine, internal: Option<Internal
     let (stop, stopping) = watch::channel(false);
     let inside = internal.map(|internal| tokio::spawn(internal.run(stopping.clone())));
     let following = tokio::spawn(engine.run(stopping));
-    let served = serve(options, stop_signal()).await;
+    let served = serve(options, told(stop_signal())).await;
     stop.send_replace(true);
     let followed = following.await;
     if let Some(inside) = inside {
@@ -293,6 +318,10 @@ pub fn fault(error: &ServeError) -> Fault {
                  对它们只用加密连接（TLS）",
             )
         }
+        ServeError::NumbersNotLoopback(address) => {
+            Fault::usage("gongkai.toml 的 metrics_listen", format!("{address} 不是本机地址，没有启动"))
+                .mend("指标会透露收件的时刻，只在本机提供：请写 127.0.0.1:9464 这样的地址，由本机的采集程序来取")
+        }
         ServeError::Tls(_) => Fault::usage("内部监听", chain(error))
             .mend("请把配套的证书和私钥（PEM）放进 keys/；或把这两个文件都移走，启动时会重新生成"),
         error => Fault::failed("网站", error).mend("请换一个地址，或停下占用它的程序"),
@@ -302,9 +331,16 @@ pub fn fault(error: &ServeError) -> Fault {
 fn announce(bound: Bound, certificate: Option<&Path>) {
     // A terminal that has gone is no reason to stop serving.
     let _ = terminal::say(format_args!("网站 http://{}", bound.public));
-    let Some((internal, certificate)) = bound.internal.zip(certificate) else { return };
-    let plain = if is_this_machine(internal) { format!("；本机也可用 http://{internal}") } else { String::new() };
-    let _ = terminal::say(format_args!("内部 https://{internal}（证书 {}{plain}）", certificate.display()));
+    if let Some((internal, certificate)) = bound.internal.zip(certificate) {
+        let plain =
+            if is_this_machine(internal) { format!("；本机也可用 http://{internal}") } else { String::new() };
+        let _ = terminal::say(format_args!("内部 https://{internal}（证书 {}{plain}）", certificate.display()));
+    }
+    if let Some(metrics) = bound.metrics {
+        let _ = terminal::say(format_args!("指标 http://{metrics}/metrics"));
+    }
+    // The service manager learns that we answer; without one this does nothing.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 }
 
 /// Listens for SIGTERM and SIGINT from now on, not from the first poll on: whoever reads our address may
@@ -318,6 +354,13 @@ pub fn stop_signal() -> impl Future<Output = ()> + Send {
             () = arrived(interrupt) => {}
         }
     }
+}
+
+/// Tells the service manager that we stop, as soon as we were asked to.
+async fn told(stop: impl Future<Output = ()>) {
+    stop.await;
+    // Where there is no manager there is nobody to tell.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
 }
 
 async fn arrived(listener: std::io::Result<Signal>) {

@@ -1,8 +1,10 @@
 //! The configuration file of a ledger's directory, `gongkai.toml`.
 //!
-//! Written once by `init`; people may edit it. An unknown member is an error, because a mistyped one
-//! would otherwise do nothing in silence. To add a setting, add a member with its default and its
-//! sentence in [`Config::to_text`]; the option of a command, where there is one, goes before the file.
+//! Written once by `init`; people may edit it. The environment goes before the file, the option of a command, where there
+//! is one, before both. An unknown name is an error in either, because a mistyped one would otherwise do nothing in silence.
+//! To add a setting, add a member with its default, and its line in [`settings`].
+
+pub mod settings;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,7 +12,8 @@ use std::path::PathBuf;
 
 use gongkai_log::{KeyKind, VerifierKey};
 use gongkai_store::Layout;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use toml::Table;
 
 use crate::mirrors::MIRRORS_MAX;
 use crate::outcome::{Fault, chain};
@@ -19,7 +22,7 @@ use crate::outcome::{Fault, chain};
 const CONFIG_BYTES_MAX: u64 = 1 << 16;
 
 /// What a ledger's operator has settled.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Origin of the ledger: the name of its log key.
@@ -43,6 +46,9 @@ pub struct Config {
     /// Where the internal side listens; absent, it is off.
     #[serde(default)]
     pub internal_listen: Option<SocketAddr>,
+    /// Loopback address where whoever runs the ledger reads its numbers; absent, they are not shown.
+    #[serde(default)]
+    pub metrics_listen: Option<SocketAddr>,
     /// Seconds between two periods of sealed events; each is one entry, with or without events.
     #[serde(default = "sealed_period_seconds_default", deserialize_with = "seconds")]
     pub sealed_period_seconds: u64,
@@ -174,6 +180,12 @@ impl PushTo {
     }
 }
 
+impl Serialize for PushTo {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{} {}", self.url, self.key))
+    }
+}
+
 fn push_mirrors<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<PushTo>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
     if texts.len() > MIRRORS_MAX {
@@ -207,6 +219,7 @@ impl Config {
             base_url: None,
             listen: listen_default(),
             internal_listen: None,
+            metrics_listen: None,
             sealed_period_seconds: sealed_period_seconds_default(),
             map_seconds: map_seconds_default(),
             vault_key_command: None,
@@ -223,81 +236,8 @@ impl Config {
 
     /// The file's text.
     pub fn to_text(&self) -> String {
-        let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
-        let internal = match self.internal_listen {
-            Some(listen) => format!("internal_listen = {}", quote(&listen.to_string())),
-            None => "# internal_listen = \"127.0.0.1:8081\"".to_owned(),
-        };
-        let (period, maps) = (self.sealed_period_seconds, self.map_seconds);
-        let passphrase = match &self.vault_passphrase_file {
-            Some(file) => format!("vault_passphrase_file = {}", quote(&file.display().to_string())),
-            None => "# vault_passphrase_file = \"/run/credentials/gongkai/vault\"".to_owned(),
-        };
-        let command = match &self.vault_key_command {
-            Some(command) => {
-                let words: Vec<_> = command.iter().map(|word| quote(word)).collect();
-                format!("vault_key_command = [{}]", words.join(", "))
-            }
-            None => "# vault_key_command = [\"/usr/local/bin/kms-get\", \"gongkai-vault\"]".to_owned(),
-        };
-        let names = match self.internal_names.as_slice() {
-            [] => "# internal_names = [\"nb.example.gov.cn\"]".to_owned(),
-            names => {
-                let names: Vec<String> = names.iter().map(|name| quote(name)).collect();
-                format!("internal_names = [{}]", names.join(", "))
-            }
-        };
-        let mirrors = match self.mirrors.as_slice() {
-            [] => "# mirrors = [\"https://jx.example.gov.cn\"]".to_owned(),
-            urls => format!("mirrors = [{}]", urls.iter().map(|url| quote(url)).collect::<Vec<_>>().join(", ")),
-        };
-        let pushes = match self.push_mirrors.as_slice() {
-            [] => {
-                "# push_mirrors = [\"https://mirror.example.edu.cn mirror.example.edu.cn+5ad1c9f0+BA...\"]".to_owned()
-            }
-            all => {
-                let all: Vec<String> = all.iter().map(|to| quote(&format!("{} {}", to.url, to.key))).collect();
-                format!("push_mirrors = [{}]", all.join(", "))
-            }
-        };
-        let intakes = match self.intakes.as_slice() {
-            [] => "# intakes = [\"https://sj.example.gov.cn\"]".to_owned(),
-            urls => format!("intakes = [{}]", urls.iter().map(|url| quote(url)).collect::<Vec<_>>().join(", ")),
-        };
-        let looks = self.intake_seconds;
-        let policy = match &self.witness_policy {
-            Some(file) => format!("witness_policy = {}", quote(&file.display().to_string())),
-            None => "# witness_policy = \"witness.policy\"".to_owned(),
-        };
-        let waits = self.witness_seconds_max;
-        let base_url = match &self.base_url {
-            Some(url) => format!("base_url = {}", quote(url)),
-            None => "# base_url = \"https://gk.example.gov.cn\"".to_owned(),
-        };
-        format!(
-            "# 公开账本的配置。账本标识一经创建不能更改。\norigin = {}\n# 账本名称和主管机构代码。\nname = {}\norg = {}\n\
-             # 主办单位和联系方式，显示在每页下方。\ncontact = {}\n# 群众访问的网址，印在二维码里。\n{base_url}\n\
-             # 公众网站监听的地址；对外服务请改为 0.0.0.0:8080。\nlisten = {}\n\
-             # 内部办理页面监听的地址，只应让内部网络到达；除本机外一律加密（https）。\n{internal}\n\
-             # 内部页面另用的名称，写进自动生成的证书；改后删去 keys/internal-tls.pem 再启动。\n{names}\n\
-             # 限阅库的主密钥：口令文件（keys/vault.key 的口令，从账本目录起算），或由密钥管理系统的命令给出。\n\
-             {passphrase}\n{command}\n\
-             # 封存事项每隔多少秒记入账本一次；收件承诺在两个间隔内兑现。\nsealed_period_seconds = {period}\n\
-             # 总目每隔多少秒记入账本一次（没有新记录时不记）；凭它可以证明没有缺漏。\nmap_seconds = {maps}\n\
-             # 复制这本账的镜像网站，核对它们是否跟随撤下。\n{mirrors}\n\
-             # 自己把日志推送给哪些镜像（C2SP tlog-mirror）：网址、空格、它的验证钥匙。\n{pushes}\n\
-             # 互联网一侧的收件处（gongkai intake），和每隔多少秒去取一次；用磁盘摆渡的放进 gap/in/，不写在这里。\n\
-             {intakes}\nintake_seconds = {looks}\n\
-             # 联署检查点的见证方（C2SP tlog-policy 格式的文件，公布在 /log/policy），和公布时最多等它们多少秒。\n\
-             {policy}\nwitness_seconds_max = {waits}\n\
-             # 监督热线，印在每张张贴表的二维码旁边。\nhotline = {}\n",
-            quote(&self.origin),
-            quote(&self.name),
-            quote(&self.org),
-            quote(&self.contact),
-            quote(&self.listen.to_string()),
-            quote(&self.hotline),
-        )
+        // Texts, numbers and lists of texts have TOML.
+        settings::file(&Table::try_from(self).unwrap_or_default())
     }
 
     /// Writes the file of a ledger's directory.
@@ -310,10 +250,11 @@ impl Config {
         written.map_err(|error| Fault::failed(path.display().to_string(), &error))
     }
 
-    /// Reads the file of a ledger's directory.
+    /// Reads the file of a ledger's directory, and over it what the environment says.
     ///
     /// # Errors
-    /// A [`Fault`] of wrong use: no ledger here, or a member that is missing, unknown or unusable.
+    /// A [`Fault`] of wrong use: no ledger here, or a setting that is missing, unknown or unusable, in the file or in the
+    /// environment.
     pub fn read(layout: &Layout) -> Result<Self, Fault> {
         let path = layout.configuration();
         let text = read_text(&path).map_err(|error| match error.kind() {
@@ -323,9 +264,27 @@ impl Config {
             }
             _ => Fault::failed(path.display().to_string(), &error),
         })?;
-        Self::parse(&text).map_err(|reason| {
-            Fault::usage(path.display().to_string(), reason).mend("请改正这一行，或与 gongkai init 生成的文件对照")
+        let config = Self::parse(&text).map_err(|reason| {
+            Fault::usage(path.display().to_string(), reason).mend("请改正这一行；gongkai config 列出全部设置")
+        })?;
+        // What is no text is no value of ours.
+        let environment = std::env::vars_os();
+        let texts = environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        config.overlaid(texts).map_err(|reason| {
+            Fault::usage("环境变量", reason).mend("请改正或去掉这个环境变量；gongkai config 列出全部设置")
         })
+    }
+
+    /// With what an environment says.
+    ///
+    /// # Errors
+    /// A name that is no setting, or a value that cannot be used.
+    pub fn overlaid(self, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, String> {
+        let mut table = Table::try_from(&self).map_err(|error| error.to_string())?;
+        if !settings::overlay(&mut table, environment)? {
+            return Ok(self);
+        }
+        table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
     }
 
     /// Parses the file's text.
@@ -418,8 +377,86 @@ mod tests {
 
     #[test]
     fn a_mistyped_member_is_named_with_its_line() {
-        let text = sample().to_text().replace("listen =", "listne =");
+        let text = sample().to_text().replace("\nlisten =", "\nlistne =");
         let reason = Config::parse(&text).unwrap_err();
-        assert!(reason.contains("listne") && reason.starts_with("第 11 行"), "{reason}");
+        let line = 1 + text.lines().position(|line| line.starts_with("listne")).unwrap();
+        assert!(reason.contains("listne") && reason.starts_with(&format!("第 {line} 行")), "{reason}");
+    }
+
+    /// A configuration that says everything.
+    fn full() -> Config {
+        let key = SigningKey::from_seed("mirror.example", KeyKind::CosignatureV1, [1; 32]).unwrap().verifier();
+        Config {
+            base_url: Some("https://gk.example".into()),
+            internal_listen: Some("127.0.0.1:8081".parse().unwrap()),
+            metrics_listen: Some("127.0.0.1:9464".parse().unwrap()),
+            vault_key_command: Some(vec!["kms".into()]),
+            vault_passphrase_file: Some("p".into()),
+            internal_names: vec!["nb.example".into()],
+            mirrors: vec!["https://jx.example".into()],
+            push_mirrors: vec![PushTo { url: "https://m.example".into(), key }],
+            intakes: vec!["https://sj.example".into()],
+            witness_policy: Some("w".into()),
+            ..sample()
+        }
+    }
+
+    #[test]
+    fn the_list_of_settings_is_the_list_of_members_and_each_example_can_be_used() {
+        let members: std::collections::BTreeSet<String> = Table::try_from(full()).unwrap().keys().cloned().collect();
+        let listed = settings::SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
+        assert_eq!(members, listed);
+        assert_eq!(Config::parse(&full().to_text()), Ok(full()));
+        let key = full().push_mirrors[0].key.to_string();
+        for setting in settings::SETTINGS {
+            let mut table = Table::try_from(full()).unwrap();
+            let example = setting.example.replace("mirror.example.edu.cn+5ad1c9f0+BA...", &key);
+            let said: Table = format!("{} = {example}", setting.name).parse().unwrap();
+            table.extend(said);
+            let parsed: Result<Config, _> = table.try_into();
+            assert!(parsed.is_ok(), "{}: {parsed:?}", setting.name);
+        }
+        let default = Table::try_from(Config::new("a", "b", "c")).unwrap();
+        for setting in settings::SETTINGS {
+            // What stands in the file by itself is the default that the reference tells.
+            match default.get(setting.name) {
+                Some(toml::Value::Integer(number)) => assert_eq!(setting.default, number.to_string()),
+                Some(toml::Value::String(text)) if setting.from_environment && !text.is_empty() => {
+                    assert_eq!(setting.default, text);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_file_and_a_name_that_is_none_is_an_error() {
+        let with = |pairs: &[(&str, &str)]| {
+            sample().overlaid(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        };
+        let said = with(&[
+            ("GONGKAI_LISTEN", "0.0.0.0:8080"),
+            ("GONGKAI_MAP_SECONDS", "60"),
+            ("GONGKAI_MIRRORS", "https://a.example, https://b.example/"),
+            ("GONGKAI_VAULT_KEY_COMMAND", "[\"kms\", \"a,b\"]"),
+            ("GONGKAI_LOG", "info"),
+            ("PATH", "/bin"),
+        ]);
+        let said = said.unwrap();
+        assert_eq!((said.listen, said.map_seconds), ("0.0.0.0:8080".parse().unwrap(), 60));
+        assert_eq!(said.mirrors, ["https://a.example", "https://b.example"]);
+        assert_eq!(said.vault_key_command, Some(vec!["kms".into(), "a,b".into()]));
+        for (name, value, why) in [
+            ("GONGKAI_LISTNE", "x", "GONGKAI_LISTNE"),
+            ("GONGKAI_ORIGIN", "x", "只能写在配置文件里"),
+            ("GONGKAI_MAP_SECONDS", "often", "应是整数"),
+            ("GONGKAI_MAP_SECONDS", "0", "应是 1"),
+            ("GONGKAI_LISTEN", "here", ""),
+            ("GONGKAI_MIRRORS", "ftp://a", "应是 https://"),
+            ("GONGKAI_INTAKES", "[1", "不是 TOML 列表"),
+        ] {
+            let error = with(&[(name, value)]).unwrap_err();
+            assert!(error.contains(why), "{name}: {error}");
+        }
     }
 }

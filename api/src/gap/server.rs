@@ -95,7 +95,7 @@ pub fn router(book: IntakeBook, clock: Arc<dyn Clock>, limits: Limits) -> Router
         .route("/log/late", get(late))
         .route("/log/tile/{*path}", get(tile))
         .route("/intake/v1/batches", post(batches).layer(limited(PULL_BYTES_MAX)))
-        .layer(from_fn_with_state(limits.request_time_max, guard::guard))
+        .layer(from_fn_with_state(guard::Guarding::new(limits.request_time_max), guard::guard))
         // Outside the guard, whose limit on bodies is for everybody; this one looks who sends first.
         .route("/intake/v1/answers", post(answers).layer(DefaultBodyLimit::disable()))
         .with_state(desk)

@@ -19,6 +19,7 @@ pub mod guard;
 pub mod internal;
 pub mod language;
 pub mod log;
+pub mod metrics;
 pub mod openapi;
 pub mod pages;
 pub mod problem;
@@ -124,6 +125,8 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
     /// The internal listener, which also takes submissions; none without it.
     pub internal: Option<InternalOptions>,
+    /// Loopback address where whoever runs the ledger reads its numbers; none without it.
+    pub metrics: Option<SocketAddr>,
     /// How the ledger presents itself.
     pub site: SiteOptions,
     /// Limits of connections and requests.
@@ -149,6 +152,8 @@ pub struct Bound {
     pub public: SocketAddr,
     /// Internal.
     pub internal: Option<SocketAddr>,
+    /// Numbers for whoever runs it.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// What every page and feed says about the ledger.
@@ -207,6 +212,8 @@ pub struct Shared {
     pub drafts: Option<Drafts>,
     /// How far roots of the map go.
     pub roots: roots::Found,
+    /// What is counted.
+    pub metrics: metrics::Metrics,
     /// When serving began.
     pub began: DateTime<Utc>,
     clock: Arc<dyn Clock>,
@@ -241,6 +248,10 @@ impl App {
         let citizens = Citizens::default();
         let kept = pages::kept::Kept::default();
         let drafts = ledger.as_ref().and_then(Ledger::drafts);
+        let metrics = metrics::Metrics::default();
+        if let Some(ledger) = &ledger {
+            ledger.observe(Arc::new(metrics.clone()));
+        }
         let shared = Shared {
             ledger,
             views,
@@ -250,6 +261,7 @@ impl App {
             internal,
             drafts,
             roots: roots::Found::default(),
+            metrics,
             began: clock.now(),
             clock,
             downloads,
@@ -341,6 +353,7 @@ fn readable() -> Router<App> {
         .merge(api::feeds::routes())
         .route("/entries/{index}", get(api::entries::bytes))
         .route("/healthz", get(api::health::healthz))
+        .route("/readyz", get(api::health::readyz))
 }
 
 /// What both routers end in: compression inside, limits and headers outside.
@@ -354,7 +367,8 @@ fn finish(router: Router<App>, app: &App, limits: &Limits) -> Router {
         .layer(axum::middleware::from_fn(language::problem))
         .layer(DefaultBodyLimit::max(api::BODY_BYTES_MAX))
         .layer(compression)
-        .layer(axum::middleware::from_fn_with_state(limits.request_time_max, guard::guard))
+        .layer(axum::middleware::from_fn_with_state(guard::Guarding::new(limits.request_time_max), guard::guard))
+        .layer(axum::middleware::from_fn_with_state(app.metrics.clone(), metrics::counted))
         .with_state(app.clone())
 }
 
@@ -371,15 +385,21 @@ fn transport(options: &InternalOptions, clock: &dyn Clock) -> Result<Transport, 
 /// # Errors
 /// [`ServeError`] when an address cannot be had, or connections had to be cut at the end.
 pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-    let ServeOptions { ledger, log, map, vkey, views, internal_views, clock, listen, internal, site, limits, on_bound } =
-        options;
+    let ServeOptions { ledger, log, map, vkey, views, internal_views, clock, .. } = options;
+    let ServeOptions { listen, internal, metrics, site, limits, on_bound, .. } = options;
     let transport = internal.as_ref().map(|options| transport(options, clock.as_ref())).transpose()?;
     let public = Listener::bind(listen).await?;
     let internal = match internal.zip(transport) {
         Some((options, transport)) => Some(Listener::bind(options.listen).await?.speaking(transport)),
         None => None,
     };
-    let bound = Bound { public: public.address(), internal: internal.as_ref().map(Listener::address) };
+    let metrics = match metrics {
+        Some(address) if !server::is_this_machine(address) => return Err(ServeError::NumbersNotLoopback(address)),
+        Some(address) => Some(Listener::bind(address).await?),
+        None => None,
+    };
+    let [inside, numbers] = [&internal, &metrics].map(|listener| listener.as_ref().map(Listener::address));
+    let bound = Bound { public: public.address(), internal: inside, metrics: numbers };
     let about = About {
         base_url: site.base_url.unwrap_or_else(|| format!("http://{}", bound.public)),
         vkey,
@@ -396,6 +416,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
     let app = App::new(ledger, &log, map, views, internal_views, clock, about);
     let mut listeners = vec![(public, public_router(&app, &limits))];
     listeners.extend(internal.map(|listener| (listener, internal_router(&app, &limits))));
+    listeners.extend(metrics.map(|listener| (listener, metrics::router(&app))));
     tracing::info!(public = %bound.public, internal = ?bound.internal, "listening");
     if let Some(on_bound) = on_bound {
         on_bound(bound);

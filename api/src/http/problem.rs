@@ -83,7 +83,7 @@ pub const TABLE: &[Row] = &[
     row("uri_too_long", 414, "地址太长"),
     row("unsupported_media_type", 415, "内容类型不对"),
     row("internal", 500, "我们出错了"),
-    row("busy", 503, "正忙，请稍后再试"),
+    row("busy", 429, "正忙，请稍后再试"),
     row("timeout", 503, "处理超时"),
     row("halted", 503, "账本暂停登记"),
     row("views_behind", 503, "查询库正在更新"),
@@ -115,7 +115,7 @@ impl Problem {
     /// A problem with its detail.
     pub fn new(code: &str, detail: impl Into<String>) -> Self {
         let row = find(code);
-        let retry_after_seconds = (row.status == 503).then_some(2);
+        let retry_after_seconds = matches!(row.status, 429 | 503).then_some(2);
         Self { row, detail: detail.into(), place: None, more: Map::new(), retry_after_seconds }
     }
 
@@ -294,7 +294,7 @@ wrong_author 403\ncosigners_missing 422\nsame_person 422\nunknown_organization 4
 stream_exists 409\nstream_missing 404\nfield 422\ntier_needs_vault 422\npersonal_data 422\ntoo_large 413\nstate 422\n\
 period_too_short 422\nbooks 422\nfuture 422\nidempotency_conflict 409\nmissing_attachment 422\nbad_query 400\n\
 bad_idempotency_key 400\nbad_json 400\nnot_found 404\nnot_here 403\nnot_signed_in 401\nsign_in_refused 403\n\
-bad_work 403\ntoo_many 429\ncross_origin 403\nmethod_not_allowed 405\nbody_too_large 413\nuri_too_long 414\nunsupported_media_type 415\ninternal 500\nbusy 503\ntimeout 503\nhalted 503\nviews_behind 503\nnot_rooted 503\ndisk_full 507\n";
+bad_work 403\ntoo_many 429\ncross_origin 403\nmethod_not_allowed 405\nbody_too_large 413\nuri_too_long 414\nunsupported_media_type 415\ninternal 500\nbusy 429\ntimeout 503\nhalted 503\nviews_behind 503\nnot_rooted 503\ndisk_full 507\n";
 
     #[test]
     fn the_statuses_of_all_codes_are_those_of_the_golden_list() {
@@ -350,7 +350,7 @@ bad_work 403\ntoo_many 429\ncross_origin 403\nmethod_not_allowed 405\nbody_too_l
     #[test]
     fn who_comes_at_a_bad_moment_is_told_when_to_come_again() {
         let response = Problem::new("busy", "排队的人太多").into_response();
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(response.headers()[RETRY_AFTER], "2");
         assert_eq!(response.headers()[CONTENT_TYPE], MEDIA_TYPE);
     }

@@ -113,6 +113,11 @@ impl Published {
         self.blocking(Self::read_checkpoint).await
     }
 
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.dir
+    }
+
     /// The policy with which the log is published; `None` when no witnesses are asked.
     pub async fn policy(&self) -> Result<Option<Policy>, PublishedError> {
         const PATH: &str = "policy";

@@ -2,7 +2,8 @@
 //!
 //! Each connection is HTTP/1.1 with bounded headers, a limit on the time that headers may take, and a
 //! limit on the time that a client may stop reading. There are at most so many connections at once;
-//! those beyond wait in the kernel's queue, where they cost us nothing. On shutdown nothing new is
+//! those beyond wait in the kernel's queue, where they cost us nothing and which is bounded by itself. One address has a
+//! share of them; beyond it a connection is answered 429 and closed. On shutdown nothing new is
 //! accepted, what was accepted is answered, and only then does [`run`] return.
 //!
 //! The public listener speaks plain HTTP, TLS ends before it. The internal one speaks TLS; on a loopback
@@ -10,11 +11,12 @@
 //!
 //! Not here: what is served (`mod.rs`), the limits of one request (`guard`), key and certificate (`tls`).
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -33,7 +35,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::citizen::address::Peer;
+use super::citizen::address::{Client, Peer};
 use super::tls::TlsError;
 
 /// First byte of a TLS handshake record (RFC 8446 §5.1); no HTTP request begins with it.
@@ -42,8 +44,12 @@ const HANDSHAKE: u8 = 0x16;
 /// What a client may ask of the server, whatever it asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at once, both listeners together. A connection costs some 20 KiB.
+    /// Connections at once, all listeners together. A connection costs some 20 KiB.
     pub connections_max: usize,
+    /// Connections at once from one address (of IPv6 the /64); one more is answered 429.
+    pub connections_each_max: usize,
+    /// This machine itself is exempt: a proxy in front of us brings everybody's.
+    pub spares_this_machine: bool,
     /// Request line and headers together. Ours need under 1 KiB; browsers send up to 8 KiB.
     pub header_bytes_max: usize,
     /// Headers of one request.
@@ -63,6 +69,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 1_024,
+            connections_each_max: 128,
+            spares_this_machine: true,
             header_bytes_max: 16 * 1_024,
             headers_max: 64,
             header_read_time_max: Duration::from_secs(15),
@@ -88,6 +96,9 @@ pub enum ServeError {
     /// The internal listener would be reachable from other machines.
     #[error("the internal listener {0} is no loopback address; allow other addresses explicitly")]
     NotLoopback(SocketAddr),
+    /// The numbers would be reachable from other machines.
+    #[error("metrics are shown at a loopback address only, {0} is none")]
+    NumbersNotLoopback(SocketAddr),
     /// The internal listener has no usable key or certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -200,6 +211,7 @@ async fn accept(
     let Listener { socket, transport, .. } = listener;
     let secured = router.clone().layer(Extension(Secured));
     let serving = Serving { http, transport, router, secured, limits };
+    let shares = Shares::new(&limits);
     loop {
         // A slot first, a connection then: beyond the limit clients wait in the kernel's queue.
         let accepted = tokio::select! {
@@ -216,13 +228,73 @@ async fn accept(
                 continue;
             }
         };
+        let Some(share) = shares.take(&stream) else {
+            // Not waited for: whoever does not read it has too many connections already.
+            let _ = stream.try_write(TOO_MANY);
+            continue;
+        };
         let connection = serving.clone().connection(stream, graceful.watcher(), stopped.clone());
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(error, "a connection ended early");
             }
-            drop(slot);
+            drop((slot, share));
         });
+    }
+}
+
+/// What a client is told that has too many connections; of TLS it understands only that it was closed.
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// Connections by address.
+type Held = Arc<Mutex<HashMap<Client, usize>>>;
+
+/// How many connections each address has at a listener. Kept in memory, and no longer than the connection.
+#[derive(Clone)]
+struct Shares {
+    each_max: usize,
+    spares_this_machine: bool,
+    taken: Held,
+}
+
+/// One connection of an address, given back when it is dropped; nothing for those that are exempt.
+struct Share(Option<(Client, Held)>);
+
+impl Shares {
+    fn new(limits: &Limits) -> Self {
+        let Limits { connections_each_max, spares_this_machine, .. } = *limits;
+        Self { each_max: connections_each_max, spares_this_machine, taken: Arc::default() }
+    }
+
+    /// A share for a connection; `None` when its address has all that it may have.
+    fn take(&self, stream: &TcpStream) -> Option<Share> {
+        // A connection whose other end is unknown ends with its first byte.
+        let Ok(peer) = stream.peer_addr() else { return Some(Share(None)) };
+        if self.spares_this_machine && is_this_machine(peer) {
+            return Some(Share(None));
+        }
+        let client = Client::from(peer.ip());
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.entry(client).or_default();
+        if *count >= self.each_max {
+            return None;
+        }
+        *count += 1;
+        Some(Share(Some((client, Arc::clone(&self.taken)))))
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let Some((client, taken)) = &self.0 else { return };
+        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(client) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(client);
+            }
+        }
     }
 }
 

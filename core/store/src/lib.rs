@@ -16,6 +16,7 @@
 mod admission;
 mod asker;
 mod attachments;
+pub mod backup;
 pub mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
@@ -34,6 +35,7 @@ pub mod map;
 mod marked;
 pub mod mirror;
 pub mod moving;
+pub mod observer;
 mod own_words;
 pub mod published_log;
 mod publisher;
@@ -73,6 +75,7 @@ pub use ledger::{
 pub use log_fetch::{DatabaseFetch, DirectoryFetch};
 pub use map::{Map, MapFault};
 pub use mirror::{Mirror, MirrorFault};
+pub use observer::Observer;
 pub use published_log::PublishedLog;
 pub use reader::{ReadStore, StoredEntry};
 pub use recover::Recovery;

@@ -6,7 +6,7 @@
 //! removed at the next start ([`remove_leftovers`]). Not here: the vault's own databases, views, published files: they stay
 //! in the directory. A new table of the ledger is a line in [`TABLES`], and a test compares that list with the schema.
 
-use std::{fs, io, time::Duration};
+use std::{fs, io, path::Path, time::Duration};
 
 use gongkai_log::VerifierKey;
 
@@ -156,19 +156,7 @@ pub async fn move_rows(
     let _held = take_lock(layout)?;
     remove_leftovers(layout)?;
     let draft = row_store::draft(layout, to)?;
-    RowStore::create(&draft).await?;
-    let mut reading = from.read(PATIENCE).await?;
-    reading.begin_reading().await?;
-    let (head, _) = tables::load_head(&mut reading).await?;
-    let mut writing = row_store::writer(&draft, PATIENCE).await?;
-    for table in &TABLES {
-        copy(table, &mut reading, &mut writing, |copied| told(copied, head.size)).await?;
-    }
-    set_head(&mut writing, &head).await?;
-    reading.end_reading().await?;
-    for connection in [reading, writing] {
-        connection.close().await.map_err(tables::sql("closing"))?;
-    }
+    let head = copy_all(&from, &draft, told).await?;
     if let Some(finding) = rows::check_place(&draft, log).await? {
         return Err(MoveError::Wrong(finding.to_string()));
     }
@@ -180,6 +168,34 @@ pub async fn move_rows(
         row_store::drop_ledger(url).await?;
     }
     remove_leftovers(layout)?;
+    Ok(head)
+}
+
+/// Writes the rows of the ledger in a directory, as of its last commit, into a new file of SQLite: what a backup holds.
+///
+/// # Errors
+/// [`MoveError`]; what was written by then is of no use.
+pub async fn copy_to_file(layout: &Layout, to: &Path, told: impl Fn(u64, u64) + Send) -> Result<LogHead, MoveError> {
+    let from = Place::of(layout)?;
+    row_store::examine(layout, &from, false).await?;
+    copy_all(&from, &Place::File(to.to_owned()), told).await
+}
+
+/// Copies all rows as of one commit into an empty log that is made for them.
+async fn copy_all(from: &Place, draft: &Place, told: impl Fn(u64, u64) + Send) -> Result<LogHead, MoveError> {
+    RowStore::create(draft).await?;
+    let mut reading = from.read(PATIENCE).await?;
+    reading.begin_reading().await?;
+    let (head, _) = tables::load_head(&mut reading).await?;
+    let mut writing = row_store::writer(draft, PATIENCE).await?;
+    for table in &TABLES {
+        copy(table, &mut reading, &mut writing, |copied| told(copied, head.size)).await?;
+    }
+    set_head(&mut writing, &head).await?;
+    reading.end_reading().await?;
+    for connection in [reading, writing] {
+        connection.close().await.map_err(tables::sql("closing"))?;
+    }
     Ok(head)
 }
 

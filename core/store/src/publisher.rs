@@ -29,6 +29,7 @@ use crate::{
     growing::{Growing, GrowingError},
     layout::Layout,
     ledger::{LedgerKeys, Shared},
+    observer::TRACE,
     reader::{chain, parse_entry},
     tables,
 };
@@ -181,8 +182,12 @@ impl Publisher {
             let due = waiting && pause_until.is_none_or(|until| Instant::now() >= until);
             if due || stop.is_some() {
                 let start = Instant::now();
-                match self.publish().and_then(|()| self.flush(stop.is_some())) {
+                let span = tracing::info_span!(target: TRACE, "publish").entered();
+                let done = self.publish().and_then(|()| self.flush(stop.is_some()));
+                drop(span);
+                match done {
                     Ok(()) => {
+                        self.shared.tell(|observer| observer.published(start.elapsed()));
                         waiting = false;
                         pause_until = Some(start + self.interval);
                         fresh_until = Instant::now() + self.freshness;

@@ -252,7 +252,7 @@ impl<S: EventStore> Sequencer<S> {
         self.head = head;
         self.shared.committed.send_replace(self.head.size);
         // The publisher ends only when it cannot go on; then there is nobody to tell.
-        let _ = self.publisher.send(Signal::Committed);
+        let _ = self.publisher.try_send(Signal::Committed);
         Ok(index)
     }
 

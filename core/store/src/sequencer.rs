@@ -11,7 +11,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, mpsc as std_mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, TimeDelta, Utc};
@@ -34,6 +34,7 @@ use crate::{
     event_store::{At, Batch, Changed, Erased, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry, NewSealed},
     ledger::{Accepted, LedgerKeys, Receipt, Settings, Shared},
     map::Spoken,
+    observer::TRACE,
     publisher::Signal,
     reader::{ReadStore, chain, parse_entry, teaches},
     rehearsal::Rehearsed,
@@ -183,7 +184,7 @@ pub(crate) struct Sequencer<S: EventStore> {
     pub sealed_count: u64,
     /// The clocks' last readings, against which a jump shows.
     pub reading: (DateTime<Utc>, Duration),
-    pub publisher: std_mpsc::Sender<Signal>,
+    pub publisher: std_mpsc::SyncSender<Signal>,
     /// Closed at the end, so that the writer is the last one and leaves no WAL behind.
     pub reader: Option<ReadStore>,
     /// The connection to the database was lost, and with it what became of the last batch.
@@ -281,31 +282,37 @@ impl<S: EventStore> Sequencer<S> {
 
     /// One batch: judge, commit, answer.
     pub(crate) fn turn(&mut self, items: Vec<Item>, clears_halt: bool) {
+        let _span = tracing::info_span!(target: TRACE, "commit", submissions = items.len()).entered();
         if let Some(reason) = self.shared.halted() {
-            return answer_all(items, &SubmitError::Halted(reason));
+            return answer_all(&self.shared, items, &SubmitError::Halted(reason));
         }
         let now = match self.read_clock() {
             Ok(now) => now,
             Err(fault) => {
                 let error = self.halt_for_clock(fault);
-                return answer_all(items, &error);
+                return answer_all(&self.shared, items, &error);
             }
         };
+        let (started, size) = (Instant::now(), self.head.size + self.sealed_count);
         let runtime = self.runtime.clone();
         let (verdicts, committed) = match runtime.block_on(self.sequence(&items, now, clears_halt)) {
             Ok(done) => done,
             Err(error) => {
                 let error = self.fall_back(error);
-                return answer_all(items, &error);
+                return answer_all(&self.shared, items, &error);
             }
         };
         if committed {
             // Receipts leave only here: the transaction is on disk.
             self.shared.committed.send_replace(self.head.size);
             // The publisher ends only when it cannot go on; then there is nobody to tell.
-            let _ = self.publisher.send(Signal::Committed);
+            // A signal that waits already will find these entries too.
+            let _ = self.publisher.try_send(Signal::Committed);
+            let size = self.head.size + self.sealed_count - size;
+            self.shared.tell(|observer| observer.committed(size, started.elapsed()));
         }
         for (item, verdict) in items.into_iter().zip(verdicts) {
+            self.shared.count(&verdict);
             // A submitter that went away asks again with its key.
             let _ = item.answer.send(verdict);
         }
@@ -621,8 +628,9 @@ impl<S: EventStore> Sequencer<S> {
     }
 }
 
-fn answer_all(items: Vec<Item>, error: &SubmitError) {
+fn answer_all(shared: &Shared, items: Vec<Item>, error: &SubmitError) {
     for item in items {
+        shared.count(&Err(error.clone()));
         // A submitter that went away asks again with its key.
         let _ = item.answer.send(Err(error.clone()));
     }

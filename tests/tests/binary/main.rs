@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where the program does")]
 
+mod backups;
 mod board;
 mod citizen;
 mod commands;
@@ -15,6 +16,7 @@ mod imports;
 mod intake;
 mod mirror;
 mod mirrors;
+mod operations;
 mod operator;
 mod print;
 mod proofs;

@@ -340,3 +340,29 @@ async fn a_standby_that_was_behind_is_not_written_to() {
     assert_eq!(Some(entries.cast_unsigned()), receipt["index"].as_u64(), "nothing was written to it");
     server.kill();
 }
+
+#[test]
+fn a_backup_of_a_ledger_on_postgresql_becomes_the_same_ledger_in_a_directory() {
+    let postgres = Postgres::start();
+    let ledger = TestLedger::on_server(&postgres.url);
+    ledger.add_vault();
+    let server = Server::start_with(&ledger.dir(), |_| {});
+    let mut sealed = ledger::pledge("修好村北机耕路");
+    sealed["fields"]["contact"] = "值班电话八三二一零零七六".into();
+    let signers = vec![("publisher", ledger::key("publisher.example/1"))];
+    let _ = insist(&server, "sealed", &Draft::new(sealed, signers).submission().to_string());
+    let _ = insist(&server, "open", &submission("装四十盏路灯"));
+    let backups = ledger.path("backups");
+    let _ = ledger.run("backup", &["--out", backups.to_str().unwrap(), "--with-keys"]).ok();
+    assert!(server.stop().success());
+    let made = std::fs::read_dir(&backups).unwrap().map(|entry| entry.unwrap().path());
+    let made = made.into_iter().find(|path| path.is_dir()).unwrap();
+    let dir = ledger.path("restored");
+    let (made, dir) = (made.to_str().unwrap(), dir.to_str().unwrap());
+    let _ = gongkai(["restore", "--from", made, "--dir", dir, "--vkey", &ledger.vkey()]).ok();
+    assert!(Path::new(dir).join("ledger.db").exists() && !Path::new(dir).join("ledger.url").exists());
+    let _ = gongkai(["rebuild", "--dir", dir, "--log"]).ok();
+    let _ = gongkai(["verify", "--dir", dir, "--with-vault"]).ok();
+    let checkpoint = std::fs::read_to_string(Path::new(dir).join("log/checkpoint")).unwrap();
+    assert_eq!(checkpoint.lines().take(3).collect::<Vec<_>>().join("\n"), tree(&ledger));
+}

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a rule that cannot read its files has failed")]
 
+mod deploy;
 mod policy;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -206,6 +206,7 @@ async fn problem(app: &App, problem: Problem) -> Response {
 
 fn advice(status: u16) -> Vec<String> {
     let steps: &[&str] = match status {
+        429 => &["过一会儿再试。"],
         400..=499 => &["清除筛选条件，重新选一次。", "在这里搜人名、村名或事情。"],
         503 => &["过几分钟再打开这一页。", "等不及的话，可以直接下载账本原始文件核对。"],
         _ => &["过一会儿再试。", "反复出现时，请告诉账本的管理单位。"],

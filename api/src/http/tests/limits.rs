@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::Town;
-use crate::http::guard::URI_BYTES_MAX;
+use crate::http::guard::{Guarding, LARGE_MAX, URI_BYTES_MAX, guard};
 use crate::http::server::{Limits, Listener, ServeError, run};
 
 struct Running {
@@ -100,13 +100,92 @@ async fn a_client_that_stops_reading_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_address_has_a_share_of_the_connections_and_is_told_to_come_again_beyond_it() {
+    let router = Router::new().route("/", routing::get(async || "here"));
+    let limits = Limits { connections_each_max: 2, spares_this_machine: false, ..Limits::default() };
+    let running = serve(router, limits).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let mut first = [0; 15];
+        stream.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200 OK");
+        held.push(stream);
+    }
+    let mut third = TcpStream::connect(running.address).await.unwrap();
+    let mut answer = String::new();
+    third.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("retry-after: 2"), "{answer}");
+    // Whoever closes one may open another.
+    drop(held);
+    let served = async || exchange(running.address, &get("/")).await.ends_with("here");
+    let waiting = async { while !served().await {} };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap();
+    // A proxy on this machine brings everybody's connections.
+    let spared = Router::new().route("/", routing::get(async || "here"));
+    let running = serve(spared, Limits { connections_each_max: 1, ..Limits::default() }).await;
+    let _held = TcpStream::connect(running.address).await.unwrap();
+    assert!(exchange(running.address, &get("/")).await.ends_with("here"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_takes_too_long_is_answered_that_it_did() {
     let stuck = Router::new().route("/", routing::get(std::future::pending::<()>));
-    let router =
-        stuck.layer(axum::middleware::from_fn_with_state(Duration::from_millis(20), crate::http::guard::guard));
+    let guarding = Guarding::new(Duration::from_millis(20));
+    let router = stuck.layer(axum::middleware::from_fn_with_state(guarding, guard));
     let request = axum::http::Request::get("/").body(axum::body::Body::empty()).unwrap();
     let answer = super::ask(&router, request).await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (StatusCode::SERVICE_UNAVAILABLE, Some("timeout")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_bodies_are_few_at_a_time_and_one_more_is_told_to_come_again() {
+    let (arrived, mut arriving) = tokio::sync::mpsc::unbounded_channel();
+    let router = Router::new().route(
+        "/",
+        routing::put(move |body: axum::body::Body| {
+            arrived.send(()).unwrap();
+            async move { axum::body::to_bytes(body, usize::MAX).await.map(drop).map_err(|_| StatusCode::BAD_REQUEST) }
+        }),
+    );
+    let guarding = Guarding::new(Limits::default().request_time_max);
+    let router = router.layer(axum::middleware::from_fn_with_state(guarding, guard));
+    let running = serve(router, Limits::default()).await;
+    let begin =
+        |bytes: usize| format!("PUT / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {bytes}\r\n\r\n");
+    let mut held = Vec::new();
+    for _ in 0..LARGE_MAX {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(begin(2 << 20).as_bytes()).await.unwrap();
+        arriving.recv().await.unwrap();
+        held.push(stream);
+    }
+    let refused = exchange(running.address, &begin(2 << 20)).await;
+    assert!(refused.starts_with("HTTP/1.1 429 ") && refused.contains("retry-after: 2"), "{refused}");
+    let small = exchange(running.address, &format!("{}abc", begin(3))).await;
+    assert!(small.starts_with("HTTP/1.1 200 "), "{small}");
+    // What is uploaded to its end makes room.
+    for mut stream in held {
+        stream.write_all(&vec![0; 2 << 20]).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_stopped_is_live_and_not_ready() {
+    let mut town = Town::empty().await;
+    assert_eq!(town.get("/readyz").await.status, StatusCode::OK);
+    let submission = town.signed_pledge(1).to_string();
+    let now = gongkai_store::Clock::now(&*town.fixture.clock);
+    town.fixture.clock.set_wall(now - Duration::from_hours(24));
+    let refused = town.post("/api/v1/submissions", "k", submission).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "2"));
+    let (live, ready) = (town.get("/healthz").await, town.get("/readyz").await);
+    assert_eq!((live.status, ready.status), (StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!((ready.json()["ready"].as_bool(), ready.json()["state"].as_str()), (Some(false), Some("halted")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@
 
 mod answering;
 mod opening;
+mod places;
 mod shared;
 mod submitting;
 
@@ -20,6 +21,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
 };
 
+use self::places::Places;
 pub(crate) use self::shared::Shared;
 pub use self::{
     opening::{CreateOptions, take_lock},
@@ -32,6 +34,7 @@ use crate::{
     error::{StoreError, SubmitError},
     layout::Layout,
     map::Map,
+    observer::Observer,
     reader::{ReadStore, StoredEntry},
     recover::Recovery,
     sealed_reader::{self, SealedProof, SealedReader},
@@ -190,6 +193,7 @@ struct Inner {
     shared: Arc<Shared>,
     reader: ReadStore,
     queue: mpsc::Sender<Message>,
+    places: Places,
     // The sender ends with the sequencer's thread.
     done: watch::Receiver<()>,
     recovery: Recovery,
@@ -299,6 +303,16 @@ impl Ledger {
     /// Submissions that wait for their turn.
     pub fn waiting(&self) -> usize {
         self.0.queue.max_capacity() - self.0.queue.capacity()
+    }
+
+    /// How many may wait; one more is answered [`SubmitError::Busy`].
+    pub fn waiting_max(&self) -> usize {
+        self.0.queue.max_capacity()
+    }
+
+    /// Has somebody count from now on; the first observer stays.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        self.0.shared.observe(observer);
     }
 
     /// Goes on after the clock stopped the ledger, if the clock is right now; halt and resumption are

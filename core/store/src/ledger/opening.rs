@@ -15,7 +15,7 @@ use tokio::{
     task,
 };
 
-use super::{Inner, Ledger, LedgerKeys, Settings, Shared};
+use super::{Inner, Ledger, LedgerKeys, Places, Settings, Shared};
 use crate::{
     admission::{self, Admitted},
     clock::Clock,
@@ -168,7 +168,10 @@ impl Ledger {
         };
         let map = Map::of_ledger(&layout.map(), log, settings.map_interval).await.map_err(Box::new)?;
         let (layout, runtime) = (layout.clone(), Handle::current());
-        Ok(Self(Arc::new(Inner { layout, keys, runtime, settings, clock, shared, reader, queue, done, recovery, map })))
+        let places = Places::new(queue.max_capacity() / 2);
+        let inner =
+            Inner { layout, keys, runtime, settings, clock, shared, reader, queue, places, done, recovery, map };
+        Ok(Self(Arc::new(inner)))
     }
 }
 
@@ -236,8 +239,9 @@ pub fn take_lock(layout: &Layout) -> Result<File, OpenError> {
     }
 }
 
-fn spawn_publisher(publisher: Publisher) -> std_mpsc::Sender<crate::publisher::Signal> {
-    let (sender, receiver) = std_mpsc::channel();
+fn spawn_publisher(publisher: Publisher) -> std_mpsc::SyncSender<crate::publisher::Signal> {
+    // One is enough: whoever is told of new entries looks how many there are.
+    let (sender, receiver) = std_mpsc::sync_channel(1);
     let shared = publisher.shared.clone();
     let spawned = thread::Builder::new().name("publisher".into()).spawn(move || publisher.run(&receiver));
     if let Err(error) = spawned {
@@ -271,7 +275,7 @@ async fn commit_genesis(
 ) -> Result<(), OpenError> {
     let head = store.load_head().await?;
     let shared = Arc::new(Shared::new(origin.to_owned(), World::default(), 0));
-    let (publisher, _) = std_mpsc::channel();
+    let (publisher, _) = std_mpsc::sync_channel(1);
     let (answer, receipt) = oneshot::channel();
     let item = Item { key: None, admitted: Box::new(admitted), answer };
     let first = Sequencer {

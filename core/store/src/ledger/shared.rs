@@ -1,13 +1,18 @@
 //! What all threads of a ledger see: the world of the last commit, a halt, how far it is.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use gongkai_domain::{Recorded, World};
 use gongkai_log::{SignedStatement, VerifierKey};
 use tokio::sync::watch;
 
-use crate::{event_store::Publication, reader::teaches};
+use crate::{
+    event_store::Publication,
+    observer::{Observer, code_of},
+    reader::teaches,
+    sequencer::Answer,
+};
 
 /// What all threads of a ledger see.
 pub(crate) struct Shared {
@@ -16,6 +21,7 @@ pub(crate) struct Shared {
     halted: Mutex<Option<String>>,
     publication: Mutex<Option<Publication>>,
     checkpoint: Mutex<String>,
+    observer: OnceLock<Arc<dyn Observer>>,
     pub committed: watch::Sender<u64>,
     pub published: watch::Sender<u64>,
     /// Sealed events and erasures.
@@ -35,6 +41,7 @@ impl Shared {
             halted: Mutex::new(None),
             publication: Mutex::new(None),
             checkpoint: Mutex::new(String::new()),
+            observer: OnceLock::new(),
             committed: watch::channel(size).0,
             published: watch::channel(0).0,
             sealed: watch::channel((0, 0)).0,
@@ -69,6 +76,27 @@ impl Shared {
                 });
             }
         }
+    }
+
+    /// The first observer stays.
+    pub(super) fn observe(&self, observer: Arc<dyn Observer>) {
+        // A second one would count the same again.
+        let _ = self.observer.set(observer);
+    }
+
+    /// Tells whoever counts, if somebody does.
+    pub(crate) fn tell(&self, what: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = self.observer.get() {
+            what(observer.as_ref());
+        }
+    }
+
+    /// Counts an answer on its way to whoever asked.
+    pub(crate) fn count(&self, answer: &Answer) {
+        self.tell(|observer| match code_of(answer) {
+            None => observer.accepted(),
+            Some(code) => observer.refused(code),
+        });
     }
 
     pub(crate) fn halted(&self) -> Option<String> {

@@ -84,6 +84,21 @@ impl Ledger {
     }
 
     async fn check(&self, idempotency_key: Option<&str>, submission: Submission) -> Result<Admitted, SubmitError> {
+        let checked = self.check_alone(idempotency_key, submission).await;
+        checked.map_err(|error| self.counted(error))
+    }
+
+    /// What does not come to the sequencer is counted here.
+    fn counted(&self, error: SubmitError) -> SubmitError {
+        self.0.shared.count(&Err(error.clone()));
+        error
+    }
+
+    async fn check_alone(
+        &self,
+        idempotency_key: Option<&str>,
+        submission: Submission,
+    ) -> Result<Admitted, SubmitError> {
         check_idempotency_key(idempotency_key)?;
         if let Some(reason) = self.0.shared.halted() {
             return Err(SubmitError::Halted(reason));
@@ -102,11 +117,14 @@ impl Ledger {
     }
 
     async fn sequence(&self, idempotency_key: Option<String>, admitted: Admitted) -> Answer {
+        let Some(_place) = self.0.places.take(&admitted.checked.signed.statement.org) else {
+            return Err(self.counted(SubmitError::Busy));
+        };
         let (answer, receipt) = oneshot::channel();
         let item = Item { key: idempotency_key, admitted: Box::new(admitted), answer };
         match self.0.queue.try_send(Message::Submit(item)) {
             Ok(()) => receipt.await.unwrap_or_else(|_| Err(closed())),
-            Err(mpsc::error::TrySendError::Full(_)) => Err(SubmitError::Busy),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(self.counted(SubmitError::Busy)),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(closed()),
         }
     }
@@ -205,7 +223,7 @@ impl Ledger {
     async fn enqueue(&self, chunk: Vec<(Option<String>, Result<Admitted, SubmitError>)>, answers: &mut Vec<Pending>) {
         for (key, admitted) in chunk {
             answers.push(match admitted {
-                Err(error) => Pending::Known(Err(error)),
+                Err(error) => Pending::Known(Err(self.counted(error))),
                 Ok(admitted) => {
                     let (answer, receipt) = oneshot::channel();
                     let item = Item { key, admitted: Box::new(admitted), answer };

@@ -1,0 +1,302 @@
+//! Numbers for whoever runs the ledger, in Prometheus' text form, at a loopback address of their own.
+//!
+//! Labels come from closed lists alone: codes of refusals, templates of routes, classes of statuses, names of files that
+//! every ledger has. No organization, stream, person, key or address is a label, and no value is a sum over any of them.
+//! Even so, the times at which numbers change tell when something sealed was received, so they are shown neither on the
+//! public listener nor on the internal one.
+//!
+//! To add a number, add a member to [`Numbers`], and register it in its `new` with the sentence that says what it is.
+//! Not here: what is measured inside the ledger (`gongkai_store::Observer` tells), health and readiness (`api/health`).
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use gongkai_store::{Layout, Observer};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tracing::Instrument as _;
+
+use super::App;
+use super::problem::Problem;
+use crate::cosigning::State as Witness;
+use crate::traces::TARGET;
+
+/// Media type of the answer: version 1.0 of the `OpenMetrics` text form.
+const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Bounds of durations in seconds: from a small commit to what a reader gives up at.
+const SECONDS: [f64; 12] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+/// Bounds of the sizes of batches.
+const SIZES: [f64; 9] = [1.0, 2.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0];
+
+/// A refusal's code.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Code {
+    code: &'static str,
+}
+
+/// A request as far as it is told: the route's template, and the class of the answer's status.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: String,
+    class: &'static str,
+}
+
+/// A part of what is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Part {
+    part: &'static str,
+}
+
+type Floating = Gauge<f64, AtomicU64>;
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+/// What is counted as it happens.
+#[derive(Debug)]
+struct Numbers {
+    registry: Registry,
+    accepted: Counter,
+    refused: Family<Code, Counter>,
+    batch: Histogram,
+    commit: Histogram,
+    publish: Histogram,
+    requests: Family<Route, Histogram, fn() -> Histogram>,
+    in_flight: Gauge,
+    now: Now,
+}
+
+/// What is looked up when it is asked for.
+#[derive(Debug, Default)]
+struct Now {
+    accepting: Gauge,
+    waiting: Gauge,
+    waiting_max: Gauge,
+    committed: Gauge,
+    published: Gauge,
+    views: Gauge,
+    views_behind: Gauge,
+    internal_behind: Gauge,
+    checkpoint_age: Floating,
+    witnesses: Gauge,
+    answering: Gauge,
+    stored: Family<Part, Gauge>,
+    free: Gauge,
+}
+
+/// See the module. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Numbers>);
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self(Arc::new(Numbers::new()))
+    }
+}
+
+impl Numbers {
+    fn new() -> Self {
+        let mut registry = Registry::with_prefix("gongkai");
+        let numbers = Self {
+            registry: Registry::default(),
+            accepted: Counter::default(),
+            refused: Family::default(),
+            batch: Histogram::new(SIZES),
+            commit: seconds(),
+            publish: seconds(),
+            requests: Family::new_with_constructor(seconds),
+            in_flight: Gauge::default(),
+            now: Now::default(),
+        };
+        registry.register("receipts", "Submissions answered with a receipt or a promise", numbers.accepted.clone());
+        registry.register("refusals", "Submissions refused or not taken, by code", numbers.refused.clone());
+        registry.register("batch_entries", "Entries and sealed events in a commit", numbers.batch.clone());
+        registry.register("commit_seconds", "Time of a commit, from look-ups to the disk", numbers.commit.clone());
+        registry.register("publish_seconds", "Time of a publication, with cosignatures", numbers.publish.clone());
+        let requests = "Time of HTTP requests, by route template and class of status";
+        registry.register("http_request_seconds", requests, numbers.requests.clone());
+        registry.register("http_requests_in_flight", "HTTP requests being answered", numbers.in_flight.clone());
+        numbers.now.register(&mut registry);
+        Self { registry, ..numbers }
+    }
+}
+
+impl Now {
+    fn register(&self, registry: &mut Registry) {
+        let mut gauge = |name: &str, help: &str, gauge: &Gauge| registry.register(name, help, gauge.clone());
+        gauge("accepting", "1 while submissions are accepted", &self.accepting);
+        gauge("queue_waiting", "Submissions waiting for the sequencer", &self.waiting);
+        gauge("queue_max", "Submissions that may wait", &self.waiting_max);
+        gauge("entries_committed", "Entries committed", &self.committed);
+        gauge("entries_published", "Entries under the published checkpoint", &self.published);
+        gauge("views_entries", "Entries that the served views reflect", &self.views);
+        gauge("views_behind_entries", "Committed entries that the views do not reflect yet", &self.views_behind);
+        gauge("internal_views_behind_entries", "The same of the internal views", &self.internal_behind);
+        gauge("witnesses", "Witnesses of the policy", &self.witnesses);
+        gauge("witnesses_answering", "Witnesses that cosigned when they were last asked", &self.answering);
+        gauge("disk_free_bytes", "Free space where the ledger lies", &self.free);
+        registry.register("checkpoint_age_seconds", "Since the checkpoint was written", self.checkpoint_age.clone());
+        registry.register("storage_bytes", "Bytes of the ledger's databases", self.stored.clone());
+    }
+
+    async fn look(&self, app: &App) {
+        let health = app.ledger.as_ref().map(gongkai_store::Ledger::health);
+        let signed = app.published.checkpoint().await.ok().flatten();
+        let published = signed.as_ref().map_or(0, |signed| signed.checkpoint.size);
+        let committed = health.as_ref().map_or(published, |health| health.committed);
+        let views = app.views.status().size;
+        let inside = app.internal.as_ref().map(|internal| *internal.size().borrow());
+        set(&self.accepting, u64::from(health.as_ref().is_some_and(|health| health.halted.is_none())));
+        set(&self.committed, committed);
+        set(&self.published, published);
+        set(&self.views, views);
+        set(&self.views_behind, committed.saturating_sub(views));
+        set(&self.internal_behind, inside.map_or(0, |size| committed.saturating_sub(size)));
+        if let Some(signed) = signed {
+            let age = (app.now() - signed.written_at).to_std().unwrap_or_default();
+            self.checkpoint_age.set(age.as_secs_f64());
+        }
+        if let Some(ledger) = &app.ledger {
+            set(&self.waiting, ledger.waiting() as u64);
+            set(&self.waiting_max, ledger.waiting_max() as u64);
+        }
+        let standings = app.about.cosigning.as_ref().map(crate::cosigning::Cosigning::standings).unwrap_or_default();
+        let answering = standings.iter().filter(|standing| matches!(standing.state, Witness::Cosigned { .. })).count();
+        set(&self.witnesses, standings.len() as u64);
+        set(&self.answering, answering as u64);
+        self.measure(app.published.root().parent().map(Layout::new));
+    }
+
+    fn measure(&self, layout: Option<Layout>) {
+        let Some(layout) = layout else { return };
+        set(&self.free, fs4::available_space(layout.root()).unwrap_or(0));
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        let log = layout.database().with_extension("db-wal");
+        for (part, path) in [
+            ("ledger", layout.database()),
+            ("ledger_wal", log),
+            ("wraps", layout.wraps()),
+            ("drafts", layout.drafts()),
+            ("map", layout.map()),
+        ] {
+            set(&self.stored.get_or_create(&Part { part }), bytes(&path));
+        }
+    }
+}
+
+fn set(gauge: &Gauge, value: u64) {
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+}
+
+impl Observer for Metrics {
+    fn accepted(&self) {
+        self.0.accepted.inc();
+    }
+
+    fn refused(&self, code: &'static str) {
+        self.0.refused.get_or_create(&Code { code }).inc();
+    }
+
+    fn committed(&self, size: u64, took: Duration) {
+        self.0.batch.observe(f64::from(u32::try_from(size).unwrap_or(u32::MAX)));
+        self.0.commit.observe(took.as_secs_f64());
+    }
+
+    fn published(&self, took: Duration) {
+        self.0.publish.observe(took.as_secs_f64());
+    }
+}
+
+/// Counts a request being answered for as long as it lives, also one whose client goes away.
+struct Answering(Gauge);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// The middleware that counts and traces requests.
+pub async fn counted(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    // Without a template it is an address that somebody made up.
+    let template = request.extensions().get::<MatchedPath>().cloned();
+    let method = request.method().clone();
+    metrics.0.in_flight.inc();
+    let answering = Answering(metrics.0.in_flight.clone());
+    let route = template.as_ref().map_or("-", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!(target: TARGET, "request", %method, route, class = tracing::field::Empty);
+    let response = next.run(request).instrument(span.clone()).await;
+    drop(answering);
+    let class = match response.status().as_u16() {
+        ..200 => "1xx",
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        _ => "5xx",
+    };
+    span.record("class", class);
+    metrics.0.requests.get_or_create(&Route { route, class }).observe(begun.elapsed().as_secs_f64());
+    response
+}
+
+/// `GET /metrics`.
+async fn metrics(State(app): State<App>) -> Response {
+    let numbers = &app.metrics.0;
+    numbers.now.look(&app).await;
+    let mut text = String::new();
+    match encode(&mut text, &numbers.registry) {
+        Ok(()) => ([(CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
+        Err(error) => Problem::internal(&error).into_response(),
+    }
+}
+
+/// What the listener for whoever runs the ledger answers.
+pub fn router(app: &App) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(super::api::health::healthz))
+        .route("/readyz", get(super::api::health::readyz))
+        .with_state(app.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_ledger_tells_is_counted_by_codes_of_a_closed_list() {
+        let metrics = Metrics::default();
+        metrics.accepted();
+        metrics.refused("stale_parent");
+        metrics.committed(3, Duration::from_millis(4));
+        metrics.published(Duration::from_millis(40));
+        let mut text = String::new();
+        encode(&mut text, &metrics.0.registry).unwrap();
+        for line in [
+            "gongkai_receipts_total 1",
+            "gongkai_refusals_total{code=\"stale_parent\"} 1",
+            "gongkai_batch_entries_sum 3.0",
+            "gongkai_commit_seconds_bucket{le=\"0.005\"} 1",
+            "gongkai_publish_seconds_count 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+}
