@@ -69,7 +69,8 @@ impl Ledger {
         let admitted = admission::admit_public(&origin, genesis, |_| None).map_err(OpenError::Genesis)?;
         commit_genesis(store, &origin, admitted, clock.clone(), settings.clone()).await?;
         row_store::put_in_place(layout, &draft, &place).await?;
-        Self::start(layout, &place, keys, clock, settings, guard).await
+        // Whoever opens a ledger inside a long command carries no more of it than a pointer.
+        Box::pin(Self::start(layout, &place, keys, clock, settings, guard)).await
     }
 
     /// Opens a ledger for writing: checks and repairs what is published, and puts a halt on record.
@@ -88,7 +89,8 @@ impl Ledger {
         let place = Place::of(layout)?;
         row_store::examine(layout, &place, true).await?;
         let guard = take_lock(layout)?;
-        Self::start(layout, &place, keys, clock, settings, guard).await
+        // Whoever opens a ledger inside a long command carries no more of it than a pointer.
+        Box::pin(Self::start(layout, &place, keys, clock, settings, guard)).await
     }
 
     async fn start(
