@@ -33,7 +33,7 @@ use crate::list::List;
 use crate::merkle::{self, TileSource};
 use crate::note::Note;
 use crate::policy::Policy;
-use crate::slot::{self, Openings};
+use crate::slot::{self, Line, Openings, SlotError};
 use crate::statement::Statement;
 use crate::tile::{TILE_WIDTH, TilePath, decode_bundle, decode_hashes, level_tiles, lines_path, openings_path};
 
@@ -54,6 +54,10 @@ pub trait Fetch: Sync {
 
 /// Who may sign what, learned from the log itself.
 pub trait Authority {
+    /// Whether [`Authority::observe`] is to get openings. Where it is not, they are checked all the same, but no values are
+    /// made of them.
+    const READS_OPENINGS: bool = true;
+
     /// The key of this name, as of the entries observed so far.
     fn key(&self, name: &str) -> Option<&VerifierKey>;
 
@@ -101,6 +105,8 @@ impl KeyRing {
 }
 
 impl Authority for KeyRing {
+    const READS_OPENINGS: bool = false;
+
     fn key(&self, name: &str) -> Option<&VerifierKey> {
         self.keys.get(name)
     }
@@ -213,6 +219,8 @@ pub struct Report {
     pub openings: u64,
     /// Statements without a line in an openings file: nothing is open, or it is withheld.
     pub openings_missing: u64,
+    /// The first of them.
+    pub first_without_openings: Option<u64>,
     /// Lists whose lines were checked.
     pub lists: u64,
     /// Lists without a file.
@@ -236,6 +244,7 @@ impl Report {
             signatures: 0,
             openings: 0,
             openings_missing: 0,
+            first_without_openings: None,
             lists: 0,
             lists_missing: 0,
         }
@@ -291,6 +300,7 @@ pub fn fsck_from<F: Fetch, A: Authority>(
         checkpoint: &checkpoint,
         mode: options.mode,
         check_openings: options.check_openings,
+        reads_openings: A::READS_OPENINGS,
         known: reached.size(),
         stop: AtomicBool::new(false),
     };
@@ -344,6 +354,7 @@ struct Shared<'s, F: Fetch> {
     checkpoint: &'s Checkpoint,
     mode: Mode,
     check_openings: bool,
+    reads_openings: bool,
     // Entries that an earlier check has seen.
     known: u64,
     // Set when a fault is known: reads that were asked for ahead are not worth doing.
@@ -394,6 +405,8 @@ struct Bundle<E: std::error::Error + Send + Sync + 'static> {
     entries: Vec<Entry>,
     leaves: Vec<TreeHash>,
     subtree: TreeHash,
+    // Which entries have a line in the openings file, and the lines where somebody reads them.
+    opened: Vec<bool>,
     openings: BTreeMap<u64, Openings>,
     lists: u64,
     lists_missing: u64,
@@ -558,6 +571,7 @@ impl<F: Fetch> Shared<'_, F> {
             entries: Vec::with_capacity(256),
             leaves: Vec::with_capacity(256),
             subtree: merkle::empty_root(),
+            opened: Vec::with_capacity(256),
             openings: BTreeMap::new(),
             lists: 0,
             lists_missing: 0,
@@ -578,37 +592,61 @@ impl<F: Fetch> Shared<'_, F> {
         }
         let hashes = self.hashes(hashes_path)?;
         // A malformed line of the openings file is no entry's fault: named after the entries.
-        let malformed = match self.openings(number, path.width()) {
-            Ok(openings) => {
-                bundle.openings = openings;
-                None
-            }
-            Err(fault) => Some(fault),
-        };
-        for (place, (bytes, stated)) in entries.iter().zip(&hashes).enumerate() {
-            let index = number * TILE_WIDTH + place as u64;
-            let entry = Entry::parse(bytes.to_vec()).map_err(|error| finding(index, error.field(), chain(&error)))?;
-            let leaf = entry.leaf_hash();
-            if leaf != *stated {
-                return Err(self.blame(index, hashes_path, &leaf, stated)?.into());
-            }
-            if let Some(signed) = entry.content.statement() {
-                signed.signatures().map_err(|error| finding(index, signature_of(error.key()), chain(&error)))?;
-                if let Some(openings) = bundle.openings.get(&index) {
-                    let refuse = |error| finding(index, openings_path(number), chain(&error));
-                    openings.check(&signed.statement).map_err(refuse)?;
-                }
-                if index >= self.known {
-                    self.check_list(index, &signed.statement, bundle)?;
-                }
-            } else if bundle.openings.contains_key(&index) {
-                let reason = "a sealed period has no openings";
-                return Err(finding(index, openings_path(number), reason).into());
-            }
-            bundle.leaves.push(leaf);
-            bundle.entries.push(entry);
+        let mut malformed = None;
+        let openings = self.openings(number).unwrap_or_else(|fault| {
+            malformed = Some(fault);
+            Vec::new()
+        });
+        let lines = self.lines(number, &openings).unwrap_or_else(|fault| {
+            malformed = Some(fault.into());
+            Vec::new()
+        });
+        let (parsed, unreadable) = Entry::parse_all(&entries);
+        let unreadable = unreadable.map(|error| {
+            let index = number * TILE_WIDTH + parsed.len() as u64;
+            finding(index, error.field(), chain(&error)).into()
+        });
+        let lines = check_lines(number, &parsed, lines);
+        for ((entry, stated), line) in parsed.into_iter().zip(&hashes).zip(lines) {
+            self.entry((number, hashes_path), entry, stated, line, bundle)?;
         }
-        malformed.map_or(Ok(()), Err)
+        unreadable.or(malformed).map_or(Ok(()), Err)
+    }
+
+    /// What needs the next entry of a bundle only.
+    fn entry(
+        &self,
+        (number, hashes_path): (u64, TilePath),
+        entry: Entry,
+        stated: &TreeHash,
+        line: Option<(Line<'_>, Result<(), SlotError>)>,
+        bundle: &mut Bundle<F::Error>,
+    ) -> Outcome<(), F> {
+        let index = number * TILE_WIDTH + bundle.entries.len() as u64;
+        let leaf = entry.leaf_hash();
+        if leaf != *stated {
+            return Err(self.blame(index, hashes_path, &leaf, stated)?.into());
+        }
+        bundle.opened.push(line.is_some());
+        if let Some(signed) = entry.content.statement() {
+            signed.signatures().map_err(|error| finding(index, signature_of(error.key()), chain(&error)))?;
+            if let Some((line, checked)) = line {
+                let refuse = |error| finding(index, openings_path(number), chain(&error));
+                checked.map_err(refuse)?;
+                if self.reads_openings {
+                    bundle.openings.insert(index, line.openings().map_err(refuse)?);
+                }
+            }
+            if index >= self.known {
+                self.check_list(index, &signed.statement, bundle)?;
+            }
+        } else if line.is_some() {
+            let reason = "a sealed period has no openings";
+            return Err(finding(index, openings_path(number), reason).into());
+        }
+        bundle.leaves.push(leaf);
+        bundle.entries.push(entry);
+        Ok(())
     }
 
     /// Says whether entry or tile is at fault when they differ: the one that the checkpoint binds is
@@ -635,19 +673,18 @@ impl<F: Fetch> Shared<'_, F> {
         })
     }
 
-    fn openings(&self, number: u64, width: u64) -> Outcome<BTreeMap<u64, Openings>, F> {
-        let mut found = BTreeMap::new();
-        if !self.check_openings {
-            return Ok(found);
-        }
-        let path = openings_path(number);
-        let Some(bytes) = self.extra(&path)? else {
-            return Ok(found);
-        };
-        let end = number * TILE_WIDTH + width;
-        let all = slot::parse_openings(&bytes, number).map_err(|error| finding(None, path.as_str(), chain(&error)))?;
-        found.extend(all.into_iter().filter(|line| line.index < end).map(|line| (line.index, line)));
-        Ok(found)
+    /// The openings file of a bundle; empty where there is none.
+    fn openings(&self, number: u64) -> Outcome<Vec<u8>, F> {
+        let bytes = if self.check_openings { self.extra(&openings_path(number))? } else { None };
+        Ok(bytes.unwrap_or_default())
+    }
+
+    /// Its lines, but for those beyond the checkpoint.
+    fn lines<'t>(&self, number: u64, bytes: &'t [u8]) -> Result<Vec<Line<'t>>, Finding> {
+        let refuse = |error| finding(None, openings_path(number), chain(&error));
+        let mut lines = slot::parse_lines(bytes, number).map_err(refuse)?;
+        lines.truncate(lines.partition_point(|line| line.index < self.checkpoint.size));
+        Ok(lines)
     }
 
     fn check_list(&self, index: u64, statement: &Statement, bundle: &mut Bundle<F::Error>) -> Outcome<(), F> {
@@ -670,6 +707,35 @@ impl<F: Fetch> Shared<'_, F> {
         bundle.lists += 1;
         Ok(())
     }
+}
+
+/// Lines are checked so many at a time, so that what is hashed stays near the processor.
+const LINES_AT_ONCE: usize = 64;
+
+/// The line of each of these first entries of a bundle, with what was found of it; the lines are in the order of their
+/// indexes.
+fn check_lines<'t>(
+    number: u64,
+    entries: &[Entry],
+    lines: Vec<Line<'t>>,
+) -> Vec<Option<(Line<'t>, Result<(), SlotError>)>> {
+    let mut lines = lines.into_iter().peekable();
+    let indexes = (number * TILE_WIDTH..).take(entries.len());
+    let lines: Vec<_> = indexes.map(|index| lines.next_if(|line| line.index == index)).collect();
+    let of_statements = entries.iter().zip(&lines).filter_map(|(entry, line)| {
+        let statement = &entry.content.statement()?.statement;
+        Some((line.as_ref()?, statement))
+    });
+    let of_statements: Vec<_> = of_statements.collect();
+    let checked: Vec<_> = of_statements.chunks(LINES_AT_ONCE).flat_map(slot::check_all).collect();
+    let mut checked = checked.into_iter();
+    let is_statement = entries.iter().map(|entry| entry.content.statement().is_some());
+    let pairs = lines.into_iter().zip(is_statement);
+    // The line of what is no statement is a fault of its own.
+    let found = pairs.map(|(line, is_statement)| {
+        Some((line?, if is_statement { checked.next().unwrap_or(Err(SlotError::Root)) } else { Ok(()) }))
+    });
+    found.collect()
 }
 
 fn signature_of(key: Option<&str>) -> String {

@@ -6,14 +6,14 @@
 //!
 //! Not here: which field belongs to which tier, the vault, salts (they are handed in).
 
-use std::fmt::Write as _;
-use std::sync::LazyLock;
+use std::{borrow::Cow, fmt::Write as _, io::Write as _, sync::LazyLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::canonical::{self, CanonicalError, Parser};
 use crate::hash::{Digest, HASH_TEXT_BYTES, HashError, decode32, push32};
+use crate::lanes::Function;
 use crate::statement::{Statement, statement_id};
 use crate::stream::StreamId;
 use crate::tile::TILE_WIDTH;
@@ -34,10 +34,13 @@ const INDEX_BYTES_MAX: usize = 16;
 /// Bytes of a line before its index: the commitments.
 const LINE_HEAD_BYTES: usize = 18 + SLOTS * (HASH_TEXT_BYTES + 3) + 10;
 
+/// Depth of an opening's members in a line.
+const VALUE_DEPTH: usize = 3;
+
 const CONTEXT: &str = "gongkai 2026 slot v1";
 
 // The key of the context, computed once: it costs as much as a commitment.
-static HASHER: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key(CONTEXT));
+static HASHER: LazyLock<Function> = LazyLock::new(|| Function::derive_key(CONTEXT));
 
 /// Why openings are refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -148,15 +151,9 @@ impl std::fmt::Debug for Opening {
     }
 }
 
-pub(crate) fn derive(hasher: &blake3::Hasher, salt: &[u8; 32], content: &[u8]) -> Digest {
-    let mut hasher = hasher.clone();
-    hasher.update(salt).update(content);
-    Digest::from_bytes(*hasher.finalize().as_bytes())
-}
-
 /// The slot hasher, which lists share (design 3.1: lines are committed the same way).
 pub(crate) fn commitment(salt: &[u8; 32], payload: &str) -> Digest {
-    derive(&HASHER, salt, payload.as_bytes())
+    HASHER.one(&[salt, payload.as_bytes()])
 }
 
 /// Commitment of an opening: `derive_key(context, salt ‖ canonical [origin, statement id, slot, tier,
@@ -165,15 +162,9 @@ pub fn commit(origin: &str, stream: &StreamId, revision: u64, opening: &Opening)
     if usize::from(opening.slot) >= SLOTS {
         return Err(SlotError::Range(opening.slot));
     }
-    if opening.name.is_empty() || opening.name.len() > FIELD_NAME_BYTES_MAX {
-        return Err(refuse("name", "is empty or longer than 128 bytes"));
-    }
-    let mut payload = String::with_capacity(256);
-    payload.push('[');
-    canonical::write_string(origin, &mut payload);
-    payload.push(',');
-    canonical::write_string(&statement_id(stream, revision), &mut payload);
-    write!(payload, ",{},\"{}\",", opening.slot, opening.tier).expect("writing to a String cannot fail");
+    check_name(&opening.name)?;
+    let mut payload = payload_head(origin, stream, revision);
+    write!(payload, "{},\"{}\",", opening.slot, opening.tier).expect("writing to a String cannot fail");
     canonical::write_string(&opening.name, &mut payload);
     payload.push(',');
     canonical::write_value(&opening.value, &mut payload, 1)?;
@@ -181,23 +172,30 @@ pub fn commit(origin: &str, stream: &StreamId, revision: u64, opening: &Opening)
     Ok(commitment(&opening.salt, &payload))
 }
 
-/// Commitment of an empty slot: the same function over 32 random bytes, so that nobody can tell.
-pub fn empty(salt: &[u8; 32], filler: &[u8; 32]) -> Digest {
-    derive(&HASHER, salt, filler)
+/// What the payloads of all slots of a statement begin with.
+fn payload_head(origin: &str, stream: &StreamId, revision: u64) -> String {
+    let mut payload = String::with_capacity(512);
+    payload.push('[');
+    canonical::write_string(origin, &mut payload);
+    payload.push(',');
+    canonical::write_string(&statement_id(stream, revision), &mut payload);
+    payload.push(',');
+    payload
 }
 
-fn leaves(commitments: &[Digest; SLOTS]) -> [Digest; SLOTS] {
-    commitments.map(|commitment| tree::commitment_leaf(&commitment))
+/// Commitment of an empty slot: the same function over 32 random bytes, so that nobody can tell.
+pub fn empty(salt: &[u8; 32], filler: &[u8; 32]) -> Digest {
+    HASHER.one(&[salt, filler])
 }
 
 /// Root of the 16 commitments, `slots` in the statement.
 pub fn root(commitments: &[Digest; SLOTS]) -> Digest {
-    tree::root(&leaves(commitments))
+    tree::root(&tree::commitment_leaves(commitments))
 }
 
 /// The four hashes that lead from one slot to the root; empty for a slot beyond 15.
 pub fn path(commitments: &[Digest; SLOTS], slot: u8) -> Vec<Digest> {
-    tree::path(&leaves(commitments), usize::from(slot))
+    tree::path(&tree::commitment_leaves(commitments), usize::from(slot))
 }
 
 /// Whether a commitment is slot `slot` under this root.
@@ -278,27 +276,7 @@ impl Openings {
 
     /// Reads a line without its newline; nothing is checked against a statement yet.
     pub fn parse_line(line: &str) -> Result<Self, SlotError> {
-        canonical::check_length(line, OPENINGS_LINE_BYTES_MAX)?;
-        let mut line = Parser::new(line);
-        expect(&mut line, "{\"commitments\":[\"", "commitments")?;
-        let commitments = read_commitments(&mut line)?;
-        expect(&mut line, "\"],\"index\":", "index")?;
-        let index = line.value(1)?.as_u64().ok_or_else(|| refuse("index", "is no index"))?;
-        expect(&mut line, ",\"open\":[", "open")?;
-        let mut open = Vec::new();
-        while !line.skip("]") {
-            if open.len() == SLOTS {
-                return Err(refuse("open", "lists more than 16 openings"));
-            }
-            if !open.is_empty() {
-                expect(&mut line, ",", "open")?;
-            }
-            open.push(read_opening(&mut line)?);
-        }
-        expect(&mut line, "}", "open")?;
-        line.end()?;
-        check_slots(open.iter().map(|opening| opening.slot))?;
-        Ok(Self { index, commitments, open })
+        Line::parse(line)?.openings()
     }
 
     /// Whether the commitments are those of the statement, and each opening that of its slot.
@@ -321,6 +299,103 @@ impl Openings {
             }
         }
         Ok(())
+    }
+}
+
+/// A line whose form was found good, with the values as they are written: what is canonical once need not be made a value
+/// and written again to be committed to.
+pub(crate) struct Line<'t> {
+    pub(crate) index: u64,
+    commitments: [Digest; SLOTS],
+    open: Vec<Written<'t>>,
+}
+
+/// An opening as it is written.
+struct Written<'t> {
+    slot: u8,
+    salt: [u8; 32],
+    tier: Tier,
+    name: Cow<'t, str>,
+    // Canonical JSON.
+    name_json: &'t str,
+    value_json: &'t str,
+}
+
+impl<'t> Line<'t> {
+    fn parse(line: &'t str) -> Result<Self, SlotError> {
+        canonical::check_length(line, OPENINGS_LINE_BYTES_MAX)?;
+        let mut line = Parser::new(line);
+        expect(&mut line, "{\"commitments\":[\"", "commitments")?;
+        let commitments = read_commitments(&mut line)?;
+        expect(&mut line, "\"],\"index\":", "index")?;
+        let index = line.value::<Value>(1)?.as_u64().ok_or_else(|| refuse("index", "is no index"))?;
+        expect(&mut line, ",\"open\":[", "open")?;
+        let mut open = Vec::with_capacity(SLOTS / 2);
+        while !line.skip("]") {
+            if open.len() == SLOTS {
+                return Err(refuse("open", "lists more than 16 openings"));
+            }
+            if !open.is_empty() {
+                expect(&mut line, ",", "open")?;
+            }
+            open.push(read_opening(&mut line)?);
+        }
+        expect(&mut line, "}", "open")?;
+        line.end()?;
+        check_slots(open.iter().map(|opening| opening.slot))?;
+        Ok(Self { index, commitments, open })
+    }
+
+    /// The same with values.
+    pub(crate) fn openings(&self) -> Result<Openings, SlotError> {
+        let open = self.open.iter().map(|written| {
+            let Written { slot, salt, tier, name, value_json, .. } = written;
+            let value = Parser::new(value_json).value(VALUE_DEPTH)?;
+            Ok(Opening { slot: *slot, salt: *salt, tier: *tier, name: name.clone().into_owned(), value })
+        });
+        let open = open.collect::<Result<_, SlotError>>()?;
+        Ok(Openings { index: self.index, commitments: self.commitments, open })
+    }
+}
+
+/// As [`Openings::check`], of many lines with their statements at once.
+pub(crate) fn check_all(lines: &[(&Line<'_>, &Statement)]) -> Vec<Result<(), SlotError>> {
+    let commitments: Vec<Digest> = lines.iter().flat_map(|(line, _)| line.commitments).collect();
+    let roots = tree::roots(tree::commitment_leaves(&commitments), SLOTS.ilog2());
+    // Salts and payloads one after the other, and where each ends.
+    let (mut bytes, mut ends) = (Vec::with_capacity(lines.len() * 2_048), Vec::new());
+    for (line, statement) in lines {
+        let head = payload_head(&statement.origin, &statement.stream, statement.revision);
+        for written in &line.open {
+            written.payload(&head, &mut bytes);
+            ends.push(bytes.len());
+        }
+    }
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    let payloads: Vec<&[u8]> = starts.zip(&ends).map(|(start, end)| &bytes[start..*end]).collect();
+    let mut opened = HASHER.each(&payloads).into_iter();
+    let found = lines.iter().zip(roots).map(|((line, statement), root)| {
+        let opened: Vec<Digest> = opened.by_ref().take(line.open.len()).collect();
+        if root != statement.slots {
+            return Err(SlotError::Root);
+        }
+        line.open.iter().zip(opened).try_for_each(|(written, commitment)| {
+            check_name(&written.name)?;
+            if line.commitments[usize::from(written.slot)] == commitment {
+                return Ok(());
+            }
+            Err(SlotError::Opening { slot: written.slot, name: written.name.clone().into_owned() })
+        })
+    });
+    found.collect()
+}
+
+impl Written<'_> {
+    fn payload(&self, head: &str, out: &mut Vec<u8>) {
+        let Self { slot, salt, tier, name_json, value_json, .. } = self;
+        out.extend_from_slice(salt);
+        out.extend_from_slice(head.as_bytes());
+        write!(out, "{slot},\"{tier}\",{name_json},{value_json}]").expect("writing to a Vec cannot fail");
     }
 }
 
@@ -355,6 +430,12 @@ pub enum OpeningsFileError {
 /// Reads the openings file of a bundle: its lines in the order of their indexes. It follows the growing
 /// bundle, so it may be ahead of a checkpoint, never of its bundle.
 pub fn parse_openings(bytes: &[u8], bundle: u64) -> Result<Vec<Openings>, OpeningsFileError> {
+    let lines = (1..).zip(parse_lines(bytes, bundle)?);
+    lines.map(|(line, read)| read.openings().map_err(|source| OpeningsFileError::Line { line, source })).collect()
+}
+
+/// The same without values.
+pub(crate) fn parse_lines(bytes: &[u8], bundle: u64) -> Result<Vec<Line<'_>>, OpeningsFileError> {
     let text = std::str::from_utf8(bytes).map_err(|_| OpeningsFileError::Utf8)?;
     if !text.is_empty() && !text.ends_with('\n') {
         return Err(OpeningsFileError::Newline);
@@ -364,19 +445,26 @@ pub fn parse_openings(bytes: &[u8], bundle: u64) -> Result<Vec<Openings>, Openin
     let end = next.saturating_add(TILE_WIDTH);
     let mut all = Vec::new();
     for (line, text) in (1..).zip(text.split_terminator('\n')) {
-        let openings = Openings::parse_line(text).map_err(|source| OpeningsFileError::Line { line, source })?;
-        let index = openings.index;
+        let read = Line::parse(text).map_err(|source| OpeningsFileError::Line { line, source })?;
+        let index = read.index;
         if index < next || index >= end {
             return Err(OpeningsFileError::Order { line, index });
         }
         next = index + 1;
-        all.push(openings);
+        all.push(read);
     }
     Ok(all)
 }
 
 fn refuse(member: &'static str, reason: &'static str) -> SlotError {
     SlotError::Member { member, reason }
+}
+
+fn check_name(name: &str) -> Result<(), SlotError> {
+    if name.is_empty() || name.len() > FIELD_NAME_BYTES_MAX {
+        return Err(refuse("name", "is empty or longer than 128 bytes"));
+    }
+    Ok(())
 }
 
 fn check_slots(slots: impl Iterator<Item = u8>) -> Result<(), SlotError> {
@@ -413,21 +501,22 @@ fn read_commitments(line: &mut Parser<'_>) -> Result<[Digest; SLOTS], SlotError>
     Ok(commitments)
 }
 
-fn read_opening(line: &mut Parser<'_>) -> Result<Opening, SlotError> {
+fn read_opening<'t>(line: &mut Parser<'t>) -> Result<Written<'t>, SlotError> {
     expect(line, "{\"name\":", "name")?;
-    let name = line.string()?;
+    let mut name = Cow::default();
+    let name_json = line.written(|line| line.string().map(|read| name = read))?;
     expect(line, ",\"salt\":\"", "salt")?;
     let salt = read32(line)?;
     expect(line, "\",\"slot\":", "slot")?;
-    let slot = line.value(3)?.as_u64();
+    let slot = line.value::<Value>(VALUE_DEPTH)?.as_u64();
     let slot = slot.and_then(|slot| u8::try_from(slot).ok());
     let slot = slot.ok_or_else(|| refuse("slot", "is no slot number"))?;
     expect(line, ",\"tier\":", "tier")?;
     let tier = Tier::parse(&line.string()?).ok_or_else(|| refuse("tier", "is no tier"))?;
     expect(line, ",\"value\":", "value")?;
-    let value = line.value(3)?;
+    let value_json = line.written(|line| line.value::<()>(VALUE_DEPTH))?;
     expect(line, "}", "value")?;
-    Ok(Opening { slot, salt, tier, name, value })
+    Ok(Written { slot, salt, tier, name, name_json, value_json })
 }
 
 #[cfg(test)]
