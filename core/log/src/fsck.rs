@@ -451,7 +451,7 @@ fn run<F: Fetch, A: Authority>(
     options: &Options<'_>,
 ) -> Outcome<(), F> {
     let threads = options.threads.max(1);
-    let window = threads as u64 * 4 + 4;
+    let window = threads as u64 * 2 + 2;
     let size = shared.checkpoint.size;
     let bundles = size.div_ceil(TILE_WIDTH);
     let (jobs, queue) = mpsc::channel();
@@ -568,7 +568,7 @@ impl<F: Fetch> Shared<'_, F> {
 
     fn read_bundle(&self, number: u64) -> Bundle<F::Error> {
         let mut bundle = Bundle {
-            entries: Vec::with_capacity(256),
+            entries: Vec::new(),
             leaves: Vec::with_capacity(256),
             subtree: merkle::empty_root(),
             opened: Vec::with_capacity(256),
@@ -601,15 +601,20 @@ impl<F: Fetch> Shared<'_, F> {
             malformed = Some(fault.into());
             Vec::new()
         });
-        let (parsed, unreadable) = Entry::parse_all(&entries);
+        let (mut parsed, unreadable) = Entry::parse_all(&entries);
         let unreadable = unreadable.map(|error| {
             let index = number * TILE_WIDTH + parsed.len() as u64;
             finding(index, error.field(), chain(&error)).into()
         });
-        let lines = check_lines(number, &parsed, lines);
-        for ((entry, stated), line) in parsed.into_iter().zip(&hashes).zip(lines) {
-            self.entry((number, hashes_path), entry, stated, line, bundle)?;
-        }
+        let checked = check_lines(number, &parsed, &lines);
+        let found = parsed.iter().zip(&hashes).zip(checked).try_for_each(|((entry, stated), line)| {
+            let line = line.map(|(line, checked)| (&lines[line], checked));
+            self.entry((number, hashes_path), entry, stated, line, bundle)
+        });
+        // Only what stands is taken further.
+        parsed.truncate(bundle.leaves.len());
+        bundle.entries = parsed;
+        found?;
         unreadable.or(malformed).map_or(Ok(()), Err)
     }
 
@@ -617,19 +622,19 @@ impl<F: Fetch> Shared<'_, F> {
     fn entry(
         &self,
         (number, hashes_path): (u64, TilePath),
-        entry: Entry,
+        entry: &Entry,
         stated: &TreeHash,
-        line: Option<(Line<'_>, Result<(), SlotError>)>,
+        line: Option<(&Line<'_>, Result<(), SlotError>)>,
         bundle: &mut Bundle<F::Error>,
     ) -> Outcome<(), F> {
-        let index = number * TILE_WIDTH + bundle.entries.len() as u64;
+        let index = number * TILE_WIDTH + bundle.leaves.len() as u64;
         let leaf = entry.leaf_hash();
         if leaf != *stated {
             return Err(self.blame(index, hashes_path, &leaf, stated)?.into());
         }
-        bundle.opened.push(line.is_some());
+        let is_opened = line.is_some();
         if let Some(signed) = entry.content.statement() {
-            signed.signatures().map_err(|error| finding(index, signature_of(error.key()), chain(&error)))?;
+            signed.signatures().map(drop).map_err(|error| finding(index, signature_of(error.key()), chain(&error)))?;
             if let Some((line, checked)) = line {
                 let refuse = |error| finding(index, openings_path(number), chain(&error));
                 checked.map_err(refuse)?;
@@ -640,12 +645,12 @@ impl<F: Fetch> Shared<'_, F> {
             if index >= self.known {
                 self.check_list(index, &signed.statement, bundle)?;
             }
-        } else if line.is_some() {
+        } else if is_opened {
             let reason = "a sealed period has no openings";
             return Err(finding(index, openings_path(number), reason).into());
         }
         bundle.leaves.push(leaf);
-        bundle.entries.push(entry);
+        bundle.opened.push(is_opened);
         Ok(())
     }
 
@@ -710,30 +715,23 @@ impl<F: Fetch> Shared<'_, F> {
 }
 
 /// Lines are checked so many at a time, so that what is hashed stays near the processor.
-const LINES_AT_ONCE: usize = 64;
+const LINES_AT_ONCE: usize = 32;
 
-/// The line of each of these first entries of a bundle, with what was found of it; the lines are in the order of their
-/// indexes.
-fn check_lines<'t>(
-    number: u64,
-    entries: &[Entry],
-    lines: Vec<Line<'t>>,
-) -> Vec<Option<(Line<'t>, Result<(), SlotError>)>> {
-    let mut lines = lines.into_iter().peekable();
-    let indexes = (number * TILE_WIDTH..).take(entries.len());
-    let lines: Vec<_> = indexes.map(|index| lines.next_if(|line| line.index == index)).collect();
-    let of_statements = entries.iter().zip(&lines).filter_map(|(entry, line)| {
-        let statement = &entry.content.statement()?.statement;
-        Some((line.as_ref()?, statement))
+/// The place of the line of each of these first entries of a bundle, with what was found of it; the lines are in the order
+/// of their indexes.
+fn check_lines(number: u64, entries: &[Entry], lines: &[Line<'_>]) -> Vec<Option<(usize, Result<(), SlotError>)>> {
+    let mut of_lines = lines.iter().enumerate().peekable();
+    let pairs = (number * TILE_WIDTH..).zip(entries).map(|(index, entry)| {
+        let (place, line) = of_lines.next_if(|(_, line)| line.index == index)?;
+        Some((place, line, entry.content.statement().map(|signed| &signed.statement)))
     });
-    let of_statements: Vec<_> = of_statements.collect();
-    let checked: Vec<_> = of_statements.chunks(LINES_AT_ONCE).flat_map(slot::check_all).collect();
-    let mut checked = checked.into_iter();
-    let is_statement = entries.iter().map(|entry| entry.content.statement().is_some());
-    let pairs = lines.into_iter().zip(is_statement);
+    let pairs: Vec<_> = pairs.collect();
+    let of_statements: Vec<_> = pairs.iter().flatten().filter_map(|(_, line, of)| of.map(|of| (*line, of))).collect();
+    let mut checked = of_statements.chunks(LINES_AT_ONCE).flat_map(slot::check_all);
     // The line of what is no statement is a fault of its own.
-    let found = pairs.map(|(line, is_statement)| {
-        Some((line?, if is_statement { checked.next().unwrap_or(Err(SlotError::Root)) } else { Ok(()) }))
+    let found = pairs.iter().map(|pair| {
+        let (place, _, of) = pair.as_ref()?;
+        Some((*place, if of.is_some() { checked.next().unwrap_or(Err(SlotError::Root)) } else { Ok(()) }))
     });
     found.collect()
 }

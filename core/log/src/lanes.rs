@@ -3,15 +3,16 @@
 //! A ledger hashes millions of inputs of one to some blocks: commitments, nodes over them, entries. The `blake3` crate
 //! computes several chunks of one long input side by side, but short inputs one after the other. Here each lane of a
 //! vector holds an input of its own; the loop over the lanes is written so that the compiler makes vector instructions of
-//! it, without any that a processor may lack.
+//! it, and `pulp` has them be those of the processor that it runs on.
 //!
 //! What comes out is BLAKE3 (<https://github.com/BLAKE3-team/BLAKE3-specs>, sections 2.2 to 2.6) and nothing else: a test
 //! compares every length up to a chunk with the crate, which also does what does not fit a chunk or fills no lanes.
 
 use crate::hash::Digest;
 
-/// Inputs that are hashed side by side: the 128 bits that vectors have everywhere.
-pub(crate) const LANES: usize = 4;
+/// Inputs that are hashed side by side: 512 bits, one vector of AVX-512, two of AVX2, or four of those that there are
+/// everywhere.
+pub(crate) const LANES: usize = 16;
 
 /// Bytes of a chunk; a longer input is a tree of them.
 const CHUNK_BYTES: usize = 1_024;
@@ -81,6 +82,12 @@ impl Function {
     /// The hashes of inputs of at most a chunk.
     pub(crate) fn group(&self, inputs: [&[u8]; LANES]) -> [Digest; LANES] {
         debug_assert!(inputs.iter().all(|input| input.len() <= CHUNK_BYTES), "the caller sorts longer ones out");
+        // What the processor can do is found out once and remembered.
+        pulp::Arch::new().dispatch(Group { function: self, inputs })
+    }
+
+    #[inline(always)]
+    fn group_here(&self, inputs: [&[u8]; LANES]) -> [Digest; LANES] {
         let blocks = inputs.map(blocks);
         let mut state: Words<8> = self.key.map(|word| [word; LANES]);
         let mut digests = [Digest::ZERO; LANES];
@@ -102,13 +109,28 @@ impl Function {
     }
 }
 
+/// A group that is to be hashed; all of it is inlined into what knows the instructions.
+struct Group<'a> {
+    function: &'a Function,
+    inputs: [&'a [u8]; LANES],
+}
+
+impl pulp::NullaryFnOnce for Group<'_> {
+    type Output = [Digest; LANES];
+
+    #[inline(always)]
+    fn call(self) -> [Digest; LANES] {
+        self.function.group_here(self.inputs)
+    }
+}
+
 /// Blocks of an input; the empty one has one too.
 fn blocks(input: &[u8]) -> usize {
     input.len().div_ceil(BLOCK_BYTES).max(1)
 }
 
 /// Takes the next block of an input into its lane; says its length.
-#[inline]
+#[inline(always)]
 fn load(part: &[u8], lane: usize, block: &mut Words<16>) -> u32 {
     let mut padded = [0; BLOCK_BYTES];
     let (bytes, length) = match part.first_chunk::<BLOCK_BYTES>() {
@@ -125,6 +147,7 @@ fn load(part: &[u8], lane: usize, block: &mut Words<16>) -> u32 {
     u32::try_from(length).expect("a block has 64 bytes")
 }
 
+#[inline(always)]
 fn digest(state: &Words<8>, lane: usize) -> Digest {
     let mut bytes = [0; 32];
     for (bytes, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(state) {
@@ -160,6 +183,7 @@ fn round(v: &mut [u32; 16], m: &[u32; 16], order: [usize; 16]) {
 
 /// One block of each lane, of the first and only chunk. The rounds are written out one by one: only a loop without loops
 /// in it is made into vectors.
+#[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "the lane is a place in many arrays")]
 fn compress(state: &mut Words<8>, block: &Words<16>, lengths: &[u32; LANES], flags: &[u32; LANES]) {
     for lane in 0..LANES {
@@ -207,8 +231,8 @@ mod tests {
     #[test]
     fn inputs_of_different_lengths_share_a_group() {
         let bytes = [7; CHUNK_BYTES];
-        for lengths in [[0, 1, 64, 1_024], [65, 0, 0, 63], [1_024, 1_023, 961, 960], [128, 129, 127, 33]] {
-            let inputs = lengths.map(|length| &bytes[..length]);
+        for lengths in [[0, 1, 64, 1_024, 65, 0, 0, 63], [1_024, 1_023, 961, 960, 128, 129, 127, 33]] {
+            let inputs = std::array::from_fn(|lane| &bytes[..lengths[lane % lengths.len()]]);
             assert_eq!(Function::plain().group(inputs), inputs.map(Digest::of));
         }
         assert_eq!(Function::plain().each(&[]), []);

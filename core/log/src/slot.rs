@@ -443,7 +443,7 @@ pub(crate) fn parse_lines(bytes: &[u8], bundle: u64) -> Result<Vec<Line<'_>>, Op
     // Of a bundle that no log can have, every line is out of order.
     let mut next = bundle.saturating_mul(TILE_WIDTH);
     let end = next.saturating_add(TILE_WIDTH);
-    let mut all = Vec::new();
+    let mut all = Vec::with_capacity(text.len() / LINE_HEAD_BYTES);
     for (line, text) in (1..).zip(text.split_terminator('\n')) {
         let read = Line::parse(text).map_err(|source| OpeningsFileError::Line { line, source })?;
         let index = read.index;

@@ -455,7 +455,7 @@ impl SignedStatement {
     pub fn sign(statement: &Statement, keys: &[&SigningKey]) -> Result<Self, StatementError> {
         let note = note::sign(&statement.text()?, keys)?;
         let signed = Self::parse(&note)?;
-        signed.signatures()?;
+        signed.signatures().map(drop)?;
         Ok(signed)
     }
 
@@ -466,7 +466,7 @@ impl SignedStatement {
 
     /// Signers with their signature lines, if exactly the signers signed, in their order. Nothing is
     /// verified yet.
-    pub fn signatures(&self) -> Result<Vec<(&Signer, &NoteSignature)>, StatementError> {
+    pub fn signatures(&self) -> Result<impl Iterator<Item = (&Signer, &NoteSignature)>, StatementError> {
         let signers = &self.statement.signers;
         let lines = &self.note.signatures;
         let extra = |line: &NoteSignature| StatementError::SignatureExtra { key: line.name.clone() };
@@ -483,10 +483,9 @@ impl SignedStatement {
             }
         }
         // Now both lists name the same keys, each once.
-        let pairs: Vec<_> = signers.iter().zip(lines).collect();
-        match pairs.iter().find(|(signer, line)| signer.key != line.name) {
+        match signers.iter().zip(lines).find(|(signer, line)| signer.key != line.name) {
             Some((_, line)) => Err(StatementError::SignatureOrder { key: line.name.clone() }),
-            None => Ok(pairs),
+            None => Ok(signers.iter().zip(lines)),
         }
     }
 

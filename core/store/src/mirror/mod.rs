@@ -508,7 +508,8 @@ struct Attempt<E: std::error::Error + Send + Sync + 'static> {
 }
 
 fn options() -> Options<'static> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    // One more than there are cores: while a file is read or written, its thread waits.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) + 1;
     Options { threads, check_openings: true, ..Options::default() }
 }
 
