@@ -8,6 +8,12 @@
 //! What comes out is BLAKE3 (<https://github.com/BLAKE3-team/BLAKE3-specs>, sections 2.2 to 2.6) and nothing else: a test
 //! compares every length up to a chunk with the crate, which also does what does not fit a chunk or fills no lanes.
 
+#![expect(
+    clippy::inline_always,
+    clippy::many_single_char_names,
+    reason = "what is not inlined does not use the processor's vectors; the names are those of the specification"
+)]
+
 use crate::hash::Digest;
 
 /// Inputs that are hashed side by side: 512 bits, one vector of AVX-512, two of AVX2, or four of those that there are
@@ -133,12 +139,11 @@ fn blocks(input: &[u8]) -> usize {
 #[inline(always)]
 fn load(part: &[u8], lane: usize, block: &mut Words<16>) -> u32 {
     let mut padded = [0; BLOCK_BYTES];
-    let (bytes, length) = match part.first_chunk::<BLOCK_BYTES>() {
-        Some(whole) => (whole, BLOCK_BYTES),
-        None => {
-            padded[..part.len()].copy_from_slice(part);
-            (&padded, part.len())
-        }
+    let (bytes, length) = if let Some(whole) = part.first_chunk::<BLOCK_BYTES>() {
+        (whole, BLOCK_BYTES)
+    } else {
+        padded[..part.len()].copy_from_slice(part);
+        (&padded, part.len())
     };
     let (words, _) = bytes.as_chunks::<4>();
     for (word, bytes) in block.iter_mut().zip(words) {
@@ -184,7 +189,6 @@ fn round(v: &mut [u32; 16], m: &[u32; 16], order: [usize; 16]) {
 /// One block of each lane, of the first and only chunk. The rounds are written out one by one: only a loop without loops
 /// in it is made into vectors.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "the lane is a place in many arrays")]
 fn compress(state: &mut Words<8>, block: &Words<16>, lengths: &[u32; LANES], flags: &[u32; LANES]) {
     for lane in 0..LANES {
         let m: [u32; 16] = std::array::from_fn(|word| block[word][lane]);

@@ -121,9 +121,8 @@ impl Note {
         if note.len() > NOTE_BYTES_MAX {
             return Err(NoteError::TooLong(note.len()));
         }
-        // By pieces without an early end, of which several bytes are compared at once.
-        let has_control =
-            |piece: &[u8]| piece.iter().fold(false, |found, byte| found | (*byte < 0x20 && *byte != b'\n'));
+        // Counted by pieces: without an early end several bytes are compared at once.
+        let has_control = |piece: &[u8]| piece.iter().filter(|byte| **byte < 0x20 && **byte != b'\n').count() > 0;
         if note.as_bytes().chunks(128).any(has_control) {
             return Err(NoteError::Control);
         }

@@ -17,7 +17,7 @@ use crate::{
 pub const BEHIND_MAX: u64 = 16_384;
 
 /// A bucket grows by this many leaves: doubling would leave half of the memory empty.
-const GROWTH: usize = 4;
+const GROWTH: usize = 2;
 
 /// A leaf as it was before the entry of this index.
 struct Change {
@@ -147,13 +147,13 @@ impl GrowingMap {
     /// The root as of now.
     pub fn root(&mut self) -> TreeHash {
         let mut above = BTreeSet::new();
-        for (word, bits) in self.changed.iter_mut().enumerate() {
+        for (word, bits) in (0_u32..).zip(&mut self.changed) {
             while *bits != 0 {
-                let number = word * 64 + bits.trailing_zeros() as usize;
+                let number = word * 64 + bits.trailing_zeros();
                 *bits &= *bits - 1;
-                let node = BUCKETS | number;
-                self.nodes[node] = Node::of(&self.buckets[number], BUCKET_DEPTH);
-                above.insert(parent(u32::try_from(node).expect("a node's number has at most 17 bits")));
+                let node = (1 << BUCKET_DEPTH) | number;
+                self.nodes[node as usize] = Node::of(&self.buckets[number as usize], BUCKET_DEPTH);
+                above.insert(parent(node));
             }
         }
         while let Some(number) = above.pop_last() {

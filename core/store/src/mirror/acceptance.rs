@@ -1,10 +1,10 @@
 //! What follows when a longer log was verified: withdrawals are followed, and the files are put in their places.
 //!
 //! First everything is made ready in the staging folder, so that nothing has changed when something fails. Then, and in
-//! this order: attachments, lists, openings, bundles, hash tiles, whole folders at once where they are new; folders are forced to the disk; withdrawn attachments
-//! are taken away; the withdrawals are recorded; and last the checkpoint is replaced. After a crash in between, the old
-//! checkpoint stands over its files, of which none has lost anything but what was withdrawn, and the next attempt does the
-//! rest again.
+//! this order: attachments, lists, openings, bundles, hash tiles, whole folders at once where they are new; folders are
+//! forced to the disk; withdrawn attachments are taken away; the withdrawals are recorded; and last the checkpoint is
+//! replaced. After a crash in between, the old checkpoint stands over its files, of which none has lost anything but what
+//! was withdrawn, and the next attempt does the rest again.
 //!
 //! What was open before and was not withdrawn is kept, also where the source no longer gives it. What was withdrawn goes,
 //! also where the source still gives it: the commitment stays, and the file is what the ledger itself would publish.
@@ -312,9 +312,9 @@ impl<'a, S: Source> Acceptance<'a, S> {
         let Some((name, _)) = moves.first().filter(|_| as_it_is && !folder.exists()) else { return Ok(false) };
         let Some(staged) = self.staging.path(name).parent().map(Path::to_owned) else { return Ok(false) };
         let file_name = |name: &String| Path::new(name).file_name().map(|name| name.to_string_lossy().into_owned());
-        let moved: BTreeSet<String> = moves.iter().filter_map(|(name, _)| file_name(name)).collect();
+        let named: BTreeSet<String> = moves.iter().filter_map(|(name, _)| file_name(name)).collect();
         // What an earlier attempt left and this one did not read is not verified.
-        if list_of(&staged)?.into_iter().collect::<BTreeSet<_>>() != moved {
+        if list_of(&staged)?.into_iter().collect::<BTreeSet<_>>() != named {
             return Ok(false);
         }
         if let Some(above) = folder.parent() {
