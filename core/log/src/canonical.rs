@@ -6,7 +6,7 @@
 //!
 //! Not here: any meaning of members. To raise a limit, use [`parse_with_limit`] and say why.
 
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering};
 
 use serde_json::{Map, Number, Value};
 
@@ -194,6 +194,73 @@ pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
+/// What reading makes of a value: the value itself, or `()` where only its form matters. Both are read by the same
+/// [`Parser`], so that there is one answer to what is canonical.
+pub(crate) trait Made: Sized {
+    type Items: Default;
+    type Members: Default;
+
+    fn null() -> Self;
+    fn bool(value: bool) -> Self;
+    fn integer(value: i64) -> Self;
+    fn string(text: Cow<'_, str>) -> Self;
+    fn item(items: &mut Self::Items, item: Self);
+    fn array(items: Self::Items) -> Self;
+    fn member(members: &mut Self::Members, name: Cow<'_, str>, value: Self);
+    fn object(members: Self::Members) -> Self;
+}
+
+impl Made for Value {
+    type Items = Vec<Self>;
+    type Members = Map<String, Self>;
+
+    fn null() -> Self {
+        Self::Null
+    }
+
+    fn bool(value: bool) -> Self {
+        Self::Bool(value)
+    }
+
+    fn integer(value: i64) -> Self {
+        Self::from(value)
+    }
+
+    fn string(text: Cow<'_, str>) -> Self {
+        Self::String(text.into_owned())
+    }
+
+    fn item(items: &mut Vec<Self>, item: Self) {
+        items.push(item);
+    }
+
+    fn array(items: Vec<Self>) -> Self {
+        Self::Array(items)
+    }
+
+    fn member(members: &mut Map<String, Self>, name: Cow<'_, str>, value: Self) {
+        members.insert(name.into_owned(), value);
+    }
+
+    fn object(members: Map<String, Self>) -> Self {
+        Self::Object(members)
+    }
+}
+
+impl Made for () {
+    type Items = ();
+    type Members = ();
+
+    fn null() {}
+    fn bool(_: bool) {}
+    fn integer(_: i64) {}
+    fn string(_: Cow<'_, str>) {}
+    fn item((): &mut (), (): ()) {}
+    fn array((): ()) {}
+    fn member((): &mut (), _: Cow<'_, str>, (): ()) {}
+    fn object((): ()) {}
+}
+
 /// Reads a canonical text piece by piece; a form with fixed members is read without a [`Value`].
 pub(crate) struct Parser<'t> {
     text: &'t str,
@@ -227,12 +294,24 @@ impl<'t> Parser<'t> {
         Some(taken)
     }
 
+    /// What `read` read, as it is written.
+    pub(crate) fn written<T, E>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<&'t str, E> {
+        let from = self.at;
+        read(self)?;
+        Ok(&self.text[from..self.at])
+    }
+
     fn syntax(&self) -> CanonicalError {
         CanonicalError::Syntax { at: self.at }
     }
 
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
+    }
+
+    /// Whether this byte comes next.
+    pub(crate) fn is_next(&self, byte: u8) -> bool {
+        self.peek() == Some(byte)
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), CanonicalError> {
@@ -243,39 +322,46 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    fn word(&mut self, word: &str, value: Value) -> Result<Value, CanonicalError> {
+    fn word<V>(&mut self, word: &str, value: V) -> Result<V, CanonicalError> {
         if self.skip(word) { Ok(value) } else { Err(self.syntax()) }
     }
 
     /// Reads a value that stands inside `depth` arrays and objects.
-    pub(crate) fn value(&mut self, depth: usize) -> Result<Value, CanonicalError> {
+    pub(crate) fn value<V: Made>(&mut self, depth: usize) -> Result<V, CanonicalError> {
         match self.peek() {
-            Some(b'"') => self.string().map(Value::String),
+            Some(b'"') => self.string().map(V::string),
             Some(b'{') => {
                 deeper(depth)?;
-                self.object(depth)
+                let mut members = V::Members::default();
+                self.object(|parser, name| {
+                    let value = parser.value(depth + 1)?;
+                    V::member(&mut members, name, value);
+                    Ok::<_, CanonicalError>(())
+                })?;
+                Ok(V::object(members))
             }
             Some(b'[') => {
                 deeper(depth)?;
                 self.array(depth)
             }
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word("true", Value::Bool(true)),
-            Some(b'f') => self.word("false", Value::Bool(false)),
-            Some(b'n') => self.word("null", Value::Null),
+            Some(b'-' | b'0'..=b'9') => self.number().map(V::integer),
+            Some(b't') => self.word("true", V::bool(true)),
+            Some(b'f') => self.word("false", V::bool(false)),
+            Some(b'n') => self.word("null", V::null()),
             _ => Err(self.syntax()),
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Value, CanonicalError> {
+    fn array<V: Made>(&mut self, depth: usize) -> Result<V, CanonicalError> {
         self.expect(b'[')?;
-        let mut items = Vec::new();
+        let mut items = V::Items::default();
         if self.peek() == Some(b']') {
             self.at += 1;
-            return Ok(Value::Array(items));
+            return Ok(V::array(items));
         }
         loop {
-            items.push(self.value(depth + 1)?);
+            let item = self.value(depth + 1)?;
+            V::item(&mut items, item);
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b']') => break,
@@ -283,43 +369,42 @@ impl<'t> Parser<'t> {
             }
         }
         self.at += 1;
-        Ok(Value::Array(items))
+        Ok(V::array(items))
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value, CanonicalError> {
+    /// Reads an object, whose members' values `read` reads.
+    pub(crate) fn object<E: From<CanonicalError>>(
+        &mut self,
+        mut read: impl FnMut(&mut Self, Cow<'t, str>) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.expect(b'{')?;
-        let mut members = Map::new();
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return Ok(Value::Object(members));
+            return Ok(());
         }
-        // The member before the current one waits outside the map, so that its name can be compared.
-        let mut last: Option<(String, Value)> = None;
+        let mut before: Option<Cow<'t, str>> = None;
         loop {
             let at = self.at;
             let name = self.string()?;
-            if let Some((before, value)) = last.take() {
-                match utf16_cmp(&before, &name) {
-                    Ordering::Less => {}
-                    Ordering::Equal => return Err(CanonicalError::Duplicate { at, name }),
-                    Ordering::Greater => return Err(CanonicalError::Order { at, name }),
-                }
-                members.insert(before, value);
+            match before.map(|before| utf16_cmp(&before, &name)) {
+                None | Some(Ordering::Less) => {}
+                Some(Ordering::Equal) => return Err(CanonicalError::Duplicate { at, name: name.into_owned() }.into()),
+                Some(Ordering::Greater) => return Err(CanonicalError::Order { at, name: name.into_owned() }.into()),
             }
             self.expect(b':')?;
-            last = Some((name, self.value(depth + 1)?));
+            before = Some(name.clone());
+            read(self, name)?;
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b'}') => break,
-                _ => return Err(self.syntax()),
+                _ => return Err(self.syntax().into()),
             }
         }
         self.at += 1;
-        members.extend(last);
-        Ok(Value::Object(members))
+        Ok(())
     }
 
-    fn number(&mut self) -> Result<Value, CanonicalError> {
+    fn number(&mut self) -> Result<i64, CanonicalError> {
         let start = self.at;
         let refuse = CanonicalError::Number { at: start };
         let negative = self.peek() == Some(b'-');
@@ -343,14 +428,17 @@ impl<'t> Parser<'t> {
             return Err(refuse);
         }
         let magnitude = i64::try_from(magnitude).map_err(|_| refuse)?;
-        Ok(Value::from(if negative { -magnitude } else { magnitude }))
+        Ok(if negative { -magnitude } else { magnitude })
     }
 
-    pub(crate) fn string(&mut self) -> Result<String, CanonicalError> {
+    /// Reads a string; it is borrowed where it has no escapes.
+    pub(crate) fn string(&mut self) -> Result<Cow<'t, str>, CanonicalError> {
         self.expect(b'"')?;
         let mut done = self.at;
         let mut out = String::new();
         loop {
+            let plain = self.bytes[self.at..].iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'));
+            self.at = plain.map_or(self.bytes.len(), |plain| self.at + plain);
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
@@ -358,17 +446,16 @@ impl<'t> Parser<'t> {
                     out.push(self.escape()?);
                     done = self.at;
                 }
-                Some(0x20..) => self.at += 1,
                 _ => return Err(self.syntax()),
             }
         }
         let rest = &self.text[done..self.at];
         self.at += 1;
         if out.is_empty() {
-            return Ok(rest.to_owned());
+            return Ok(Cow::Borrowed(rest));
         }
         out.push_str(rest);
-        Ok(out)
+        Ok(Cow::Owned(out))
     }
 
     /// Reads one escape, only where the canonical form has one.

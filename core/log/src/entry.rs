@@ -16,6 +16,7 @@ use crate::note::{Note, NoteError};
 use crate::sealed::{SEALED_FORM, SealedError, SealedPeriod};
 use crate::statement::{SignedStatement, StatementError};
 use crate::time::{TimeError, format_recorded, parse_recorded};
+use crate::tree;
 
 /// First line of an entry.
 pub const ENTRY_FORM: &str = "gongkai.entry/v1";
@@ -85,13 +86,13 @@ pub enum Content {
 }
 
 impl Content {
-    /// Reads a note as one or the other, by its first line.
-    pub fn parse(note: &str) -> Result<Self, EntryError> {
+    /// Reads a note as one or the other, by its first line. The hash of a statement is the caller's to compute.
+    fn read(note: &str) -> Result<Self, EntryError> {
         let note = Note::parse(note)?;
         if note.text.split('\n').next() == Some(SEALED_FORM) {
             Ok(Self::Sealed(SealedPeriod::from_note(note)?))
         } else {
-            Ok(Self::Statement(SignedStatement::from_note(note)?))
+            Ok(Self::Statement(SignedStatement::read(note)?))
         }
     }
 
@@ -147,9 +148,52 @@ pub(crate) fn decimal(text: &str) -> Option<u64> {
     text.parse().ok()
 }
 
+/// The statements among some entries.
+fn all_statements(entries: &mut [Entry]) -> impl Iterator<Item = &mut SignedStatement> {
+    entries.iter_mut().filter_map(|entry| match &mut entry.content {
+        Content::Statement(signed) => Some(signed),
+        Content::Sealed(_) => None,
+    })
+}
+
 impl Entry {
     /// Reads an entry; every byte is checked, no signature is verified.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, EntryError> {
+        let mut entry = Self::read(bytes)?;
+        entry.hash = Digest::of(&entry.bytes);
+        if let Content::Statement(signed) = &mut entry.content {
+            signed.hash = Digest::of(signed.note.text.as_bytes());
+        }
+        Ok(entry)
+    }
+
+    /// Reads entries up to the first that is malformed, as [`Entry::parse`] does each.
+    pub(crate) fn parse_all(all: &[&[u8]]) -> (Vec<Self>, Option<EntryError>) {
+        let mut entries = Vec::with_capacity(all.len());
+        let mut fault = None;
+        for bytes in all {
+            match Self::read(bytes.to_vec()) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => {
+                    fault = Some(error);
+                    break;
+                }
+            }
+        }
+        let hashes = tree::PLAIN.each(&all[..entries.len()]);
+        let texts: Vec<&[u8]> = all_statements(&mut entries).map(|signed| signed.note.text.as_bytes()).collect();
+        let of_texts = tree::PLAIN.each(&texts);
+        for (signed, hash) in all_statements(&mut entries).zip(of_texts) {
+            signed.hash = hash;
+        }
+        for (entry, hash) in entries.iter_mut().zip(hashes) {
+            entry.hash = hash;
+        }
+        (entries, fault)
+    }
+
+    /// Reads an entry, but for its hashes.
+    fn read(bytes: Vec<u8>) -> Result<Self, EntryError> {
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(EntryError::TooLong(bytes.len()));
         }
@@ -165,8 +209,8 @@ impl Entry {
         if !line()?.is_empty() {
             return Err(EntryError::Form);
         }
-        let content = Content::parse(line()?)?;
-        Ok(Self { index, recorded_at, prev, content, hash: Digest::of(&bytes), bytes })
+        let content = Content::read(line()?)?;
+        Ok(Self { index, recorded_at, prev, content, hash: Digest::ZERO, bytes })
     }
 
     /// Writes the bytes of an entry around a note, verbatim. `recorded_at` is cut to microseconds.

@@ -13,8 +13,9 @@
 //! A log that grew need not be read again: [`fsck_from`] goes on where an earlier check ended ([`Reached`]).
 //!
 //! Not here: files and HTTP ([`Fetch`] is handed in), and what statements mean (`Authority`, audit). A
-//! further check belongs into `read_bundle` if it needs one bundle only, else into `sequence`.
+//! further check belongs into `reading` if it needs one bundle only, else into `sequence`.
 
+mod reading;
 mod sequence;
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,18 +25,16 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 
 pub use self::sequence::Reached;
-use self::sequence::Sequence;
+use self::{reading::Bundle, sequence::Sequence};
 use crate::checkpoint::{self, Checkpoint};
 use crate::entry::{Content, Entry};
 use crate::hash::{Digest, TreeHash};
 use crate::key::VerifierKey;
-use crate::list::List;
 use crate::merkle::{self, TileSource};
 use crate::note::Note;
 use crate::policy::Policy;
-use crate::slot::{self, Openings};
-use crate::statement::Statement;
-use crate::tile::{TILE_WIDTH, TilePath, decode_bundle, decode_hashes, level_tiles, lines_path, openings_path};
+use crate::slot::Openings;
+use crate::tile::{TILE_WIDTH, TilePath, decode_hashes};
 
 /// Where a published log is read from: a directory, an address, an archive. Called from many threads.
 pub trait Fetch: Sync {
@@ -54,6 +53,10 @@ pub trait Fetch: Sync {
 
 /// Who may sign what, learned from the log itself.
 pub trait Authority {
+    /// Whether [`Authority::observe`] is to get openings. Where it is not, they are checked all the same, but no values are
+    /// made of them.
+    const READS_OPENINGS: bool = true;
+
     /// The key of this name, as of the entries observed so far.
     fn key(&self, name: &str) -> Option<&VerifierKey>;
 
@@ -101,6 +104,8 @@ impl KeyRing {
 }
 
 impl Authority for KeyRing {
+    const READS_OPENINGS: bool = false;
+
     fn key(&self, name: &str) -> Option<&VerifierKey> {
         self.keys.get(name)
     }
@@ -213,6 +218,8 @@ pub struct Report {
     pub openings: u64,
     /// Statements without a line in an openings file: nothing is open, or it is withheld.
     pub openings_missing: u64,
+    /// The first of them.
+    pub first_without_openings: Option<u64>,
     /// Lists whose lines were checked.
     pub lists: u64,
     /// Lists without a file.
@@ -236,6 +243,7 @@ impl Report {
             signatures: 0,
             openings: 0,
             openings_missing: 0,
+            first_without_openings: None,
             lists: 0,
             lists_missing: 0,
         }
@@ -291,6 +299,7 @@ pub fn fsck_from<F: Fetch, A: Authority>(
         checkpoint: &checkpoint,
         mode: options.mode,
         check_openings: options.check_openings,
+        reads_openings: A::READS_OPENINGS,
         known: reached.size(),
         stop: AtomicBool::new(false),
     };
@@ -344,6 +353,7 @@ struct Shared<'s, F: Fetch> {
     checkpoint: &'s Checkpoint,
     mode: Mode,
     check_openings: bool,
+    reads_openings: bool,
     // Entries that an earlier check has seen.
     known: u64,
     // Set when a fault is known: reads that were asked for ahead are not worth doing.
@@ -389,17 +399,6 @@ impl Check {
     }
 }
 
-/// A bundle that was read: the entries up to the first fault that shows within it.
-struct Bundle<E: std::error::Error + Send + Sync + 'static> {
-    entries: Vec<Entry>,
-    leaves: Vec<TreeHash>,
-    subtree: TreeHash,
-    openings: BTreeMap<u64, Openings>,
-    lists: u64,
-    lists_missing: u64,
-    fault: Option<FsckError<E>>,
-}
-
 /// Sends `Lost` when its thread panics, so that nobody waits for an answer that never comes.
 struct Guard<E: std::error::Error + Send + Sync + 'static>(Sender<Done<E>>);
 
@@ -438,7 +437,9 @@ fn run<F: Fetch, A: Authority>(
     options: &Options<'_>,
 ) -> Outcome<(), F> {
     let threads = options.threads.max(1);
-    let window = threads as u64 * 4 + 4;
+    let batch_bundles = if shared.mode == Mode::Fast { BATCH_BUNDLES } else { 1 };
+    // For each thread something to do and something that waits.
+    let window = (threads as u64 + 1) * batch_bundles.max(2) as u64;
     let size = shared.checkpoint.size;
     let bundles = size.div_ceil(TILE_WIDTH);
     let (jobs, queue) = mpsc::channel();
@@ -453,7 +454,6 @@ fn run<F: Fetch, A: Authority>(
         drop(answers);
         let mut ready = BTreeMap::new();
         let mut batch = Vec::new();
-        let batch_bundles = if shared.mode == Mode::Fast { BATCH_BUNDLES } else { 1 };
         let first = sequence.bundle;
         let (mut asked, mut verifying, mut verified, mut entries) = (first, 0, first, first * TILE_WIDTH);
         let mut fault: Option<FsckError<F::Error>> = None;
@@ -543,132 +543,6 @@ impl<F: Fetch> Shared<'_, F> {
             return Err(refuse(format!("has {} hashes", hashes.len())).into());
         }
         Ok(hashes)
-    }
-
-    fn path(&self, number: u64) -> (TilePath, TilePath) {
-        let width = level_tiles(self.checkpoint.size, 0).width(number);
-        let path =
-            TilePath::entries(number, width).expect("only bundles below the size are read, so the width is 1 to 256");
-        let hashes = TilePath::hashes(0, number, width).expect("as above");
-        (path, hashes)
-    }
-
-    fn read_bundle(&self, number: u64) -> Bundle<F::Error> {
-        let mut bundle = Bundle {
-            entries: Vec::with_capacity(256),
-            leaves: Vec::with_capacity(256),
-            subtree: merkle::empty_root(),
-            openings: BTreeMap::new(),
-            lists: 0,
-            lists_missing: 0,
-            fault: None,
-        };
-        bundle.fault = self.fill(number, &mut bundle).err();
-        bundle.subtree = merkle::root_of(&bundle.leaves);
-        bundle
-    }
-
-    fn fill(&self, number: u64, bundle: &mut Bundle<F::Error>) -> Outcome<(), F> {
-        let (path, hashes_path) = self.path(number);
-        let bytes = self.tile(path)?;
-        let refuse = |reason| finding(None, path.to_string(), reason);
-        let entries = decode_bundle(&bytes).map_err(|error| refuse(error.to_string()))?;
-        if entries.len() as u64 != path.width() {
-            return Err(refuse(format!("has {} entries", entries.len())).into());
-        }
-        let hashes = self.hashes(hashes_path)?;
-        // A malformed line of the openings file is no entry's fault: named after the entries.
-        let malformed = match self.openings(number, path.width()) {
-            Ok(openings) => {
-                bundle.openings = openings;
-                None
-            }
-            Err(fault) => Some(fault),
-        };
-        for (place, (bytes, stated)) in entries.iter().zip(&hashes).enumerate() {
-            let index = number * TILE_WIDTH + place as u64;
-            let entry = Entry::parse(bytes.to_vec()).map_err(|error| finding(index, error.field(), chain(&error)))?;
-            let leaf = entry.leaf_hash();
-            if leaf != *stated {
-                return Err(self.blame(index, hashes_path, &leaf, stated)?.into());
-            }
-            if let Some(signed) = entry.content.statement() {
-                signed.signatures().map_err(|error| finding(index, signature_of(error.key()), chain(&error)))?;
-                if let Some(openings) = bundle.openings.get(&index) {
-                    let refuse = |error| finding(index, openings_path(number), chain(&error));
-                    openings.check(&signed.statement).map_err(refuse)?;
-                }
-                if index >= self.known {
-                    self.check_list(index, &signed.statement, bundle)?;
-                }
-            } else if bundle.openings.contains_key(&index) {
-                let reason = "a sealed period has no openings";
-                return Err(finding(index, openings_path(number), reason).into());
-            }
-            bundle.leaves.push(leaf);
-            bundle.entries.push(entry);
-        }
-        malformed.map_or(Ok(()), Err)
-    }
-
-    /// Says whether entry or tile is at fault when they differ: the one that the checkpoint binds is
-    /// not.
-    fn blame(&self, index: u64, path: TilePath, leaf: &TreeHash, stated: &TreeHash) -> Outcome<Finding, F> {
-        let Checkpoint { size, root, .. } = self.checkpoint;
-        let proof = match merkle::prove_inclusion(index, *size, &Tiles(self.fetch)) {
-            Ok(proof) => proof,
-            Err(merkle::ProveError::Read { path, source }) => {
-                let path = path.to_string();
-                return Err(FsckError::Read { path, source });
-            }
-            Err(_) => Vec::new(),
-        };
-        let bound = |leaf| merkle::verify_inclusion(index, *size, leaf, &proof, root).is_ok();
-        Ok(if bound(leaf) {
-            let item = index % TILE_WIDTH;
-            let reason = format!("item {item} is {stated}, entry {index} hashes to {leaf}");
-            finding(index, path.to_string(), reason)
-        } else {
-            let by = if bound(stated) { "checkpoint" } else { "tile" };
-            let reason = format!("the entry hashes to {leaf}, the {by} says {stated}");
-            finding(index, "leaf", reason)
-        })
-    }
-
-    fn openings(&self, number: u64, width: u64) -> Outcome<BTreeMap<u64, Openings>, F> {
-        let mut found = BTreeMap::new();
-        if !self.check_openings {
-            return Ok(found);
-        }
-        let path = openings_path(number);
-        let Some(bytes) = self.extra(&path)? else {
-            return Ok(found);
-        };
-        let end = number * TILE_WIDTH + width;
-        let all = slot::parse_openings(&bytes, number).map_err(|error| finding(None, path.as_str(), chain(&error)))?;
-        found.extend(all.into_iter().filter(|line| line.index < end).map(|line| (line.index, line)));
-        Ok(found)
-    }
-
-    fn check_list(&self, index: u64, statement: &Statement, bundle: &mut Bundle<F::Error>) -> Outcome<(), F> {
-        if !self.check_openings {
-            return Ok(());
-        }
-        let (Some(lines), Some(count)) = (statement.lines_root(), statement.lines_count()) else {
-            return Ok(());
-        };
-        let path = lines_path(&lines);
-        let Some(bytes) = self.extra(&path)? else {
-            bundle.lists_missing += 1;
-            return Ok(());
-        };
-        let refuse = |reason: String| finding(index, path.as_str(), reason);
-        let text = str::from_utf8(&bytes).map_err(|_| refuse("not UTF-8".to_owned()))?;
-        let list = List::parse(text).map_err(|error| refuse(chain(&error)))?;
-        let Statement { origin, stream, revision, .. } = statement;
-        list.check(origin, stream, *revision, &lines, count).map_err(|error| refuse(chain(&error)))?;
-        bundle.lists += 1;
-        Ok(())
     }
 }
 

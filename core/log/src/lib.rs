@@ -61,6 +61,7 @@ pub mod fsck;
 mod fsck_tests;
 pub mod hash;
 pub mod key;
+mod lanes;
 pub mod list;
 pub mod map;
 pub mod merkle;

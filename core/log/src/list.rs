@@ -204,14 +204,12 @@ pub fn commit_cell(
 
 /// Root over commitments, in the shape of RFC 6962 with BLAKE3; BLAKE3 of nothing for no lines.
 pub fn root(commitments: &[Digest]) -> Digest {
-    let leaves: Vec<Digest> = commitments.iter().map(tree::commitment_leaf).collect();
-    tree::root(&leaves)
+    tree::root(&tree::commitment_leaves(commitments))
 }
 
 /// The hashes that lead from one commitment to the root; empty for a place beyond the last.
 pub fn path(commitments: &[Digest], place: usize) -> Vec<Digest> {
-    let leaves: Vec<Digest> = commitments.iter().map(tree::commitment_leaf).collect();
-    tree::path(&leaves, place)
+    tree::path(&tree::commitment_leaves(commitments), place)
 }
 
 /// Whether a commitment is at this place among `count` under this root.

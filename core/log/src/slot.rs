@@ -6,17 +6,19 @@
 //!
 //! Not here: which field belongs to which tier, the vault, salts (they are handed in).
 
-use std::fmt::Write as _;
-use std::sync::LazyLock;
+mod line;
+
+use std::{fmt::Write as _, sync::LazyLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::canonical::{self, CanonicalError, Parser};
+pub(crate) use self::line::{Line, check_all, parse_lines};
+use crate::canonical::{self, CanonicalError};
 use crate::hash::{Digest, HASH_TEXT_BYTES, HashError, decode32, push32};
+use crate::lanes::Function;
 use crate::statement::{Statement, statement_id};
 use crate::stream::StreamId;
-use crate::tile::TILE_WIDTH;
 use crate::tree;
 
 /// Slots of every statement, used or empty.
@@ -37,7 +39,7 @@ const LINE_HEAD_BYTES: usize = 18 + SLOTS * (HASH_TEXT_BYTES + 3) + 10;
 const CONTEXT: &str = "gongkai 2026 slot v1";
 
 // The key of the context, computed once: it costs as much as a commitment.
-static HASHER: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key(CONTEXT));
+static HASHER: LazyLock<Function> = LazyLock::new(|| Function::derive_key(CONTEXT));
 
 /// Why openings are refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -148,15 +150,9 @@ impl std::fmt::Debug for Opening {
     }
 }
 
-pub(crate) fn derive(hasher: &blake3::Hasher, salt: &[u8; 32], content: &[u8]) -> Digest {
-    let mut hasher = hasher.clone();
-    hasher.update(salt).update(content);
-    Digest::from_bytes(*hasher.finalize().as_bytes())
-}
-
 /// The slot hasher, which lists share (design 3.1: lines are committed the same way).
 pub(crate) fn commitment(salt: &[u8; 32], payload: &str) -> Digest {
-    derive(&HASHER, salt, payload.as_bytes())
+    HASHER.one(&[salt, payload.as_bytes()])
 }
 
 /// Commitment of an opening: `derive_key(context, salt ‖ canonical [origin, statement id, slot, tier,
@@ -165,15 +161,9 @@ pub fn commit(origin: &str, stream: &StreamId, revision: u64, opening: &Opening)
     if usize::from(opening.slot) >= SLOTS {
         return Err(SlotError::Range(opening.slot));
     }
-    if opening.name.is_empty() || opening.name.len() > FIELD_NAME_BYTES_MAX {
-        return Err(refuse("name", "is empty or longer than 128 bytes"));
-    }
-    let mut payload = String::with_capacity(256);
-    payload.push('[');
-    canonical::write_string(origin, &mut payload);
-    payload.push(',');
-    canonical::write_string(&statement_id(stream, revision), &mut payload);
-    write!(payload, ",{},\"{}\",", opening.slot, opening.tier).expect("writing to a String cannot fail");
+    check_name(&opening.name)?;
+    let mut payload = payload_head(origin, stream, revision);
+    write!(payload, "{},\"{}\",", opening.slot, opening.tier).expect("writing to a String cannot fail");
     canonical::write_string(&opening.name, &mut payload);
     payload.push(',');
     canonical::write_value(&opening.value, &mut payload, 1)?;
@@ -181,23 +171,30 @@ pub fn commit(origin: &str, stream: &StreamId, revision: u64, opening: &Opening)
     Ok(commitment(&opening.salt, &payload))
 }
 
-/// Commitment of an empty slot: the same function over 32 random bytes, so that nobody can tell.
-pub fn empty(salt: &[u8; 32], filler: &[u8; 32]) -> Digest {
-    derive(&HASHER, salt, filler)
+/// What the payloads of all slots of a statement begin with.
+fn payload_head(origin: &str, stream: &StreamId, revision: u64) -> String {
+    let mut payload = String::with_capacity(512);
+    payload.push('[');
+    canonical::write_string(origin, &mut payload);
+    payload.push(',');
+    canonical::write_string(&statement_id(stream, revision), &mut payload);
+    payload.push(',');
+    payload
 }
 
-fn leaves(commitments: &[Digest; SLOTS]) -> [Digest; SLOTS] {
-    commitments.map(|commitment| tree::commitment_leaf(&commitment))
+/// Commitment of an empty slot: the same function over 32 random bytes, so that nobody can tell.
+pub fn empty(salt: &[u8; 32], filler: &[u8; 32]) -> Digest {
+    HASHER.one(&[salt, filler])
 }
 
 /// Root of the 16 commitments, `slots` in the statement.
 pub fn root(commitments: &[Digest; SLOTS]) -> Digest {
-    tree::root(&leaves(commitments))
+    tree::root(&tree::commitment_leaves(commitments))
 }
 
 /// The four hashes that lead from one slot to the root; empty for a slot beyond 15.
 pub fn path(commitments: &[Digest; SLOTS], slot: u8) -> Vec<Digest> {
-    tree::path(&leaves(commitments), usize::from(slot))
+    tree::path(&tree::commitment_leaves(commitments), usize::from(slot))
 }
 
 /// Whether a commitment is slot `slot` under this root.
@@ -278,27 +275,7 @@ impl Openings {
 
     /// Reads a line without its newline; nothing is checked against a statement yet.
     pub fn parse_line(line: &str) -> Result<Self, SlotError> {
-        canonical::check_length(line, OPENINGS_LINE_BYTES_MAX)?;
-        let mut line = Parser::new(line);
-        expect(&mut line, "{\"commitments\":[\"", "commitments")?;
-        let commitments = read_commitments(&mut line)?;
-        expect(&mut line, "\"],\"index\":", "index")?;
-        let index = line.value(1)?.as_u64().ok_or_else(|| refuse("index", "is no index"))?;
-        expect(&mut line, ",\"open\":[", "open")?;
-        let mut open = Vec::new();
-        while !line.skip("]") {
-            if open.len() == SLOTS {
-                return Err(refuse("open", "lists more than 16 openings"));
-            }
-            if !open.is_empty() {
-                expect(&mut line, ",", "open")?;
-            }
-            open.push(read_opening(&mut line)?);
-        }
-        expect(&mut line, "}", "open")?;
-        line.end()?;
-        check_slots(open.iter().map(|opening| opening.slot))?;
-        Ok(Self { index, commitments, open })
+        Line::parse(line)?.openings()
     }
 
     /// Whether the commitments are those of the statement, and each opening that of its slot.
@@ -355,28 +332,19 @@ pub enum OpeningsFileError {
 /// Reads the openings file of a bundle: its lines in the order of their indexes. It follows the growing
 /// bundle, so it may be ahead of a checkpoint, never of its bundle.
 pub fn parse_openings(bytes: &[u8], bundle: u64) -> Result<Vec<Openings>, OpeningsFileError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| OpeningsFileError::Utf8)?;
-    if !text.is_empty() && !text.ends_with('\n') {
-        return Err(OpeningsFileError::Newline);
-    }
-    // Of a bundle that no log can have, every line is out of order.
-    let mut next = bundle.saturating_mul(TILE_WIDTH);
-    let end = next.saturating_add(TILE_WIDTH);
-    let mut all = Vec::new();
-    for (line, text) in (1..).zip(text.split_terminator('\n')) {
-        let openings = Openings::parse_line(text).map_err(|source| OpeningsFileError::Line { line, source })?;
-        let index = openings.index;
-        if index < next || index >= end {
-            return Err(OpeningsFileError::Order { line, index });
-        }
-        next = index + 1;
-        all.push(openings);
-    }
-    Ok(all)
+    let lines = (1..).zip(parse_lines(bytes, bundle)?);
+    lines.map(|(line, read)| read.openings().map_err(|source| OpeningsFileError::Line { line, source })).collect()
 }
 
 fn refuse(member: &'static str, reason: &'static str) -> SlotError {
     SlotError::Member { member, reason }
+}
+
+fn check_name(name: &str) -> Result<(), SlotError> {
+    if name.is_empty() || name.len() > FIELD_NAME_BYTES_MAX {
+        return Err(refuse("name", "is empty or longer than 128 bytes"));
+    }
+    Ok(())
 }
 
 fn check_slots(slots: impl Iterator<Item = u8>) -> Result<(), SlotError> {
@@ -391,43 +359,6 @@ fn check_slots(slots: impl Iterator<Item = u8>) -> Result<(), SlotError> {
         next = slot + 1;
     }
     Ok(())
-}
-
-/// Skips what must stand before a member's value, in the one spelling that is canonical.
-fn expect(line: &mut Parser<'_>, text: &str, member: &'static str) -> Result<(), SlotError> {
-    if line.skip(text) { Ok(()) } else { Err(refuse(member, "is missing, out of place, or beside an unknown member")) }
-}
-
-fn read32(line: &mut Parser<'_>) -> Result<[u8; 32], SlotError> {
-    Ok(decode32(line.take(HASH_TEXT_BYTES).ok_or(HashError::Base64)?)?)
-}
-
-fn read_commitments(line: &mut Parser<'_>) -> Result<[Digest; SLOTS], SlotError> {
-    let mut commitments = [Digest::ZERO; SLOTS];
-    for (place, commitment) in commitments.iter_mut().enumerate() {
-        if place > 0 && !line.skip("\",\"") {
-            return Err(refuse("commitments", "is no list of 16"));
-        }
-        *commitment = Digest::from_bytes(read32(line)?);
-    }
-    Ok(commitments)
-}
-
-fn read_opening(line: &mut Parser<'_>) -> Result<Opening, SlotError> {
-    expect(line, "{\"name\":", "name")?;
-    let name = line.string()?;
-    expect(line, ",\"salt\":\"", "salt")?;
-    let salt = read32(line)?;
-    expect(line, "\",\"slot\":", "slot")?;
-    let slot = line.value(3)?.as_u64();
-    let slot = slot.and_then(|slot| u8::try_from(slot).ok());
-    let slot = slot.ok_or_else(|| refuse("slot", "is no slot number"))?;
-    expect(line, ",\"tier\":", "tier")?;
-    let tier = Tier::parse(&line.string()?).ok_or_else(|| refuse("tier", "is no tier"))?;
-    expect(line, ",\"value\":", "value")?;
-    let value = line.value(3)?;
-    expect(line, "}", "value")?;
-    Ok(Opening { slot, salt, tier, name, value })
 }
 
 #[cfg(test)]

@@ -7,13 +7,13 @@
 //! Not here: what a kind means, who may sign it, whether it may follow the statements before it in
 //! its stream. A new member of the JSON is a new form, `gongkai.statement/v2`, beside this one.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::canonical::{self, CanonicalError, INTEGER_MAX};
+use crate::canonical::{self, CanonicalError, INTEGER_MAX, Parser};
 use crate::hash::Digest;
 use crate::key::{SigningKey, VerifierKey, valid_key_name};
 use crate::note::{self, Note, NoteError, NoteSignature};
@@ -228,20 +228,23 @@ impl Statement {
         let rest = rest.strip_prefix('\n').ok_or(StatementError::Form)?;
         let rest = rest.strip_suffix('\n').ok_or(StatementError::Form)?;
         let (origin, json) = rest.split_once('\n').ok_or(StatementError::Form)?;
-        match canonical::parse(json)? {
-            Value::Object(members) => Self::from_members(origin, members),
-            _ => Err(StatementError::NoObject),
-        }
-    }
-
-    fn from_members(origin: &str, members: Map<String, Value>) -> Result<Self, StatementError> {
-        let mut draft = Draft::default();
-        for (name, value) in members {
-            draft.set(&name, value)?;
-        }
-        let statement = draft.finish(origin)?;
+        let statement = Self::read(origin, json)?;
         statement.check()?;
         Ok(statement)
+    }
+
+    fn read(origin: &str, json: &str) -> Result<Self, StatementError> {
+        canonical::check_length(json, canonical::JSON_BYTES_MAX)?;
+        let mut parser = Parser::new(json);
+        if !json.starts_with('{') {
+            parser.value::<()>(0)?;
+            parser.end()?;
+            return Err(StatementError::NoObject);
+        }
+        let mut draft = Draft::default();
+        parser.object(|parser, name| draft.read(&name, parser))?;
+        parser.end()?;
+        draft.finish(origin)
     }
 
     /// The rules that hold for every statement, read or written.
@@ -312,20 +315,38 @@ struct Draft {
     slots: Option<Digest>,
 }
 
-fn string(name: &str, value: Value) -> Result<String, StatementError> {
-    match value {
-        Value::String(text) => Ok(text),
-        _ => Err(member(name, "is no string")),
+/// Depth of a member's value.
+const MEMBER_DEPTH: usize = 1;
+
+fn string<'t>(name: &str, parser: &mut Parser<'t>) -> Result<Cow<'t, str>, StatementError> {
+    if parser.is_next(b'"') {
+        return Ok(parser.string()?);
     }
+    parser.value::<()>(MEMBER_DEPTH)?;
+    Err(member(name, "is no string"))
 }
 
-fn digest(name: &str, value: &Value) -> Result<Digest, StatementError> {
-    value.as_str().and_then(|text| Digest::parse(text).ok()).ok_or_else(|| member(name, "is no hash"))
+/// Reads a member that is a text of some form.
+fn formed<T>(
+    name: &str,
+    parser: &mut Parser<'_>,
+    form: impl Fn(&str) -> Option<T>,
+    reason: &'static str,
+) -> Result<T, StatementError> {
+    let text = if parser.is_next(b'"') { Some(parser.string()?) } else { None };
+    if text.is_none() {
+        parser.value::<()>(MEMBER_DEPTH)?;
+    }
+    text.and_then(|text| form(&text)).ok_or_else(|| member(name, reason))
 }
 
-fn signers(value: Value) -> Result<Vec<Signer>, StatementError> {
+fn digest(name: &str, parser: &mut Parser<'_>) -> Result<Digest, StatementError> {
+    formed(name, parser, |text| Digest::parse(text).ok(), "is no hash")
+}
+
+fn signers(parser: &mut Parser<'_>) -> Result<Vec<Signer>, StatementError> {
     let refuse = || member("signers", "is no list of [role, key name]");
-    let Value::Array(items) = value else {
+    let Value::Array(items) = parser.value(MEMBER_DEPTH)? else {
         return Err(refuse());
     };
     if items.len() > SIGNERS_MAX {
@@ -350,32 +371,33 @@ fn proxy(value: Value) -> Result<Proxy, StatementError> {
 }
 
 impl Draft {
-    fn set(&mut self, name: &str, value: Value) -> Result<(), StatementError> {
+    fn read(&mut self, name: &str, parser: &mut Parser<'_>) -> Result<(), StatementError> {
         match name {
-            "kind" => self.kind = Some(string(name, value)?),
+            "kind" => self.kind = Some(string(name, parser)?.into_owned()),
             "stream" => {
-                let stream = value.as_str().and_then(|text| StreamId::parse(text).ok());
-                self.stream = Some(stream.ok_or_else(|| member(name, "is no stream"))?);
+                self.stream = Some(formed(name, parser, |text| StreamId::parse(text).ok(), "is no stream")?);
             }
             "revision" => {
-                let revision = value.as_u64().ok_or_else(|| member(name, "is no integer"))?;
-                self.revision = Some(revision);
+                let revision = parser.value::<Value>(MEMBER_DEPTH)?.as_u64();
+                self.revision = Some(revision.ok_or_else(|| member(name, "is no integer"))?);
             }
-            "parent" => self.parent = Some(digest(name, &value)?),
-            "org" => self.org = Some(string(name, value)?),
+            "parent" => self.parent = Some(digest(name, parser)?),
+            "org" => self.org = Some(string(name, parser)?.into_owned()),
             "declared_at" => {
-                let time = value.as_str().and_then(|text| parse_declared(text).ok());
-                let time = time.ok_or_else(|| member(name, "is no time like 2026-03-10T09:12:00+08:00"))?;
-                self.declared_at = Some(time);
+                let reason = "is no time like 2026-03-10T09:12:00+08:00";
+                self.declared_at = Some(formed(name, parser, |text| parse_declared(text).ok(), reason)?);
             }
-            "signers" => self.signers = Some(signers(value)?),
-            "proxy" => self.proxy = Some(proxy(value)?),
-            "body" => match value {
+            "signers" => self.signers = Some(signers(parser)?),
+            "proxy" => self.proxy = Some(proxy(parser.value(MEMBER_DEPTH)?)?),
+            "body" => match parser.value(MEMBER_DEPTH)? {
                 Value::Object(body) => self.body = Some(body),
                 _ => return Err(member(name, "is no object")),
             },
-            "slots" => self.slots = Some(digest(name, &value)?),
-            _ => return Err(member(name, "is unknown")),
+            "slots" => self.slots = Some(digest(name, parser)?),
+            _ => {
+                parser.value::<()>(MEMBER_DEPTH)?;
+                return Err(member(name, "is unknown"));
+            }
         }
         Ok(())
     }
@@ -418,16 +440,22 @@ impl SignedStatement {
 
     /// Reads the text of a parsed note.
     pub fn from_note(note: Note) -> Result<Self, StatementError> {
+        let mut signed = Self::read(note)?;
+        signed.hash = Digest::of(signed.note.text.as_bytes());
+        Ok(signed)
+    }
+
+    /// The same without its hash.
+    pub(crate) fn read(note: Note) -> Result<Self, StatementError> {
         let statement = Statement::parse(&note.text)?;
-        let hash = Digest::of(note.text.as_bytes());
-        Ok(Self { note, statement, hash })
+        Ok(Self { note, statement, hash: Digest::ZERO })
     }
 
     /// Signs a statement with the keys of its signers, in their order.
     pub fn sign(statement: &Statement, keys: &[&SigningKey]) -> Result<Self, StatementError> {
         let note = note::sign(&statement.text()?, keys)?;
         let signed = Self::parse(&note)?;
-        signed.signatures()?;
+        signed.signatures().map(drop)?;
         Ok(signed)
     }
 
@@ -438,7 +466,7 @@ impl SignedStatement {
 
     /// Signers with their signature lines, if exactly the signers signed, in their order. Nothing is
     /// verified yet.
-    pub fn signatures(&self) -> Result<Vec<(&Signer, &NoteSignature)>, StatementError> {
+    pub fn signatures(&self) -> Result<impl Iterator<Item = (&Signer, &NoteSignature)>, StatementError> {
         let signers = &self.statement.signers;
         let lines = &self.note.signatures;
         let extra = |line: &NoteSignature| StatementError::SignatureExtra { key: line.name.clone() };
@@ -455,10 +483,9 @@ impl SignedStatement {
             }
         }
         // Now both lists name the same keys, each once.
-        let pairs: Vec<_> = signers.iter().zip(lines).collect();
-        match pairs.iter().find(|(signer, line)| signer.key != line.name) {
+        match signers.iter().zip(lines).find(|(signer, line)| signer.key != line.name) {
             Some((_, line)) => Err(StatementError::SignatureOrder { key: line.name.clone() }),
-            None => Ok(pairs),
+            None => Ok(signers.iter().zip(lines)),
         }
     }
 

@@ -58,7 +58,10 @@ impl StreamId {
 
 impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.family, self.id.hyphenated())
+        let mut id = Uuid::encode_buffer();
+        f.write_str(&self.family)?;
+        f.write_str("/")?;
+        f.write_str(self.id.hyphenated().encode_lower(&mut id))
     }
 }
 

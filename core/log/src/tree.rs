@@ -1,7 +1,14 @@
 //! The tree shape of RFC 6962 §2.1 over any node hash; the public faces are [`crate::merkle`] (SHA-256,
 //! the log), [`crate::slot`], [`crate::list`] and [`crate::sealed`] (BLAKE3, commitments).
 
-use crate::hash::{Digest, TreeHash};
+use std::sync::LazyLock;
+
+use crate::{
+    hash::{Digest, TreeHash},
+    lanes::{Function, LANES},
+};
+
+pub(crate) static PLAIN: LazyLock<Function> = LazyLock::new(Function::plain);
 
 /// A hash that can be the node of a tree.
 pub(crate) trait Node: Copy + PartialEq {
@@ -9,6 +16,12 @@ pub(crate) trait Node: Copy + PartialEq {
     fn join(left: &Self, right: &Self) -> Self;
     /// Hash of the tree without leaves.
     fn empty() -> Self;
+    /// Puts the nodes over the first `pairs` pairs of a level to its begin.
+    fn join_pairs(level: &mut [Self], pairs: usize) {
+        for place in 0..pairs {
+            level[place] = Self::join(&level[2 * place], &level[2 * place + 1]);
+        }
+    }
 }
 
 impl Node for TreeHash {
@@ -28,16 +41,36 @@ impl Node for TreeHash {
 
 impl Node for Digest {
     fn join(left: &Self, right: &Self) -> Self {
-        let mut bytes = [0u8; 65];
-        bytes[0] = 1;
-        bytes[1..33].copy_from_slice(left.as_bytes());
-        bytes[33..].copy_from_slice(right.as_bytes());
-        Self::of(&bytes)
+        Self::of(&pair(left, right))
+    }
+
+    fn join_pairs(level: &mut [Self], pairs: usize) {
+        let mut place = 0;
+        // A single pair is faster alone.
+        while place + 1 < pairs {
+            let both = |lane: usize| level.get(2 * (place + lane)..).and_then(<[Self]>::first_chunk::<2>);
+            let bytes: [_; LANES] = std::array::from_fn(|lane| both(lane).map_or([0; 65], |[l, r]| pair(l, r)));
+            let joined = PLAIN.group(bytes.each_ref().map(<[u8; 65]>::as_slice));
+            let count = LANES.min(pairs - place);
+            level[place..place + count].copy_from_slice(&joined[..count]);
+            place += count;
+        }
+        if place < pairs {
+            level[place] = Self::join(&level[2 * place], &level[2 * place + 1]);
+        }
     }
 
     fn empty() -> Self {
         Self::of(&[])
     }
+}
+
+fn pair(left: &Digest, right: &Digest) -> [u8; 65] {
+    let mut bytes = [0; 65];
+    bytes[0] = 1;
+    bytes[1..33].copy_from_slice(left.as_bytes());
+    bytes[33..].copy_from_slice(right.as_bytes());
+    bytes
 }
 
 /// Hash of an inner node of the BLAKE3 trees.
@@ -47,9 +80,35 @@ pub(crate) fn join(left: &Digest, right: &Digest) -> Digest {
 
 /// Leaf hash of a commitment in the BLAKE3 trees: 0x00 ‖ commitment.
 pub(crate) fn commitment_leaf(commitment: &Digest) -> Digest {
-    let mut bytes = [0u8; 33];
+    Digest::of(&leaf(commitment))
+}
+
+fn leaf(commitment: &Digest) -> [u8; 33] {
+    let mut bytes = [0; 33];
     bytes[1..].copy_from_slice(commitment.as_bytes());
-    Digest::of(&bytes)
+    bytes
+}
+
+/// Leaf hashes of commitments.
+pub(crate) fn commitment_leaves(commitments: &[Digest]) -> Vec<Digest> {
+    let (groups, rest) = commitments.as_chunks::<LANES>();
+    let mut leaves = Vec::with_capacity(commitments.len());
+    for group in groups {
+        let bytes = group.map(|commitment| leaf(&commitment));
+        leaves.extend(PLAIN.group(bytes.each_ref().map(<[u8; 33]>::as_slice)));
+    }
+    leaves.extend(rest.iter().map(commitment_leaf));
+    leaves
+}
+
+/// Roots of trees that have `2^depth` leaves each, which stand one tree after the other.
+pub(crate) fn roots<H: Node>(mut leaves: Vec<H>, depth: u32) -> Vec<H> {
+    for _ in 0..depth {
+        let pairs = leaves.len() / 2;
+        H::join_pairs(&mut leaves, pairs);
+        leaves.truncate(pairs);
+    }
+    leaves
 }
 
 /// Leaves of the left subtree of a tree of `size` > 1: the largest power of two below `size`.
@@ -62,9 +121,8 @@ pub(crate) fn root<H: Node>(leaves: &[H]) -> H {
     // Level by level: an odd last node moves up unchanged, which is the shape of RFC 6962.
     let mut level = leaves.to_vec();
     while level.len() > 1 {
-        for place in 0..level.len() / 2 {
-            level[place] = H::join(&level[2 * place], &level[2 * place + 1]);
-        }
+        let pairs = level.len() / 2;
+        H::join_pairs(&mut level, pairs);
         let half = level.len() / 2;
         if level.len() % 2 == 1 {
             level[half] = level[level.len() - 1];

@@ -3,10 +3,12 @@
 //! The genesis names the keys that everything else rests on; its hash is what verifiers pin.
 //! Rotation of the log key is not here yet: it needs witnessed heads.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, FixedOffset};
 use gongkai_log::VerifierKey;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Payload, payload, sample_stream};
 use crate::{
@@ -133,8 +135,8 @@ impl Payload for Created {
         }
     }
 
-    fn authority_org<'a>(&'a self, _: &'a str) -> Option<&'a str> {
-        None
+    fn authority_org<'a>(body: &Map<String, Value>, statement_org: &'a str) -> Option<Cow<'a, str>> {
+        Self::deserialize(body).is_err().then(|| statement_org.into())
     }
 
     fn sample() -> Value {

@@ -7,7 +7,11 @@
 //! `decide` may refuse and touches nothing; `evolve` may not refuse: a stored fact is never judged
 //! again.
 
-use std::collections::BTreeSet;
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+    sync::LazyLock,
+};
 
 use chrono::{DateTime, Utc};
 use gongkai_log::{Digest, StreamId, Tier};
@@ -269,9 +273,9 @@ pub trait Payload: Described + 'static {
     /// Teaches the world what other streams need to know; only called where [`Payload::TEACHES`].
     fn learn(&self, _world: &mut World, _event: &Recorded<'_>) {}
 
-    /// The organization at which the author must hold the role; `None` is the whole ledger.
-    fn authority_org<'a>(&'a self, statement_org: &'a str) -> Option<&'a str> {
-        Some(statement_org)
+    /// The organization at which the author must hold the role, from the body; `None` is the whole ledger.
+    fn authority_org<'a>(_body: &Map<String, Value>, statement_org: &'a str) -> Option<Cow<'a, str>> {
+        Some(statement_org.into())
     }
 
     /// Index of the entry that this is about, other than its own stream.
@@ -365,7 +369,7 @@ pub struct Kind {
     pub(crate) decide_named: fn(&State, &Proposal<'_>) -> Result<(), Refusal>,
     pub(crate) evolve: fn(State, &Recorded<'_>) -> State,
     pub(crate) learn: fn(&mut World, &Recorded<'_>),
-    pub(crate) authority_org: fn(&Map<String, Value>, &str) -> Option<String>,
+    pub(crate) authority_org: for<'a> fn(&Map<String, Value>, &'a str) -> Option<Cow<'a, str>>,
     target: fn(&Map<String, Value>) -> Option<u64>,
     concerns: fn(&Map<String, Value>) -> Vec<StreamId>,
 }
@@ -399,7 +403,7 @@ impl Kind {
             decide_named: decide_named::<T>,
             evolve: evolve::<T>,
             learn: learn::<T>,
-            authority_org: authority_org::<T>,
+            authority_org: T::authority_org,
             target: target::<T>,
             concerns: concerns::<T>,
         }
@@ -530,7 +534,10 @@ impl Kind {
 
 /// A kind by wire name.
 pub fn find(name: &str) -> Option<&'static Kind> {
-    KINDS.iter().find(|kind| kind.name == name)
+    // Asked several times for each entry of a log.
+    static BY_NAME: LazyLock<HashMap<&str, &Kind>> =
+        LazyLock::new(|| KINDS.iter().map(|kind| (kind.name, kind)).collect());
+    BY_NAME.get(name).copied()
 }
 
 /// The typed body, for a statement of that kind.
@@ -572,13 +579,6 @@ fn evolve<T: Payload>(state: State, event: &Recorded<'_>) -> State {
 fn learn<T: Payload>(world: &mut World, event: &Recorded<'_>) {
     if let Ok(payload) = T::deserialize(&event.statement.body) {
         payload.learn(world, event);
-    }
-}
-
-fn authority_org<T: Payload>(body: &Map<String, Value>, statement_org: &str) -> Option<String> {
-    match T::deserialize(body) {
-        Ok(payload) => payload.authority_org(statement_org).map(str::to_owned),
-        Err(_) => Some(statement_org.to_owned()),
     }
 }
 

@@ -3,9 +3,12 @@
 //! It tells who may sign what for whom. Names are slots like every text; codes, levels and relations
 //! are in the body, so authority never depends on an opening.
 
+use std::borrow::Cow;
+
 use chrono::NaiveDate;
 use gongkai_log::VerifierKey;
-use serde_json::{Value, json};
+use serde::Deserialize as _;
+use serde_json::{Map, Value, json};
 
 use super::{Payload, REGISTRAR, payload, sample_stream};
 use crate::{
@@ -222,8 +225,11 @@ impl Payload for OrganizationRegistered {
         );
     }
 
-    fn authority_org<'a>(&'a self, _: &'a str) -> Option<&'a str> {
-        self.parent.as_ref().map(|parent| parent.0.as_str())
+    fn authority_org<'a>(body: &Map<String, Value>, statement_org: &'a str) -> Option<Cow<'a, str>> {
+        match Self::deserialize(body) {
+            Ok(registered) => registered.parent.map(|parent| parent.0.into()),
+            Err(_) => Some(statement_org.into()),
+        }
     }
 
     fn sample() -> Value {
@@ -272,10 +278,6 @@ impl Payload for OrganizationMerged {
 
     fn learn(&self, world: &mut World, event: &Recorded<'_>) {
         end(world, event, "合并", vec![self.into.0.clone()]);
-    }
-
-    fn authority_org<'a>(&'a self, statement_org: &'a str) -> Option<&'a str> {
-        Some(statement_org)
     }
 
     fn sample() -> Value {

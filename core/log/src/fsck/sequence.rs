@@ -97,7 +97,7 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
     /// Takes the next bundle: gives the entries that stand, the signatures to verify, and the fault
     /// that ends the log.
     pub(super) fn take(&mut self, bundle: Bundle<F::Error>) -> (Vec<Entry>, Vec<Check>, Option<FsckError<F::Error>>) {
-        let Bundle { mut entries, leaves, subtree, openings, lists, lists_missing, fault } = bundle;
+        let Bundle { mut entries, leaves, subtree, opened, openings, lists, lists_missing, fault } = bundle;
         let mut checks = Vec::with_capacity(entries.len() * 2);
         // Of the bundle in which an earlier check ended.
         let known = std::mem::take(&mut self.reached.rest);
@@ -108,11 +108,13 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
         }
         for place in known.len()..entries.len() {
             let entry = &entries[place];
-            let opened = openings.get(&entry.index);
-            if let Err(finding) = self.entry(place, entry, opened, &mut checks) {
+            if let Err(finding) = self.entry(place, entry, openings.get(&entry.index), &mut checks) {
                 checks.retain(|check| check.entry < place);
                 entries.truncate(place);
                 return (entries, checks, Some(finding.into()));
+            }
+            if entry.content.statement().is_some() {
+                self.count_openings(entry.index, opened[place]);
             }
         }
         let fault = fault.or_else(|| self.grow(&leaves, subtree).err());
@@ -216,13 +218,16 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
             })?;
             checks.push(Check { entry: place, line, key });
         }
-        if entry.content.statement().is_some() {
-            match openings {
-                Some(_) => self.report.openings += 1,
-                None => self.report.openings_missing += 1,
-            }
-        }
         Ok(())
+    }
+
+    fn count_openings(&mut self, index: u64, is_there: bool) {
+        if is_there {
+            self.report.openings += 1;
+        } else {
+            self.report.openings_missing += 1;
+            self.report.first_without_openings.get_or_insert(index);
+        }
     }
 
     /// Appends a bundle's leaves to the tree, compares the tiles above that became full, and the root

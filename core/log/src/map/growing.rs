@@ -17,7 +17,7 @@ use crate::{
 pub const BEHIND_MAX: u64 = 16_384;
 
 /// A bucket grows by this many leaves: doubling would leave half of the memory empty.
-const GROWTH: usize = 4;
+const GROWTH: usize = 2;
 
 /// A leaf as it was before the entry of this index.
 struct Change {
@@ -31,12 +31,13 @@ pub struct GrowingMap {
     buckets: Vec<Vec<Leaf>>,
     // By number; the first is not used.
     nodes: Vec<Node>,
-    // Buckets that changed since the nodes were made.
-    changed: BTreeSet<u16>,
+    // A bit for each bucket that changed since the nodes were made.
+    changed: Vec<u64>,
     history: VecDeque<Change>,
     streams: u64,
-    // Of organizations and families, of which there are few.
-    paths: HashMap<MapKey, TreeHash>,
+    // There are few of both.
+    organizations: HashMap<String, TreeHash>,
+    families: HashMap<String, TreeHash>,
 }
 
 impl Default for GrowingMap {
@@ -44,10 +45,11 @@ impl Default for GrowingMap {
         Self {
             buckets: vec![Vec::new(); BUCKETS],
             nodes: vec![Node::EMPTY; BUCKETS * 2],
-            changed: BTreeSet::new(),
+            changed: vec![0; BUCKETS.div_ceil(64)],
             history: VecDeque::new(),
             streams: 0,
-            paths: HashMap::new(),
+            organizations: HashMap::new(),
+            families: HashMap::new(),
         }
     }
 }
@@ -66,7 +68,7 @@ impl GrowingMap {
     /// What is held at a path.
     pub fn head(&self, path: &TreeHash) -> Head {
         let leaves = &self.buckets[usize::from(bucket(path))];
-        find(leaves, path).map_or(Head::NONE, |place| leaves[place].head)
+        search(leaves, path).map_or(Head::NONE, |place| leaves[place].head)
     }
 
     /// Takes the statement of the entry at `index`; gives the stream's head before it. Indexes only grow.
@@ -74,8 +76,9 @@ impl GrowingMap {
         let stream = MapKey::stream(&statement.stream).path();
         let before = self.put(index, stream, |head| head.in_stream(hash));
         self.streams += u64::from(before.count == 0);
-        for key in [MapKey::organization(&statement.org), MapKey::family(&statement.stream.family)] {
-            let path = *self.paths.entry(key).or_insert_with_key(MapKey::path);
+        let organization = kept(&mut self.organizations, &statement.org, MapKey::organization);
+        let family = kept(&mut self.families, &statement.stream.family, MapKey::family);
+        for path in [organization, family] {
             self.put(index, path, |head| head.running(hash));
         }
         while self.history.front().is_some_and(|change| change.index + BEHIND_MAX < index) {
@@ -85,17 +88,20 @@ impl GrowingMap {
     }
 
     fn put(&mut self, index: u64, path: TreeHash, after: impl FnOnce(Head) -> Head) -> Head {
-        let before = self.head(&path);
-        self.set(path, after(before));
+        let before = self.set(path, after);
         self.history.push_back(Change { index, path, before });
         before
     }
 
-    fn set(&mut self, path: TreeHash, head: Head) {
-        let number = bucket(&path);
-        self.changed.insert(number);
-        let leaves = &mut self.buckets[usize::from(number)];
-        match leaves.binary_search_by(|leaf| leaf.path.cmp(&path)) {
+    /// Puts another head to a path, none to take it away; gives the one before.
+    fn set(&mut self, path: TreeHash, after: impl FnOnce(Head) -> Head) -> Head {
+        let number = usize::from(bucket(&path));
+        self.changed[number / 64] |= 1 << (number % 64);
+        let leaves = &mut self.buckets[number];
+        let found = search(leaves, &path);
+        let before = found.map_or(Head::NONE, |place| leaves[place].head);
+        let head = after(before);
+        match found {
             Ok(place) if head == Head::NONE => drop(leaves.remove(place)),
             Ok(place) => leaves[place].head = head,
             Err(_) if head == Head::NONE => {}
@@ -106,6 +112,7 @@ impl GrowingMap {
                 leaves.insert(place, Leaf { path, head });
             }
         }
+        before
     }
 
     /// The root as of `size` entries, of which all were taken and at most [`BEHIND_MAX`] more; `None` when too much came after.
@@ -117,12 +124,11 @@ impl GrowingMap {
         let mut undone = Vec::with_capacity(self.history.len() - after);
         for place in (after..self.history.len()).rev() {
             let Change { path, before, .. } = self.history[place];
-            undone.push((path, self.head(&path)));
-            self.set(path, before);
+            undone.push((path, self.set(path, |_| before)));
         }
         let root = self.root();
         for (path, head) in undone.into_iter().rev() {
-            self.set(path, head);
+            self.set(path, |_| head);
         }
         Some(root)
     }
@@ -141,10 +147,14 @@ impl GrowingMap {
     /// The root as of now.
     pub fn root(&mut self) -> TreeHash {
         let mut above = BTreeSet::new();
-        for number in std::mem::take(&mut self.changed) {
-            let node = (1 << BUCKET_DEPTH) | u32::from(number);
-            self.nodes[node as usize] = Node::of(&self.buckets[usize::from(number)], BUCKET_DEPTH);
-            above.insert(parent(node));
+        for (word, bits) in (0_u32..).zip(&mut self.changed) {
+            while *bits != 0 {
+                let number = word * 64 + bits.trailing_zeros();
+                *bits &= *bits - 1;
+                let node = (1 << BUCKET_DEPTH) | number;
+                self.nodes[node as usize] = Node::of(&self.buckets[number as usize], BUCKET_DEPTH);
+                above.insert(parent(node));
+            }
         }
         while let Some(number) = above.pop_last() {
             let node = number as usize;
@@ -157,6 +167,20 @@ impl GrowingMap {
     }
 }
 
-fn find(leaves: &[Leaf], path: &TreeHash) -> Option<usize> {
-    leaves.binary_search_by(|leaf| leaf.path.cmp(path)).ok()
+/// Where the leaf of a path is, or belongs.
+fn search(leaves: &[Leaf], path: &TreeHash) -> Result<usize, usize> {
+    // Nearly always the first bytes decide.
+    let first = |path: &TreeHash| path.as_bytes().first_chunk().map(|bytes| u64::from_be_bytes(*bytes));
+    let wanted = first(path);
+    leaves.binary_search_by(|leaf| first(&leaf.path).cmp(&wanted).then_with(|| leaf.path.cmp(path)))
+}
+
+/// The path of a name's key, computed once.
+fn kept(paths: &mut HashMap<String, TreeHash>, name: &str, key: impl FnOnce(&str) -> MapKey) -> TreeHash {
+    if let Some(path) = paths.get(name) {
+        return *path;
+    }
+    let path = key(name).path();
+    paths.insert(name.to_owned(), path);
+    path
 }

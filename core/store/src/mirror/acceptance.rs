@@ -1,10 +1,10 @@
 //! What follows when a longer log was verified: withdrawals are followed, and the files are put in their places.
 //!
 //! First everything is made ready in the staging folder, so that nothing has changed when something fails. Then, and in
-//! this order: attachments, lists, openings, bundles, hash tiles; folders are forced to the disk; withdrawn attachments
-//! are taken away; the withdrawals are recorded; and last the checkpoint is replaced. After a crash in between, the old
-//! checkpoint stands over its files, of which none has lost anything but what was withdrawn, and the next attempt does the
-//! rest again.
+//! this order: attachments, lists, openings, bundles, hash tiles, whole folders at once where they are new; folders are
+//! forced to the disk; withdrawn attachments are taken away; the withdrawals are recorded; and last the checkpoint is
+//! replaced. After a crash in between, the old checkpoint stands over its files, of which none has lost anything but what
+//! was withdrawn, and the next attempt does the rest again.
 //!
 //! What was open before and was not withdrawn is kept, also where the source no longer gives it. What was withdrawn goes,
 //! also where the source still gives it: the commitment stays, and the file is what the ledger itself would publish.
@@ -276,15 +276,19 @@ impl<'a, S: Source> Acceptance<'a, S> {
     pub fn put_in_place(&self) -> Result<(), StoreError> {
         let log = self.layout.log();
         let mut folders = BTreeSet::new();
-        for (name, target) in self.moves() {
-            let target = log.join(target);
-            if let Some(folder) = target.parent()
-                && folders.insert(folder.to_owned())
-            {
-                fs::create_dir_all(folder).map_err(|e| StoreError::file("making folder", folder, e))?;
+        let moves = self.moves();
+        for of_folder in moves.chunk_by(|(_, one), (_, next)| Path::new(one).parent() == Path::new(next).parent()) {
+            let Some(folder) = of_folder.first().and_then(|(_, target)| log.join(target).parent().map(Path::to_owned))
+            else {
+                continue;
+            };
+            if !self.move_whole(of_folder, &folder)? {
+                make_folder(&folder)?;
+                for (name, target) in of_folder {
+                    rename(&self.staging.path(name), &log.join(target))?;
+                }
             }
-            fs::rename(self.staging.path(&name), &target)
-                .map_err(|e| StoreError::file("putting in place", &target, e))?;
+            folders.insert(folder);
         }
         for hash in &self.gone {
             let path = self.layout.published_attachment(hash);
@@ -299,6 +303,25 @@ impl<'a, S: Source> Acceptance<'a, S> {
         let above: BTreeSet<PathBuf> =
             folders.iter().flat_map(|folder| folder.ancestors()).map(Path::to_owned).collect();
         above.iter().rev().filter(|folder| folder.starts_with(&log)).try_for_each(|folder| flush(folder))
+    }
+
+    /// Moves a staged folder as it is, if it is to become this one, which is not there yet, and holds nothing else: a log
+    /// that is copied as a whole has a thousand files in each. Whether it was.
+    fn move_whole(&self, moves: &[(String, String)], folder: &Path) -> Result<bool, StoreError> {
+        let as_it_is = moves.iter().all(|(name, target)| name == target);
+        let Some((name, _)) = moves.first().filter(|_| as_it_is && !folder.exists()) else { return Ok(false) };
+        let Some(staged) = self.staging.path(name).parent().map(Path::to_owned) else { return Ok(false) };
+        let file_name = |name: &String| Path::new(name).file_name().map(|name| name.to_string_lossy().into_owned());
+        let named: BTreeSet<String> = moves.iter().filter_map(|(name, _)| file_name(name)).collect();
+        // What an earlier attempt left and this one did not read is not verified.
+        if list_of(&staged)?.into_iter().collect::<BTreeSet<_>>() != named {
+            return Ok(false);
+        }
+        if let Some(above) = folder.parent() {
+            make_folder(above)?;
+        }
+        rename(&staged, folder)?;
+        Ok(true)
     }
 
     /// Staged names with the paths below `log/` where they belong, in the order in which they are moved.
@@ -402,6 +425,14 @@ fn named_before_and_not_after(
     let Some(kind) = kind::find(&statement.kind) else { return Ok(BTreeSet::new()) };
     let (before, after) = (files(kind, &statement.body, index, before)?, files(kind, &statement.body, index, after)?);
     Ok(before.difference(&after).copied().collect())
+}
+
+fn make_folder(folder: &Path) -> Result<(), StoreError> {
+    fs::create_dir_all(folder).map_err(|e| StoreError::file("making folder", folder, e))
+}
+
+fn rename(staged: &Path, target: &Path) -> Result<(), StoreError> {
+    fs::rename(staged, target).map_err(|e| StoreError::file("putting in place", target, e))
 }
 
 fn list_of(folder: &Path) -> Result<Vec<String>, StoreError> {

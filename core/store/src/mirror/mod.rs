@@ -365,7 +365,7 @@ impl Mirror {
         let mut watching = Watching::new(&mut known.replay, &naming);
         let options = Options { progress, ..options() };
         let checked = fsck_from(Reached::default(), &own, &mut watching, &self.vkey, &options);
-        let (_, reached) = checked.map_err(|error| match error {
+        let (report, reached) = checked.map_err(|error| match error {
             FsckError::Finding(finding) => MirrorFault::Damaged(finding),
             FsckError::Read { path, source } if is_missing(&source) => {
                 MirrorFault::Damaged(finding(&path, "is missing"))
@@ -374,7 +374,7 @@ impl Mirror {
         })?;
         let found = watching.found;
         let missing = own.missing.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let bare = found.bare.map(|index| tile::openings_path(index / tile::TILE_WIDTH));
+        let bare = report.first_without_openings.map(|index| tile::openings_path(index / tile::TILE_WIDTH));
         if let Some(path) = bare.as_ref().or_else(|| missing.first()) {
             return Err(MirrorFault::Damaged(finding(path, "is missing, or lacks a line")));
         }
@@ -465,7 +465,7 @@ impl Mirror {
         let reached = mem::take(&mut known.reached);
         let checked = staging.while_fetching(|| fsck_from(reached, staging, &mut watching, &self.vkey, &options))?;
         let found = watching.found;
-        let (_, reached) = checked.map_err(|error| match error {
+        let (report, reached) = checked.map_err(|error| match error {
             FsckError::Finding(finding) => Refused::Finding(finding).into(),
             FsckError::Read { path, source: StagedError::Source(error) } if S::is_missing(&error) => {
                 Refused::Incomplete(vec![path]).into()
@@ -474,7 +474,7 @@ impl Mirror {
             FsckError::Read { source: StagedError::Own(error), .. } => error.into(),
         })?;
         let mut missing: BTreeSet<String> = staging.missing().into_iter().collect();
-        missing.extend(found.bare.map(|index| tile::openings_path(index / tile::TILE_WIDTH)));
+        missing.extend(report.first_without_openings.map(|index| tile::openings_path(index / tile::TILE_WIDTH)));
         if !missing.is_empty() {
             return Err(Refused::Incomplete(missing.into_iter().take(MISSING_NAMED_MAX).collect()).into());
         }
@@ -508,7 +508,8 @@ struct Attempt<E: std::error::Error + Send + Sync + 'static> {
 }
 
 fn options() -> Options<'static> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    // One more than there are cores: while a file is read or written, its thread waits.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) + 1;
     Options { threads, check_openings: true, ..Options::default() }
 }
 

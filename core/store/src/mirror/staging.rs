@@ -154,7 +154,7 @@ impl<'s, S: Source> Staging<'s, S> {
         let staged = Mutex::new(staged);
         let next = || lock(&staged).recv().ok();
         std::thread::scope(|scope| {
-            let flush_all = || std::iter::from_fn(next).try_for_each(|path| flush(&path));
+            let flush_all = || std::iter::from_fn(next).try_for_each(|path| flush_and_let_go(&path));
             let flushed: Vec<_> = (0..FLUSHERS).map(|_| scope.spawn(flush_all)).collect();
             for _ in 0..self.source.connections() {
                 scope.spawn(|| self.fetch_ahead());
@@ -420,6 +420,18 @@ impl<S: Source> Fetch for Staging<'_, S> {
 /// Forces a file or folder to the disk.
 pub(super) fn flush(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(|e| StoreError::file("flushing", path, e))
+}
+
+/// The same, and gives the memory that holds its bytes to what is written next: more is copied than is read again soon,
+/// and it is to displace neither that nor what others use.
+fn flush_and_let_go(path: &Path) -> Result<(), StoreError> {
+    let file = File::open(path).and_then(|file| file.sync_all().map(|()| file));
+    let file = file.map_err(|e| StoreError::file("flushing", path, e))?;
+    // Elsewhere the system finds out by itself, as it does here when it does not take the advice.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+    drop(file);
+    Ok(())
 }
 
 /// Does something at the end, however it comes.

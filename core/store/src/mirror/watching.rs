@@ -1,7 +1,7 @@
 //! The authority of a mirror: replay of the registry, and beside it what the mirror has to do for an entry.
 //!
 //! It decides nothing of its own. What it notes is bounded by what an acceptance adds: withdrawals, attachments, lists
-//! that name files, statements that came without their openings.
+//! that name files.
 
 use std::{
     collections::HashSet,
@@ -45,8 +45,6 @@ pub(super) struct Found {
     /// Files that bodies name.
     pub attached: Vec<Digest>,
     pub naming: Vec<Naming>,
-    /// The first statement that came without its line of openings.
-    pub bare: Option<u64>,
 }
 
 impl Found {
@@ -91,6 +89,8 @@ impl<'a> Watching<'a> {
 }
 
 impl Authority for Watching<'_> {
+    const READS_OPENINGS: bool = false;
+
     fn key(&self, name: &str) -> Option<&VerifierKey> {
         self.replay.key(name)
     }
@@ -98,9 +98,6 @@ impl Authority for Watching<'_> {
     fn observe(&mut self, entry: &Entry, openings: Option<&Openings>) -> Result<(), String> {
         self.replay.observe(entry, openings)?;
         if let Some(signed) = entry.content.statement() {
-            if openings.is_none() {
-                self.found.bare.get_or_insert(entry.index);
-            }
             self.note(entry, &signed.statement);
         }
         Ok(())

@@ -405,6 +405,21 @@ async fn an_acceptance_that_a_crash_cut_short_is_done_again() {
 }
 
 #[tokio::test]
+async fn what_an_earlier_attempt_left_and_the_source_does_not_have_is_never_published() {
+    let mut fixture = of_size(3).await;
+    with_files(&mut fixture, "2026-02", b"own", b"shared").await;
+    let place = Place::new();
+    let mut mirror = place.open(&fixture);
+    for folder in ["lines", "attachment", "openings", "tile/entries"] {
+        let folder = place.layout().mirror().join("staging").join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(Digest::of(b"left").to_hex()), b"left").unwrap();
+    }
+    follow(&mut mirror, &DirectorySource::new(fixture.layout().root())).unwrap();
+    assert_eq!(Place::published(&place.layout()), Place::published(&fixture.layout()));
+}
+
+#[tokio::test]
 async fn a_mirror_whose_own_disk_is_damaged_says_which_file_and_can_be_filled_again() {
     let mut fixture = of_size(300).await;
     with_files(&mut fixture, "2026-02", b"own", b"shared").await;
