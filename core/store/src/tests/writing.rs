@@ -7,8 +7,9 @@ use std::{
 
 use gongkai_domain::Refusal;
 use serde_json::json;
+use tokio::sync::mpsc;
 
-use super::helpers::{tamper, verifies};
+use super::helpers::{operator, tamper, verifies};
 use crate::{
     Receipt, Settings, SubmitError,
     ledger::IDEMPOTENCY_KEY_BYTES_MAX,
@@ -236,19 +237,32 @@ async fn many_appends_to_one_stream_lose_no_update() {
 
 #[tokio::test]
 async fn a_full_queue_is_answered_busy_and_one_organization_leaves_room_in_it_for_the_others() {
-    let mut fixture = Fixture::with(Settings { queue_max: 4, batch_max: 2, ..Settings::default() }).await;
+    let busy_timeout = Duration::from_mins(1);
+    let mut fixture = Fixture::with(Settings { queue_max: 4, batch_max: 2, busy_timeout, ..Settings::default() }).await;
     fixture.publisher("丙", COUNTY).await;
     fixture.org(TOWN, "township", Some(COUNTY)).await;
     let before = fixture.ledger.health().committed;
     let mut pledges = fixture.pledges(32, "丙", COUNTY);
     pledges.extend(fixture.pledges(32, "丙", TOWN));
-    let ledger = fixture.ledger.clone();
-    // One thread: all are handed in before any answer can be taken.
-    let answers = all(pledges.into_iter().map(|submission| {
-        let ledger = ledger.clone();
-        async move { ledger.submit(None, submission).await }
-    }))
-    .await;
+    // While the database is locked nothing is committed: whoever has a place keeps it until all others were refused one.
+    let mut other = operator(&fixture.layout()).await;
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let (ledger, (refused, mut refusals)) = (fixture.ledger.clone(), mpsc::unbounded_channel());
+    let answers = tokio::spawn(all(pledges.into_iter().map(move |submission| {
+        let (ledger, refused) = (ledger.clone(), refused.clone());
+        async move {
+            let answer = ledger.submit(None, submission).await;
+            if answer.is_err() {
+                refused.send(()).unwrap();
+            }
+            answer
+        }
+    })));
+    for _ in 0..60 {
+        refusals.recv().await.unwrap();
+    }
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    let answers = answers.await.unwrap();
     let served = |answers: &[Result<Receipt, SubmitError>]| answers.iter().filter(|answer| answer.is_ok()).count();
     let busy = answers.iter().filter(|answer| matches!(answer, Err(SubmitError::Busy))).count();
     let (first, second) = (served(&answers[..32]), served(&answers[32..]));
