@@ -30,34 +30,71 @@ impl Postgres {
 
     /// Starts one with further settings, `name=value`.
     pub fn start_with(settings: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (data, user) = (folder.path().join("data"), user());
-        std::fs::create_dir(&data).unwrap();
-        if let Some(user) = &user {
-            // PostgreSQL refuses root; the directory must be that user's.
-            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-            run(Command::new("chown").arg(user).arg(&data));
-        }
-        run(as_user(user.as_deref(), &program("initdb"))
+        let (folder, port) = (folder(), free_port());
+        run(as_user(user().as_deref(), &program("initdb"))
             .args(["--no-locale", "--encoding=UTF8", "--auth=trust", "--username=tests", "--no-sync", "-D"])
-            .arg(&data));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            .arg(folder.path().join("data")));
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect::<Vec<_>>();
         let process = launch(folder.path(), port, &settings);
-        let url = format!("postgres://tests@127.0.0.1:{port}/postgres");
-        Self { process, folder, port, settings, url }
+        Self { process, folder, port, settings, url: url(port) }
     }
 
     /// Ends it as a crash does; nothing of what it acknowledged may be lost.
     pub fn crash(&mut self) {
-        crate::process::signal(self.process.id(), "QUIT");
-        let _ = self.process.wait();
+        // Immediate shutdown: its children end with it. One that has ended already has.
+        if matches!(self.process.try_wait(), Ok(None)) {
+            crate::process::signal(self.process.id(), "QUIT");
+            let _ = self.process.wait();
+        }
+    }
+
+    /// A standby that follows by streaming, on a port of its own.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let (folder, port) = (folder(), free_port());
+        run(as_user(user().as_deref(), &program("pg_basebackup"))
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "tests", "-X", "stream", "-R", "-D"])
+            .arg(folder.path().join("data")));
+        let process = launch(folder.path(), port, &self.settings);
+        Self { process, folder, port, settings: self.settings.clone(), url: url(port) }
+    }
+
+    /// Takes the place of a primary that is down, with what it has: a standby that is promoted.
+    pub fn take_the_place_of(&mut self, primary: &Self) {
+        self.crash();
+        std::fs::remove_file(self.folder.path().join("data/standby.signal")).unwrap();
+        (self.port, self.url) = (primary.port, primary.url.clone());
+        // It waits for no standby of its own.
+        self.settings = vec!["synchronous_standby_names=".into()];
+        self.come_back();
     }
 
     /// Starts it again where it was.
     pub fn come_back(&mut self) {
         self.process = launch(self.folder.path(), self.port, &self.settings);
     }
+}
+
+fn url(port: u16) -> String {
+    format!("postgres://tests@127.0.0.1:{port}/postgres")
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A folder with an empty one for the data.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o700)).unwrap();
+    if let Some(user) = user() {
+        // PostgreSQL refuses root; the directory must be that user's.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        run(Command::new("chown").arg(user).arg(&data));
+    }
+    folder
 }
 
 /// Starts the server over a data directory that is there, and waits until it takes connections.
@@ -78,7 +115,7 @@ fn launch(folder: &Path, port: u16, settings: &[String]) -> Child {
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
     loop {
         let line = lines.next().unwrap_or_else(|| panic!("PostgreSQL did not start: {said}")).unwrap();
-        if line.contains("ready to accept connections") {
+        if line.contains("ready to accept") {
             break;
         }
         said.push_str(&line);
@@ -91,9 +128,7 @@ fn launch(folder: &Path, port: u16, settings: &[String]) -> Child {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // Immediate shutdown: its children end with it, and nothing in it is worth keeping.
-        crate::process::signal(self.process.id(), "QUIT");
-        let _ = self.process.wait();
+        self.crash();
     }
 }
 

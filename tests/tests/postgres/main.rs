@@ -2,5 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where a database does")]
 
+mod failover;
 mod ledger;
 mod statements;
