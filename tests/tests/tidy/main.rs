@@ -420,6 +420,23 @@ fn who_must_approve_what_changes_only_before_everybodys_eyes() {
 }
 
 #[test]
+fn every_case_that_others_failed_names_tests_that_exist() {
+    let architecture = text(Path::new("ARCHITECTURE.md")).unwrap();
+    let table = architecture.split_once("## Thirty cases").unwrap().1.split_once("\n## ").unwrap().0;
+    let cases: Vec<&str> = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| #")).collect();
+    assert_eq!(cases.len(), 30);
+    let code: String = rust().into_iter().map(|(_, text)| text).collect();
+    let mut missing = Vec::new();
+    for case in cases {
+        // A code span with underscores is a test.
+        let names = case.split('`').skip(1).step_by(2).filter(|name| name.contains('_'));
+        missing
+            .extend(names.filter(|name| !code.contains(&format!("fn {name}("))).map(|name| format!("{case}: {name}")));
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
 fn every_command_in_the_documents_exists() {
     let help = gongkai(["--help"]).ok().out;
     let known: BTreeSet<&str> = help
