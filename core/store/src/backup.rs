@@ -20,16 +20,12 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode},
 };
 
-use crate::error::StoreError;
+use crate::error::{StoreError, sql};
 
 /// How long a lock on a database is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const COPY: &str = "VACUUM INTO ?";
 const CHECK: &str = "PRAGMA integrity_check(1)";
-
-fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |source| StoreError::sql(doing, source)
-}
 
 async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);

@@ -121,6 +121,11 @@ impl StoreError {
     }
 }
 
+/// What was being done when the driver failed.
+pub(crate) fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |source| StoreError::sql(doing, source)
+}
+
 /// What is wrong with a row: a sentence, or an error with its causes.
 pub(crate) struct Reason(String);
 

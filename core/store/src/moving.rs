@@ -12,7 +12,7 @@ use gongkai_log::VerifierKey;
 
 use crate::{
     database::{Connection, Place, Query, Row, Value, query},
-    error::{OpenError, StoreError},
+    error::{OpenError, StoreError, sql},
     event_store::LogHead,
     layout::{Layout, with_suffix},
     ledger::take_lock,
@@ -187,14 +187,14 @@ async fn copy_all(from: &Place, draft: &Place, told: impl Fn(u64, u64) + Send) -
     let mut reading = from.read(PATIENCE).await?;
     reading.begin_reading().await?;
     let (head, _) = tables::load_head(&mut reading).await?;
-    let mut writing = row_store::writer(draft, PATIENCE).await?;
+    let (mut writing, _) = row_store::writer(draft, PATIENCE).await?;
     for table in &TABLES {
         copy(table, &mut reading, &mut writing, |copied| told(copied, head.size)).await?;
     }
     set_head(&mut writing, &head).await?;
     reading.end_reading().await?;
     for connection in [reading, writing] {
-        connection.close().await.map_err(tables::sql("closing"))?;
+        connection.close().await.map_err(sql("closing"))?;
     }
     Ok(head)
 }
@@ -231,16 +231,16 @@ async fn copy(
         for value in after.iter().flatten() {
             select = select.bind(value.clone());
         }
-        let page = select.bind(PAGE).fetch_all(reading).await.map_err(tables::sql(doing))?;
+        let page = select.bind(PAGE).fetch_all(reading).await.map_err(sql(doing))?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(table.values(last).take(table.key).collect());
-        query("BEGIN").execute(writing).await.map_err(tables::sql(doing))?;
+        query("BEGIN").execute(writing).await.map_err(sql(doing))?;
         for rows in page.chunks(ROWS_MAX) {
             let insert =
                 rows.iter().flat_map(|row| table.values(row)).fold(query(table.insert(rows.len())), Query::bind);
-            insert.execute(writing).await.map_err(tables::sql(doing))?;
+            insert.execute(writing).await.map_err(sql(doing))?;
         }
-        query("COMMIT").execute(writing).await.map_err(tables::sql(doing))?;
+        query("COMMIT").execute(writing).await.map_err(sql(doing))?;
         copied += page.len() as u64;
         if table.name == "entries" {
             told(copied);
@@ -286,7 +286,7 @@ async fn set_head(writing: &mut Connection, head: &LogHead) -> Result<(), StoreE
         .bind(head.entry_hash.as_bytes().to_vec())
         .bind(head.edge.to_bytes())
         .bind(head.recorded_at.timestamp_micros());
-    query.execute(writing).await.map_err(tables::sql("writing the head"))
+    query.execute(writing).await.map_err(sql("writing the head"))
 }
 
 #[cfg(test)]

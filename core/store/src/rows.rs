@@ -18,12 +18,11 @@ use gongkai_log::{
 
 use crate::{
     database::{self, Connection, Place, query},
-    error::{OpenError, StoreError},
+    error::{OpenError, StoreError, sql},
     event_store::LogHead,
     layout::Layout,
     reader::{chain, parse_list},
-    row_store,
-    tables::{self, sql},
+    row_store, tables,
 };
 
 const PAGE: i64 = 1_024;

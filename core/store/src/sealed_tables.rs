@@ -11,9 +11,9 @@ use gongkai_log::{Digest, SLOTS, sealed::PERIOD_DEPTH};
 
 use crate::{
     database::{Connection, Row, Sql, query},
-    error::StoreError,
+    error::{StoreError, sql},
     event_store::{Erased, Inventory, RawSealed, SealedValue, Waiting},
-    tables::sql,
+    tables::between,
     vault::{Tag, tier_of},
 };
 
@@ -181,8 +181,8 @@ pub(crate) async fn load_by_tag(connection: &mut Connection, tags: &[Tag]) -> Re
 
 /// Sealed events from `from` to `to`, exclusive, in the order of receipt.
 pub(crate) async fn load_events(connection: &mut Connection, from: u64, to: u64) -> Result<Vec<RawSealed>, StoreError> {
-    let rows = query(RANGE).bind(from.cast_signed()).bind(to.cast_signed()).fetch_all(&mut *connection).await;
-    with_values(connection, &rows.map_err(sql("reading sealed events"))?).await
+    let rows = between(connection, RANGE, (from, to), "reading sealed events").await?;
+    with_values(connection, &rows).await
 }
 
 /// Number of the event that a hashed status code belongs to.
@@ -244,8 +244,7 @@ pub(crate) async fn load_valued_entries(
     from: u64,
     to: u64,
 ) -> Result<Vec<u64>, StoreError> {
-    let query = query(VALUED_ENTRIES).bind(from.cast_signed()).bind(to.cast_signed());
-    let found = query.fetch_all(connection).await.map_err(sql("finding sealed values"))?;
+    let found = between(connection, VALUED_ENTRIES, (from, to), "finding sealed values").await?;
     Ok(found.iter().map(|row| row.number(0)).collect())
 }
 
@@ -255,8 +254,7 @@ pub(crate) async fn load_periods(
     from: u64,
     to: u64,
 ) -> Result<Vec<(u64, [u8; 32])>, StoreError> {
-    let query = query(PERIODS).bind(from.cast_signed()).bind(to.cast_signed());
-    let rows = query.fetch_all(connection).await.map_err(sql("reading periods"))?;
+    let rows = between(connection, PERIODS, (from, to), "reading periods").await?;
     rows.iter().map(|row| Ok((row.number(0), bytes(row, 1, row.get(0), "periods")?))).collect()
 }
 
@@ -319,8 +317,7 @@ pub(crate) async fn load_values_between(
     from: u64,
     to: u64,
 ) -> Result<Vec<(u64, SealedValue)>, StoreError> {
-    let query = query(VALUES_BETWEEN).bind(from.cast_signed()).bind(to.cast_signed());
-    let rows = query.fetch_all(connection).await.map_err(sql("reading sealed values"))?;
+    let rows = between(connection, VALUES_BETWEEN, (from, to), "reading sealed values").await?;
     rows.iter().map(|row| sealed_value(row).map(|(owner, value)| (owner.cast_unsigned(), value))).collect()
 }
 

@@ -10,7 +10,7 @@ use gongkai_log::{Digest, Edge};
 
 use crate::{
     database::{Connection, Row, Sql, query},
-    error::StoreError,
+    error::{StoreError, sql},
     event_store::{At, Halt, Known, KnownRequest, LogHead, Publication, RawEntry, StreamEntry},
 };
 
@@ -52,14 +52,20 @@ const LOAD_PUBLICATION: &str = "SELECT durable_size, checkpoint FROM publication
 const SAVE_HALT: &str = "INSERT INTO halt (id, cause, observed_at) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
 const LOAD_HALT: &str = "SELECT cause, observed_at FROM halt WHERE id = 1";
 
-/// What was being done when the driver failed.
-pub(crate) fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |source| StoreError::sql(doing, source)
-}
-
 fn digest(bytes: &[u8], index: u64, field: &'static str) -> Result<Digest, StoreError> {
     let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| StoreError::row(index, field, "not 32 bytes"))?;
     Ok(Digest::from_bytes(bytes))
+}
+
+/// The rows of a statement over numbers from the first to the second, exclusive.
+pub(crate) async fn between(
+    connection: &mut Connection,
+    text: &'static str,
+    (from, to): (u64, u64),
+    doing: &'static str,
+) -> Result<Vec<Row>, StoreError> {
+    let query = query(text).bind(from.cast_signed()).bind(to.cast_signed());
+    query.fetch_all(connection).await.map_err(sql(doing))
 }
 
 /// The head and the writer's epoch.
@@ -92,8 +98,7 @@ fn raw_entry(row: &Row) -> RawEntry {
 
 /// Entries from `from` to `to`, exclusive.
 pub(crate) async fn load_range(connection: &mut Connection, from: u64, to: u64) -> Result<Vec<RawEntry>, StoreError> {
-    let query = query(LOAD_RANGE).bind(from.cast_signed()).bind(to.cast_signed());
-    let rows = query.fetch_all(connection).await.map_err(sql("reading entries"))?;
+    let rows = between(connection, LOAD_RANGE, (from, to), "reading entries").await?;
     Ok(rows.iter().map(raw_entry).collect())
 }
 
@@ -143,8 +148,7 @@ pub(crate) async fn load_bytes(
     from: u64,
     to: u64,
 ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-    let query = query(LOAD_BYTES).bind(from.cast_signed()).bind(to.cast_signed());
-    let rows = query.fetch_all(connection).await.map_err(sql("reading entries"))?;
+    let rows = between(connection, LOAD_BYTES, (from, to), "reading entries").await?;
     Ok(rows.iter().map(|row| (row.number(0), row.get(1))).collect())
 }
 
@@ -154,15 +158,13 @@ pub(crate) async fn load_openings(
     from: u64,
     to: u64,
 ) -> Result<Vec<(u64, String)>, StoreError> {
-    let query = query(LOAD_OPENINGS).bind(from.cast_signed()).bind(to.cast_signed());
-    let rows = query.fetch_all(connection).await.map_err(sql("reading openings"))?;
+    let rows = between(connection, LOAD_OPENINGS, (from, to), "reading openings").await?;
     Ok(rows.iter().map(|row| (row.number(0), row.get(1))).collect())
 }
 
 /// Which entries from `from` to `to`, exclusive, have lists.
 pub(crate) async fn load_list_indexes(connection: &mut Connection, from: u64, to: u64) -> Result<Vec<u64>, StoreError> {
-    let query = query(LOAD_LIST_INDEXES).bind(from.cast_signed()).bind(to.cast_signed());
-    let rows = query.fetch_all(connection).await.map_err(sql("finding lists"))?;
+    let rows = between(connection, LOAD_LIST_INDEXES, (from, to), "finding lists").await?;
     Ok(rows.iter().map(|row| row.number(0)).collect())
 }
 
@@ -179,8 +181,7 @@ pub(crate) async fn load_attachments(
     from: u64,
     to: u64,
 ) -> Result<Vec<(u64, Digest)>, StoreError> {
-    let query = query(LOAD_ATTACHMENTS).bind(from.cast_signed()).bind(to.cast_signed());
-    let rows = query.fetch_all(connection).await.map_err(sql("reading attachments"))?;
+    let rows = between(connection, LOAD_ATTACHMENTS, (from, to), "reading attachments").await?;
     let named = |row: &Row| {
         let index = row.number(0);
         Ok((index, digest(row.get(1), index, "attachments")?))

@@ -9,7 +9,11 @@ use gongkai_domain::vault::{NONCE_BYTES, Sealed};
 use sqlx::{Connection as _, Row as _, SqliteConnection, error::DatabaseError, sqlite::SqliteRow};
 
 use super::DraftFault;
-use crate::{error::StoreError, marked::Marked, vault::Tag};
+use crate::{
+    error::{StoreError, sql},
+    marked::Marked,
+    vault::Tag,
+};
 
 const FILE: Marked = Marked {
     application_id: 0x476F_6E64, // "Gond"
@@ -44,10 +48,6 @@ pub(super) struct Row {
     pub changed_at: i64,
     pub expires_at: i64,
     pub sealed: Sealed,
-}
-
-fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |source| StoreError::sql(doing, source)
 }
 
 /// One connection.

@@ -13,7 +13,11 @@ use gongkai_log::{
 use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::IntakeFault;
-use crate::{error::StoreError, marked::Marked, sealed_reader::SealedProof};
+use crate::{
+    error::{StoreError, sql},
+    marked::Marked,
+    sealed_reader::SealedProof,
+};
 
 const FILE: Marked = Marked {
     application_id: 0x476F_6E69, // "Goni"
@@ -60,10 +64,6 @@ pub(super) struct NewBatch {
     pub entry: Vec<u8>,
     pub nonce: Digest,
     pub places: Vec<(i64, (u64, Vec<Digest>))>,
-}
-
-fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |source| StoreError::sql(doing, source)
 }
 
 fn bytes(digest: &Digest) -> Vec<u8> {

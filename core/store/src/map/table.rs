@@ -12,7 +12,10 @@ use gongkai_log::{
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use super::Reached;
-use crate::{error::StoreError, marked::Marked};
+use crate::{
+    error::{StoreError, sql},
+    marked::Marked,
+};
 
 const FILE: Marked = Marked {
     application_id: 0x476F_6E6D, // "Gonm"
@@ -28,10 +31,6 @@ const NODES: &str = "SELECT number, hash, leaves FROM node";
 
 /// Most rows that one statement writes: three values a row, far below SQLite's limit of 32,766.
 pub(super) const ROWS_MAX: usize = 512;
-
-fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |source| StoreError::sql(doing, source)
-}
 
 /// Opens the database for writing, or makes it; `None` when the file is something else.
 pub(super) async fn open(path: &Path) -> Result<Option<SqliteConnection>, StoreError> {

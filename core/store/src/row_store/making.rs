@@ -10,7 +10,8 @@ use std::{
 
 use super::{postgres, sqlite};
 use crate::{
-    database::{Connection, Place, ServerUrl},
+    backup::flush_folder,
+    database::{Connection, Place},
     error::{OpenError, StoreError},
     layout::{Layout, with_suffix},
 };
@@ -73,8 +74,7 @@ pub(crate) async fn put_in_place(layout: &Layout, draft: &Place, place: &Place) 
         }
         (Place::Server(_), Place::File(_)) => unreachable!("a draft lies where the ledger will"),
     }
-    let flushed = File::open(layout.root()).and_then(|folder| folder.sync_all());
-    Ok(flushed.map_err(|e| StoreError::file("flushing", layout.root(), e))?)
+    Ok(flush_folder(layout.root())?)
 }
 
 /// Writes a file that its owner alone may read, durable before it has its name.
@@ -90,21 +90,22 @@ fn write_private(path: &Path, text: &str) -> Result<(), StoreError> {
     written.map_err(|e| StoreError::file("writing", path, e))
 }
 
-/// A connection that writes rows as they are, to a draft.
-pub(crate) async fn writer(draft: &Place, busy_timeout: Duration) -> Result<Connection, OpenError> {
-    Ok(match draft {
-        Place::File(path) => sqlite::open(path, busy_timeout).await?.0.into(),
-        Place::Server(url) => postgres::open(url, busy_timeout).await?.0.into(),
+/// A connection that writes, and its epoch: it has taken over from whoever wrote before.
+pub(crate) async fn writer(place: &Place, busy_timeout: Duration) -> Result<(Connection, u64), OpenError> {
+    Ok(match place {
+        Place::File(path) => {
+            let (connection, epoch) = sqlite::open(path, busy_timeout).await?;
+            (connection.into(), epoch)
+        }
+        Place::Server(url) => {
+            let (connection, epoch) = postgres::open(url, busy_timeout).await?;
+            (connection.into(), epoch)
+        }
     })
 }
 
 /// From here on the rows are in the directory's own file.
 pub(crate) fn forget_server(layout: &Layout) -> Result<(), StoreError> {
-    let forgotten = fs::remove_file(layout.server()).and_then(|()| File::open(layout.root())?.sync_all());
-    forgotten.map_err(|e| StoreError::file("removing", layout.server(), e))
-}
-
-/// Removes a ledger's tables from a server, where they have moved away.
-pub(crate) async fn drop_ledger(url: &ServerUrl) -> Result<(), StoreError> {
-    postgres::drop_ledger(url).await
+    fs::remove_file(layout.server()).map_err(|e| StoreError::file("removing", layout.server(), e))?;
+    flush_folder(layout.root())
 }

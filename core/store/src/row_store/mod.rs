@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use gongkai_log::Digest;
 
-pub(crate) use self::making::{
-    draft, drop_ledger, examine, forget_server, put_in_place, refuse_taken, size_of, writer,
+pub(crate) use self::{
+    making::{draft, examine, forget_server, put_in_place, refuse_taken, size_of, writer},
+    postgres::drop_ledger,
 };
 use crate::{
     database::{Connection, Driver, Place},
-    error::{OpenError, StoreError},
+    error::{OpenError, StoreError, sql},
     event_store::{
         Batch, Erased, EventStore, Halt, Known, LogHead, Publication, RawEntry, RawSealed, SealedValue, Waiting,
     },
@@ -52,16 +53,7 @@ impl RowStore {
     /// # Errors
     /// [`OpenError::NotALedger`], [`OpenError::Newer`], [`OpenError::Store`].
     pub async fn open(place: &Place, busy_timeout: Duration) -> Result<Self, OpenError> {
-        let (connection, epoch) = match place {
-            Place::File(path) => {
-                let (connection, epoch) = sqlite::open(path, busy_timeout).await?;
-                (Connection::from(connection), epoch)
-            }
-            Place::Server(url) => {
-                let (connection, epoch) = postgres::open(url, busy_timeout).await?;
-                (Connection::from(connection), epoch)
-            }
-        };
+        let (connection, epoch) = writer(place, busy_timeout).await?;
         // A withdrawal may have been committed just before a crash.
         let wal = sqlite::Wal { to_empty: true, appended: 0 };
         let mut store = Self { connection, epoch, wal, place: place.clone(), busy_timeout };
@@ -176,6 +168,6 @@ impl EventStore for RowStore {
     }
 
     async fn close(self) -> Result<(), StoreError> {
-        self.connection.close().await.map_err(tables::sql("closing the database"))
+        self.connection.close().await.map_err(sql("closing the database"))
     }
 }

@@ -14,11 +14,11 @@ use sqlx::{
 
 use crate::{
     database::ServerUrl,
-    error::{OpenError, StoreError},
+    error::{OpenError, StoreError, sql},
     event_store::{Batch, Changed, Erased, NewEntry, NewSealed, Period, SealedValue},
     layout::Layout,
     sealed_tables::event_of,
-    tables::{SAVE_PUBLICATION, sql},
+    tables::SAVE_PUBLICATION,
     vault::tier_number,
 };
 
@@ -106,28 +106,25 @@ pub(crate) async fn create(url: &ServerUrl) -> Result<(), StoreError> {
 
 /// Gives the draft in an address's database the name of a ledger; there must be none yet.
 pub(crate) async fn put_in_place(url: &ServerUrl) -> Result<(), StoreError> {
-    let doing = "naming the schema";
-    let mut connection = url.writer(PATIENCE).connect().await.map_err(sql("connecting"))?;
-    let rename = AssertSqlSafe(format!("ALTER SCHEMA {} RENAME TO {}", url.draft().schema(), url.schema()));
-    connection.execute(sqlx::raw_sql(rename)).await.map_err(sql(doing))?;
-    connection.close().await.map_err(sql(doing))
+    let rename = format!("ALTER SCHEMA {} RENAME TO {}", url.draft().schema(), url.schema());
+    run(url, rename, "naming the schema").await
 }
 
 /// Removes a ledger that has moved away.
 pub(crate) async fn drop_ledger(url: &ServerUrl) -> Result<(), StoreError> {
-    let doing = "removing the schema";
+    run(url, format!("DROP SCHEMA IF EXISTS {} CASCADE", url.schema()), "removing the schema").await
+}
+
+/// One statement about the schema, on a connection of its own.
+async fn run(url: &ServerUrl, statement: String, doing: &'static str) -> Result<(), StoreError> {
     let mut connection = url.writer(PATIENCE).connect().await.map_err(sql("connecting"))?;
-    let drop = AssertSqlSafe(format!("DROP SCHEMA IF EXISTS {} CASCADE", url.schema()));
-    connection.execute(sqlx::raw_sql(drop)).await.map_err(sql(doing))?;
+    connection.execute(sqlx::raw_sql(AssertSqlSafe(statement))).await.map_err(sql(doing))?;
     connection.close().await.map_err(sql(doing))
 }
 
 /// Refuses a database that holds no ledger or one of a later version; gives the version.
 pub(crate) async fn examine(layout: &Layout, url: &ServerUrl) -> Result<i64, OpenError> {
-    let mut connection = url.reader(PATIENCE).connect().await.map_err(sql("connecting"))?;
-    let version = version(&mut connection, url.schema()).await?;
-    connection.close().await.map_err(sql("closing the database"))?;
-    match version {
+    match version_at(url).await? {
         None => {
             let reason = format!("the database that it names has no schema `{}`", url.schema());
             Err(OpenError::NotALedger { path: layout.server(), reason })
@@ -139,10 +136,14 @@ pub(crate) async fn examine(layout: &Layout, url: &ServerUrl) -> Result<i64, Ope
 
 /// Whether an address's database holds a ledger.
 pub(crate) async fn is_taken(url: &ServerUrl) -> Result<bool, StoreError> {
+    Ok(version_at(url).await?.is_some())
+}
+
+async fn version_at(url: &ServerUrl) -> Result<Option<i64>, StoreError> {
     let mut connection = url.reader(PATIENCE).connect().await.map_err(sql("connecting"))?;
     let version = version(&mut connection, url.schema()).await?;
     connection.close().await.map_err(sql("closing the database"))?;
-    Ok(version.is_some())
+    Ok(version)
 }
 
 async fn version(connection: &mut PgConnection, schema: &str) -> Result<Option<i64>, StoreError> {

@@ -13,9 +13,8 @@ use sqlx::{
 use super::sqlite_sealed;
 use crate::{
     database::{file, file_reader},
-    error::{OpenError, StoreError, code, extended_code},
+    error::{OpenError, StoreError, code, extended_code, sql},
     event_store::{Batch, Changed, NewEntry},
-    tables::sql,
 };
 
 /// `PRAGMA application_id` of a ledger: "Gong".

@@ -5,7 +5,11 @@ use std::path::Path;
 use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::TakenFault;
-use crate::{error::StoreError, marked::Marked, vault::Tag};
+use crate::{
+    error::{StoreError, sql},
+    marked::Marked,
+    vault::Tag,
+};
 
 const FILE: Marked = Marked {
     application_id: 0x476F_6E74, // "Gont"
@@ -29,10 +33,6 @@ pub(super) struct Row {
     pub place: u64,
     pub taken_at: i64,
     pub sealed: Vec<u8>,
-}
-
-fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |source| StoreError::sql(doing, source)
 }
 
 /// One connection.

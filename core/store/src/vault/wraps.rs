@@ -13,7 +13,7 @@ use sqlx::{
 };
 
 use super::VaultFault;
-use crate::error::StoreError;
+use crate::error::{StoreError, sql};
 
 /// Steps that make the schema; `PRAGMA user_version` counts them.
 const MIGRATIONS: [&str; 2] = [
@@ -97,10 +97,6 @@ pub(crate) fn tier_number(tier: Tier) -> i64 {
 /// The tier of a number.
 pub(crate) fn tier_of(number: i64) -> Option<Tier> {
     Tier::ALL.into_iter().find(|tier| tier_number(*tier) == number && *tier != Tier::Public)
-}
-
-fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |source| StoreError::sql(doing, source)
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

@@ -8,7 +8,10 @@ use std::{collections::HashMap, path::Path};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::{BookError, Cosigned};
-use crate::{error::StoreError, marked::Marked};
+use crate::{
+    error::{StoreError, sql},
+    marked::Marked,
+};
 
 const FILE: Marked = Marked {
     application_id: 0x476F_6E77, // "Gonw"
@@ -20,10 +23,6 @@ const FILE: Marked = Marked {
 const ALL: &str = "SELECT origin, note FROM cosigned";
 const WRITE: &str = "INSERT INTO cosigned (origin, note) VALUES (?, ?) \
                      ON CONFLICT (origin) DO UPDATE SET note = excluded.note";
-
-fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |source| StoreError::sql(doing, source)
-}
 
 /// One connection.
 pub(super) struct Table(SqliteConnection);
