@@ -11,6 +11,7 @@
 )]
 
 pub mod ledger;
+pub mod load;
 pub mod outsider;
 pub mod parsers;
 pub mod postgres;

@@ -1,4 +1,4 @@
-//! Faults of the file system, made by `tests/faults/shim.c` in the process under test.
+//! Faults of the file system and the clock, made by `tests/faults/shim.c` in the process under test.
 //!
 //! A [`Shim`] is compiled once with the system's C compiler, loaded with `LD_PRELOAD`, and steered through eight words
 //! of a shared file while the process runs.
@@ -82,6 +82,11 @@ impl Shim {
     /// Fails nothing from now on.
     pub fn disarm(&self) {
         self.set(5, 0);
+    }
+
+    /// Puts the wall clock wrong by so many seconds; zero puts it right.
+    pub fn put_clock_wrong(&self, seconds: i64) {
+        self.set(7, seconds.cast_unsigned());
     }
 
     /// Counted calls since it was armed.

@@ -156,7 +156,8 @@ pub async fn init(dir: &Path, new: &NewLedger, clock: Arc<dyn Clock>) -> Result<
     named
 }
 
-fn must_be_free(dir: &Path) -> Result<(), Fault> {
+/// Refuses a directory that has something in it.
+pub(super) fn must_be_free(dir: &Path) -> Result<(), Fault> {
     let place = || dir.display().to_string();
     if Layout::new(dir).has_ledger() {
         return Err(Fault::usage(place(), "这里已经有一个账本，没有改动它").mend("请换一个目录"));
@@ -170,7 +171,7 @@ fn must_be_free(dir: &Path) -> Result<(), Fault> {
 }
 
 /// A folder beside the wanted one, on the same disk, that nobody else makes at the same time.
-fn draft_of(dir: &Path) -> Result<PathBuf, Fault> {
+pub(super) fn draft_of(dir: &Path) -> Result<PathBuf, Fault> {
     let name = dir.file_name().ok_or_else(|| Fault::usage(dir.display().to_string(), "不是可用的目录名"))?;
     let mut tag = [0; 8];
     keyfile::random(&mut tag);

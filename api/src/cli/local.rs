@@ -226,6 +226,9 @@ fn role(text: &str) -> Result<Role, String> {
 /// Least time between two checkpoints that witnesses are asked to cosign.
 const WITNESSED_EVERY: Duration = Duration::from_millis(500);
 
+/// How far a node's clock may be from its database server's.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(5);
+
 /// The machine's clock.
 pub fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock::default())
@@ -282,7 +285,8 @@ pub async fn open_with(
     let keys = LedgerKeys { log: ledger_key(layout, "log")?, intake: ledger_key(layout, "intake")? };
     let period = Duration::from_secs(config.sealed_period_seconds);
     let map_interval = Duration::from_secs(config.map_seconds);
-    let mut settings = Settings { vault, period, map_interval, ..Settings::default() };
+    let clocks_apart_max = Some(CLOCKS_APART_MAX);
+    let mut settings = Settings { vault, period, map_interval, clocks_apart_max, ..Settings::default() };
     if let Some(cosigning) = cosigning {
         // Witnesses far away are not asked twenty times a second.
         settings.publish_interval = WITNESSED_EVERY;

@@ -26,6 +26,7 @@ pub mod hand_in;
 pub mod import;
 pub mod init;
 pub mod intake;
+pub mod join;
 pub mod keygen;
 pub mod kinds;
 pub mod local;
@@ -134,6 +135,8 @@ pub enum Command {
     Rebuild(rebuild::Args),
     /// 把账本的数据搬进 PostgreSQL，或搬回目录
     Migrate(migrate::Args),
+    /// 为数据在 PostgreSQL 的账本再加一个节点
+    Join(join::Args),
     /// 评议投票：生成票码
     Tally(tally::Args),
     /// 限阅库：建库、换主密钥
@@ -177,6 +180,7 @@ impl Command {
             Self::TakeIn(args) => args.json,
             Self::Rebuild(args) => args.json,
             Self::Migrate(args) => args.json,
+            Self::Join(args) => args.json,
             Self::Tally(args) => args.json(),
             Self::Vault(args) => args.json(),
             Self::Backup(args) => args.json,
@@ -215,6 +219,7 @@ impl Command {
             Self::TakeIn(args) => take_in::run(args).await,
             Self::Rebuild(args) => rebuild::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
+            Self::Join(args) => join::run(&args),
             Self::Tally(args) => blocking(move || tally::run(&args)).await,
             Self::Vault(args) => vault::run(args).await,
             Self::Backup(args) => backup::run(args).await,

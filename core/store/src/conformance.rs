@@ -1,10 +1,15 @@
 //! What every implementation of [`EventStore`] must show.
 //!
 //! Call [`run`] from a test of the implementation with a function that opens a writer on the same fresh
-//! database again and again; each call takes over from the one before. Entries here are plain bytes:
-//! a store judges nothing. To demand more of every database, add a check and call it in [`run`].
+//! database again and again; each call takes over from the one before. Where many write in turns call [`run_in_turns`].
+//! Entries here are plain bytes: a store judges nothing. To demand more of every database, add a check and call it in
+//! [`on_any`].
 
-use std::future::Future;
+use std::{
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use gongkai_log::{Digest, merkle};
@@ -14,19 +19,36 @@ use crate::{
     event_store::{At, Batch, Changed, EventStore, Halt, Known, LogHead, NewEntry, Publication},
 };
 
-/// Runs all checks, in an order in which each builds on the one before.
+/// Runs all checks of a store that one writes at a time.
 ///
 /// # Panics
 /// When the implementation fails one; the message says which.
 pub async fn run<S: EventStore, F: Future<Output = S>>(open: impl Fn() -> F) {
     let mut first = open().await;
-    an_empty_store_has_an_empty_head(&mut first).await;
-    let head = a_batch_is_there_as_a_whole(&mut first).await;
-    rows_come_back_as_they_went_in(&mut first).await;
-    a_second_statement_at_a_revision_is_not_stored(&mut first, &head).await;
-    let head = withdrawn_openings_are_replaced(&mut first, &head).await;
-    the_publication_and_the_halt_are_remembered(&mut first).await;
+    let head = on_any(&mut first).await;
     a_writer_that_was_overtaken_is_fenced(first, open().await, &head).await;
+}
+
+/// Runs all checks of a store in which many write in turns.
+///
+/// # Panics
+/// When the implementation fails one; the message says which.
+pub async fn run_in_turns<S: EventStore, F: Future<Output = S>>(open: impl Fn() -> F) {
+    let mut first = open().await;
+    let head = on_any(&mut first).await;
+    of_two_writers_at_one_head_exactly_one_commits(&mut first, &mut open().await, &head).await;
+    a_turn_is_waited_for_and_begins_at_the_head_that_the_one_before_left(first, open().await).await;
+}
+
+/// In an order in which each builds on the one before.
+async fn on_any(store: &mut impl EventStore) -> LogHead {
+    an_empty_store_has_an_empty_head(store).await;
+    let head = a_batch_is_there_as_a_whole(store).await;
+    rows_come_back_as_they_went_in(store).await;
+    a_second_statement_at_a_revision_is_not_stored(store, &head).await;
+    let head = withdrawn_openings_are_replaced(store, &head).await;
+    the_publication_and_the_halt_are_remembered(store).await;
+    head
 }
 
 fn at(second: i64) -> DateTime<Utc> {
@@ -142,4 +164,35 @@ async fn a_writer_that_was_overtaken_is_fenced<S: EventStore>(mut stale: S, mut 
     assert_eq!(new.load_halt().await.expect("the halt"), None, "it is on record");
     stale.close().await.expect("closing");
     new.close().await.expect("closing");
+}
+
+async fn of_two_writers_at_one_head_exactly_one_commits<S: EventStore>(one: &mut S, other: &mut S, head: &LogHead) {
+    one.append(batch(head, vec![entry(4, "pledge/next", 0)])).await.expect("the first of them");
+    let late = other.append(batch(head, vec![entry(4, "pledge/late", 0)])).await;
+    assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
+    let rows = other.load_range(4, 9).await.expect("a range");
+    assert_eq!(rows.len(), 1, "exactly one has committed");
+}
+
+async fn a_turn_is_waited_for_and_begins_at_the_head_that_the_one_before_left<S: EventStore>(mut one: S, mut other: S) {
+    let turn = one.take_turn().await.expect("a turn").expect("many write here");
+    assert_eq!(one.take_turn().await.expect("the same turn").expect("many write here").head, turn.head);
+    let mut next = batch(&turn.head, vec![entry(5, "pledge/turn", 0)]);
+    next.clears_halt = true;
+    let after = next.head.clone();
+    {
+        let mut waiting = pin!(other.take_turn());
+        let asked = waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(asked, Poll::Pending), "one turn at a time: {asked:?}");
+        one.append(next).await.expect("a batch ends the turn");
+        let turn = waiting.await.expect("a turn").expect("many write here");
+        assert_eq!(turn.head, after, "as of the last commit");
+    }
+    assert_eq!(other.load_halt().await.expect("the halt"), None, "it is on record");
+    other.pass().await;
+    let turn = one.take_turn().await.expect("a turn that was given up").expect("many write here");
+    assert_eq!(turn.head, after, "nothing was committed in it");
+    one.pass().await;
+    one.close().await.expect("closing");
+    other.close().await.expect("closing");
 }

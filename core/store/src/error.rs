@@ -100,8 +100,10 @@ impl StoreError {
             (Some(13), _) | (_, Some("53100")) => Self::Full { doing, source },
             // Busy, locked; lock not available.
             (Some(5 | 6), _) | (_, Some("55P03")) => Self::Locked { doing, source },
-            // Administrator's shutdown, crash shutdown, cannot connect now; connection exceptions.
-            (_, Some("57P01" | "57P02" | "57P03" | "08000" | "08003" | "08006")) => Self::Gone { doing, source },
+            // Administrator's shutdown, crash shutdown, cannot connect now, idle in a turn; connection exceptions.
+            (_, Some("57P01" | "57P02" | "57P03" | "25P03" | "08000" | "08003" | "08006")) => {
+                Self::Gone { doing, source }
+            }
             _ if is_of_the_connection(&source) => Self::Gone { doing, source },
             _ => Self::Device { doing, source },
         }

@@ -241,6 +241,15 @@ pub struct Publication {
     pub checkpoint: String,
 }
 
+/// The turn of one of several writers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The log as of the last commit, whoever made it.
+    pub head: LogHead,
+    /// The time by the database's clock, at some moment while the turn was waited for.
+    pub clock: DateTime<Utc>,
+}
+
 /// A halt that is not in the log yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Halt {
@@ -319,6 +328,9 @@ pub trait EventStore: Send + 'static {
         streams: Vec<String>,
     ) -> impl Future<Output = Result<Known, StoreError>> + Send;
 
+    /// The entry of the last period of sealed events; `None` before the first.
+    fn load_last_period(&mut self) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send;
+
     /// How many sealed events there are, and those that no period holds yet.
     fn load_waiting(&mut self) -> impl Future<Output = Result<(u64, Vec<Waiting>), StoreError>> + Send;
 
@@ -344,6 +356,19 @@ pub trait EventStore: Send + 'static {
     /// Appends at one commit point. An error for which [`StoreError::is_passing`] means that nothing was
     /// written; after any other the writer must stop.
     fn append(&mut self, batch: Batch) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Waits for this writer's turn among all that write here, until [`Self::append`] or [`Self::pass`] ends it: nobody else
+    /// commits meanwhile. In a turn it is the same turn again. `None` where only one writes, which is always its turn.
+    ///
+    /// [`StoreError::Fenced`] when another has taken over for itself.
+    fn take_turn(&mut self) -> impl Future<Output = Result<Option<Turn>, StoreError>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// Ends a turn in which nothing is committed. An error shows at the next turn.
+    fn pass(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 
     /// What nobody waits for, done when the receipts of a batch have left. Errors show at the next append.
     fn rest(&mut self) -> impl Future<Output = ()> + Send {

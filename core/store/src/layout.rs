@@ -49,6 +49,11 @@ impl Layout {
         self.root.join("lock")
     }
 
+    /// Which node of a ledger on a server it is.
+    pub(crate) fn node(&self) -> PathBuf {
+        self.root.join("node")
+    }
+
     /// Configuration.
     pub fn configuration(&self) -> PathBuf {
         self.root.join("gongkai.toml")

@@ -62,14 +62,13 @@ struct Table {
     columns: &'static [Column],
 }
 
-/// Every table of a ledger but the head, which is written last.
-const TABLES: [Table; 13] = [
+/// Every table of a ledger but the head, which is written last, and how far files are durable, which is begun anew.
+const TABLES: [Table; 12] = [
     table("entries", 1, &[Integer("idx"), Text("stream"), Integer("revision"), Bytes("bytes")]),
     table("openings", 1, &[Integer("idx"), Text("line")]),
     table("lists", 1, &[Integer("idx"), Text("text")]),
     table("attachments", 2, &[Integer("idx"), Bytes("hash")]),
     table("requests", 1, &[Text("key"), Bytes("request"), Integer("idx")]),
-    table("publication", 1, &[Integer("id"), Integer("durable_size"), Text("checkpoint")]),
     table("halt", 1, &[Integer("id"), Text("cause"), Integer("observed_at")]),
     table(
         "sealed_events",
@@ -155,6 +154,11 @@ pub async fn move_rows(
     row_store::refuse_taken(to).await?;
     let _held = take_lock(layout)?;
     remove_leftovers(layout)?;
+    if let Place::Server(_) = &from {
+        // Other nodes are fenced: what they committed from here on would be left behind.
+        let (fence, _) = row_store::writer(&from, PATIENCE).await?;
+        fence.close().await.map_err(sql("closing"))?;
+    }
     let draft = row_store::draft(layout, to)?;
     let head = copy_all(&from, &draft, told).await?;
     if let Some(finding) = rows::check_place(&draft, log).await? {
@@ -306,7 +310,8 @@ mod tests {
         let there: BTreeSet<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         let head = ["id", "size", "entry_hash", "edge", "recorded_at", "epoch"];
         let moved = TABLES.iter().flat_map(|table| table.columns.iter().map(|column| (table.name, column.name())));
-        let moved = moved.chain(head.map(|name| ("head", name)));
+        let publication = ["id", "durable_size", "checkpoint"].map(|name| ("publication", name));
+        let moved = moved.chain(head.map(|name| ("head", name))).chain(publication);
         let moved: BTreeSet<_> = moved.map(|(table, column)| (table.to_owned(), column.to_owned())).collect();
         assert_eq!(there, moved);
     }

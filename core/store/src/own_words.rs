@@ -4,18 +4,18 @@
 //! and are made elsewhere (`sealed_sequencer`).
 
 use chrono::{DateTime, Utc};
-use gongkai_domain::{Command, Head, Refusal, Setting, prepare};
+use gongkai_domain::{Command, Head, Refusal, Setting, kind, prepare};
 use gongkai_log::{Content, Digest, MapRoot, SignedStatement, Signer, StreamId, map::BEHIND_MAX};
 use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::{
     admission::{self, Admitted},
-    error::SubmitError,
+    error::{StoreError, SubmitError},
     event_store::{EventStore, Halt},
     ledger::Accepted,
     map::Spoken,
-    reader::{chain, parse_entry},
+    reader::{READ_ENTRIES_MAX, chain, parse_entry},
     sequencer::{Answer, Item, Sequencer, china_time},
 };
 
@@ -41,11 +41,25 @@ impl<S: EventStore> Sequencer<S> {
 
     /// Says the root of the map, in a stream of its own.
     pub(crate) fn say_root(&mut self, root: MapRoot) -> Result<Spoken, SubmitError> {
+        let said = self.say_root_in_turn(root);
+        // Where it was recorded the turn has ended with it.
+        self.runtime.block_on(self.store.pass());
+        said
+    }
+
+    fn say_root_in_turn(&mut self, root: MapRoot) -> Result<Spoken, SubmitError> {
         if let Some(reason) = self.shared.halted() {
             return Err(SubmitError::Halted(reason));
         }
+        let runtime = self.runtime.clone();
+        if let Err(error) = runtime.block_on(self.begin_turn()) {
+            return Err(self.fall_back(error));
+        }
         if self.head.size.saturating_sub(root.size) > BEHIND_MAX {
             return Ok(Spoken::TooLate);
+        }
+        if runtime.block_on(self.is_rooted_since(root.size))? {
+            return Ok(Spoken::Overtaken);
         }
         let Some(genesis) = self.genesis()? else { return Ok(Spoken::TooEarly) };
         if self.world.organization(&genesis.statement.org).is_none() {
@@ -66,6 +80,22 @@ impl<S: EventStore> Sequencer<S> {
             Accepted::Entry(receipt) => Ok(Spoken::Entry(receipt.index)),
             Accepted::Promise(_) => Err(SubmitError::Busy),
         }
+    }
+
+    /// Whether a root was said from this entry on: roots are of growing sizes, whoever says them.
+    async fn is_rooted_since(&mut self, from: u64) -> Result<bool, StoreError> {
+        let mut next = from;
+        while next < self.head.size {
+            let to = self.head.size.min(next + READ_ENTRIES_MAX);
+            for row in self.store.load_range(next, to).await? {
+                let entry = parse_entry(row.index, row.bytes)?;
+                if entry.content.statement().is_some_and(|signed| kind::map::rooted(&signed.statement).is_some()) {
+                    return Ok(true);
+                }
+            }
+            next = to;
+        }
+        Ok(false)
     }
 
     fn genesis(&mut self) -> Result<Option<SignedStatement>, SubmitError> {

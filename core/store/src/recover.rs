@@ -24,6 +24,7 @@ use crate::{
     growing::Growing,
     layout::Layout,
     ledger::{LedgerKeys, Settings, Shared},
+    node,
     publisher::{ChainEnd, Files, PublishError, Publisher, superseded_before},
     reader::{chain, parse_entry, parse_list, parse_openings},
     tables,
@@ -88,7 +89,8 @@ impl Recover {
 
     /// Everything that is checked before anything is written.
     fn verify(&self, connection: &mut Connection, report: &mut Recovery) -> Result<Verified, OpenError> {
-        let (head, publication) = self.runtime.block_on(load(connection))?;
+        let node = node::number(&self.layout, &Place::of(&self.layout)?)?;
+        let (head, publication) = self.runtime.block_on(load(connection, node))?;
         report.size = head.size;
         let checkpoint = self.last_checkpoint(publication.as_ref(), report)?;
         let signed_size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
@@ -258,14 +260,14 @@ struct Expected<'e> {
     checkpoint: Option<&'e Checkpoint>,
 }
 
-async fn load(connection: &mut Connection) -> Result<(LogHead, Option<Publication>), OpenError> {
+async fn load(connection: &mut Connection, node: i64) -> Result<(LogHead, Option<Publication>), OpenError> {
     let (head, _) = tables::load_head(connection).await.map_err(OpenError::Damaged)?;
     let count = tables::count(connection).await?;
     if count != head.size {
         let reason = format!("the head counts {} entries, the last one has index {count} - 1", head.size);
         return Err(OpenError::Damaged(StoreError::row(head.size.min(count), "head", reason)));
     }
-    let publication = tables::load_publication(connection).await?;
+    let publication = tables::load_publication(connection, node).await?;
     Ok((head, publication))
 }
 

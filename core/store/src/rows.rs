@@ -19,7 +19,7 @@ use gongkai_log::{
 use crate::{
     database::{self, Connection, Place, query},
     error::{OpenError, StoreError, sql},
-    event_store::LogHead,
+    event_store::{LogHead, Publication},
     layout::Layout,
     reader::{chain, parse_list},
     row_store, tables,
@@ -105,9 +105,8 @@ async fn check(connection: &mut Connection, log: &VerifierKey) -> Result<(), End
                 named.insert(hash);
             }
             walked.entry(row, &named)?;
-            if let Some((_, root)) = published.filter(|(size, _)| *size == walked.edge.size())
-                && root != walked.edge.root()
-            {
+            let mut published = published.iter().filter(|(size, _)| *size == walked.edge.size());
+            if published.any(|(_, root)| *root != walked.edge.root()) {
                 return Err(found(index, "publication.checkpoint", "is not over these entries"));
             }
         }
@@ -123,13 +122,16 @@ async fn check(connection: &mut Connection, log: &VerifierKey) -> Result<(), End
     requests(connection).await
 }
 
-/// Size and root of the last checkpoint that was published.
-async fn published(
-    connection: &mut Connection,
-    log: &VerifierKey,
-    size: u64,
-) -> Result<Option<(u64, TreeHash)>, Ended> {
-    let Some(publication) = tables::load_publication(connection).await? else { return Ok(None) };
+/// Size and root of the last checkpoint that each node has published.
+async fn published(connection: &mut Connection, log: &VerifierKey, size: u64) -> Result<Vec<(u64, TreeHash)>, Ended> {
+    let mut published = Vec::new();
+    for publication in tables::load_publications(connection).await? {
+        published.push(checkpoint_of(&publication, log, size)?);
+    }
+    Ok(published)
+}
+
+fn checkpoint_of(publication: &Publication, log: &VerifierKey, size: u64) -> Result<(u64, TreeHash), Ended> {
     if publication.durable_size > size || !publication.durable_size.is_multiple_of(TILE_WIDTH) {
         return Err(found(size, "publication.durable_size", "is beyond the last entry, or within a bundle"));
     }
@@ -138,7 +140,7 @@ async fn published(
     if checkpoint.size > size {
         return Err(found(checkpoint.size, "publication.checkpoint", "is beyond the last entry"));
     }
-    Ok(Some((checkpoint.size, checkpoint.root)))
+    Ok((checkpoint.size, checkpoint.root))
 }
 
 /// The entries so far.

@@ -21,7 +21,7 @@ use crate::{
     event_store::{Batch, Erased, EventStore, LogHead, NewEntry, NewSealed, Period, PeriodLeaf, RawSealed, Waiting},
     ledger::{Accepted, Promised},
     publisher::Signal,
-    reader::chain,
+    reader::{chain, parse_entry},
     sequencer::{Answer, Draft, Item, Sequencer},
     streams::Stream,
     vault::{OpenedEvent, Tag, Vault, VaultFault},
@@ -218,7 +218,9 @@ impl<S: EventStore> Sequencer<S> {
 
     /// Records the period of all that wait.
     pub(crate) fn period(&mut self, answer: Option<oneshot::Sender<Result<u64, SubmitError>>>) {
-        let ended = self.end_period();
+        let ended = self.end_period(answer.is_some());
+        // Where one was recorded the turn has ended with it.
+        self.runtime.block_on(self.store.pass());
         if let Err(error) = &ended {
             tracing::error!(error = chain(error), "a period of sealed events was not recorded");
         }
@@ -228,18 +230,29 @@ impl<S: EventStore> Sequencer<S> {
         }
     }
 
-    fn end_period(&mut self) -> Result<u64, SubmitError> {
+    /// Of several nodes each has its clock for the periods, and the first one records it: unless `at_once` the others find
+    /// that the last one is too young.
+    fn end_period(&mut self, at_once: bool) -> Result<u64, SubmitError> {
         if let Some(reason) = self.shared.halted() {
             return Err(SubmitError::Halted(reason));
         }
         let Some(vault) = self.settings.vault.clone() else {
             return Err(SubmitError::Halted("账本没有启用限阅库".into()));
         };
+        let runtime = self.runtime.clone();
+        if let Err(error) = runtime.block_on(self.begin_turn()) {
+            return Err(self.fall_back(error));
+        }
         let now = match self.read_clock() {
             Ok(now) => now,
             Err(fault) => return Err(self.halt_for_clock(fault)),
         };
-        let runtime = self.runtime.clone();
+        if let Some((index, recorded_at)) = runtime.block_on(self.last_period())?
+            && !at_once
+            && (now - recorded_at) * 2 < TimeDelta::from_std(self.settings.period).unwrap_or(TimeDelta::MAX)
+        {
+            return Ok(index);
+        }
         let (_, waiting) = runtime.block_on(self.store.load_waiting())?;
         let (root, period) = plant(&vault, &waiting);
         let (head, entry) = self.period_entry(now, &root, period)?;
@@ -254,6 +267,14 @@ impl<S: EventStore> Sequencer<S> {
         // The publisher ends only when it cannot go on; then there is nobody to tell.
         let _ = self.publisher.try_send(Signal::Committed);
         Ok(index)
+    }
+
+    /// The last period's entry, and when it was recorded.
+    async fn last_period(&mut self) -> Result<Option<(u64, DateTime<Utc>)>, StoreError> {
+        let Some(index) = self.store.load_last_period().await? else { return Ok(None) };
+        let row = self.store.load_range(index, index + 1).await?.pop();
+        let row = row.ok_or_else(|| StoreError::row(index, "period", "its entry is missing"))?;
+        Ok(Some((index, parse_entry(index, row.bytes)?.recorded_at)))
     }
 
     fn period_entry(

@@ -87,6 +87,8 @@ pub(crate) enum Message {
     Period(Option<oneshot::Sender<Result<u64, SubmitError>>>),
     /// Say the root of the map, if the log has not grown too far beyond it.
     Root(MapRoot, oneshot::Sender<Result<Spoken, SubmitError>>),
+    /// Take in what another node has committed.
+    Follow(oneshot::Sender<()>),
     /// Check the clock again and go on.
     Resume(oneshot::Sender<Result<(), SubmitError>>),
     /// Take nothing more; finish what is waiting.
@@ -189,6 +191,8 @@ pub(crate) struct Sequencer<S: EventStore> {
     pub reader: Option<ReadStore>,
     /// The connection to the database was lost, and with it what became of the last batch.
     pub lost: bool,
+    /// How far this node's clock was ahead of the database's at its last turn; zero where it is alone.
+    pub ahead: TimeDelta,
 }
 
 impl<S: EventStore> Sequencer<S> {
@@ -218,6 +222,11 @@ impl<S: EventStore> Sequencer<S> {
             match control {
                 Some(Message::Resume(answer)) => drop(answer.send(self.resume())),
                 Some(Message::Period(answer)) => self.period(answer),
+                Some(Message::Follow(done)) => {
+                    self.hear();
+                    // Whoever watches may have gone away.
+                    let _ = done.send(());
+                }
                 // The map's keeper may have gone away.
                 Some(Message::Root(root, answer)) => drop(answer.send(self.say_root(root))),
                 Some(Message::Rehearse(item, answer)) => self.rehearse(&item, answer),
@@ -286,6 +295,11 @@ impl<S: EventStore> Sequencer<S> {
         if let Some(reason) = self.shared.halted() {
             return answer_all(&self.shared, items, &SubmitError::Halted(reason));
         }
+        let runtime = self.runtime.clone();
+        if let Err(error) = runtime.block_on(self.begin_turn()) {
+            let error = self.fall_back(error);
+            return answer_all(&self.shared, items, &error);
+        }
         let now = match self.read_clock() {
             Ok(now) => now,
             Err(fault) => {
@@ -294,7 +308,6 @@ impl<S: EventStore> Sequencer<S> {
             }
         };
         let (started, size) = (Instant::now(), self.head.size + self.sealed_count);
-        let runtime = self.runtime.clone();
         let (verdicts, committed) = match runtime.block_on(self.sequence(&items, now, clears_halt)) {
             Ok(done) => done,
             Err(error) => {
@@ -340,6 +353,7 @@ impl<S: EventStore> Sequencer<S> {
             }
         }
         if draft.entries.is_empty() && draft.sealed.is_empty() {
+            self.store.pass().await;
             return Ok((verdicts, false));
         }
         let Draft { from, head, entries, accepted, changed, sealed, erased, keys, .. } = draft;
@@ -535,6 +549,7 @@ impl<S: EventStore> Sequencer<S> {
 
     /// After a batch that was not committed: back to the last commit, and stop unless the fault passes.
     pub(crate) fn fall_back(&mut self, error: StoreError) -> SubmitError {
+        self.runtime.block_on(self.store.pass());
         self.world = self.shared.with_world(World::clone);
         self.streams.clear();
         self.sealed_streams.clear();
@@ -565,7 +580,12 @@ impl<S: EventStore> Sequencer<S> {
         let now = self.clock.now().trunc_subsecs(6);
         let monotonic = self.clock.monotonic();
         let last = self.head.recorded_at;
-        if now + CLOCK_BACK_MAX < last {
+        let apart_max = self.settings.clocks_apart_max.and_then(|max| TimeDelta::from_std(max).ok());
+        if let Some(fault) = apart_max.and_then(|max| self.apart(now, max)) {
+            return Err(fault);
+        }
+        // Another node's clock may be as far ahead.
+        if now + CLOCK_BACK_MAX + apart_max.unwrap_or_default() < last {
             let message = format!(
                 "时钟倒退：最后入账时间 {}，现在时钟 {}。校正时钟后重新启动即可恢复",
                 last.to_rfc3339(),
@@ -587,8 +607,22 @@ impl<S: EventStore> Sequencer<S> {
         Ok(now.max(last))
     }
 
+    /// Whether this node's clock is too far from the database's: the other nodes would have to follow it.
+    fn apart(&self, now: DateTime<Utc>, max: TimeDelta) -> Option<ClockFault> {
+        if self.ahead.abs() <= max {
+            return None;
+        }
+        let (cause, direction) = if self.ahead > max { ("clock_ahead", "快") } else { ("clock_back", "慢") };
+        let seconds = self.ahead.abs().num_seconds();
+        let message = format!(
+            "本机时钟比数据库服务器的时钟{direction} {seconds} 秒。校正时钟后重新启动即可恢复，其他节点照常收件"
+        );
+        Some(ClockFault { cause, observed_at: now, message })
+    }
+
     /// Stops, and remembers why until it can be put on record.
     pub(crate) fn halt_for_clock(&mut self, fault: ClockFault) -> SubmitError {
+        self.runtime.block_on(self.store.pass());
         tracing::error!(cause = fault.cause, observed_at = %fault.observed_at, "the ledger stopped");
         let halt = Halt { cause: fault.cause.to_owned(), observed_at: fault.observed_at };
         if let Err(error) = self.runtime.block_on(self.store.save_halt(halt)) {
@@ -600,7 +634,16 @@ impl<S: EventStore> Sequencer<S> {
 
     /// Goes on after a halt for the clock, which is put on record first. Also called on start.
     pub(crate) fn resume(&mut self) -> Result<(), SubmitError> {
+        let resumed = self.resume_in_turn();
+        // Where something was put on record the turn has ended with it.
+        self.runtime.block_on(self.store.pass());
+        resumed
+    }
+
+    fn resume_in_turn(&mut self) -> Result<(), SubmitError> {
         let runtime = self.runtime.clone();
+        // Nobody else puts the same halt on record meanwhile.
+        runtime.block_on(self.begin_turn())?;
         let halt = runtime.block_on(self.store.load_halt())?;
         let Some(halt) = halt else {
             // Nothing to put on record. A storage fault is not mended by asking.

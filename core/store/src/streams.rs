@@ -46,6 +46,12 @@ impl Streams {
         self.damaged.clear();
     }
 
+    /// Another has continued it: what is known of it is no longer so.
+    pub(crate) fn forget(&mut self, stream: &str) {
+        self.young.remove(stream);
+        self.old.remove(stream);
+    }
+
     /// Begins a batch: which of its streams have to be looked up.
     pub(crate) fn missing(&mut self, wanted: impl Iterator<Item = String>) -> Vec<String> {
         self.damaged.clear();

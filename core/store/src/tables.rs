@@ -11,7 +11,7 @@ use gongkai_log::{Digest, Edge};
 use crate::{
     database::{Connection, Row, Sql, query},
     error::{StoreError, sql},
-    event_store::{At, Halt, Known, KnownRequest, LogHead, Publication, RawEntry, StreamEntry},
+    event_store::{At, Halt, Known, KnownRequest, LogHead, Publication, RawEntry, StreamEntry, Turn},
 };
 
 const LOAD_HEAD: &str = "SELECT size, entry_hash, edge, recorded_at, epoch FROM head WHERE id = 1";
@@ -45,10 +45,14 @@ const LOAD_ATTACHMENTS: &str = "SELECT idx, hash FROM attachments WHERE idx >= $
 // Without an index: asked only when a line is withdrawn.
 const LOAD_ATTACHING: &str = "SELECT idx FROM attachments WHERE hash = $1 ORDER BY idx";
 const LAST_INDEX: &str = "SELECT max(idx) FROM entries";
-pub(crate) const SAVE_PUBLICATION: &str = "INSERT INTO publication (id, durable_size, checkpoint) VALUES (1, $1, $2) \
+// Of a server: the lock on this row is the writer's turn.
+const TAKE_TURN: &str = "SELECT size, entry_hash, edge, recorded_at, epoch, \
+                         (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT FROM head WHERE id = 1 FOR UPDATE";
+pub(crate) const SAVE_PUBLICATION: &str = "INSERT INTO publication (id, durable_size, checkpoint) VALUES ($1, $2, $3) \
                                 ON CONFLICT (id) DO UPDATE SET durable_size = excluded.durable_size, \
                                 checkpoint = excluded.checkpoint";
-const LOAD_PUBLICATION: &str = "SELECT durable_size, checkpoint FROM publication WHERE id = 1";
+const LOAD_PUBLICATION: &str = "SELECT durable_size, checkpoint FROM publication WHERE id = $1";
+const LOAD_PUBLICATIONS: &str = "SELECT durable_size, checkpoint FROM publication ORDER BY id";
 const SAVE_HALT: &str = "INSERT INTO halt (id, cause, observed_at) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
 const LOAD_HALT: &str = "SELECT cause, observed_at FROM halt WHERE id = 1";
 
@@ -71,6 +75,19 @@ pub(crate) async fn between(
 /// The head and the writer's epoch.
 pub(crate) async fn load_head(connection: &mut Connection) -> Result<(LogHead, u64), StoreError> {
     let row = query(LOAD_HEAD).fetch_one(connection).await.map_err(sql("reading the head"))?;
+    head(&row)
+}
+
+/// Waits for the lock on the head, in the transaction that is open; the head as it is then, and the writer's epoch.
+pub(crate) async fn take_turn(connection: &mut Connection) -> Result<(Turn, u64), StoreError> {
+    let row = query(TAKE_TURN).fetch_one(connection).await.map_err(sql("waiting for a turn"))?;
+    let (head, epoch) = head(&row)?;
+    let clock = DateTime::from_timestamp_micros(row.get(5))
+        .ok_or_else(|| StoreError::row(head.size, "head", "the server's clock is out of range"))?;
+    Ok((Turn { head, clock }, epoch))
+}
+
+fn head(row: &Row) -> Result<(LogHead, u64), StoreError> {
     let size = row.number(0);
     let edge = Edge::from_bytes(row.get(2)).map_err(|e| StoreError::row(size, "head", e.to_string()))?;
     if edge.size() != size {
@@ -196,16 +213,33 @@ pub(crate) async fn load_attaching(connection: &mut Connection, hash: &Digest) -
     Ok(indexes.iter().map(|row| row.number(0)).collect())
 }
 
-/// How far files are durable.
-pub(crate) async fn load_publication(connection: &mut Connection) -> Result<Option<Publication>, StoreError> {
-    let query = query(LOAD_PUBLICATION).fetch_optional(connection);
-    let row = query.await.map_err(sql("reading the publication"))?;
-    Ok(row.map(|row| Publication { durable_size: row.number(0), checkpoint: row.get(1) }))
+fn publication(row: &Row) -> Publication {
+    Publication { durable_size: row.number(0), checkpoint: row.get(1) }
 }
 
-/// Remembers how far files are durable.
-pub(crate) async fn save_publication(connection: &mut Connection, publication: Publication) -> Result<(), StoreError> {
-    let query = query(SAVE_PUBLICATION).bind(publication.durable_size.cast_signed()).bind(publication.checkpoint);
+/// How far a node's files are durable.
+pub(crate) async fn load_publication(
+    connection: &mut Connection,
+    node: i64,
+) -> Result<Option<Publication>, StoreError> {
+    let query = query(LOAD_PUBLICATION).bind(node).fetch_optional(connection);
+    Ok(query.await.map_err(sql("reading the publication"))?.map(|row| publication(&row)))
+}
+
+/// How far the files of all nodes are durable, with the checkpoint of each.
+pub(crate) async fn load_publications(connection: &mut Connection) -> Result<Vec<Publication>, StoreError> {
+    let rows = query(LOAD_PUBLICATIONS).fetch_all(connection).await.map_err(sql("reading the publication"))?;
+    Ok(rows.iter().map(publication).collect())
+}
+
+/// Remembers how far a node's files are durable.
+pub(crate) async fn save_publication(
+    connection: &mut Connection,
+    node: i64,
+    publication: Publication,
+) -> Result<(), StoreError> {
+    let Publication { durable_size, checkpoint } = publication;
+    let query = query(SAVE_PUBLICATION).bind(node).bind(durable_size.cast_signed()).bind(checkpoint);
     query.execute(connection).await.map_err(sql("saving the publication"))
 }
 

@@ -61,7 +61,7 @@ async fn a_standby_that_was_behind_is_neither_written_to_nor_started_on() {
     let said = until("what is wrong with it", || {
         let answer: Answer = hand_in(&server, "fork", &body);
         assert_eq!(answer.status, 503, "{}", answer.text());
-        Some(answer.text()).filter(|text| text.contains("与断开前不符"))
+        Some(answer.text()).filter(|text| text.contains("先前所见不符"))
     });
     assert!(!said.is_empty());
     assert_eq!(server.get(&format!("/entries/{}", lost["index"])).status, 200, "what was published is served");

@@ -4,4 +4,5 @@
 
 mod failover;
 mod ledger;
+mod nodes;
 mod statements;

@@ -16,7 +16,7 @@ const FORMULA: &str = "=HYPERLINK(\"http://evil.example\")(虚构)";
 
 /// A village with a draft under review, an overdue pledge and a letter, ten days later.
 async fn county() -> (Scene, String, String) {
-    let mut scene = Scene::new().await;
+    let mut scene = Box::pin(Scene::new()).await;
     let officers = [
         ("镇书记", TOWNSHIP, "approver"),
         ("邻镇书记", OTHER, "approver"),

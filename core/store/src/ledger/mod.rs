@@ -62,6 +62,9 @@ pub struct Settings {
     pub publish_interval: Duration,
     /// How far the wall clock may run ahead of the monotonic one between two batches.
     pub clock_jump_max: Duration,
+    /// How far the clock may be from that of the database's server, where the rows lie on one: beyond, this node stops
+    /// before the others have to follow it. `None` does not compare them.
+    pub clocks_apart_max: Option<Duration>,
     /// How long a lock on the database is waited for.
     pub busy_timeout: Duration,
     /// Most streams whose state is kept in memory.
@@ -92,6 +95,7 @@ impl Default for Settings {
             queue_max: 8_192,
             publish_interval: Duration::from_millis(50),
             clock_jump_max: Duration::from_hours(1),
+            clocks_apart_max: None,
             busy_timeout: Duration::from_secs(5),
             streams_cached_max: 65_536,
             attachment_bytes_max: ATTACHMENT_BYTES_MAX as u64,

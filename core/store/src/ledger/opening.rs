@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::SubsecRound as _;
+use chrono::{SubsecRound as _, TimeDelta};
 use gongkai_domain::{Submission, World, world::Role};
 use tokio::{
     runtime::Handle,
@@ -25,6 +25,7 @@ use crate::{
     layout::Layout,
     map::{LedgerLog, Map},
     moving::remove_leftovers,
+    node,
     publisher::Publisher,
     reader::ReadStore,
     recover::{Recover, Recovery},
@@ -32,6 +33,9 @@ use crate::{
     sequencer::{Item, Message, Sequencer},
     streams::Streams,
 };
+
+/// How often a node on a server asks whether another has committed.
+const FOLLOW_EVERY: Duration = Duration::from_millis(50);
 
 /// What a new ledger begins with.
 pub struct CreateOptions {
@@ -102,7 +106,7 @@ impl Ledger {
         guard: File,
     ) -> Result<Self, OpenError> {
         remove_leftovers(layout)?;
-        let store = RowStore::open(place, settings.busy_timeout).await?;
+        let store = RowStore::open(place, settings.busy_timeout).await?.numbered(node::number(layout, place)?);
         Self::start_with(store, layout, keys, clock, settings, guard).await
     }
 
@@ -147,6 +151,7 @@ impl Ledger {
             publisher: signals,
             reader: Some(reader.clone()),
             lost: false,
+            ahead: TimeDelta::zero(),
         };
         let (ready_sender, ready) = oneshot::channel();
         let spawned = thread::Builder::new().name("sequencer".into()).spawn(move || {
@@ -160,6 +165,10 @@ impl Ledger {
         let _ = ready.await;
         if settings.vault.is_some() {
             tokio::spawn(keep_periods(queue.downgrade(), settings.period));
+        }
+        if matches!(Place::of(layout)?, Place::Server(_)) {
+            let committed = shared.committed.subscribe();
+            tokio::spawn(watch_others(reader.clone(), committed, queue.downgrade()));
         }
         let log = LedgerLog {
             reader: reader.clone(),
@@ -267,6 +276,33 @@ async fn keep_periods(queue: mpsc::WeakSender<Message>, period: Duration) {
     }
 }
 
+/// Has the sequencer follow what other nodes commit, until the ledger is closed. It asks instead of being notified: that
+/// works with every database that speaks this protocol, and a notification can be lost.
+async fn watch_others(reader: ReadStore, committed: watch::Receiver<u64>, queue: mpsc::WeakSender<Message>) {
+    let mut every = tokio::time::interval(FOLLOW_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let Some(queue) = queue.upgrade() else { return };
+        let size = match reader.head().await {
+            Ok(head) => head.size,
+            Err(error) => {
+                tracing::debug!(%error, "the head cannot be read now");
+                continue;
+            }
+        };
+        if size <= *committed.borrow() {
+            continue;
+        }
+        let (done, followed) = oneshot::channel();
+        if queue.send(Message::Follow(done)).await.is_err() {
+            return;
+        }
+        // An error means that the sequencer ends, which the next round sees.
+        let _ = followed.await;
+    }
+}
+
 /// The first entry of a new database, by the way that all entries take.
 async fn commit_genesis(
     mut store: RowStore,
@@ -296,6 +332,7 @@ async fn commit_genesis(
         publisher,
         reader: None,
         lost: false,
+        ahead: TimeDelta::zero(),
     };
     let ended = task::spawn_blocking(move || first.run_once(item)).await;
     let closed = ended.map_err(|e| StoreError::file("writing", "genesis", std::io::Error::other(e)))?;

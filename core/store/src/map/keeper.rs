@@ -61,6 +61,8 @@ pub(crate) enum Spoken {
     Entry(u64),
     /// The log has grown too far beyond the size meanwhile.
     TooLate,
+    /// Another node has said a root since.
+    Overtaken,
     /// The organization in whose name the ledger speaks is not registered yet.
     TooEarly,
 }
@@ -195,6 +197,11 @@ impl Keeper {
             Spoken::Entry(index) => Some(index),
             // What was taken in need not be taken in again.
             Spoken::TooLate | Spoken::TooEarly => None,
+            // The other's root is of another size: it is followed from where this map was.
+            Spoken::Overtaken => {
+                self.undo().await.map_err(MapFault::from)?;
+                return Ok(Spoken::Overtaken);
+            }
         };
         self.settle(Reached { size, entry }).await?;
         Ok(spoken)

@@ -362,7 +362,7 @@ impl Task {
             match self.keeper.say(speak).await? {
                 Spoken::Entry(entry) => return Ok(Some(entry)),
                 Spoken::TooEarly => return Ok(None),
-                Spoken::TooLate => {}
+                Spoken::TooLate | Spoken::Overtaken => {}
             }
         }
         Err(SubmitError::Busy.into())

@@ -90,6 +90,13 @@ fn write_private(path: &Path, text: &str) -> Result<(), StoreError> {
     written.map_err(|e| StoreError::file("writing", path, e))
 }
 
+/// A connection that writes in turns with others where the rows lie on a server, and their epoch; in a file it takes over.
+pub(crate) async fn joined(place: &Place, busy_timeout: Duration) -> Result<(Connection, u64), OpenError> {
+    let Place::Server(url) = place else { return writer(place, busy_timeout).await };
+    let (connection, epoch) = postgres::join(url, busy_timeout).await?;
+    Ok((connection.into(), epoch))
+}
+
 /// A connection that writes, and its epoch: it has taken over from whoever wrote before.
 pub(crate) async fn writer(place: &Place, busy_timeout: Duration) -> Result<(Connection, u64), OpenError> {
     Ok(match place {
@@ -98,7 +105,7 @@ pub(crate) async fn writer(place: &Place, busy_timeout: Duration) -> Result<(Con
             (connection.into(), epoch)
         }
         Place::Server(url) => {
-            let (connection, epoch) = postgres::open(url, busy_timeout).await?;
+            let (connection, epoch) = postgres::take_over(url, busy_timeout).await?;
             (connection.into(), epoch)
         }
     })

@@ -1,4 +1,5 @@
-//! The writer's side of a ledger in a database of rows: one connection, one epoch.
+//! The writer's side of a ledger in a database of rows: one connection, one epoch. A file has one writer, and the last one
+//! to open it fences the others; on a server many write in turns, and a turn is a transaction that holds the head's row.
 //!
 //! What is asked is the same in both databases (`tables`, `sealed_tables`); how a batch is appended is native to each
 //! (`sqlite`, `postgres`). [`RowStore`] joins them. A further database of rows adds a file here; one of another nature
@@ -14,15 +15,16 @@ use std::time::Duration;
 use gongkai_log::Digest;
 
 pub(crate) use self::{
-    making::{draft, examine, forget_server, put_in_place, refuse_taken, size_of, writer},
+    making::{draft, examine, forget_server, joined, put_in_place, refuse_taken, size_of, writer},
     postgres::drop_ledger,
 };
 use crate::{
-    database::{Connection, Driver, Place},
+    database::{Connection, Driver, Place, query},
     error::{OpenError, StoreError, sql},
     event_store::{
-        Batch, Erased, EventStore, Halt, Known, LogHead, Publication, RawEntry, RawSealed, SealedValue, Waiting,
+        Batch, Erased, EventStore, Halt, Known, LogHead, Publication, RawEntry, RawSealed, SealedValue, Turn, Waiting,
     },
+    node::ALONE,
     sealed_tables, tables,
     vault::Tag,
 };
@@ -34,6 +36,10 @@ pub struct RowStore {
     wal: sqlite::Wal,
     place: Place,
     busy_timeout: Duration,
+    // As which node it remembers how far files are durable.
+    node: i64,
+    // Whether the transaction of a turn is open.
+    in_turn: bool,
 }
 
 impl RowStore {
@@ -48,17 +54,24 @@ impl RowStore {
         }
     }
 
-    /// Opens a log for writing and takes over from whoever wrote before.
+    /// Opens a log for writing: a file alone, taking over from whoever wrote before; on a server in turns with others.
     ///
     /// # Errors
     /// [`OpenError::NotALedger`], [`OpenError::Newer`], [`OpenError::Store`].
     pub async fn open(place: &Place, busy_timeout: Duration) -> Result<Self, OpenError> {
-        let (connection, epoch) = writer(place, busy_timeout).await?;
+        let (connection, epoch) = joined(place, busy_timeout).await?;
         // A withdrawal may have been committed just before a crash.
         let wal = sqlite::Wal { to_empty: true, appended: 0 };
-        let mut store = Self { connection, epoch, wal, place: place.clone(), busy_timeout };
+        let (place, node, in_turn) = (place.clone(), ALONE, false);
+        let mut store = Self { connection, epoch, wal, place, busy_timeout, node, in_turn };
         store.forget_withdrawn().await;
         Ok(store)
+    }
+
+    /// As one node of several.
+    #[must_use]
+    pub(crate) fn numbered(self, node: i64) -> Self {
+        Self { node, ..self }
     }
 
     /// Sees to it that withdrawn text is in no file of the database.
@@ -89,6 +102,10 @@ impl EventStore for RowStore {
 
     async fn look_up(&mut self, keys: Vec<String>, streams: Vec<String>) -> Result<Known, StoreError> {
         tables::look_up(&mut self.connection, keys, streams).await
+    }
+
+    async fn load_last_period(&mut self) -> Result<Option<u64>, StoreError> {
+        sealed_tables::last_period(&mut self.connection).await
     }
 
     async fn load_waiting(&mut self) -> Result<(u64, Vec<Waiting>), StoreError> {
@@ -128,13 +145,40 @@ impl EventStore for RowStore {
         self.wal.appended += batch.entries.len() + batch.sealed.len();
         match self.connection.driver() {
             Driver::Sqlite(connection) => sqlite::append(connection, batch, self.epoch).await?,
-            Driver::Postgres(connection) => postgres::append(connection, batch, self.epoch).await?,
+            Driver::Postgres(connection) if self.in_turn => {
+                postgres::append_in_turn(connection, batch, (self.epoch, self.node)).await?;
+                self.in_turn = false;
+            }
+            Driver::Postgres(connection) => postgres::append(connection, batch, (self.epoch, self.node)).await?,
         }
         self.wal.to_empty |= withdraws;
         if self.wal.to_empty {
             self.forget_withdrawn().await;
         }
         Ok(())
+    }
+
+    async fn take_turn(&mut self) -> Result<Option<Turn>, StoreError> {
+        if matches!(self.place, Place::File(_)) {
+            return Ok(None);
+        }
+        if !self.in_turn {
+            query("BEGIN").execute(&mut self.connection).await.map_err(sql("beginning a turn"))?;
+            self.in_turn = true;
+        }
+        let (turn, epoch) = tables::take_turn(&mut self.connection).await?;
+        let fenced = StoreError::Fenced { size: turn.head.size, epoch: self.epoch };
+        if epoch == self.epoch { Ok(Some(turn)) } else { Err(fenced) }
+    }
+
+    async fn pass(&mut self) {
+        if !std::mem::take(&mut self.in_turn) {
+            return;
+        }
+        // Where it fails the connection is gone, and with it the turn.
+        if let Err(error) = query("ROLLBACK").execute(&mut self.connection).await {
+            tracing::debug!(%error, "a turn ended with its connection");
+        }
     }
 
     async fn rest(&mut self) {
@@ -147,16 +191,17 @@ impl EventStore for RowStore {
     async fn reconnect(&mut self) -> Result<(), StoreError> {
         let Place::Server(url) = &self.place else { return Ok(()) };
         self.connection = postgres::connect(url, self.busy_timeout).await?.into();
+        self.in_turn = false;
         let (head, epoch) = tables::load_head(&mut self.connection).await?;
         if epoch == self.epoch { Ok(()) } else { Err(StoreError::Fenced { size: head.size, epoch: self.epoch }) }
     }
 
     async fn load_publication(&mut self) -> Result<Option<Publication>, StoreError> {
-        tables::load_publication(&mut self.connection).await
+        tables::load_publication(&mut self.connection, self.node).await
     }
 
     async fn save_publication(&mut self, publication: Publication) -> Result<(), StoreError> {
-        tables::save_publication(&mut self.connection, publication).await
+        tables::save_publication(&mut self.connection, self.node, publication).await
     }
 
     async fn load_halt(&mut self) -> Result<Option<Halt>, StoreError> {

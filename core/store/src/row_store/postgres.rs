@@ -22,11 +22,14 @@ use crate::{
     vault::tier_number,
 };
 
-const MIGRATIONS: [&str; 1] = [include_str!("../../../../migrations/ledger/postgres/0001_ledger.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../../migrations/ledger/postgres/0001_ledger.sql"),
+    include_str!("../../../../migrations/ledger/postgres/0002_nodes.sql"),
+];
 
 /// The schema's version.
-pub(crate) const VERSION: i64 = 1;
-const _: () = assert!(MIGRATIONS.len() == 1, "VERSION counts the migrations");
+pub(crate) const VERSION: i64 = 2;
+const _: () = assert!(MIGRATIONS.len() == 2, "VERSION counts the migrations");
 
 /// How long making a ledger or looking at one waits for a lock.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,6 +40,7 @@ const SAVE_VERSION: &str = "INSERT INTO version (id, version) VALUES (1, $1) \
                             ON CONFLICT (id) DO UPDATE SET version = excluded.version";
 const SETTING: &str = "SELECT setting FROM pg_settings WHERE name = $1";
 const SIZE: &str = "SELECT size FROM head WHERE id = 1";
+const EPOCH: &str = "SELECT epoch FROM head WHERE id = 1";
 const TAKE_OVER: &str = "UPDATE head SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch";
 
 // One way there and back, and one commit. Where the head is not the one that this writer left, nothing is inserted.
@@ -155,8 +159,22 @@ async fn version(connection: &mut PgConnection, schema: &str) -> Result<Option<i
     sqlx::query_scalar(LOAD_VERSION).fetch_optional(connection).await.map_err(sql(doing))
 }
 
-/// Opens the database for writing and takes over from whoever wrote before; the connection and the writer's epoch.
-pub(crate) async fn open(url: &ServerUrl, busy_timeout: Duration) -> Result<(PgConnection, u64), OpenError> {
+/// Opens the database for writing in turns with others; the connection and their epoch.
+pub(crate) async fn join(url: &ServerUrl, busy_timeout: Duration) -> Result<(PgConnection, u64), OpenError> {
+    let mut connection = open(url, busy_timeout).await?;
+    let epoch: i64 = sqlx::query_scalar(EPOCH).fetch_one(&mut connection).await.map_err(sql("joining"))?;
+    Ok((connection, epoch.cast_unsigned()))
+}
+
+/// Opens the database for writing alone: all that wrote before are fenced. The connection and its epoch.
+pub(crate) async fn take_over(url: &ServerUrl, busy_timeout: Duration) -> Result<(PgConnection, u64), OpenError> {
+    let mut connection = open(url, busy_timeout).await?;
+    let epoch: i64 =
+        sqlx::query_scalar(TAKE_OVER).fetch_one(&mut connection).await.map_err(sql("taking over the head"))?;
+    Ok((connection, epoch.cast_unsigned()))
+}
+
+async fn open(url: &ServerUrl, busy_timeout: Duration) -> Result<PgConnection, OpenError> {
     let mut connection = connect(url, busy_timeout).await?;
     if is_lazy(&mut connection).await? {
         return Err(OpenError::NotDurable);
@@ -168,14 +186,15 @@ pub(crate) async fn open(url: &ServerUrl, busy_timeout: Duration) -> Result<(PgC
     if version < VERSION {
         migrate(&mut connection, version).await?;
     }
-    let epoch: i64 =
-        sqlx::query_scalar(TAKE_OVER).fetch_one(&mut connection).await.map_err(sql("taking over the head"))?;
-    Ok((connection, epoch.cast_unsigned()))
+    Ok(connection)
 }
 
-/// A connection on which what is committed is on the disk.
+/// A connection on which what is committed is on the disk. The server ends it when its node is stopped within a turn, before
+/// the others have waited for the lock in vain.
 pub(crate) async fn connect(url: &ServerUrl, busy_timeout: Duration) -> Result<PgConnection, StoreError> {
-    let mut connection = url.writer(busy_timeout).connect().await.map_err(sql("connecting"))?;
+    let idle_max = (busy_timeout * 3 / 5).as_millis().to_string();
+    let options = url.writer(busy_timeout).options([("idle_in_transaction_session_timeout", &idle_max)]);
+    let mut connection = options.connect().await.map_err(sql("connecting"))?;
     if setting(&mut connection, "synchronous_commit").await?.is_some_and(|setting| setting == "off") {
         connection.execute("SET synchronous_commit = on").await.map_err(sql("asking for durable commits"))?;
     }
@@ -223,10 +242,32 @@ pub(crate) async fn vacuum(connection: &mut PgConnection) -> bool {
     }
 }
 
-/// Appends a batch: with one statement, which is its own transaction, or with several in one.
-pub(crate) async fn append(connection: &mut PgConnection, batch: Batch, epoch: u64) -> Result<(), StoreError> {
+/// Ends the turn with a batch, in the transaction that it is.
+pub(crate) async fn append_in_turn(
+    connection: &mut PgConnection,
+    batch: Batch,
+    (epoch, node): (u64, i64),
+) -> Result<(), StoreError> {
     let size = batch.from;
-    let mut parts = Parts::of(batch, epoch);
+    let parts = Parts::of(batch, epoch, node);
+    if !advance(connection, parts.append).await? {
+        return Err(StoreError::Fenced { size, epoch });
+    }
+    for statement in parts.beside {
+        statement.execute(&mut *connection).await.map_err(sql("appending"))?;
+    }
+    // The commit point. Before it nothing happened; after it everything can be redone from here.
+    connection.execute("COMMIT").await.map(drop).map_err(sql("committing"))
+}
+
+/// Appends a batch out of turn: with one statement, which is its own transaction, or with several in one.
+pub(crate) async fn append(
+    connection: &mut PgConnection,
+    batch: Batch,
+    (epoch, node): (u64, i64),
+) -> Result<(), StoreError> {
+    let size = batch.from;
+    let mut parts = Parts::of(batch, epoch, node);
     let advanced = if parts.beside.is_empty() {
         advance(connection, parts.append).await?
     } else {
@@ -260,7 +301,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(batch: Batch, epoch: u64) -> Self {
+    fn of(batch: Batch, epoch: u64, node: i64) -> Self {
         let Batch { from, mut entries, mut sealed, erased, changed, head, publication, clears_halt } = batch;
         let mut beside = Vec::new();
         let mut rows = Rows::default();
@@ -286,7 +327,7 @@ impl Parts {
         }
         beside.extend(publication.map(|publication| {
             let durable_size = publication.durable_size.cast_signed();
-            sqlx::query(SAVE_PUBLICATION).bind(durable_size).bind(publication.checkpoint)
+            sqlx::query(SAVE_PUBLICATION).bind(node).bind(durable_size).bind(publication.checkpoint)
         }));
         beside.extend(clears_halt.then(|| sqlx::query(CLEAR_HALT)));
         let append = sqlx::query(APPEND)

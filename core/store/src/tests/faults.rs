@@ -61,6 +61,9 @@ impl EventStore for Faulty {
     async fn look_up(&mut self, keys: Vec<String>, streams: Vec<String>) -> Result<Known, StoreError> {
         self.inner.look_up(keys, streams).await
     }
+    async fn load_last_period(&mut self) -> Result<Option<u64>, StoreError> {
+        self.inner.load_last_period().await
+    }
     async fn load_waiting(&mut self) -> Result<(u64, Vec<Waiting>), StoreError> {
         self.inner.load_waiting().await
     }

@@ -1,0 +1,155 @@
+//! The sequencer among others: taking its turn, and taking in what it did not commit itself.
+//!
+//! Where several nodes write to one database each waits for its turn, which is a lock on the head, takes in what the others
+//! have committed since its last one, and judges and commits as of that. Between turns it follows them when it is told. A
+//! node that lost its connection does the same: whether its last batch was committed is in the database and nowhere else;
+//! submitters who got no answer ask again with their keys and get their receipts.
+//!
+//! A head that is not beyond the one that this node knew, or does not continue it, is that of a standby that was behind: then
+//! it stops, for what was acknowledged is not there. Not here: whether such a head was published (`recover` on start,
+//! `publisher` before it signs).
+
+use chrono::{DateTime, TimeDelta, Utc};
+use gongkai_domain::Recorded;
+use gongkai_log::Content;
+
+use crate::{
+    error::StoreError,
+    event_store::{EventStore, LogHead},
+    publisher::Signal,
+    reader::{READ_ENTRIES_MAX, chain, parse_entry, teaches},
+    sequencer::Sequencer,
+};
+
+impl<S: EventStore> Sequencer<S> {
+    /// Waits for this node's turn, and takes in what was committed before it. Alone it is always this node's.
+    pub(crate) async fn begin_turn(&mut self) -> Result<(), StoreError> {
+        let before = self.clock.now();
+        let Some(turn) = self.store.take_turn().await? else { return Ok(()) };
+        self.ahead = ahead(turn.clock, before, self.clock.now());
+        self.follow(&turn.head).await
+    }
+
+    /// Takes in what others have committed, between turns.
+    pub(crate) fn hear(&mut self) {
+        if self.lost || self.shared.halted().is_some() {
+            return;
+        }
+        let runtime = self.runtime.clone();
+        let heard = runtime.block_on(async {
+            let head = self.store.load_head().await?;
+            self.follow(&head).await
+        });
+        if let Err(error) = heard {
+            self.lost = true;
+            self.lament(&error);
+        }
+    }
+
+    /// Connects again if the database was lost. While it is not there, each message tries once and is answered by the
+    /// failure of its own work.
+    pub(crate) fn find_again(&mut self) {
+        if !self.lost || self.shared.halted().is_some() {
+            return;
+        }
+        let runtime = self.runtime.clone();
+        let found = runtime.block_on(async {
+            self.store.reconnect().await?;
+            let head = self.store.load_head().await?;
+            self.follow(&head).await
+        });
+        match found.and_then(|()| self.begin_sealed()) {
+            Ok(()) => {
+                self.lost = false;
+                tracing::info!(size = self.head.size, "the database is there again");
+            }
+            Err(error) => self.lament(&error),
+        }
+    }
+
+    /// Says why what others committed was not taken in, and stops where it is no longer the ledger that it was.
+    fn lament(&self, error: &StoreError) {
+        match error {
+            StoreError::Gone { .. } => tracing::warn!(error = chain(error), "the database is gone"),
+            error if error.is_passing() => tracing::warn!(error = chain(error), "the database is busy"),
+            error => {
+                tracing::error!(error = chain(error), "the database is not the one that was left");
+                self.shared.halt(format!("数据库与本进程先前所见不符（{}），请检查后重新启动", chain(error)));
+            }
+        }
+    }
+
+    /// Takes in the entries up to a head, which must be where they lead.
+    async fn follow(&mut self, head: &LogHead) -> Result<(), StoreError> {
+        let before = self.head.size;
+        while self.head.size < head.size {
+            let to = head.size.min(self.head.size + READ_ENTRIES_MAX);
+            let rows = self.store.load_range(self.head.size, to).await?;
+            if rows.is_empty() {
+                return Err(StoreError::row(self.head.size, "index", "the row is missing"));
+            }
+            for row in rows {
+                self.learn(row.index, row.bytes)?;
+            }
+        }
+        if self.head != *head {
+            let reason = format!("there were {} entries, now {} or another tree", self.head.size, head.size);
+            return Err(StoreError::row(head.size, "head", reason));
+        }
+        if self.head.size > before {
+            self.shared.committed.send_replace(self.head.size);
+            // The publisher ends only when it cannot go on; a signal that waits already will find these entries too.
+            let _ = self.publisher.try_send(Signal::Committed);
+        }
+        Ok(())
+    }
+
+    /// Takes one entry in.
+    fn learn(&mut self, index: u64, bytes: Vec<u8>) -> Result<(), StoreError> {
+        let entry = parse_entry(index, bytes)?;
+        if index != self.head.size || entry.prev != self.head.entry_hash {
+            return Err(StoreError::row(index, "prev", "it does not continue what was left"));
+        }
+        let mut edge = self.head.edge.clone();
+        edge.append(entry.leaf_hash()).map_err(|error| StoreError::row(index, "head", error.to_string()))?;
+        if let Content::Statement(signed) = &entry.content {
+            self.streams.forget(&signed.statement.stream.to_string());
+            self.shared.learn(index, entry.recorded_at, std::iter::once(signed));
+            if teaches(&signed.statement) {
+                self.world.evolve(&Recorded {
+                    index,
+                    recorded_at: entry.recorded_at,
+                    statement: &signed.statement,
+                    hash: signed.hash,
+                    values: None,
+                });
+            }
+        }
+        self.head = LogHead { size: index + 1, entry_hash: entry.hash, edge, recorded_at: entry.recorded_at };
+        Ok(())
+    }
+}
+
+/// How far this node's clock is ahead of the server's at least, whose reading was taken between these two of ours.
+fn ahead(server: DateTime<Utc>, before: DateTime<Utc>, after: DateTime<Utc>) -> TimeDelta {
+    if server < before {
+        before - server
+    } else if server > after {
+        after - server
+    } else {
+        TimeDelta::zero()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_ahead_by_what_the_way_to_the_server_does_not_explain() {
+        let at = |second| DateTime::from_timestamp(second, 0).unwrap();
+        assert_eq!(ahead(at(10), at(9), at(12)), TimeDelta::zero());
+        assert_eq!(ahead(at(10), at(15), at(16)), TimeDelta::seconds(5));
+        assert_eq!(ahead(at(10), at(2), at(3)), TimeDelta::seconds(-7));
+    }
+}

@@ -1,0 +1,382 @@
+//! Several nodes of one ledger on one PostgreSQL: each takes its turn, and whatever befalls one of them befalls no receipt.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use gongkai_log::Digest;
+use gongkai_tests::load::{Random, hand_in, moment, rounds, submission};
+use gongkai_tests::process::signal;
+use gongkai_tests::server::{try_get, until};
+use gongkai_tests::shim::{ENOSPC, WRITE};
+use gongkai_tests::{Outsider, Postgres, Server, Shim, TestLedger, gongkai};
+use serde_json::Value;
+use sqlx::Executor as _;
+
+use crate::ledger::{insist, insist_at, submission as titled, tables};
+
+/// Submitters at once.
+const WRITERS: usize = 4;
+
+/// The directories of as many nodes; the first is the ledger's own.
+fn nodes(postgres: &Postgres, count: usize) -> (TestLedger, Vec<PathBuf>) {
+    let ledger = TestLedger::on_server(&postgres.url);
+    let mut dirs = vec![ledger.dir()];
+    for number in 1..count {
+        let dir = ledger.path(&format!("node-{number}"));
+        let (from, to) = (ledger.dir().display().to_string(), dir.display().to_string());
+        let _ = gongkai(["join", "--from", &from, "--dir", &to]).ok();
+        dirs.push(dir);
+    }
+    (ledger, dirs)
+}
+
+/// Entries of the checkpoint that each node shows, once all show the same.
+fn agreed(servers: &[&Server]) -> u64 {
+    until("one checkpoint of all nodes", || {
+        let sizes: Vec<u64> = servers.iter().map(|server| server.size()).collect();
+        let committed = servers.iter().map(|server| server.json("/healthz")["committed"].as_u64().unwrap());
+        committed.chain(sizes.clone()).all(|size| size == sizes[0]).then_some(sizes[0])
+    })
+}
+
+fn tree(server: &Server) -> String {
+    server.get("/log/checkpoint").text().lines().take(3).collect::<Vec<_>>().join("\n")
+}
+
+fn check(dirs: &[PathBuf]) {
+    for dir in dirs {
+        let dir = dir.to_str().unwrap();
+        let _ = gongkai(["verify", "--dir", dir]).ok();
+        let _ = gongkai(["audit", "--dir", dir]).ok();
+        let _ = gongkai(["rebuild", "--check", "--dir", dir]).ok();
+    }
+}
+
+#[test]
+fn every_node_gives_receipts_and_all_publish_one_log() {
+    let postgres = Postgres::start();
+    let (_ledger, dirs) = nodes(&postgres, 2);
+    let servers: Vec<Server> = dirs.iter().map(|dir| Server::start(dir)).collect();
+    let (one, other) = (&servers[0], &servers[1]);
+    let receipts = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let (receipts, urls) = (&receipts, [one.internal.as_str(), other.internal.as_str()]);
+            scope.spawn(move || {
+                for number in 0..20 {
+                    let key = format!("{writer}-{number}");
+                    let body = titled(&format!("装第{key}盏路灯"));
+                    let receipt = insist_at(urls[(writer + number) % 2], &key, &body);
+                    let again = insist_at(urls[(writer + number + 1) % 2], &key, &body);
+                    assert_eq!(again, receipt, "the other node gives the same receipt");
+                    let known = receipts.lock().unwrap().insert(receipt["index"].as_u64().unwrap(), key);
+                    assert_eq!(known, None, "two receipts for one entry");
+                }
+            });
+        }
+    });
+    assert_eq!(receipts.lock().unwrap().len(), WRITERS * 20);
+    let _ = agreed(&[one, other]);
+    assert_eq!(tree(one), tree(other));
+    for server in &servers {
+        let _ = server.eventually("/api/v1/pledges", |answer| answer.text().contains("盏路灯"));
+    }
+    for server in servers {
+        assert!(server.stop().success());
+    }
+    check(&dirs);
+}
+
+#[test]
+fn a_directory_that_holds_its_rows_itself_has_no_second_node() {
+    let ledger = TestLedger::bare();
+    let second = ledger.path("second");
+    let refused = ledger_join(&ledger, &second).exits(2);
+    assert!(refused.err.contains("gongkai migrate"), "{refused}");
+    assert!(!second.exists());
+}
+
+fn ledger_join(ledger: &TestLedger, dir: &std::path::Path) -> gongkai_tests::Ran {
+    gongkai(["join", "--from", ledger.dir().to_str().unwrap(), "--dir", dir.to_str().unwrap()])
+}
+
+#[test]
+fn a_node_has_what_it_signs_with_and_no_other_key() {
+    let postgres = Postgres::start();
+    let (ledger, dirs) = nodes(&postgres, 2);
+    let mut keys: Vec<_> =
+        std::fs::read_dir(dirs[1].join("keys")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    keys.sort();
+    assert_eq!(keys, ["intake.key", "log.key"]);
+    assert!(ledger_join(&ledger, &dirs[1]).exits(2).err.contains("没有改动"), "what is there is not touched");
+}
+
+/// Case 9 with a real pause: whoever is stopped, within its turn or not, holds nobody up for long, and goes on afterwards.
+#[test]
+fn a_node_that_is_paused_holds_nobody_up_and_goes_on_afterwards() {
+    let postgres = Postgres::start();
+    let (_ledger, dirs) = nodes(&postgres, 2);
+    let (paused, other) = (Server::start(&dirs[0]), Server::start(&dirs[1]));
+    let mut random = Random::new();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (internal, stop) = (paused.internal.clone(), &stop);
+        scope.spawn(move || {
+            for number in 0.. {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                // What is not answered while it is paused is not asked for again: it may be recorded or not.
+                let _ = hand_in(&internal, &format!("paused-{number}"), &submission());
+            }
+        });
+        let _end = End(stop);
+        for round in 0..rounds(3) {
+            moment(&mut random, 200_000);
+            signal(paused.pid(), "STOP");
+            let _ = insist(&other, &format!("meanwhile-{round}"), &submission());
+            signal(paused.pid(), "CONT");
+        }
+    });
+    let _ = insist(&paused, "after", &submission());
+    let _ = agreed(&[&paused, &other]);
+    assert_eq!(tree(&paused), tree(&other));
+    for server in [paused, other] {
+        assert!(server.stop().success());
+    }
+    check(&dirs);
+}
+
+#[test]
+fn a_node_whose_clock_is_wrong_stops_alone_and_says_why() {
+    let postgres = Postgres::start();
+    let (_ledger, dirs) = nodes(&postgres, 2);
+    let right = Server::start(&dirs[1]);
+    for (seconds, word) in [(600, "快"), (-600, "慢")] {
+        let wrong = Node::start(&dirs[0]);
+        let first = insist(&wrong.server, &format!("first{seconds}"), &submission());
+        wrong.shim.put_clock_wrong(seconds);
+        let refused = hand_in(&wrong.server.internal, &format!("wrong{seconds}"), &submission()).unwrap();
+        assert_eq!(refused.status, 503);
+        assert!(refused.text().contains(word) && refused.text().contains("时钟"), "{}", refused.text());
+        let receipt = insist(&right, &format!("right{seconds}"), &submission());
+        let time = |receipt: &Value| receipt["recorded_at"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+        let passed = time(&receipt) - time(&first);
+        assert!(passed >= TimeDelta::zero() && passed < TimeDelta::seconds(300), "nobody follows the wrong clock");
+        assert!(wrong.server.stop().success());
+    }
+    let wrong = Server::start(&dirs[0]);
+    let _ = insist(&wrong, "again", &submission());
+    let _ = agreed(&[&wrong, &right]);
+    for server in [wrong, right] {
+        assert!(server.stop().success());
+    }
+    check(&dirs);
+}
+
+/// A node under test, and the shim in it.
+struct Node {
+    server: Server,
+    shim: Shim,
+}
+
+impl Node {
+    fn start(dir: &std::path::Path) -> Self {
+        let shim = Shim::new(dir);
+        Self { server: Server::start_with(dir, |command| shim.load(command)), shim }
+    }
+}
+
+/// What befalls.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Killed,
+    Paused,
+    Cut,
+    DiskFull,
+    ClockWrong,
+    DatabaseDown,
+}
+
+const FAULTS: [Fault; 6] =
+    [Fault::Killed, Fault::Paused, Fault::Cut, Fault::DiskFull, Fault::ClockWrong, Fault::DatabaseDown];
+
+/// Where each node takes submissions and is read now.
+type Addresses = RwLock<Vec<(String, String)>>;
+
+/// Three nodes under load, and what befalls them.
+struct Chaos {
+    postgres: Postgres,
+    dirs: Vec<PathBuf>,
+    nodes: Vec<Node>,
+    addresses: Arc<Addresses>,
+    random: Random,
+}
+
+impl Chaos {
+    fn begin(postgres: Postgres, dirs: Vec<PathBuf>) -> Self {
+        let nodes: Vec<Node> = dirs.iter().map(|dir| Node::start(dir)).collect();
+        let addresses = nodes.iter().map(Node::addresses).collect();
+        Self { postgres, dirs, nodes, addresses: Arc::new(RwLock::new(addresses)), random: Random::new() }
+    }
+
+    /// Ends a node, in whichever state it is, and starts it again.
+    fn start_again(&mut self, place: usize) {
+        self.nodes.remove(place).server.kill();
+        let node = Node::start(&self.dirs[place]);
+        self.addresses.write().unwrap()[place] = node.addresses();
+        self.nodes.insert(place, node);
+    }
+
+    /// One fault, and the end of it.
+    fn strike(&mut self, fault: Fault) {
+        let place = usize::try_from(self.random.below(self.nodes.len() as u64)).unwrap();
+        println!("{fault:?} {place}");
+        moment(&mut self.random, 300_000);
+        match fault {
+            Fault::Killed => self.start_again(place),
+            Fault::Paused => {
+                let pid = self.nodes[place].server.pid();
+                signal(pid, "STOP");
+                moment(&mut self.random, 2_000_000);
+                signal(pid, "CONT");
+            }
+            Fault::Cut => {
+                let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gongkai' \
+                           AND pid % 2 = 0";
+                let runtime = tokio::runtime::Runtime::new().unwrap();
+                runtime.block_on(async { tables(&self.postgres).await.execute(cut).await }).unwrap();
+            }
+            Fault::DiskFull => {
+                self.nodes[place].shim.arm(WRITE, 1, u64::MAX, ENOSPC);
+                moment(&mut self.random, 500_000);
+                self.nodes[place].shim.disarm();
+                // Views and search may have stopped for good on a full disk; what was answered is in the database.
+                self.start_again(place);
+            }
+            Fault::ClockWrong => {
+                self.nodes[place].shim.put_clock_wrong(if self.random.below(2) == 0 { 3_600 } else { -3_600 });
+                moment(&mut self.random, 500_000);
+                self.start_again(place);
+            }
+            Fault::DatabaseDown => {
+                self.postgres.crash();
+                moment(&mut self.random, 300_000);
+                self.postgres.come_back();
+            }
+        }
+    }
+}
+
+impl Node {
+    fn addresses(&self) -> (String, String) {
+        (self.server.internal.clone(), self.server.url.clone())
+    }
+}
+
+/// Receipts by index: the idempotency key and the entry's hash.
+type Receipts = BTreeMap<u64, (String, String)>;
+
+/// Submits until it is told to stop; each submission goes from node to node under its key until there is a receipt.
+fn submit(addresses: &Addresses, receipts: &Mutex<Receipts>, stop: &AtomicBool) {
+    static KEYS: AtomicUsize = AtomicUsize::new(0);
+    while !stop.load(Ordering::Relaxed) {
+        let number = KEYS.fetch_add(1, Ordering::Relaxed);
+        let (key, body, asked) = (format!("chaos-{number}"), submission(), Cell::new(number));
+        let receipt = until("a receipt from some node", || {
+            let address = {
+                let addresses = addresses.read().unwrap();
+                addresses[asked.replace(asked.get() + 1) % addresses.len()].0.clone()
+            };
+            hand_in(&address, &key, &body).filter(|answer| {
+                assert!(answer.status < 300 || [429, 503, 507].contains(&answer.status), "{}", answer.text());
+                answer.status < 300
+            })
+        });
+        let receipt = receipt.json();
+        let (index, hash) = (receipt["index"].as_u64().unwrap(), receipt["entry_hash"].as_str().unwrap().to_owned());
+        let known = receipts.lock().unwrap().insert(index, (key, hash));
+        assert!(known.is_none(), "two receipts for entry {index}");
+    }
+}
+
+/// Sees the checkpoints of all nodes: never two of one size that differ.
+fn watch(addresses: &Addresses, outsider: &Mutex<Outsider>, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        let addresses = addresses.read().unwrap().clone();
+        for (_, url) in addresses {
+            if let Ok(answer) = try_get(&format!("{url}/log/checkpoint")) {
+                let _ = outsider.lock().unwrap().saw(&answer.text());
+            }
+        }
+    }
+}
+
+/// Ends the work of the other threads with the scope that it is in.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Every entry that has a receipt is there, and no submission is there twice.
+fn whole(dir: &std::path::Path, receipts: &Receipts, before: u64) {
+    let server = Server::start(dir);
+    for (index, (_, hash)) in receipts {
+        let entry = server.get(&format!("/entries/{index}"));
+        assert_eq!(Digest::of(&entry.body).to_string(), *hash, "entry {index} is another one");
+    }
+    let pledges = (before..server.size())
+        .filter(|index| server.get(&format!("/entries/{index}")).text().contains("\"kind\":\"pledge."))
+        .count();
+    assert_eq!(pledges, receipts.len(), "what was answered is recorded, once");
+    assert!(server.stop().success());
+}
+
+/// Whatever befalls whichever node: no receipt is lost, no event is twice, all show one history, and every directory verifies.
+#[test]
+fn three_nodes_lose_no_receipt_whatever_befalls_them() {
+    let postgres = Postgres::start();
+    let (ledger, dirs) = nodes(&postgres, 3);
+    let before = ledger.size();
+    let outsider = Mutex::new(Outsider::new(&ledger.vkey()));
+    let (receipts, stop) = (Mutex::new(Receipts::new()), AtomicBool::new(false));
+    let mut chaos = Chaos::begin(postgres, dirs);
+    let addresses = Arc::clone(&chaos.addresses);
+    std::thread::scope(|scope| {
+        for _ in 0..WRITERS {
+            scope.spawn(|| submit(&addresses, &receipts, &stop));
+        }
+        scope.spawn(|| watch(&addresses, &outsider, &stop));
+        // Also where an assertion fails here: the others would wait for ever.
+        let _end = End(&stop);
+        for round in 0..rounds(8) {
+            let fault = match FAULTS.get(usize::try_from(round).unwrap()) {
+                Some(fault) => *fault,
+                None => FAULTS[usize::try_from(chaos.random.below(FAULTS.len() as u64)).unwrap()],
+            };
+            chaos.strike(fault);
+            let answered = receipts.lock().unwrap().len();
+            until("a receipt after it", || (receipts.lock().unwrap().len() > answered).then_some(()));
+        }
+    });
+    let Chaos { postgres, dirs, nodes, .. } = chaos;
+    let _ = agreed(&nodes.iter().map(|node| &node.server).collect::<Vec<_>>());
+    for node in nodes {
+        assert!(node.server.stop().success());
+    }
+    let (receipts, mut outsider) = (receipts.into_inner().unwrap(), outsider.into_inner().unwrap());
+    for dir in &dirs {
+        outsider.check_all_seen(&dir.join("log"));
+    }
+    whole(&dirs[0], &receipts, before);
+    check(&dirs);
+    println!("{} receipts, {} checkpoints seen", receipts.len(), outsider.seen());
+    drop(postgres);
+}
