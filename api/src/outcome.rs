@@ -246,6 +246,7 @@ impl From<MoveError> for Fault {
     fn from(error: MoveError) -> Self {
         match error {
             MoveError::Open(error) => error.into(),
+            MoveError::Vault(fault) => crate::cli::vault::fault(fault),
             MoveError::There => Self::usage("--to", "数据已经在那里了"),
             MoveError::Wrong(reason) => Self::ours("搬过去的数据", format!("与条目不符（{reason}），没有启用"))
                 .mend("账本还在原处；请运行 gongkai verify --dir 看原处有没有毛病"),

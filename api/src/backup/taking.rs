@@ -59,7 +59,7 @@ pub struct Taken {
 pub async fn take(from: &Layout, config: &Config, to: &Layout, wanted: Wanted) -> Result<Taken, Fault> {
     let vkey = published_key(from)?;
     let (published, note) = published_note(from, &vkey)?;
-    let vault = wanted.vault && Vault::exists(from);
+    let vault = wanted.vault && Vault::exists(from).await.map_err(|error| Fault::from(&error))?;
     let keys = master_keys(from)?;
     if vault {
         folder(&to.vault())?;
@@ -71,7 +71,11 @@ pub async fn take(from: &Layout, config: &Config, to: &Layout, wanted: Wanted) -
     }
     ledger(from, to).await?;
     if vault {
-        database(&from.wraps(), &to.wraps(), "复制限阅库").await?;
+        if Vault::is_on_server(from).await.map_err(|error| Fault::from(&error))? {
+            Vault::back_up(from, &to.wraps()).await.map_err(crate::cli::vault::fault)?;
+        } else {
+            database(&from.wraps(), &to.wraps(), "复制限阅库").await?;
+        }
         if master_keys(from)? != keys {
             return Err(Fault::no("keys/vault.key", "备份时主密钥正在更换，钥匙和库对不上")
                 .mend("请等 gongkai vault rotate 结束后再备份"));

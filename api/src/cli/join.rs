@@ -1,14 +1,14 @@
 //! `join`: the directory of a further node of a ledger whose rows are in PostgreSQL.
 //!
 //! It copies what a node needs and nothing else: the log's and the intake's key, the configuration, the address of the rows,
-//! the policy of its witnesses. Not copied: the recovery key and those of people, which sign nothing on a server; published
+//! the policy of its witnesses, and what unlocks a vault on the server. Not copied: the recovery key and those of people, which sign nothing on a server; published
 //! files, views and search, which the node makes itself from the rows. The new directory appears whole or not at all.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gongkai_store::backup::{copy_file, flush_folder, private_folder};
-use gongkai_store::{Layout, Place};
+use gongkai_store::{Layout, Place, Vault};
 use serde_json::json;
 
 use super::init::{draft_of, must_be_free};
@@ -18,6 +18,9 @@ use crate::outcome::{Fault, Outcome, Verdict};
 
 /// What a node signs with.
 const KEYS: [&str; 2] = ["log.key", "intake.key"];
+
+/// What unlocks a vault that all nodes share, together with its passphrase.
+const MASTER_KEY: &str = "vault.key";
 
 /// Options of `join`.
 #[derive(Debug, clap::Args)]
@@ -43,7 +46,7 @@ pub struct Args {
 ///
 /// # Errors
 /// The rows are not in PostgreSQL, a key is missing, the directory has something in it, or the disk fails.
-pub fn run(args: &Args) -> Outcome {
+pub async fn run(args: &Args) -> Outcome {
     let from = Layout::new(&args.from);
     let config = Config::read(&from)?;
     if !matches!(Place::of(&from).map_err(|error| Fault::from(&error))?, Place::Server(_)) {
@@ -52,7 +55,8 @@ pub fn run(args: &Args) -> Outcome {
     }
     must_be_free(&args.dir)?;
     let draft = draft_of(&args.dir)?;
-    let made = fill(&from, &Layout::new(&draft), &config).and_then(|()| {
+    let vault = Vault::is_on_server(&from).await.map_err(|error| Fault::from(&error))?;
+    let made = fill(&from, &Layout::new(&draft), &config, vault).and_then(|()| {
         let named = fs::rename(&draft, &args.dir);
         named.map_err(|error| Fault::failed(args.dir.display().to_string(), &error))
     });
@@ -70,14 +74,18 @@ pub fn run(args: &Args) -> Outcome {
     Ok(Verdict::Yes)
 }
 
-fn fill(from: &Layout, draft: &Layout, config: &Config) -> Result<(), Fault> {
+fn fill(from: &Layout, draft: &Layout, config: &Config, vault: bool) -> Result<(), Fault> {
     private_folder(&draft.keys()).map_err(|error| Fault::from(&error))?;
     let key = |name: &&str| (from.keys().join(name), draft.keys().join(name));
     let mut files: Vec<(PathBuf, PathBuf)> = KEYS.iter().map(key).collect();
     files.push((from.configuration(), draft.configuration()));
-    // A policy elsewhere is named by its whole path and stays there.
-    if let Some(policy) = config.witness_policy.as_deref().map(Path::new).filter(|policy| policy.is_relative()) {
-        files.push((from.root().join(policy), draft.root().join(policy)));
+    if vault && from.keys().join(MASTER_KEY).is_file() {
+        files.push(key(&MASTER_KEY));
+    }
+    // A file elsewhere is named by its whole path and stays there.
+    let passphrase = config.vault_passphrase_file.as_deref().filter(|_| vault);
+    for file in [config.witness_policy.as_deref(), passphrase].into_iter().flatten().filter(|file| file.is_relative()) {
+        files.push((from.root().join(file), draft.root().join(file)));
     }
     // Last: with it the directory is a node.
     files.push((from.server(), draft.server()));

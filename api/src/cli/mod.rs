@@ -219,7 +219,7 @@ impl Command {
             Self::TakeIn(args) => take_in::run(args).await,
             Self::Rebuild(args) => rebuild::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
-            Self::Join(args) => join::run(&args),
+            Self::Join(args) => join::run(&args).await,
             Self::Tally(args) => blocking(move || tally::run(&args)).await,
             Self::Vault(args) => vault::run(args).await,
             Self::Backup(args) => backup::run(args).await,

@@ -172,7 +172,7 @@ async fn init(options: Options) -> Outcome {
     let layout = Layout::new(&options.dir);
     let config = Config::read(&layout)?;
     let _held = take_lock(&layout)?;
-    if Vault::exists(&layout) {
+    if Vault::exists(&layout).await.map_err(|error| Fault::from(&error))? {
         return Err(Fault::usage(layout.vault().display().to_string(), "这里已经有限阅库，没有改动它"));
     }
     let made = if let Some(command) = &config.vault_key_command {
@@ -271,7 +271,7 @@ pub async fn unlock(
     passphrase_file: Option<&PathBuf>,
     must: bool,
 ) -> Result<Option<Vault>, Fault> {
-    if !Vault::exists(layout) {
+    if !Vault::exists(layout).await.map_err(|error| Fault::from(&error))? {
         return Ok(None);
     }
     let Some(masters) = unlocking(layout, config, passphrase_file, must)? else { return Ok(None) };
@@ -287,7 +287,7 @@ pub async fn unlock_to_read(
     config: &Config,
     passphrase_file: Option<&PathBuf>,
 ) -> Result<Option<Vault>, Fault> {
-    if !Vault::exists(layout) {
+    if !Vault::exists(layout).await.map_err(|error| Fault::from(&error))? {
         return Ok(None);
     }
     let masters = unlocking(layout, config, passphrase_file, true)?.unwrap_or_default();
@@ -347,7 +347,9 @@ pub fn fault(fault: VaultFault) -> Fault {
             Fault::usage("限阅库", "vault/wraps.db 不是限阅库").mend("请从备份取回这个账本的 vault/wraps.db")
         }
         VaultFault::Missing(_) | VaultFault::Exists(_) | VaultFault::Origin(_) => Fault::usage("限阅库", cause),
-        VaultFault::Sealed { .. } | VaultFault::NotLoaded | VaultFault::Store(_) => Fault::ours("限阅库", cause),
+        VaultFault::Sealed { .. } | VaultFault::NotLoaded | VaultFault::Overtaken | VaultFault::Store(_) => {
+            Fault::ours("限阅库", cause)
+        }
     }
 }
 

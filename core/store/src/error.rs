@@ -60,6 +60,9 @@ pub enum StoreError {
         /// This writer's epoch.
         epoch: u64,
     },
+    /// Another node has made data keys for the same matter since these were sealed; nothing was written.
+    #[error("another node has made data keys for the same matter")]
+    Overtaken,
     /// A stored row is not what was written.
     #[error("entry {index}: {field}: {reason}")]
     Row {
@@ -119,7 +122,7 @@ impl StoreError {
 
     /// Whether nothing was written and a later attempt may succeed.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Locked { .. })
+        matches!(self, Self::Full { .. } | Self::Locked { .. } | Self::Overtaken)
     }
 }
 
@@ -284,6 +287,9 @@ impl From<Refusal> for SubmitError {
 
 impl From<StoreError> for SubmitError {
     fn from(error: StoreError) -> Self {
-        Self::Storage(Arc::new(error))
+        match error {
+            StoreError::Overtaken => Self::Busy,
+            error => Self::Storage(Arc::new(error)),
+        }
     }
 }

@@ -331,8 +331,11 @@ pub trait EventStore: Send + 'static {
     /// The entry of the last period of sealed events; `None` before the first.
     fn load_last_period(&mut self) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send;
 
-    /// How many sealed events there are, and those that no period holds yet.
-    fn load_waiting(&mut self) -> impl Future<Output = Result<(u64, Vec<Waiting>), StoreError>> + Send;
+    /// How many sealed events there are.
+    fn count_sealed(&mut self) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// The sealed events that no period holds yet.
+    fn load_waiting(&mut self) -> impl Future<Output = Result<Vec<Waiting>, StoreError>> + Send;
 
     /// The sealed events of these streams, by blind index and in the order of receipt.
     fn load_sealed(&mut self, tags: Vec<[u8; 16]>) -> impl Future<Output = Result<Vec<RawSealed>, StoreError>> + Send;

@@ -10,7 +10,10 @@
 //! `publisher` before it signs).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use gongkai_domain::Recorded;
+use gongkai_domain::{
+    Recorded,
+    kind::{self, erasure},
+};
 use gongkai_log::Content;
 
 use crate::{
@@ -27,7 +30,8 @@ impl<S: EventStore> Sequencer<S> {
         let before = self.clock.now();
         let Some(turn) = self.store.take_turn().await? else { return Ok(()) };
         self.ahead = ahead(turn.clock, before, self.clock.now());
-        self.follow(&turn.head).await
+        self.follow(&turn.head).await?;
+        self.hear_sealed().await
     }
 
     /// Takes in what others have committed, between turns.
@@ -114,6 +118,8 @@ impl<S: EventStore> Sequencer<S> {
         edge.append(entry.leaf_hash()).map_err(|error| StoreError::row(index, "head", error.to_string()))?;
         if let Content::Statement(signed) = &entry.content {
             self.streams.forget(&signed.statement.stream.to_string());
+            self.erasure_heard |=
+                kind::body::<erasure::Ordered>(&signed.statement.kind, &signed.statement.body).is_some();
             self.shared.learn(index, entry.recorded_at, std::iter::once(signed));
             if teaches(&signed.statement) {
                 self.world.evolve(&Recorded {

@@ -3,8 +3,8 @@
 //! The rows are copied into a draft, table by table, and the draft is compared with its own entries (`rows`: chain, tree,
 //! head, lookups) before it takes the name of the ledger. As long as `ledger.url` is there it says where the rows are, so
 //! writing or removing that file is the one moment at which they have moved; what a crash leaves of the other side is
-//! removed at the next start ([`remove_leftovers`]). Not here: the vault's own databases, views, published files: they stay
-//! in the directory. A new table of the ledger is a line in [`TABLES`], and a test compares that list with the schema.
+//! removed at the next start ([`remove_leftovers`]). The vault's wraps go with the rows. Not here: the working store, views,
+//! published files: they stay in the directory. A new table of the ledger is a line in [`TABLES`], and a test compares that list with the schema.
 
 use std::{fs, io, path::Path, time::Duration};
 
@@ -18,6 +18,7 @@ use crate::{
     ledger::take_lock,
     row_store::{self, RowStore},
     rows, tables,
+    vault::{Vault, VaultFault},
 };
 
 /// How long a lock on a database is waited for.
@@ -122,6 +123,9 @@ pub enum MoveError {
     /// Either side cannot be opened, or the ledger is in use.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The vault cannot be read or made.
+    #[error("moving the vault")]
+    Vault(#[from] VaultFault),
     /// The rows are there already.
     #[error("the rows of this ledger are there already")]
     There,
@@ -148,7 +152,7 @@ pub async fn move_rows(
 ) -> Result<LogHead, MoveError> {
     let from = Place::of(layout)?;
     if from.is_same(to) {
-        return Err(MoveError::There);
+        return finish(layout, to).await;
     }
     row_store::examine(layout, &from, false).await?;
     row_store::refuse_taken(to).await?;
@@ -164,7 +168,13 @@ pub async fn move_rows(
     if let Some(finding) = rows::check_place(&draft, log).await? {
         return Err(MoveError::Wrong(finding.to_string()));
     }
+    if let Place::File(_) = to {
+        Vault::copy_from_server(layout).await?;
+    }
     row_store::put_in_place(layout, &draft, to).await?;
+    if let Place::Server(_) = to {
+        Vault::move_to_server(layout).await?;
+    }
     if let Place::Server(url) = &from {
         if matches!(to, Place::File(_)) {
             row_store::forget_server(layout)?;
@@ -172,6 +182,18 @@ pub async fn move_rows(
         row_store::drop_ledger(url).await?;
     }
     remove_leftovers(layout)?;
+    Ok(head)
+}
+
+/// What a move that was cut short after the rows has left to do.
+async fn finish(layout: &Layout, place: &Place) -> Result<LogHead, MoveError> {
+    let _held = take_lock(layout)?;
+    if !Vault::move_to_server(layout).await? {
+        return Err(MoveError::There);
+    }
+    let mut reading = place.read(PATIENCE).await?;
+    let (head, _) = tables::load_head(&mut reading).await?;
+    reading.close().await.map_err(sql("closing"))?;
     Ok(head)
 }
 

@@ -193,15 +193,16 @@ impl ReadStore {
     /// # Errors
     /// [`StoreError::Row`] for a damaged entry.
     pub async fn world(&self) -> Result<World, StoreError> {
+        Ok(self.head_and_world().await?.1)
+    }
+
+    /// The head, and the world as of it, also while others write.
+    pub(crate) async fn head_and_world(&self) -> Result<(LogHead, World), StoreError> {
         let mut connection = self.connection().await?;
-        let indexes = tables::load_indexes_of(&mut connection, &teaching_families()).await?;
-        let mut world = World::default();
-        for page in indexes.chunks(PAGE) {
-            for (index, bytes) in tables::load_some(&mut connection, page).await? {
-                with_recorded(&parse_entry(index, bytes)?, |recorded| world.evolve(recorded));
-            }
-        }
-        Ok(world)
+        connection.begin_reading().await?;
+        let read = head_and_world(&mut connection).await;
+        connection.end_reading().await?;
+        read
     }
 
     /// Every withdrawal, in the order of the log.
@@ -244,4 +245,16 @@ impl ReadStore {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+async fn head_and_world(connection: &mut Connection) -> Result<(LogHead, World), StoreError> {
+    let (head, _) = tables::load_head(connection).await?;
+    let indexes = tables::load_indexes_of(connection, &teaching_families()).await?;
+    let mut world = World::default();
+    for page in indexes.chunks(PAGE) {
+        for (index, bytes) in tables::load_some(connection, page).await? {
+            with_recorded(&parse_entry(index, bytes)?, |recorded| world.evolve(recorded));
+        }
+    }
+    Ok((head, world))
 }

@@ -68,6 +68,8 @@ impl Recover {
         let mut connection = self.runtime.block_on(place.read(self.settings.busy_timeout))?;
         let mut report = Recovery::default();
         let start = Instant::now();
+        // As of one commit, while other nodes go on.
+        self.runtime.block_on(connection.begin_reading())?;
         let verified = match self.verify(&mut connection, &mut report) {
             Ok(verified) => verified,
             Err(error) => {
@@ -77,6 +79,7 @@ impl Recover {
                 return Err(error);
             }
         };
+        self.runtime.block_on(connection.end_reading())?;
         report.verifying = start.elapsed();
         let start = Instant::now();
         let publisher = self.publish(connection, verified, &mut report)?;

@@ -35,6 +35,7 @@ const PROMISE_PERIODS: i32 = 2;
 pub(crate) fn vault_store(fault: VaultFault) -> StoreError {
     match fault {
         VaultFault::Store(error) => error,
+        VaultFault::Overtaken => StoreError::Overtaken,
         other => StoreError::file("using", "the vault", std::io::Error::other(other)),
     }
 }
@@ -43,11 +44,48 @@ impl<S: EventStore> Sequencer<S> {
     /// Counts the sealed events, and ends erasures that a crash has cut short.
     pub(crate) fn begin_sealed(&mut self) -> Result<(), StoreError> {
         let runtime = self.runtime.clone();
-        self.sealed_count = runtime.block_on(self.store.load_waiting())?.0;
+        self.sealed_count = runtime.block_on(self.store.count_sealed())?;
         let unfinished = runtime.block_on(self.store.load_erasures())?;
-        runtime.block_on(self.destroy(unfinished));
+        runtime.block_on(self.end_erasures(unfinished));
         self.tell_sealed();
         Ok(())
+    }
+
+    /// Takes in, within a turn, which sealed events and erasures other nodes have committed.
+    pub(crate) async fn hear_sealed(&mut self) -> Result<(), StoreError> {
+        let Some(vault) = self.settings.vault.clone() else { return Ok(()) };
+        let count = self.store.count_sealed().await?;
+        if count != self.sealed_count {
+            self.sealed_count = count;
+            self.sealed_streams.clear();
+            self.tell_sealed();
+        }
+        if std::mem::take(&mut self.erasure_heard) {
+            self.sealed_streams.clear();
+            vault.forget_written();
+            // Before anything is sealed here for the same subject again.
+            let unfinished = self.store.load_erasures().await?;
+            self.destroy(unfinished).await;
+        }
+        Ok(())
+    }
+
+    /// Destroys the keys of what is erased. Where several nodes write it is done within a turn and by one of them: a second
+    /// time it might be keys that were made since.
+    pub(crate) async fn end_erasures(&mut self, erased: Vec<Erased>) {
+        if erased.is_empty() || self.settings.vault.is_none() {
+            return;
+        }
+        let unfinished = match self.store.take_turn().await {
+            Ok(None) => Ok(erased),
+            Ok(Some(_)) => self.store.load_erasures().await,
+            Err(error) => Err(error),
+        };
+        match unfinished {
+            Ok(unfinished) => self.destroy(unfinished).await,
+            Err(error) => tracing::error!(error = chain(&error), "the keys of an erased matter are not destroyed yet"),
+        }
+        self.store.pass().await;
     }
 
     /// Tells followers how many sealed events there are.
@@ -89,7 +127,7 @@ impl<S: EventStore> Sequencer<S> {
 
     /// Destroys the data keys of what was ordered to be erased. What fails is tried again on the next start,
     /// and `doctor` tells.
-    pub(crate) async fn destroy(&mut self, erased: Vec<Erased>) {
+    async fn destroy(&mut self, erased: Vec<Erased>) {
         let Some(vault) = self.settings.vault.clone() else { return };
         for Erased { tag, .. } in erased {
             let done = match vault.destroy(Tag(tag)).await {
@@ -253,7 +291,7 @@ impl<S: EventStore> Sequencer<S> {
         {
             return Ok(index);
         }
-        let (_, waiting) = runtime.block_on(self.store.load_waiting())?;
+        let waiting = runtime.block_on(self.store.load_waiting())?;
         let (root, period) = plant(&vault, &waiting);
         let (head, entry) = self.period_entry(now, &root, period)?;
         let index = self.head.size;

@@ -159,9 +159,13 @@ async fn with_values(connection: &mut Connection, rows: &[Row]) -> Result<Vec<Ra
     Ok(events)
 }
 
-/// How many sealed events there are, and those that no period holds.
-pub(crate) async fn load_waiting(connection: &mut Connection) -> Result<(u64, Vec<Waiting>), StoreError> {
-    let count = query(COUNT).fetch_one(&mut *connection).await.map_err(sql("counting sealed events"))?.number(0);
+/// How many sealed events there are.
+pub(crate) async fn count_events(connection: &mut Connection) -> Result<u64, StoreError> {
+    Ok(query(COUNT).fetch_one(connection).await.map_err(sql("counting sealed events"))?.number(0))
+}
+
+/// The sealed events that no period holds.
+pub(crate) async fn load_waiting(connection: &mut Connection) -> Result<Vec<Waiting>, StoreError> {
     let rows = query(WAITING).bind(WAITING_MAX).fetch_all(connection).await;
     let rows = rows.map_err(sql("reading sealed events"))?;
     let waiting = rows.iter().map(|row| {
@@ -169,7 +173,7 @@ pub(crate) async fn load_waiting(connection: &mut Connection) -> Result<(u64, Ve
         let commitment = Digest::from_bytes(bytes(row, 1, seq, "sealed_events")?);
         Ok(Waiting { seq: seq.cast_unsigned(), commitment })
     });
-    Ok((count, waiting.collect::<Result<_, StoreError>>()?))
+    waiting.collect()
 }
 
 /// The sealed events of these streams, in the order of receipt.

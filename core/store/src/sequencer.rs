@@ -191,6 +191,8 @@ pub(crate) struct Sequencer<S: EventStore> {
     pub reader: Option<ReadStore>,
     /// The connection to the database was lost, and with it what became of the last batch.
     pub lost: bool,
+    /// Another node has ordered an erasure, whose keys are to be destroyed before anything is sealed again.
+    pub erasure_heard: bool,
     /// How far this node's clock was ahead of the database's at its last turn; zero where it is alone.
     pub ahead: TimeDelta,
 }
@@ -370,7 +372,7 @@ impl<S: EventStore> Sequencer<S> {
         self.head = head;
         self.sealed_count = sealed_count;
         // The order is on record; a crash here destroys the keys on the next start.
-        self.destroy(destroyed).await;
+        self.end_erasures(destroyed).await;
         self.tell_sealed();
         let statements = accepted.into_iter().map(|place| &items[place].admitted.checked.signed);
         self.shared.learn(from, self.head.recorded_at, statements);

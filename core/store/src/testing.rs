@@ -163,6 +163,27 @@ impl Fixture {
         Self::begin(folder, Settings { vault: Some(vault), ..Settings::default() }, server).await
     }
 
+    /// A new ledger whose rows are in a PostgreSQL database, and its vault beside them.
+    pub async fn on_server(server: ServerUrl) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a test");
+        let mut fixture = Self::begin(folder, Settings::default(), Some(server)).await;
+        let vault = Vault::create(&fixture.layout(), ORIGIN, master(), vault_entropy(1)).await;
+        fixture.settings.vault = Some(vault.expect("the vault is new"));
+        fixture.reopen().await.expect("the ledger opens with its vault");
+        fixture
+    }
+
+    /// Another node of a ledger that is on a server, in a folder of its own.
+    pub async fn another_node(&self) -> (TempDir, Ledger) {
+        let folder = tempfile::tempdir().expect("there is room for a test");
+        let layout = Layout::new(folder.path());
+        std::fs::copy(self.layout().server(), layout.server()).expect("the rows are on a server");
+        let vault = Vault::open(&layout, ORIGIN, vec![master()], vault_entropy(2)).await.expect("the vault opens");
+        let settings = Settings { vault: Some(vault), ..self.settings.clone() };
+        let ledger = Ledger::open(&layout, ledger_keys(), self.clock.clone(), settings).await;
+        (folder, ledger.expect("the ledger has another node"))
+    }
+
     /// A new ledger with the county registered.
     pub async fn with(settings: Settings) -> Self {
         Self::begin(tempfile::tempdir().expect("there is room for a test"), settings, None).await

@@ -72,8 +72,10 @@ async fn published(mut fixture: Fixture) -> Vec<(String, Vec<u8>)> {
     let name = |path: &Path| path.strip_prefix(&log).unwrap().display().to_string();
     // Which partial tiles of smaller sizes are left depends on when a checkpoint was signed.
     let of_this_size = |name: &String| {
-        let width = name.rsplit_once(".p/").map(|(_, width)| width.parse::<u64>().unwrap());
-        width.is_none_or(|width| if name.starts_with("tile/1/") { width == size / 256 } else { width == size % 256 })
+        let Some((tile, width)) = name.rsplit_once(".p/") else { return true };
+        let width: u64 = width.parse().unwrap();
+        let last = tile.ends_with(&format!("/{:03}", size / 256));
+        if name.starts_with("tile/1/") { width == size / 256 } else { last && width == size % 256 }
     };
     let files = walk(&log).into_iter().map(|path| (name(&path), std::fs::read(&path).unwrap()));
     files.filter(|(name, _)| of_this_size(name)).collect()
@@ -207,11 +209,11 @@ fn a_ledger_moves_to_postgresql_and_back_with_its_proofs_unchanged() {
     let proof = ledger.path("before.tlog-proof");
     let _ = ledger.run("proof", &["--out", proof.to_str().unwrap(), "20"]).ok();
     let (before, dir) = (tree(&ledger), ledger.dir().display().to_string());
-    let database = ledger.dir().join("ledger.db");
+    let (database, wraps) = (ledger.dir().join("ledger.db"), ledger.dir().join("vault/wraps.db"));
 
     let moved = gongkai(["migrate", "--from", &dir, "--to", &postgres.url, "--json"]).ok().json();
     assert_eq!(moved["size"], 21);
-    assert!(!database.exists(), "the rows are in one place");
+    assert!(!database.exists() && !wraps.exists(), "rows and wraps are in one place");
     let _ = ledger.run("verify", &["--with-vault"]).ok();
     assert_eq!(tree(&ledger), before);
     let _ = ledger.publish(&[ledger::pledge("清理沟渠")]).ok();
@@ -220,7 +222,7 @@ fn a_ledger_moves_to_postgresql_and_back_with_its_proofs_unchanged() {
 
     let back = gongkai(["migrate", "--from", &postgres.url, "--to", &dir]).ok();
     assert!(back.out.contains("搬了 22 条"), "{back}");
-    assert!(database.exists() && !ledger.dir().join("ledger.url").exists());
+    assert!(database.exists() && wraps.exists() && !ledger.dir().join("ledger.url").exists());
     assert_eq!(tree(&ledger), grown);
     let _ = ledger.run("verify", &["--with-vault"]).ok();
     let _ = ledger.run("audit", &[]).ok();

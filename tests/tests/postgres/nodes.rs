@@ -8,15 +8,18 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use gongkai_log::Digest;
+use gongkai_store::ServerUrl;
+use gongkai_store::testing::{self, COUNTY, Fixture};
 use gongkai_tests::load::{Random, hand_in, moment, rounds, submission};
 use gongkai_tests::process::signal;
 use gongkai_tests::server::{try_get, until};
 use gongkai_tests::shim::{ENOSPC, WRITE};
-use gongkai_tests::{Outsider, Postgres, Server, Shim, TestLedger, gongkai};
-use serde_json::Value;
+use gongkai_tests::statement::Draft;
+use gongkai_tests::{Outsider, Postgres, Server, Shim, TestLedger, gongkai, ledger};
+use serde_json::{Value, json};
 use sqlx::Executor as _;
 
-use crate::ledger::{insist, insist_at, submission as titled, tables};
+use crate::ledger::{insist, insist_at, tables};
 
 /// Submitters at once.
 const WRITERS: usize = 4;
@@ -24,6 +27,11 @@ const WRITERS: usize = 4;
 /// The directories of as many nodes; the first is the ledger's own.
 fn nodes(postgres: &Postgres, count: usize) -> (TestLedger, Vec<PathBuf>) {
     let ledger = TestLedger::on_server(&postgres.url);
+    let dirs = join(&ledger, count);
+    (ledger, dirs)
+}
+
+fn join(ledger: &TestLedger, count: usize) -> Vec<PathBuf> {
     let mut dirs = vec![ledger.dir()];
     for number in 1..count {
         let dir = ledger.path(&format!("node-{number}"));
@@ -31,7 +39,14 @@ fn nodes(postgres: &Postgres, count: usize) -> (TestLedger, Vec<PathBuf>) {
         let _ = gongkai(["join", "--from", &from, "--dir", &to]).ok();
         dirs.push(dir);
     }
-    (ledger, dirs)
+    dirs
+}
+
+/// A pledge with a slot for the vault.
+fn with_contact(title: &str) -> String {
+    let mut pledge = ledger::pledge(title);
+    pledge["fields"]["contact"] = "值班电话八三二一零零七六".into();
+    Draft::new(pledge, vec![("publisher", ledger::key("publisher.example/1"))]).submission().to_string()
 }
 
 /// Entries of the checkpoint that each node shows, once all show the same.
@@ -59,7 +74,9 @@ fn check(dirs: &[PathBuf]) {
 #[test]
 fn every_node_gives_receipts_and_all_publish_one_log() {
     let postgres = Postgres::start();
-    let (_ledger, dirs) = nodes(&postgres, 2);
+    let ledger = TestLedger::on_server(&postgres.url);
+    ledger.add_vault();
+    let dirs = join(&ledger, 2);
     let servers: Vec<Server> = dirs.iter().map(|dir| Server::start(dir)).collect();
     let (one, other) = (&servers[0], &servers[1]);
     let receipts = Mutex::new(BTreeMap::new());
@@ -69,7 +86,7 @@ fn every_node_gives_receipts_and_all_publish_one_log() {
             scope.spawn(move || {
                 for number in 0..20 {
                     let key = format!("{writer}-{number}");
-                    let body = titled(&format!("装第{key}盏路灯"));
+                    let body = with_contact(&format!("装第{key}盏路灯"));
                     let receipt = insist_at(urls[(writer + number) % 2], &key, &body);
                     let again = insist_at(urls[(writer + number + 1) % 2], &key, &body);
                     assert_eq!(again, receipt, "the other node gives the same receipt");
@@ -89,6 +106,69 @@ fn every_node_gives_receipts_and_all_publish_one_log() {
         assert!(server.stop().success());
     }
     check(&dirs);
+    for dir in &dirs {
+        let _ = gongkai(["verify", "--with-vault", "--dir", dir.to_str().unwrap()]).ok();
+    }
+}
+
+/// What erases an entry's sealed values.
+fn erasure(index: u64) -> Value {
+    json!({"kind": "erasure.ordered.v1", "org": COUNTY, "fields": {"entry": index, "basis": "personal_data",
+        "reason": "当事人要求删除(虚构)", "appeal": "可向青禾县公开办提出(虚构)"}})
+}
+
+async fn wraps(postgres: &Postgres) -> i64 {
+    let mut connection = tables(postgres).await;
+    sqlx::query_scalar("SELECT count(*) FROM vault.wraps").fetch_one(&mut connection).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_node_seals_the_other_opens_and_what_one_erases_neither_does() {
+    let postgres = Postgres::start();
+    let mut fixture = Fixture::on_server(ServerUrl::parse(&postgres.url).unwrap()).await;
+    fixture.publisher("丙", COUNTY).await;
+    fixture.officer("丁", COUNTY, "approver").await;
+    let (_folder, mut other) = fixture.another_node().await;
+    let mut command = testing::pledge(COUNTY, 1);
+    command["fields"]["contact"] = "村委会值班电话(虚构)".into();
+    let sealed = fixture.submit(&command, &[("publisher", "丙")]).await.unwrap().index;
+    let opened = other.sealed_reader().unwrap().values_of(sealed).await.unwrap().unwrap();
+    assert_eq!(opened.slots[0].2.value, "村委会值班电话(虚构)");
+
+    // Each seals an event; the other judges and opens it.
+    let access = |number: u32| {
+        json!({"kind": "access.recorded.v1", "org": COUNTY, "fields": {
+        "read": ledger::stream("letter", number), "revision": 0, "purpose": "inspection", "reason": "例行检查(虚构)"}})
+    };
+    let mut promises = Vec::new();
+    for number in 1..5 {
+        promises.push(fixture.seal(&access(number), &[("publisher", "丙")]).await.unwrap());
+        std::mem::swap(&mut fixture.ledger, &mut other);
+    }
+    fixture.ledger.end_period().await.unwrap();
+    for ledger in [&fixture.ledger, &other] {
+        for promised in &promises {
+            let event = ledger.sealed_reader().unwrap().by_commitment(&promised.commitment).await.unwrap().unwrap();
+            assert!(event.opened.is_some() && event.proof().is_some());
+        }
+    }
+
+    let before = wraps(&postgres).await;
+    let two = [("approver", "丁"), ("registrar", "甲")];
+    fixture.submit(&erasure(sealed), &two).await.unwrap();
+    assert!(wraps(&postgres).await < before, "its keys are destroyed");
+    for ledger in [&fixture.ledger, &other] {
+        let gone = ledger.sealed_reader().unwrap().values_of(sealed).await.unwrap().unwrap();
+        assert!(gone.slots.is_empty(), "{gone:?}");
+    }
+    std::mem::swap(&mut fixture.ledger, &mut other);
+    command["fields"]["contact"] = "镇政府值班电话(虚构)".into();
+    let next = fixture.submit(&command, &[("publisher", "丙")]).await.unwrap().index;
+    let opened = other.sealed_reader().unwrap().values_of(next).await.unwrap().unwrap();
+    assert_eq!(opened.slots[0].2.value, "镇政府值班电话(虚构)", "the other goes on");
+    for ledger in [&fixture.ledger, &other] {
+        ledger.shutdown().await;
+    }
 }
 
 #[test]

@@ -24,8 +24,13 @@ const PERIODS_MISSED_MAX: i32 = 2;
 impl Doctor {
     /// Files of the vault that others can read, or that belong elsewhere.
     pub(super) async fn vault(&mut self, config: Option<&Config>) {
-        if !Vault::exists(&self.layout) {
-            return;
+        match Vault::exists(&self.layout).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                let remedy = "请检查 PostgreSQL 是否在运行、地址和权限对不对".to_owned();
+                return self.wrong("vault", format!("限阅库读不出来（{}）", chain(&error)), remedy);
+            }
         }
         self.mode(&self.layout.vault(), "限阅库目录", "700");
         let key = self.layout.keys().join("vault.key");
@@ -78,7 +83,8 @@ impl Doctor {
         let (dir, now) = (self.dir(), local::clock().now());
         let start = format!("请用限阅库口令运行 gongkai serve --dir {dir} --vault-passphrase-file 口令文件");
         let (events, values) = sealed_audit::count(store).await?;
-        if events + values > 0 && !Vault::exists(&self.layout) {
+        let has_vault = Vault::exists(&self.layout).await?;
+        if events + values > 0 && !has_vault {
             let what = format!("限阅库不在：{events} 件封存事项、{values} 处封存值打不开；公开的证明不受影响");
             let remedy = format!("请从备份取回 {} 和 keys/vault.key", self.layout.wraps().display());
             self.wrong("vault_lost", what, remedy);
@@ -103,7 +109,7 @@ impl Doctor {
             self.wrong("promises", what, remedy);
         }
         let period = TimeDelta::from_std(Settings::default().period).unwrap_or(TimeDelta::MAX);
-        let last = sealed_audit::last_period(store).await?.filter(|_| Vault::exists(&self.layout));
+        let last = sealed_audit::last_period(store).await?.filter(|_| has_vault);
         if let Some(last) = last.filter(|last| now - *last > period * PERIODS_MISSED_MAX) {
             let what = format!("上一个封存时段记于 {}，之后没有新的", spelled(last));
             if running {

@@ -24,6 +24,9 @@ const SCHEMA: &str = "ledger";
 /// Its name while the genesis is not committed.
 const SCHEMA_DRAFT: &str = "ledger_draft";
 
+/// The schema that holds its vault.
+const SCHEMA_VAULT: &str = "vault";
+
 /// Where the rows lie.
 #[derive(Clone, Debug)]
 pub enum Place {
@@ -117,6 +120,11 @@ impl ServerUrl {
     /// The same database while the genesis is not committed.
     pub(crate) fn draft(&self) -> Self {
         Self { schema: SCHEMA_DRAFT, ..self.clone() }
+    }
+
+    /// The same database's vault.
+    pub(crate) fn vault(&self) -> Self {
+        Self { schema: SCHEMA_VAULT, ..self.clone() }
     }
 
     /// Whether it is the draft.

@@ -112,7 +112,7 @@ impl Ledger {
 
     /// Starts the threads over a store that has taken over.
     pub(crate) async fn start_with<S: EventStore>(
-        mut store: S,
+        store: S,
         layout: &Layout,
         keys: LedgerKeys,
         clock: Arc<dyn Clock>,
@@ -121,7 +121,7 @@ impl Ledger {
     ) -> Result<Self, OpenError> {
         let reader = ReadStore::connect(&Place::of(layout)?, settings.readers_max, settings.busy_timeout);
         let keys = Arc::new(keys);
-        let ready = match get_ready(&mut store, &reader, layout, &keys, &settings).await {
+        let ready = match get_ready(&reader, layout, &keys, &settings).await {
             Ok(ready) => ready,
             Err(error) => {
                 // Leave nothing open: the operator is going to put another file there. That closing
@@ -151,6 +151,7 @@ impl Ledger {
             publisher: signals,
             reader: Some(reader.clone()),
             lost: false,
+            erasure_heard: false,
             ahead: TimeDelta::zero(),
         };
         let (ready_sender, ready) = oneshot::channel();
@@ -196,15 +197,13 @@ struct Ready {
 }
 
 /// Loads, checks and repairs.
-async fn get_ready<S: EventStore>(
-    store: &mut S,
+async fn get_ready(
     reader: &ReadStore,
     layout: &Layout,
     keys: &Arc<LedgerKeys>,
     settings: &Settings,
 ) -> Result<Ready, OpenError> {
-    let head = store.load_head().await.map_err(OpenError::Damaged)?;
-    let world = reader.world().await.map_err(|error| match error {
+    let (head, world) = reader.head_and_world().await.map_err(|error| match error {
         error @ StoreError::Row { .. } => OpenError::Damaged(error),
         error => OpenError::Store(error),
     })?;
@@ -332,6 +331,7 @@ async fn commit_genesis(
         publisher,
         reader: None,
         lost: false,
+        erasure_heard: false,
         ahead: TimeDelta::zero(),
     };
     let ended = task::spawn_blocking(move || first.run_once(item)).await;

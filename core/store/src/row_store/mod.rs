@@ -16,7 +16,7 @@ use gongkai_log::Digest;
 
 pub(crate) use self::{
     making::{draft, examine, forget_server, joined, put_in_place, refuse_taken, size_of, writer},
-    postgres::drop_ledger,
+    postgres::{connect as durable, drop_ledger, version_at},
 };
 use crate::{
     database::{Connection, Driver, Place, query},
@@ -108,7 +108,11 @@ impl EventStore for RowStore {
         sealed_tables::last_period(&mut self.connection).await
     }
 
-    async fn load_waiting(&mut self) -> Result<(u64, Vec<Waiting>), StoreError> {
+    async fn count_sealed(&mut self) -> Result<u64, StoreError> {
+        sealed_tables::count_events(&mut self.connection).await
+    }
+
+    async fn load_waiting(&mut self) -> Result<Vec<Waiting>, StoreError> {
         sealed_tables::load_waiting(&mut self.connection).await
     }
 
@@ -146,8 +150,8 @@ impl EventStore for RowStore {
         match self.connection.driver() {
             Driver::Sqlite(connection) => sqlite::append(connection, batch, self.epoch).await?,
             Driver::Postgres(connection) if self.in_turn => {
-                postgres::append_in_turn(connection, batch, (self.epoch, self.node)).await?;
                 self.in_turn = false;
+                postgres::append_in_turn(connection, batch, (self.epoch, self.node)).await?;
             }
             Driver::Postgres(connection) => postgres::append(connection, batch, (self.epoch, self.node)).await?,
         }
@@ -175,8 +179,9 @@ impl EventStore for RowStore {
         if !std::mem::take(&mut self.in_turn) {
             return;
         }
-        // Where it fails the connection is gone, and with it the turn.
-        if let Err(error) = query("ROLLBACK").execute(&mut self.connection).await {
+        // What a turn without a batch has written is that an erasure is finished. Where the commit fails the connection is gone,
+        // and with it the turn.
+        if let Err(error) = query("COMMIT").execute(&mut self.connection).await {
             tracing::debug!(%error, "a turn ended with its connection");
         }
     }

@@ -114,9 +114,11 @@ pub(crate) async fn put_in_place(url: &ServerUrl) -> Result<(), StoreError> {
     run(url, rename, "naming the schema").await
 }
 
-/// Removes a ledger that has moved away.
+/// Removes a ledger that has moved away, and its vault.
 pub(crate) async fn drop_ledger(url: &ServerUrl) -> Result<(), StoreError> {
-    run(url, format!("DROP SCHEMA IF EXISTS {} CASCADE", url.schema()), "removing the schema").await
+    let (ledger, vault) = (url.schema(), url.vault());
+    let drop = format!("DROP SCHEMA IF EXISTS {ledger} CASCADE; DROP SCHEMA IF EXISTS {} CASCADE", vault.schema());
+    run(url, drop, "removing the schemas").await
 }
 
 /// One statement about the schema, on a connection of its own.
@@ -143,7 +145,7 @@ pub(crate) async fn is_taken(url: &ServerUrl) -> Result<bool, StoreError> {
     Ok(version_at(url).await?.is_some())
 }
 
-async fn version_at(url: &ServerUrl) -> Result<Option<i64>, StoreError> {
+pub(crate) async fn version_at(url: &ServerUrl) -> Result<Option<i64>, StoreError> {
     let mut connection = url.reader(PATIENCE).connect().await.map_err(sql("connecting"))?;
     let version = version(&mut connection, url.schema()).await?;
     connection.close().await.map_err(sql("closing the database"))?;
@@ -250,11 +252,19 @@ pub(crate) async fn append_in_turn(
 ) -> Result<(), StoreError> {
     let size = batch.from;
     let parts = Parts::of(batch, epoch, node);
-    if !advance(connection, parts.append).await? {
-        return Err(StoreError::Fenced { size, epoch });
-    }
-    for statement in parts.beside {
-        statement.execute(&mut *connection).await.map_err(sql("appending"))?;
+    let written = async {
+        if !advance(connection, parts.append).await? {
+            return Err(StoreError::Fenced { size, epoch });
+        }
+        for statement in parts.beside {
+            statement.execute(&mut *connection).await.map_err(sql("appending"))?;
+        }
+        Ok(())
+    };
+    if let Err(error) = written.await {
+        // Nothing of it may be committed with what ends the turn. A connection that is gone has taken it along.
+        let _ = connection.execute("ROLLBACK").await;
+        return Err(error);
     }
     // The commit point. Before it nothing happened; after it everything can be redone from here.
     connection.execute("COMMIT").await.map(drop).map_err(sql("committing"))

@@ -64,7 +64,10 @@ impl EventStore for Faulty {
     async fn load_last_period(&mut self) -> Result<Option<u64>, StoreError> {
         self.inner.load_last_period().await
     }
-    async fn load_waiting(&mut self) -> Result<(u64, Vec<Waiting>), StoreError> {
+    async fn count_sealed(&mut self) -> Result<u64, StoreError> {
+        self.inner.count_sealed().await
+    }
+    async fn load_waiting(&mut self) -> Result<Vec<Waiting>, StoreError> {
         self.inner.load_waiting().await
     }
     async fn load_sealed(&mut self, tags: Vec<[u8; 16]>) -> Result<Vec<RawSealed>, StoreError> {

@@ -52,6 +52,18 @@ impl KeyEntry {
         &self.key
     }
 
+    /// Whether the wraps on disk are others than those that this node knows to be there.
+    fn is_overtaken(&self, there: &[WrapRow]) -> bool {
+        let unwritten = self.unwritten();
+        if unwritten.is_empty() {
+            return false;
+        }
+        let orgs = lock(&self.orgs);
+        let known: HashSet<&String> = orgs.iter().filter(|org| !unwritten.iter().any(|row| row.org == **org)).collect();
+        let there = there.iter().filter(|row| (row.subject, row.tier) == self.place);
+        known != there.map(|row| &row.org).collect::<HashSet<_>>()
+    }
+
     /// The wraps that must be durable before anything under this key is committed.
     pub(super) fn unwritten(&self) -> Vec<WrapRow> {
         lock(&self.rows).clone()
@@ -71,18 +83,30 @@ struct Cached {
     tiers: HashMap<(Tier, String), Arc<(TierSecret, TierKey)>>,
 }
 
+impl Cached {
+    /// Drops the keys that were on disk and are not any more; what is not written yet is nobody else's to destroy.
+    fn forget_destroyed(&mut self, tags: &[Tag], found: &[((Tag, Tier), Arc<KeyEntry>)]) {
+        self.data.retain(|place, entry| {
+            let is_there = || found.iter().any(|(there, _)| there == place);
+            !tags.contains(&place.0) || !lock(&entry.rows).is_empty() || is_there()
+        });
+    }
+}
+
 /// See the module.
 pub(super) struct Keys {
     origin: String,
     epoch: u64,
     masters: Vec<Master>,
     entropy: Entropy,
+    // Other nodes make and destroy keys too: what is on disk is asked for each time.
+    shared: bool,
     cached: Mutex<Cached>,
 }
 
 impl Keys {
-    pub(super) fn new(origin: String, epoch: u64, masters: Vec<Master>, entropy: Entropy) -> Self {
-        Self { origin, epoch, masters, entropy, cached: Mutex::default() }
+    pub(super) fn new(origin: String, epoch: u64, masters: Vec<Master>, entropy: Entropy, shared: bool) -> Self {
+        Self { origin, epoch, masters, entropy, shared, cached: Mutex::default() }
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -92,7 +116,8 @@ impl Keys {
     /// The keys of these subjects that are present, and the subjects that have to be looked up on disk.
     pub(super) fn hold(&self, tags: &[Tag]) -> (Held, Vec<Tag>) {
         let cached = lock(&self.cached);
-        let (known, missing): (Vec<_>, Vec<_>) = tags.iter().partition(|tag| cached.known.contains(tag));
+        let (known, missing): (Vec<_>, Vec<_>) =
+            tags.iter().partition(|tag| !self.shared && cached.known.contains(tag));
         let places = known.into_iter().flat_map(|tag| Tier::ALL.map(|tier| (tag, tier)));
         (Held(places.filter_map(|place| cached.data.get(&place).cloned()).collect()), missing)
     }
@@ -117,6 +142,9 @@ impl Keys {
         };
         let found: Vec<_> = firsts.iter().zip(keys).map(entry).collect();
         let mut cached = lock(&self.cached);
+        if self.shared {
+            cached.forget_destroyed(tags, &found);
+        }
         if cached.data.len() > KEYS_MAX {
             cached.data.retain(|_, entry| Arc::strong_count(entry) > 1);
             cached.known.clear();
@@ -210,6 +238,22 @@ impl Keys {
             secret.and_then(|secret| sealing::unwrap(&secret, &self.origin, &row.subject.to_hex(), &scope, &wrap))
         };
         unwrapped.map_err(|source: VaultError| sealed_fault(&format!("data key {}", row.subject.to_hex()), source))
+    }
+
+    /// Refuses keys of which other wraps are on disk than ours: another node was faster, with another key or for another
+    /// organization. They are forgotten, and loaded when they are needed again.
+    pub(super) fn refuse_overtaken(&self, entries: &[Arc<KeyEntry>], there: &[WrapRow]) -> Result<(), VaultFault> {
+        let overtaken: Vec<Tag> =
+            entries.iter().filter(|entry| entry.is_overtaken(there)).map(|entry| entry.place.0).collect();
+        for tag in &overtaken {
+            self.forget(*tag);
+        }
+        if overtaken.is_empty() { Ok(()) } else { Err(VaultFault::Overtaken) }
+    }
+
+    /// Forgets every key whose wraps are on disk.
+    pub(super) fn forget_written(&self) {
+        lock(&self.cached).data.retain(|_, entry| !lock(&entry.rows).is_empty());
     }
 
     /// Forgets a subject's keys. Whoever holds one in this moment may end what was begun.

@@ -11,6 +11,7 @@
 //! Not here: who may read (`gongkai_domain::confidentiality`), where the master key comes from.
 
 mod keys;
+mod place;
 mod wraps;
 
 use std::{
@@ -35,6 +36,7 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use crate::{
+    database::Place as DatabasePlace,
     error::StoreError,
     event_store::{Inventory, RawSealed, SealedValue},
     layout::Layout,
@@ -97,6 +99,9 @@ pub enum VaultFault {
         #[source]
         source: VaultError,
     },
+    /// Another node has made keys for the same subject meanwhile; what was sealed under ours is sealed again.
+    #[error("another node has made data keys for the same matter")]
+    Overtaken,
     /// The subject's keys were not looked up before.
     #[error("the data keys were not loaded")]
     NotLoaded,
@@ -179,8 +184,7 @@ impl Vault {
     /// # Errors
     /// [`VaultFault::Exists`], [`VaultFault::Store`].
     pub async fn create(layout: &Layout, origin: &str, master: Master, entropy: Entropy) -> Result<Self, VaultFault> {
-        let path = layout.wraps();
-        if path.exists() {
+        if Self::exists(layout).await? {
             return Err(VaultFault::Exists(layout.vault()));
         }
         make_private(&layout.vault())?;
@@ -191,7 +195,7 @@ impl Vault {
         let sealed = master.seal_blind((origin, since), &blind, nonce);
         let blind = sealed.map_err(|source| sealed_fault("blind key", source))?;
         let header = Header { origin: origin.to_owned(), since, epoch: master.epoch(), nonce, blind };
-        Wraps::create(&path, &header).await?;
+        Wraps::create(&place::beside(layout)?, &header, &[]).await?;
         Self::open(layout, origin, vec![master], entropy).await
     }
 
@@ -205,9 +209,14 @@ impl Vault {
         masters: Vec<Master>,
         entropy: Entropy,
     ) -> Result<Self, VaultFault> {
-        let path = wraps_of(layout)?;
-        let writing = Wraps::open(&path).await?;
-        Self::unlock((writing, Wraps::open_read_only(&path).await?), origin, masters, entropy).await
+        let place = place_of(layout).await?;
+        if let DatabasePlace::Server(_) = place {
+            // What a move left. A node that was made before the vault has no folder for what it keeps beside.
+            place::remove_file(&layout.wraps())?;
+            make_private(&layout.vault())?;
+        }
+        let writing = Wraps::open(&place).await?;
+        Self::unlock((writing, Wraps::open_read_only(&place).await?), origin, masters, entropy).await
     }
 
     /// Unlocks the vault of a ledger for reading alone: beside a running server, and without changing a byte.
@@ -220,9 +229,9 @@ impl Vault {
         masters: Vec<Master>,
         entropy: Entropy,
     ) -> Result<Self, VaultFault> {
-        let path = wraps_of(layout)?;
-        let neither = Wraps::open_read_only(&path).await?;
-        Self::unlock((neither, Wraps::open_read_only(&path).await?), origin, masters, entropy).await
+        let place = place_of(layout).await?;
+        let neither = Wraps::open_read_only(&place).await?;
+        Self::unlock((neither, Wraps::open_read_only(&place).await?), origin, masters, entropy).await
     }
 
     async fn unlock(
@@ -239,15 +248,56 @@ impl Vault {
         let whose = (origin, header.since);
         let blind = master.and_then(|master| master.open_blind(whose, &header.blind, header.nonce).ok());
         let Some(blind) = blind else { return Err(VaultFault::Master { epoch: header.epoch }) };
-        let keys = Keys::new(origin.to_owned(), header.epoch, masters, Arc::clone(&entropy));
+        let shared = reading.is_shared();
+        let keys = Keys::new(origin.to_owned(), header.epoch, masters, Arc::clone(&entropy), shared);
         let (origin, since) = (origin.to_owned(), header.since);
         let (wraps, reading) = (Mutex::new(wraps), Mutex::new(reading));
         Ok(Self(Arc::new(Inner { origin, since, blind, keys, entropy, reading, wraps })))
     }
 
     /// Whether a ledger has a vault, locked or not.
-    pub fn exists(layout: &Layout) -> bool {
-        layout.wraps().is_file()
+    ///
+    /// # Errors
+    /// [`StoreError`] where that is on a server which does not answer.
+    pub async fn exists(layout: &Layout) -> Result<bool, StoreError> {
+        Ok(place::of(layout).await?.is_some())
+    }
+
+    /// Whether the vault of a ledger lies on a server, for several nodes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_on_server(layout: &Layout) -> Result<bool, StoreError> {
+        Ok(matches!(place::of(layout).await?, Some(DatabasePlace::Server(_))))
+    }
+
+    /// Copies the vault of a ledger whose rows are about to leave a server into its file; it is not used before they have.
+    pub(crate) async fn copy_from_server(layout: &Layout) -> Result<(), VaultFault> {
+        let Some(from @ DatabasePlace::Server(_)) = place::of(layout).await? else { return Ok(()) };
+        make_private(&layout.vault())?;
+        // Of an earlier attempt.
+        place::remove_file(&layout.wraps())?;
+        Self::copy(&from, &DatabasePlace::File(layout.wraps())).await
+    }
+
+    /// Moves the vault of a ledger whose rows have gone to a server after them; whether there was something to move. A crash
+    /// leaves it in its file or on the server, and there with the file, which is removed when the vault is opened.
+    pub(crate) async fn move_to_server(layout: &Layout) -> Result<bool, VaultFault> {
+        let to = place::beside(layout)?;
+        let Some(from @ DatabasePlace::File(_)) = place::of(layout).await? else { return Ok(false) };
+        if from.is_same(&to) {
+            return Ok(false);
+        }
+        Self::copy(&from, &to).await?;
+        place::remove_file(&layout.wraps())?;
+        Ok(true)
+    }
+
+    async fn copy(from: &DatabasePlace, to: &DatabasePlace) -> Result<(), VaultFault> {
+        let mut wraps = Wraps::open_read_only(from).await?;
+        let (header, rows) = wraps.snapshot().await?;
+        wraps.close().await?;
+        Ok(Wraps::create(to, &header, &rows).await?)
     }
 
     /// The origin of the ledger to which a vault says that it belongs; it needs no key.
@@ -255,7 +305,7 @@ impl Vault {
     /// # Errors
     /// [`VaultFault::Missing`], [`VaultFault::Store`].
     pub async fn origin_of(layout: &Layout) -> Result<String, VaultFault> {
-        let mut wraps = Wraps::open_read_only(&wraps_of(layout)?).await?;
+        let mut wraps = Wraps::open_read_only(&place_of(layout).await?).await?;
         let header = wraps.header().await?;
         wraps.close().await?;
         Ok(header.origin)
@@ -367,6 +417,12 @@ impl Vault {
         Ok(held)
     }
 
+    /// Another node has erased something: every key that is on disk is asked for again, and what was sealed under one that
+    /// was held until now is sealed again.
+    pub(crate) fn forget_written(&self) {
+        self.0.keys.forget_written();
+    }
+
     /// Whether it is still the data key of its subject, and not destroyed since.
     pub(crate) fn holds(&self, entry: &Arc<KeyEntry>) -> bool {
         self.0.keys.holds(entry)
@@ -384,7 +440,13 @@ impl Vault {
         if wraps.is_empty() {
             return Ok(());
         }
-        self.0.wraps.lock().await.insert(&wraps).await?;
+        let mut writing = self.0.wraps.lock().await;
+        if writing.is_shared() {
+            let tags: BTreeSet<Tag> = wraps.iter().map(|wrap| wrap.subject).collect();
+            let there = writing.load(&tags.into_iter().collect::<Vec<_>>()).await?;
+            self.0.keys.refuse_overtaken(entries, &there)?;
+        }
+        writing.insert(&wraps).await?;
         for entry in entries {
             entry.written(&wraps);
         }
@@ -412,14 +474,14 @@ impl Vault {
     pub async fn rotate(&self, next: &Master) -> Result<u64, VaultFault> {
         let _reading = self.0.reading.lock().await;
         let mut wraps = self.0.wraps.lock().await;
-        let rows = wraps.all().await?;
-        let count = rows.len() as u64;
-        let renewed = self.0.keys.rewrap(rows, next)?;
-        let nonce = self.nonce();
-        let blind = next.seal_blind((&self.0.origin, self.0.since), &self.0.blind, nonce);
-        let blind = blind.map_err(|source| sealed_fault("blind key", source))?;
-        wraps.replace(&renewed, next.epoch(), nonce, &blind).await?;
-        Ok(count)
+        let renew = |rows| {
+            let renewed = self.0.keys.rewrap(rows, next)?;
+            let (origin, since, nonce) = (self.0.origin.clone(), self.0.since, self.nonce());
+            let blind = next.seal_blind((&origin, since), &self.0.blind, nonce);
+            let blind = blind.map_err(|source| sealed_fault("blind key", source))?;
+            Ok((renewed, Header { origin, since, epoch: next.epoch(), nonce, blind }))
+        };
+        wraps.rotate(renew).await
     }
 
     /// Writes a consistent copy of the wrapped data keys into a file that must not exist, readable by its owner
@@ -428,13 +490,11 @@ impl Vault {
     /// # Errors
     /// [`VaultFault::Missing`], [`VaultFault::Store`].
     pub async fn back_up(layout: &Layout, to: &Path) -> Result<(), VaultFault> {
-        if !Self::exists(layout) {
-            return Err(VaultFault::Missing(layout.vault()));
-        }
+        let place = place_of(layout).await?;
         let parent = to.parent().unwrap_or(Path::new("."));
         make_private(parent)?;
-        let mut wraps = Wraps::open_read_only(&layout.wraps()).await?;
-        let copied = wraps.copy_to(&to.to_string_lossy()).await;
+        let mut wraps = Wraps::open_read_only(&place).await?;
+        let copied = wraps.copy_to(to).await;
         wraps.close().await?;
         copied?;
         File::open(to).and_then(|file| file.sync_all()).map_err(|e| StoreError::file("flushing", to, e))?;
@@ -672,9 +732,8 @@ impl Vault {
     }
 }
 
-fn wraps_of(layout: &Layout) -> Result<std::path::PathBuf, VaultFault> {
-    let path = layout.wraps();
-    if path.is_file() { Ok(path) } else { Err(VaultFault::Missing(layout.vault())) }
+async fn place_of(layout: &Layout) -> Result<DatabasePlace, VaultFault> {
+    place::of(layout).await?.ok_or_else(|| VaultFault::Missing(layout.vault()))
 }
 
 fn sealed_fault(what: &str, source: VaultError) -> VaultFault {

@@ -1,52 +1,47 @@
-//! The vault's database: wrapped data keys, and nothing that they open.
+//! The vault's tables: wrapped data keys, and nothing that they open. Every statement on them is here.
 //!
-//! WAL with `synchronous=FULL` and `secure_delete`; after a deletion the WAL is copied back and emptied, so
-//! that a destroyed wrap is in no file. Every statement is here.
+//! A connection to a server that was lost is made again by the next question. Where the tables are, how they are made and
+//! what is done so that a destroyed wrap is in no file is in `place`.
 
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, path::Path};
 
 use gongkai_domain::vault::NONCE_BYTES;
 use gongkai_log::Tier;
-use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqliteConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+
+use super::{VaultFault, place};
+use crate::{
+    database::{Connection, Place, Query, Row, Sql, Value, query},
+    error::{StoreError, sql},
+    sealed_sequencer::vault_store,
 };
 
-use super::VaultFault;
-use crate::error::{StoreError, sql};
-
-/// Steps that make the schema; `PRAGMA user_version` counts them.
-const MIGRATIONS: [&str; 2] = [
-    include_str!("../../../../migrations/vault/sqlite/0001_wraps.sql"),
-    include_str!("../../../../migrations/vault/sqlite/0002_wraps_in_order.sql"),
-];
-
-/// `PRAGMA application_id` of a vault: "Gonv".
-const APPLICATION_ID: i64 = 0x476F_6E76;
-/// The schema's version.
-const VERSION: i64 = 2;
-const _: () = assert!(MIGRATIONS.len() == 2, "VERSION counts the migrations");
-
-/// How long somebody else who reads or writes is waited for; an erasure keeps the sequencer as long.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Cache of the connection, negative for KiB: the index over 200,000 wraps.
-const CACHE_KIB: &str = "-16384";
-
 const HEADER: &str = "SELECT origin, epoch, nonce, blind, since FROM vault WHERE id = 1";
-const CREATE: &str = "INSERT INTO vault (id, origin, since, epoch, nonce, blind) VALUES (1, ?, ?, ?, ?, ?)";
-const RENEW: &str = "UPDATE vault SET epoch = ?, nonce = ?, blind = ? WHERE id = 1";
-const LOAD: &str = "SELECT subject, tier, org, epoch, wrap FROM wraps WHERE subject IN \
-                    (SELECT unhex(value) FROM json_each(?))";
+const CREATE: &str = "INSERT INTO vault (id, origin, since, epoch, nonce, blind) VALUES (1, $1, $2, $3, $4, $5)";
+const RENEW: &str = "UPDATE vault SET epoch = $1, nonce = $2, blind = $3 WHERE id = 1";
+const BEGIN: Sql = Sql::Each { sqlite: "BEGIN IMMEDIATE", postgres: "BEGIN" };
+// A key that was made for an epoch that has ended would be wrapped to a master key that is destroyed.
+const EPOCH_TO_INSERT: Sql = Sql::Each {
+    sqlite: "SELECT epoch FROM vault WHERE id = 1",
+    postgres: "SELECT epoch FROM vault WHERE id = 1 FOR SHARE",
+};
+const EPOCH_TO_ROTATE: Sql = Sql::Each {
+    sqlite: "SELECT epoch FROM vault WHERE id = 1",
+    postgres: "SELECT epoch FROM vault WHERE id = 1 FOR UPDATE",
+};
+const LOAD: Sql = Sql::Each {
+    sqlite: "SELECT subject, tier, org, epoch, wrap FROM wraps WHERE subject IN \
+             (SELECT unhex(value) FROM json_each($1))",
+    postgres: "SELECT subject, tier, org, epoch, wrap FROM wraps WHERE subject = ANY ($1)",
+};
 const ALL: &str = "SELECT subject, tier, org, epoch, wrap FROM wraps";
 const INSERT: &str = "INSERT INTO wraps (subject, tier, org, epoch, wrap) VALUES ";
-const INSERTED: &str = "(?, ?, ?, ?, ?)";
+/// Columns of a row.
+const COLUMNS: usize = 5;
 /// Most rows of one INSERT: a statement costs more than a row.
 const ROWS_MAX: usize = 64;
-const REPLACE: &str = "UPDATE wraps SET epoch = ?, wrap = ? WHERE subject = ? AND tier = ? AND org = ?";
-const SUBJECTS: &str = "SELECT DISTINCT subject FROM wraps WHERE subject > ? ORDER BY subject LIMIT ?";
-const DESTROY: &str = "DELETE FROM wraps WHERE subject = ?";
-const EMPTY_WAL: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+const REPLACE: &str = "UPDATE wraps SET epoch = $1, wrap = $2 WHERE subject = $3 AND tier = $4 AND org = $5";
+const SUBJECTS: &str = "SELECT DISTINCT subject FROM wraps WHERE subject > $1 ORDER BY subject LIMIT $2";
+const DESTROY: &str = "DELETE FROM wraps WHERE subject = $1 RETURNING tier";
 
 /// Blind index of a subject.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,201 +94,223 @@ pub(crate) fn tier_of(number: i64) -> Option<Tier> {
     Tier::ALL.into_iter().find(|tier| tier_number(*tier) == number && *tier != Tier::Public)
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(false)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT)
-        .pragma("secure_delete", "ON")
-        .pragma("cache_size", CACHE_KIB)
-        .disable_statement_logging()
+/// The tables, reached over one connection.
+pub(super) struct Wraps {
+    place: Place,
+    reads: bool,
+    connection: Option<Connection>,
+    closed: bool,
 }
 
-/// One connection.
-pub(super) struct Wraps(Option<SqliteConnection>);
-
 impl Wraps {
-    pub(super) async fn create(path: &Path, header: &Header) -> Result<(), StoreError> {
-        let draft = path.with_extension("draft");
-        for leftover in [draft.clone(), draft.with_extension("draft-wal"), draft.with_extension("draft-shm")] {
-            if leftover.exists() {
-                std::fs::remove_file(&leftover).map_err(|e| StoreError::file("removing", leftover, e))?;
-            }
-        }
-        let doing = "creating the vault";
-        let mut connection = options(&draft).create_if_missing(true).connect().await.map_err(sql(doing))?;
-        migrate(&mut connection, 0).await?;
-        let query = sqlx::query(CREATE).bind(header.origin.as_str()).bind(header.since.cast_signed());
-        let query = query.bind(header.epoch.cast_signed()).bind(header.nonce.to_vec());
-        query.bind(header.blind.as_slice()).execute(&mut connection).await.map_err(sql(doing))?;
-        connection.close().await.map_err(sql(doing))?;
-        // From here on it is a vault.
-        std::fs::rename(&draft, path).map_err(|e| StoreError::file("naming", path, e))
+    /// Makes a vault that holds these wraps.
+    pub(super) async fn create(place: &Place, header: &Header, rows: &[WrapRow]) -> Result<(), StoreError> {
+        let mut connection = place::make(place).await?;
+        let create = query(CREATE).bind(header.origin.as_str()).bind(header.since.cast_signed());
+        let create = create.bind(header.epoch.cast_signed()).bind(header.nonce.to_vec()).bind(header.blind.as_slice());
+        create.execute(&mut connection).await.map_err(sql("creating the vault"))?;
+        insert(&mut connection, rows, "creating the vault").await?;
+        place::made(connection, place).await
     }
 
     /// For reading and writing; a vault of an earlier version is brought up to date.
-    pub(super) async fn open(path: &Path) -> Result<Self, VaultFault> {
-        let mut connection = options(path).connect().await.map_err(sql("opening the vault"))?;
-        let version = version(&mut connection).await?;
-        if version < VERSION {
-            migrate(&mut connection, version).await?;
-            // What the step rewrote is not left behind in the WAL.
-            empty_wal(&mut connection, "migrating the vault").await?;
-        }
-        Ok(Self(Some(connection)))
+    pub(super) async fn open(place: &Place) -> Result<Self, VaultFault> {
+        let connection = Some(open(place, false).await?);
+        Ok(Self { place: place.clone(), reads: false, connection, closed: false })
     }
 
     /// For reading alone, also beside a running server; an earlier version is read as it is.
-    pub(super) async fn open_read_only(path: &Path) -> Result<Self, VaultFault> {
-        let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
-        let mut connection = options.connect().await.map_err(sql("opening the vault"))?;
-        version(&mut connection).await?;
-        Ok(Self(Some(connection)))
+    pub(super) async fn open_read_only(place: &Place) -> Result<Self, VaultFault> {
+        let connection = Some(open(place, true).await?);
+        Ok(Self { place: place.clone(), reads: true, connection, closed: false })
     }
 
-    fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
-        let gone = || StoreError::sql("using the vault", sqlx::Error::PoolClosed);
-        self.0.as_mut().ok_or_else(gone)
+    /// Whether other nodes use the same tables.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self.place, Place::Server(_))
+    }
+
+    /// The connection; one to a server that was lost is made again.
+    async fn connection(&mut self) -> Result<&mut Connection, StoreError> {
+        if self.closed {
+            return Err(StoreError::sql("using the vault", sqlx::Error::PoolClosed));
+        }
+        if self.connection.is_none() {
+            let opened = open(&self.place, self.reads).await;
+            self.connection = Some(opened.map_err(vault_store)?);
+        }
+        let none = || StoreError::sql("using the vault", sqlx::Error::PoolClosed);
+        self.connection.as_mut().ok_or_else(none)
+    }
+
+    /// What became of a question; after a lost connection the next one begins with another.
+    fn heard<T>(&mut self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.is_shared() && matches!(answer, Err(StoreError::Gone { .. })) {
+            self.connection = None;
+        }
+        answer
+    }
+
+    async fn fetch(&mut self, query: Query, doing: &'static str) -> Result<Vec<Row>, StoreError> {
+        let rows = query.fetch_all(self.connection().await?).await.map_err(sql(doing));
+        self.heard(rows)
     }
 
     pub(super) async fn header(&mut self) -> Result<Header, VaultFault> {
-        let row = sqlx::query(HEADER).fetch_one(self.connection()?).await.map_err(sql("reading the vault"))?;
-        let nonce = <[u8; NONCE_BYTES]>::try_from(row.get::<&[u8], _>(2));
+        let row = self.fetch(query(HEADER), "reading the vault").await?.pop();
+        let row = row.ok_or_else(|| StoreError::row(0, "vault", "its row is missing"))?;
+        let nonce = <[u8; NONCE_BYTES]>::try_from(row.get::<&[u8]>(2));
         let nonce = nonce.map_err(|_| StoreError::row(0, "vault", "the nonce is not 24 bytes"))?;
-        let [epoch, since] = [1, 4].map(|column| row.get::<i64, _>(column).cast_unsigned());
-        Ok(Header { origin: row.get(0), since, epoch, nonce, blind: row.get(3) })
+        Ok(Header { origin: row.get(0), since: row.number(4), epoch: row.number(1), nonce, blind: row.get(3) })
     }
 
     pub(super) async fn load(&mut self, tags: &[Tag]) -> Result<Vec<WrapRow>, StoreError> {
-        let tags: Vec<String> = tags.iter().map(|tag| tag.to_hex()).collect();
-        let tags = serde_json::to_string(&tags).expect("texts have JSON");
-        let rows = sqlx::query(LOAD).bind(tags).fetch_all(self.connection()?).await;
-        rows.map_err(sql("reading data keys"))?.iter().map(row).collect()
-    }
-
-    pub(super) async fn all(&mut self) -> Result<Vec<WrapRow>, StoreError> {
-        let rows = sqlx::query(ALL).fetch_all(self.connection()?).await;
-        rows.map_err(sql("reading data keys"))?.iter().map(row).collect()
+        let tags: Vec<Vec<u8>> = tags.iter().map(|tag| tag.0.to_vec()).collect();
+        self.fetch(query(LOAD).bind(tags), "reading data keys").await?.iter().map(row).collect()
     }
 
     /// Subjects that have keys, in order, after one of them.
     pub(super) async fn subjects(&mut self, after: Option<Tag>, limit: u64) -> Result<Vec<Tag>, StoreError> {
         let after = after.map_or_else(Vec::new, |tag| tag.0.to_vec());
-        let rows = sqlx::query(SUBJECTS).bind(after).bind(limit.cast_signed()).fetch_all(self.connection()?).await;
-        rows.map_err(sql("reading data keys"))?.iter().map(|row| tag(row, 0)).collect()
+        let subjects = query(SUBJECTS).bind(after).bind(limit.cast_signed());
+        self.fetch(subjects, "reading data keys").await?.iter().map(|row| tag(row, 0)).collect()
     }
 
-    pub(super) async fn insert(&mut self, rows: &[WrapRow]) -> Result<(), StoreError> {
+    /// Writes new wraps, which must be of the vault's epoch.
+    pub(super) async fn insert(&mut self, rows: &[WrapRow]) -> Result<(), VaultFault> {
         let doing = "writing data keys";
-        let mut transaction = self.connection()?.begin().await.map_err(sql(doing))?;
-        for some in rows.chunks(ROWS_MAX) {
-            let statement = format!("{INSERT}{}", vec![INSERTED; some.len()].join(", "));
-            let mut query = sqlx::query(AssertSqlSafe(statement));
-            for row in some {
-                query = query.bind(row.subject.0.to_vec()).bind(tier_number(row.tier)).bind(row.org.as_str());
-                query = query.bind(row.epoch.cast_signed()).bind(row.wrap.as_slice());
+        let connection = self.connection().await?;
+        let inserted = async {
+            query(BEGIN).execute(connection).await.map_err(sql(doing))?;
+            let epoch = query(EPOCH_TO_INSERT).fetch_one(connection).await.map_err(sql(doing))?.number(0);
+            if rows.iter().any(|row| row.epoch != epoch) {
+                return Err(VaultFault::Master { epoch });
             }
-            query.execute(&mut *transaction).await.map_err(sql(doing))?;
-        }
-        transaction.commit().await.map_err(sql(doing))
+            insert(connection, rows, doing).await?;
+            Ok(query("COMMIT").execute(connection).await.map_err(sql(doing))?)
+        };
+        let inserted = inserted.await;
+        self.ended(inserted).await
     }
 
-    pub(super) async fn replace(
+    /// Replaces all wraps by what is made of them, and the header's key with them; gives how many.
+    pub(super) async fn rotate(
         &mut self,
-        rows: &[WrapRow],
-        epoch: u64,
-        nonce: [u8; NONCE_BYTES],
-        blind: &[u8],
-    ) -> Result<(), StoreError> {
+        renew: impl FnOnce(Vec<WrapRow>) -> Result<(Vec<WrapRow>, Header), VaultFault>,
+    ) -> Result<u64, VaultFault> {
         let doing = "rotating data keys";
-        let connection = self.connection()?;
-        let mut transaction = connection.begin().await.map_err(sql(doing))?;
-        for row in rows {
-            let query = sqlx::query(REPLACE).bind(row.epoch.cast_signed()).bind(row.wrap.as_slice());
-            let query = query.bind(row.subject.0.to_vec()).bind(tier_number(row.tier)).bind(row.org.as_str());
-            query.execute(&mut *transaction).await.map_err(sql(doing))?;
-        }
-        let query = sqlx::query(RENEW).bind(epoch.cast_signed()).bind(nonce.to_vec()).bind(blind.to_vec());
-        query.execute(&mut *transaction).await.map_err(sql(doing))?;
-        transaction.commit().await.map_err(sql(doing))?;
-        empty_wal(connection, doing).await
+        let connection = self.connection().await?;
+        let rotated = async {
+            query(BEGIN).execute(connection).await.map_err(sql(doing))?;
+            let _ = query(EPOCH_TO_ROTATE).fetch_one(connection).await.map_err(sql(doing))?;
+            let rows = query(ALL).fetch_all(connection).await.map_err(sql(doing))?;
+            let (rows, header) = renew(rows.iter().map(row).collect::<Result<_, _>>()?)?;
+            for row in &rows {
+                let replace = query(REPLACE).bind(row.epoch.cast_signed()).bind(row.wrap.as_slice());
+                let replace = replace.bind(row.subject.0.to_vec()).bind(tier_number(row.tier)).bind(row.org.as_str());
+                replace.execute(connection).await.map_err(sql(doing))?;
+            }
+            let renew = query(RENEW).bind(header.epoch.cast_signed()).bind(header.nonce.to_vec()).bind(header.blind);
+            renew.execute(connection).await.map_err(sql(doing))?;
+            query("COMMIT").execute(connection).await.map_err(sql(doing))?;
+            place::wipe(connection, doing).await?;
+            Ok(rows.len() as u64)
+        };
+        let rotated = rotated.await;
+        self.ended(rotated).await
     }
 
-    pub(super) async fn destroy(&mut self, tag: Tag) -> Result<u64, StoreError> {
-        let doing = "destroying data keys";
-        let connection = self.connection()?;
-        let done = sqlx::query(DESTROY).bind(tag.0.to_vec()).execute(&mut *connection).await.map_err(sql(doing))?;
-        empty_wal(connection, doing).await?;
-        Ok(done.rows_affected())
+    /// Takes back what an error left open.
+    async fn ended<T>(&mut self, done: Result<T, VaultFault>) -> Result<T, VaultFault> {
+        let Err(fault) = done else { return done };
+        if let Some(connection) = self.connection.as_mut() {
+            // A connection that is gone has no transaction, and neither has one after its commit.
+            let _ = query("ROLLBACK").execute(connection).await;
+        }
+        match fault {
+            VaultFault::Store(error) => Ok(self.heard(Err(error))?),
+            fault => Err(fault),
+        }
+    }
+
+    /// Everything, as of one moment.
+    pub(super) async fn snapshot(&mut self) -> Result<(Header, Vec<WrapRow>), VaultFault> {
+        self.connection().await?.begin_reading().await?;
+        let read = async {
+            let header = self.header().await?;
+            let rows = self.fetch(query(ALL), "reading data keys").await?;
+            Ok((header, rows.iter().map(row).collect::<Result<_, _>>()?))
+        };
+        let read = read.await;
+        if let Some(connection) = self.connection.as_mut() {
+            connection.end_reading().await?;
+        }
+        read
     }
 
     /// A consistent copy in a file that must not exist.
-    pub(super) async fn copy_to(&mut self, path: &str) -> Result<(), StoreError> {
-        let query = sqlx::query("VACUUM INTO ?").bind(path.to_owned());
-        query.execute(self.connection()?).await.map(drop).map_err(sql("copying the vault"))
+    pub(super) async fn copy_to(&mut self, path: &Path) -> Result<(), VaultFault> {
+        if self.is_shared() {
+            let (header, rows) = self.snapshot().await?;
+            return Ok(Self::create(&Place::File(path.to_owned()), &header, &rows).await?);
+        }
+        let copy = query("VACUUM INTO $1").bind(path.to_string_lossy().as_ref());
+        Ok(copy.execute(self.connection().await?).await.map_err(sql("copying the vault"))?)
+    }
+
+    /// Destroys the wraps of a subject; gives how many there were.
+    pub(super) async fn destroy(&mut self, tag: Tag) -> Result<u64, StoreError> {
+        let doing = "destroying data keys";
+        let destroyed = self.fetch(query(DESTROY).bind(tag.0.to_vec()), doing).await?.len() as u64;
+        let wiped = place::wipe(self.connection().await?, doing).await;
+        self.heard(wiped)?;
+        Ok(destroyed)
     }
 
     pub(super) async fn close(&mut self) -> Result<(), StoreError> {
-        match self.0.take() {
+        self.closed = true;
+        match self.connection.take() {
             Some(connection) => connection.close().await.map_err(sql("closing the vault")),
             None => Ok(()),
         }
     }
 }
 
-/// Copies the WAL back and empties it, so that what was deleted is in no file.
-///
-/// # Errors
-/// Somebody goes on reading for longer than the connection waits: then it is still there.
-async fn empty_wal(connection: &mut SqliteConnection, doing: &'static str) -> Result<(), StoreError> {
-    let busy: i64 = sqlx::query_scalar(EMPTY_WAL).fetch_one(connection).await.map_err(sql(doing))?;
-    if busy == 0 {
-        return Ok(());
-    }
-    let busy = std::io::Error::new(std::io::ErrorKind::ResourceBusy, "somebody goes on reading the vault");
-    Err(sql(doing)(sqlx::Error::Io(busy)))
+/// A connection, made by a future that is no more than a pointer to whoever asks the vault something.
+async fn open(place: &Place, reads: bool) -> Result<Connection, VaultFault> {
+    if reads { Box::pin(place::open_read_only(place)).await } else { Box::pin(place::open(place)).await }
 }
 
-/// The schema's version, when it is a vault that this program knows.
-async fn version(connection: &mut SqliteConnection) -> Result<i64, VaultFault> {
-    let doing = "reading the vault's version";
-    let application: i64 =
-        sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await.map_err(sql(doing))?;
-    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(connection).await.map_err(sql(doing))?;
-    match (application, version) {
-        (APPLICATION_ID, 1..=VERSION) => Ok(version),
-        (APPLICATION_ID, _) if version > VERSION => Err(VaultFault::Newer { found: version, known: VERSION }),
-        _ => Err(VaultFault::NotAVault),
-    }
-}
-
-/// A crash leaves the version before or the one after.
-async fn migrate(connection: &mut SqliteConnection, version: i64) -> Result<(), StoreError> {
-    let doing = "migrating the vault";
-    for (step, text) in MIGRATIONS.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql(doing))?;
-        sqlx::raw_sql(*text).execute(&mut *transaction).await.map_err(sql(doing))?;
-        let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}", step + 1);
-        sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await.map_err(sql(doing))?;
-        transaction.commit().await.map_err(sql(doing))?;
+async fn insert(connection: &mut Connection, rows: &[WrapRow], doing: &'static str) -> Result<(), StoreError> {
+    for some in rows.chunks(ROWS_MAX) {
+        let parameters = |row: usize| {
+            let numbers: Vec<String> = (1..=COLUMNS).map(|column| format!("${}", row * COLUMNS + column)).collect();
+            format!("({})", numbers.join(", "))
+        };
+        let statement = format!("{INSERT}{}", (0..some.len()).map(parameters).collect::<Vec<_>>().join(", "));
+        let values = some.iter().flat_map(|row| {
+            let numbers = [tier_number(row.tier), row.epoch.cast_signed()].map(|n| Value::Integer(Some(n)));
+            let [tier, epoch] = numbers;
+            let [subject, wrap] = [row.subject.0.to_vec(), row.wrap.clone()].map(|bytes| Value::Bytes(Some(bytes)));
+            [subject, tier, Value::Text(Some(row.org.clone())), epoch, wrap]
+        });
+        values.fold(query(statement), Query::bind).execute(connection).await.map_err(sql(doing))?;
     }
     Ok(())
 }
 
-fn tag(row: &sqlx::sqlite::SqliteRow, column: usize) -> Result<Tag, StoreError> {
-    let tag = <[u8; 16]>::try_from(row.get::<&[u8], _>(column));
+fn tag(row: &Row, column: usize) -> Result<Tag, StoreError> {
+    let tag = <[u8; 16]>::try_from(row.get::<&[u8]>(column));
     tag.map(Tag).map_err(|_| StoreError::row(0, "wraps", "a subject is not 16 bytes"))
 }
 
-fn row(row: &sqlx::sqlite::SqliteRow) -> Result<WrapRow, StoreError> {
+fn row(row: &Row) -> Result<WrapRow, StoreError> {
     let bad = |what: &str| StoreError::row(0, "wraps", what);
     Ok(WrapRow {
         subject: tag(row, 0)?,
         tier: tier_of(row.get(1)).ok_or_else(|| bad("there is no such tier"))?,
         org: row.get(2),
-        epoch: row.get::<i64, _>(3).cast_unsigned(),
+        epoch: row.number(3),
         wrap: row.get(4),
     })
 }
