@@ -14,8 +14,8 @@ use gongkai_domain::{
     period::Stated,
     rules::{Rule, RuleCode},
 };
+use gongkai_store::database::Row;
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
 
 use super::{CHUNK, Columns, Deadline, LIMIT_MAX, ReadError, Reader, in_chunk, int, label_or, text};
 use crate::{
@@ -394,7 +394,7 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    fn read(row: &SqliteRow) -> Result<Self, ReadError> {
+    fn read(row: &Row) -> Result<Self, ReadError> {
         let (family, category) = (row.text("family")?, row.maybe::<String>("category")?);
         let ends_on = row.day("ends_on")?;
         let matter = Matter {
@@ -663,7 +663,7 @@ impl Reader {
             None => self.rows(OPEN_PERIODS, vec![text(today.to_string()), ruled]).await?,
         };
         let (world, mut periods) = (self.world_handle(), Periods::default());
-        let one = |row: &SqliteRow| {
+        let one = |row: &Row| {
             let raw = Raw::read(row)?;
             let period = raw.period(Terms::of(&world), &mut periods);
             Ok((raw.finish(Terms::of(&world), &mut periods, today), period))

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
 use gongkai_domain::{Role, kind::registry::Level};
+use gongkai_store::database::Row;
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
 
 use super::{
     Columns, Counted, Filter, Matter, Page, ReadError, Reader, compliance::Month, int, label_or, matters::like, text,
@@ -377,7 +377,7 @@ impl Reader {
 
     async fn organization_page(
         &mut self,
-        rows: &[SqliteRow],
+        rows: &[Row],
         total: u64,
         filter: &Filter,
         above: Option<&str>,
@@ -463,7 +463,7 @@ impl Reader {
     /// Whom the registry names at an organization itself, holders of posts first, at most `limit`.
     pub async fn officials(&mut self, code: &str, limit: u32) -> Result<Vec<Official>, ReadError> {
         let rows = self.rows(OFFICIALS, vec![text(code), int(limit)]).await?;
-        let official = |row: &SqliteRow| {
+        let official = |row: &Row| {
             Ok(Official { person: row.text("stream")?, name: row.text("name")?, post: row.maybe("title")? })
         };
         rows.iter().map(official).collect()
