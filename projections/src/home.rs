@@ -27,8 +27,10 @@ use crate::{
 const GENERATIONS: &str = include_str!("../../migrations/generations/postgres/0001_generations.sql");
 /// How long a server keeps what nobody needs any more: longer than any page is read.
 pub const RETIRED_KEEP: Duration = Duration::from_secs(90);
-/// After how long a server ends the transaction of a node that does not go on.
-const IDLE_MAX: &str = "20s";
+/// After how long a server ends the transaction of a writer that does not go on, with the locks that it holds.
+const WRITER_IDLE_MAX: &str = "20s";
+/// After how long it ends that of a reader; shorter than [`RETIRED_KEEP`].
+const READER_IDLE_MAX: &str = "60s";
 /// How long a connection is waited for, and a lock of another.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Readers of one generation at a time.
@@ -218,7 +220,7 @@ impl Home {
                 let mut transaction = server.control.begin().await?;
                 make_schema(&mut transaction, SCRATCH).await?;
                 transaction.commit().await?;
-                Ok(server.connected(SCRATCH, 2))
+                Ok(server.connected(SCRATCH, 2, WRITER_IDLE_MAX))
             }
             None => {
                 let (write, read) = file_pools(&rows_file(&self.dir.join("views").join("check"), SCRATCH)).await?;
@@ -264,7 +266,8 @@ impl Server {
             }
         }
         // Besides the follower, a page that is previewed writes and is rolled back.
-        Ok((self.connected(name, 2), self.connected(name, READERS_MAX)))
+        let write = self.connected(name, 2, WRITER_IDLE_MAX);
+        Ok((write, self.connected(name, READERS_MAX, READER_IDLE_MAX)))
     }
 
     /// The schema with its tables and its line among the generations, by one commit.
@@ -278,12 +281,12 @@ impl Server {
         Ok(transaction.commit().await?)
     }
 
-    fn connected(&self, name: &str, connections_max: u32) -> Pool {
+    fn connected(&self, name: &str, connections_max: u32, idle_max: &str) -> Pool {
         let schema = schema_of(name);
         let options = self.url.options().options([
             ("search_path", schema.as_str()),
             ("lock_timeout", "10s"),
-            ("idle_in_transaction_session_timeout", IDLE_MAX),
+            ("idle_in_transaction_session_timeout", idle_max),
         ]);
         let pool = PgPoolOptions::new().max_connections(connections_max).acquire_timeout(PATIENCE);
         Pool::Server(pool.connect_lazy_with(options))

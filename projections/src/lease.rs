@@ -116,7 +116,7 @@ impl Lease {
 
     /// Stops acting as the holder; the row is ours until it ends or we take it again.
     pub(crate) fn step_back(&mut self) {
-        self.held = None;
+        (self.held, self.tried) = (None, None);
     }
 
     /// Gives it back, so that another need not wait for its end.

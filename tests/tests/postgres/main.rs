@@ -5,3 +5,4 @@
 mod failover;
 mod ledger;
 mod statements;
+mod views;
