@@ -56,7 +56,8 @@ pub fn agent(ca: Option<&PathBuf>) -> Result<ureq::Agent, Fault> {
 /// # Errors
 /// A server that is asked for and that the ledger does not have, or an address that cannot be read.
 pub fn views_home(layout: &Layout, config: &Config) -> Result<Home, Fault> {
-    match (config.views, gongkai_store::Place::of(layout)?) {
+    let place = gongkai_store::Place::of(layout).map_err(|error| Fault::from(&error))?;
+    match (config.views, place) {
         (ViewsAt::Files, _) => Ok(Home::from(layout.root())),
         (ViewsAt::Server, gongkai_store::Place::Server(url)) => Ok(Home::shared(layout.root(), &url)),
         (ViewsAt::Server, gongkai_store::Place::File(_)) => {
