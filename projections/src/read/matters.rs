@@ -238,7 +238,7 @@ macro_rules! conditions {
             " m.family = $1 AND (CAST($2 AS BIGINT) IS NULL OR m.year = $2) AND (CAST($3 AS TEXT) IS NULL OR m.category = $3) \
              AND (CAST($4 AS TEXT) IS NULL OR $4 LIKE '%,' || ",
             key!(),
-            " || ',%') AND (CAST($6 AS TEXT) IS NULL OR m.title LIKE $6 ESCAPE '!' OR m.names LIKE $6 ESCAPE '!')"
+            " || ',%') AND (CAST($6 AS TEXT) IS NULL OR LOWER(m.title) LIKE $6 ESCAPE '!' OR LOWER(m.names) LIKE $6 ESCAPE '!')"
         )
     };
 }
@@ -766,6 +766,7 @@ fn ruled_types() -> String {
 
 /// A pattern that matches the text literally, anywhere.
 pub(crate) fn like(part: &str) -> String {
-    let literal = part.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    // PostgreSQL tells letters by their case, SQLite does not.
+    let literal = part.to_ascii_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
     format!("%{literal}%")
 }

@@ -309,11 +309,13 @@ async fn a_connection_that_dies_before_any_statement_leaves_no_half_batch_and_no
     let (views, mut engine) = whole(dir.path(), &postgres, &log).await;
     let schema = schema(&views);
     let before = rows_on_server(&postgres, &schema).await;
-    log.grow(60);
+    let short = log.len();
     let mut hand = database(&postgres).await;
     hand.execute(DIE).await.unwrap();
     // Where a table has no row in this batch, it dies at the cursors, and in the end at the commit itself.
     for table in TABLES.iter().map(|table| table.name).chain(["cursors", "commit"]) {
+        log.size.send_replace(short);
+        engine.lead_within(SOON).await.unwrap();
         let made = match table {
             "commit" => format!(
                 "CREATE CONSTRAINT TRIGGER die AFTER UPDATE ON {schema}.cursors DEFERRABLE INITIALLY DEFERRED \
@@ -324,7 +326,7 @@ async fn a_connection_that_dies_before_any_statement_leaves_no_half_batch_and_no
             )).concat(),
         };
         sqlx::raw_sql(AssertSqlSafe(made)).execute(&mut hand).await.unwrap();
-        engine.lead_within(SOON).await.unwrap();
+        log.grow(60);
         assert!(engine.advance().await.is_err(), "{table}");
         assert_same(&before, &rows_on_server(&postgres, &schema).await);
         let tables = BTreeSet::from(["cursors", if table == "commit" { "cursors" } else { table }]);
@@ -333,7 +335,6 @@ async fn a_connection_that_dies_before_any_statement_leaves_no_half_batch_and_no
             hand.execute(AssertSqlSafe(dropped)).await.unwrap();
         }
     }
-    engine.lead_within(SOON).await.unwrap();
     engine.catch_up().await.unwrap();
     assert_eq!(*views.size().borrow(), log.len());
     assert_same(&rows_in_files(&log).await, &rows_on_server(&postgres, &schema).await);
@@ -490,7 +491,8 @@ async fn a_server_whose_views_are_in_postgresql_serves_checks_and_rebuilds_them(
     let ledger = TestLedger::on_server(&postgres.url);
     let configuration = ledger.dir().join("gongkai.toml");
     let text = std::fs::read_to_string(&configuration).unwrap();
-    std::fs::write(&configuration, text + "\nviews = \"server\"\n").unwrap();
+    assert!(text.contains("views = \"files\""), "unless it is said otherwise they are files");
+    std::fs::write(&configuration, text.replace("views = \"files\"", "views = \"server\"")).unwrap();
     let server = Server::start(&ledger.dir());
     let _ = insist(&server, "one", &submission("装四十盏路灯"));
     let _ = server.eventually("/api/v1/pledges", |answer| answer.text().contains("装四十盏路灯"));
