@@ -131,9 +131,9 @@ impl Engine {
         let mut engine = Self { home, names, source, views, lease, current, next, frozen, tidied };
         if engine.lease.is_some() {
             engine.home.tidy_indexes(&engine.home.found().await?.1);
-            engine.begin().await?;
+            Box::pin(engine.begin()).await?;
         } else {
-            engine.lead().await?;
+            Box::pin(engine.lead()).await?;
         }
         engine.report(None);
         Ok(engine)
@@ -144,7 +144,7 @@ impl Engine {
         let Some(lease) = &mut self.lease else { return Ok(()) };
         if lease.take().await? {
             let keeping = self.keeping();
-            return kept(keeping, self.lead()).await;
+            return Box::pin(kept(keeping, self.lead())).await;
         }
         self.watch().await
     }
@@ -208,7 +208,7 @@ impl Engine {
 
     /// Serves the views of another version of the program until ours have caught up.
     async fn freeze(&mut self, name: &str) -> Result<(), FollowError> {
-        match Builder::open(&self.home, name, Arc::clone(&self.source), Writer::Others).await {
+        match self.opened(name, Writer::Others).await {
             Ok(builder) if builder.is_whole() => {
                 self.views.serve(&builder);
                 self.frozen = Some(builder);
@@ -228,7 +228,7 @@ impl Engine {
         let served = self.home.served(&self.names.schema, &self.names.filling).await?;
         let is_current = |name: &String| self.current.as_ref().is_some_and(|builder| builder.generation.name == *name);
         let Some(name) = served.filter(|name| !is_current(name)) else { return Ok(()) };
-        let builder = Builder::open(&self.home, &name, Arc::clone(&self.source), Writer::Others).await?;
+        let builder = self.opened(&name, Writer::Others).await?;
         self.views.serve(&builder);
         if let Some(old) = self.current.replace(builder) {
             let _ = std::fs::remove_dir_all(self.home.index(&old.generation.name));
@@ -238,7 +238,11 @@ impl Engine {
 
     async fn builder(&self, name: &str) -> Result<Builder, FollowError> {
         let fence = self.lease.as_ref().and_then(Lease::held).cloned();
-        Builder::open(&self.home, name, Arc::clone(&self.source), Writer::We(fence)).await
+        self.opened(name, Writer::We(fence)).await
+    }
+
+    async fn opened(&self, name: &str, writer: Writer) -> Result<Builder, FollowError> {
+        Box::pin(Builder::open(&self.home, name, Arc::clone(&self.source), writer)).await
     }
 
     async fn new_name(&self) -> Result<String, FollowError> {
@@ -353,9 +357,9 @@ impl Engine {
     /// One batch of every generation at work, or what is left to do.
     pub(crate) async fn turn(&mut self, pace: Pace) -> Result<Step, FollowError> {
         if self.lease.is_none() {
-            return self.work(pace).await;
+            return Box::pin(self.work(pace)).await;
         }
-        let done = self.shared_turn(pace).await;
+        let done = Box::pin(self.shared_turn(pace)).await;
         if done.is_err() {
             // What was committed is not known where a connection was lost, and somebody else may go on.
             self.put_down().await;
@@ -443,7 +447,7 @@ impl Engine {
     pub async fn check(&mut self) -> Result<Vec<String>, FollowError> {
         self.writes()?;
         let keeping = self.keeping();
-        kept(keeping, self.compare()).await
+        Box::pin(kept(keeping, self.compare())).await
     }
 
     async fn compare(&self) -> Result<Vec<String>, FollowError> {

@@ -215,19 +215,15 @@ impl Home {
     /// Connections of a scratch generation that no node sees, made afresh; [`Self::drop_scratch`] removes it.
     pub(crate) async fn scratch(&self) -> Result<Pool, FollowError> {
         self.drop_scratch().await?;
-        match &self.server {
-            Some(server) => {
-                let mut transaction = server.control.begin().await?;
-                make_schema(&mut transaction, SCRATCH).await?;
-                transaction.commit().await?;
-                Ok(server.connected(SCRATCH, 2, WRITER_IDLE_MAX))
-            }
-            None => {
-                let (write, read) = file_pools(&rows_file(&self.dir.join("views").join("check"), SCRATCH)).await?;
-                read.close().await;
-                Ok(write)
-            }
-        }
+        let Some(server) = &self.server else {
+            let (write, read) = file_pools(&rows_file(&self.dir.join("views").join("check"), SCRATCH)).await?;
+            read.close().await;
+            return Ok(write);
+        };
+        let mut transaction = server.control.begin().await?;
+        make_schema(&mut transaction, SCRATCH).await?;
+        transaction.commit().await?;
+        Ok(server.connected(SCRATCH, 2, WRITER_IDLE_MAX))
     }
 
     pub(crate) async fn drop_scratch(&self) -> Result<(), FollowError> {

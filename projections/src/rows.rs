@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use gongkai_store::database::{Driver, Reach as _, Row, Transaction, query};
+use gongkai_store::database::{Driver, Query, Reach as _, Row, Transaction, query};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::{
@@ -83,8 +83,10 @@ impl Rows {
         for (_, kind) in table.columns {
             let column = columns.iter_mut().filter_map(Iterator::next);
             query = match kind {
-                Type::Text => query.bind(column.map(into_text).collect::<Vec<_>>()),
-                Type::Int => query.bind(column.map(into_number).collect::<Vec<_>>()),
+                Type::Text => query
+                    .bind(column.map(|arg| if let Arg::Text(text) = arg { text } else { None }).collect::<Vec<_>>()),
+                Type::Int => query
+                    .bind(column.map(|arg| if let Arg::Int(number) = arg { number } else { None }).collect::<Vec<_>>()),
             };
         }
         query.execute(connection).await?;
@@ -94,7 +96,7 @@ impl Rows {
     pub(crate) async fn execute(&mut self, sql: String, args: Vec<Arg>) -> Result<(), FollowError> {
         #[cfg(test)]
         self.maybe_fail()?;
-        args.into_iter().fold(query(sql), |query, arg| query.bind(arg)).change(&mut self.transaction).await?;
+        args.into_iter().fold(query(sql), Query::bind).change(&mut self.transaction).await?;
         Ok(())
     }
 
@@ -181,18 +183,4 @@ async fn upsert(connection: &mut SqliteConnection, sql: String, args: Vec<Arg>) 
         };
     }
     query.execute(connection).await.map(drop)
-}
-
-fn into_text(arg: Arg) -> Option<String> {
-    match arg {
-        Arg::Text(text) => text,
-        Arg::Int(_) => None,
-    }
-}
-
-fn into_number(arg: Arg) -> Option<i64> {
-    match arg {
-        Arg::Int(number) => number,
-        Arg::Text(_) => None,
-    }
 }

@@ -72,7 +72,7 @@ impl Views {
             rebuild: Notify::new(),
         });
         let views = Self(shared);
-        let engine = Engine::open(home.into(), source, views.clone()).await?;
+        let engine = Box::pin(Engine::open(home.into(), source, views.clone())).await?;
         Ok((views, engine))
     }
 

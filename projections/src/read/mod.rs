@@ -39,7 +39,7 @@ use std::{
 
 use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, Utc};
 use gongkai_domain::{World, calendar::Computed, field::Shape};
-use gongkai_store::database::{Pool, Purpose, Row, Sql, Transaction, query};
+use gongkai_store::database::{Pool, Purpose, Query, Row, Sql, Transaction, query};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Decode, Postgres, Sqlite, Type};
@@ -246,7 +246,7 @@ impl Reader {
     }
 
     pub(crate) async fn rows(&mut self, sql: impl Into<Sql>, args: Vec<Arg>) -> Result<Vec<Row>, ReadError> {
-        Ok(args.into_iter().fold(query(sql), |query, arg| query.bind(arg)).fetch_all(&mut self.transaction).await?)
+        Ok(args.into_iter().fold(query(sql), Query::bind).fetch_all(&mut self.transaction).await?)
     }
 
     pub(crate) async fn row(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<Option<Row>, ReadError> {
