@@ -115,10 +115,10 @@ pub struct Engine {
     views: Views,
     /// Where nodes share the views: who writes.
     lease: Option<Lease>,
-    current: Option<Builder>,
-    next: Option<Builder>,
+    current: Option<Box<Builder>>,
+    next: Option<Box<Builder>>,
     /// Views of another version of the program, served until ours have caught up.
-    frozen: Option<Builder>,
+    frozen: Option<Box<Builder>>,
     tidied: Option<Instant>,
 }
 
@@ -154,7 +154,7 @@ impl Engine {
         self.put_down().await;
         let (found, _) = self.home.found().await?;
         let (mine, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|name| self.names.has(name));
-        let mut best: Option<Builder> = None;
+        let mut best: Option<Box<Builder>> = None;
         for name in mine {
             // Of two that a crash left in the middle of a rebuild, the one that is further goes on.
             match self.builder(&name).await {
@@ -172,7 +172,7 @@ impl Engine {
                 }
             }
         }
-        self.take_over(others, best.as_ref()).await?;
+        self.take_over(others, best.as_deref()).await?;
         let builder = match best {
             Some(builder) => builder,
             None => self.builder(&self.new_name().await?).await?,
@@ -236,13 +236,13 @@ impl Engine {
         Ok(())
     }
 
-    async fn builder(&self, name: &str) -> Result<Builder, FollowError> {
+    async fn builder(&self, name: &str) -> Result<Box<Builder>, FollowError> {
         let fence = self.lease.as_ref().and_then(Lease::held).cloned();
         self.opened(name, Writer::We(fence)).await
     }
 
-    async fn opened(&self, name: &str, writer: Writer) -> Result<Builder, FollowError> {
-        Box::pin(Builder::open(&self.home, name, Arc::clone(&self.source), writer)).await
+    async fn opened(&self, name: &str, writer: Writer) -> Result<Box<Builder>, FollowError> {
+        Box::pin(Builder::open(&self.home, name, Arc::clone(&self.source), writer)).await.map(Box::new)
     }
 
     async fn new_name(&self) -> Result<String, FollowError> {

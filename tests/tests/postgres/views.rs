@@ -24,7 +24,7 @@ use tokio::sync::{OnceCell, watch};
 use crate::ledger::{insist, submission};
 
 /// Longest time in which something must have happened that a node does by itself.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 fn today() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 6, 15).unwrap()
@@ -504,8 +504,8 @@ async fn a_server_whose_views_are_in_postgresql_serves_checks_and_rebuilds_them(
     let said = ledger.run("doctor", &["--json"]);
     assert!(!said.out.contains("\"views"), "{said}");
     let mut hand = database(&postgres).await;
-    let served = "SELECT count(*) FROM views.generations WHERE served_at IS NOT NULL AND retired_at IS NULL";
-    assert_eq!(sqlx::query_scalar::<_, i64>(served).fetch_one(&mut hand).await.unwrap(), 1);
+    let counted = "SELECT count(*) FROM views.generations WHERE served_at IS NOT NULL AND retired_at IS NULL";
+    assert_eq!(sqlx::query_scalar::<_, i64>(counted).fetch_one(&mut hand).await.unwrap(), 1);
     let file = ledger::pledge("清理沟渠");
     let _ = ledger.publish(&[file]).ok();
     let server = Server::start(&ledger.dir());
