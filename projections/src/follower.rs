@@ -7,20 +7,23 @@
 //! Not here: which generation of views is served (`views`), what a row holds (`boards`).
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
 use gongkai_domain::World;
-use sqlx::{AssertSqlSafe, Row as _, Sqlite, SqlitePool, Transaction};
+use gongkai_store::database::{Pool, Purpose, Reach, Transaction, query};
 use tokio::sync::RwLock;
 
 use crate::{
     boards,
     event::{EventError, PublicEvent},
-    projection::{Arg, Marks, Merged, PROJECTIONS, ProjectionError, TABLES},
-    read::{Columns, Cursor, text},
-    recalled::{RecallError, teach},
+    learned::{self, Learned, Registry, TEACHING, world_of},
+    lease::Fence,
+    projection::{Arg, PROJECTIONS, ProjectionError, TABLES},
+    read::{self, Columns, Cursor, text},
+    recalled::RecallError,
+    rows::{Cursors, Rows},
     source::{Source, SourceError, Sourced},
 };
 
@@ -28,26 +31,12 @@ use crate::{
 /// memory do not feel it.
 pub const BATCH_ENTRIES: usize = 4_000;
 
-/// Families whose events a [`World`] learns from, as far as views need it (not the books of account).
-const TEACHING: &[&str] =
-    &["calendar", "intake", "key", "ledger", "organization", "person", "post", "receiver", "role", "rule"];
-
-/// Rows of one multi-row upsert, largest first: few texts, so that each is prepared once.
-const ROWS: [usize; 3] = [128, 16, 1];
-
-pub(crate) const CURSORS: &str = "SELECT projection, version, next_index, halted FROM cursors ORDER BY projection";
-const SET_CURSOR: &str = "INSERT INTO cursors (projection, version, next_index, halted) VALUES ($1, $2, $3, $4) \
-     ON CONFLICT (projection) DO UPDATE SET version = excluded.version, next_index = excluded.next_index, halted = excluded.halted";
-const TAUGHT: &str = "SELECT entry_index, stream, revision, kind, org, recorded_at, declared_at, statement_hash, parent, slots, signers, body \
-     FROM events WHERE family IN ('calendar', 'intake', 'key', 'ledger', 'organization', 'person', 'post', 'receiver', 'role', 'rule') ORDER BY entry_index";
 const STREAM_OF: &str = "SELECT stream FROM events WHERE entry_index = $1";
 const ENTRIES_OF: &str = "SELECT entry_index FROM events WHERE stream = $1 ORDER BY revision";
 const CLOSED_OF: &str = "SELECT place, number FROM withdrawals WHERE target_index = $1";
 
 pub(crate) const STATEMENTS: &[(&str, &str)] = &[
-    ("follower.cursors", CURSORS),
-    ("follower.set_cursor", SET_CURSOR),
-    ("follower.taught", TAUGHT),
+    ("follower.taught", learned::TAUGHT),
     ("follower.stream_of", STREAM_OF),
     ("follower.entries_of", ENTRIES_OF),
     ("follower.closed_of", CLOSED_OF),
@@ -86,9 +75,18 @@ pub enum FollowError {
     /// A statement that no projection can show.
     #[error("what is not recorded cannot be shown")]
     Foreseen(#[from] ProjectionError),
+    /// Another node writes the rows; what was asked is for that one.
+    #[error("another node writes the views")]
+    Elsewhere,
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    Random(#[from] getrandom::Error),
     /// A read worker was lost.
     #[error("an entry could not be read because its worker was lost")]
     Worker(#[from] tokio::task::JoinError),
+    /// Another node took over, or the rows are not where this one left them.
+    #[error("another node keeps the views")]
+    Overtaken,
     /// The log ends before an entry that the views hold.
     #[error("the log has no entry {0}, which the views reflect")]
     Shorter(u64),
@@ -123,17 +121,15 @@ impl Touched {
     }
 }
 
-/// The registry that belongs to the rows. The follower exchanges it under the lock under which it commits
-/// the rows, and a reader begins under the same lock: it sees both of before a batch, or both of after it.
-pub(crate) type Registry = Arc<RwLock<Arc<World>>>;
-
 /// Writes the rows of one generation of views.
 pub(crate) struct Follower {
-    pool: SqlitePool,
+    pool: Pool,
+    /// Said by whoever shares the rows with other nodes.
+    fence: Option<Fence>,
     source: Arc<dyn Source>,
     world: Arc<World>,
     registry: Registry,
-    cursors: BTreeMap<&'static str, Cursor>,
+    cursors: Cursors,
     next: u64,
     ahead: Option<Ahead>,
     #[cfg(test)]
@@ -148,23 +144,24 @@ struct Ahead {
 
 impl Follower {
     /// Goes on where the views stand.
-    pub(crate) async fn open(pool: SqlitePool, source: Arc<dyn Source>) -> Result<Self, FollowError> {
-        let mut stored: HashMap<String, Cursor> = HashMap::new();
-        for row in sqlx::query(CURSORS).fetch_all(&pool).await? {
-            let cursor = Cursor { next_index: row.count("next_index")?, halted: row.maybe("halted")? };
-            stored.insert(row.text("projection")?, cursor);
-        }
+    pub(crate) async fn open(pool: Pool, source: Arc<dyn Source>, fence: Option<Fence>) -> Result<Self, FollowError> {
+        let mut transaction = pool.begin(Purpose::Reading).await?;
+        let mut stored = read::cursors(&mut transaction).await?;
+        let size = read::entries(&stored);
         let fresh = Cursor { next_index: 0, halted: None };
-        let cursors: BTreeMap<_, _> = PROJECTIONS
+        let cursors: Cursors = PROJECTIONS
             .iter()
             .map(|projection| (projection.name(), stored.remove(projection.name()).unwrap_or_else(|| fresh.clone())))
             .collect();
         let next = cursors.values().map(|cursor| cursor.next_index).max().unwrap_or(0);
-        let world = Arc::new(world(&pool).await?);
+        // Also what is behind a halted timeline's end was taught, by rows that are there.
+        let world = world_of(&mut transaction, u64::MAX, &Learned::default()).await?;
+        transaction.rollback().await?;
         Ok(Self {
             pool,
+            fence,
             source,
-            registry: Arc::new(RwLock::new(Arc::clone(&world))),
+            registry: Arc::new(RwLock::new(Learned { world: Arc::clone(&world), size })),
             world,
             cursors,
             next,
@@ -183,7 +180,7 @@ impl Follower {
         &self.registry
     }
 
-    pub(crate) fn cursors(&self) -> &BTreeMap<&'static str, Cursor> {
+    pub(crate) fn cursors(&self) -> &Cursors {
         &self.cursors
     }
 
@@ -207,7 +204,7 @@ impl Follower {
             self.ahead = Some(Ahead { from: size, batch: tokio::spawn(load(Arc::clone(&self.source), size)) });
         }
         let mut batch = Batch {
-            rows: Rows::new(self.pool.begin().await?),
+            rows: Rows::new(self.pool.begin(Purpose::Writing).await?),
             world: Arc::clone(&self.world),
             cursors: self.cursors.clone(),
             touched: Touched::default(),
@@ -221,11 +218,12 @@ impl Follower {
         }
         let Batch { mut rows, world, mut cursors, touched } = batch;
         cursors.values_mut().filter(|cursor| cursor.halted.is_none()).for_each(|cursor| cursor.next_index = size);
-        rows.finish(&cursors).await?;
+        rows.finish((&self.cursors, &cursors), self.fence.as_ref()).await?;
         let mut registry = self.registry.write().await;
         // The commit point: before it nothing of this batch exists, after it rows and cursors do.
         rows.commit().await?;
-        registry.clone_from(&world);
+        let reached = cursors.get("events").map_or(0, |cursor| cursor.next_index);
+        *registry = Learned { world: Arc::clone(&world), size: reached };
         drop(registry);
         (self.world, self.cursors, self.next) = (world, cursors, size);
         Ok(Some(touched))
@@ -254,7 +252,7 @@ fn public(entry: Sourced) -> Result<Option<PublicEvent>, EventError> {
 struct Batch {
     rows: Rows,
     world: Arc<World>,
-    cursors: BTreeMap<&'static str, Cursor>,
+    cursors: Cursors,
     touched: Touched,
 }
 
@@ -335,17 +333,16 @@ impl Batch {
 /// A transaction that has the rows of an event which is not recorded, and that nobody commits; with it the registry and
 /// the cursors as of now. It holds the connection that writes: the follower waits until it is dropped.
 pub(crate) async fn foreseen(
-    pool: &SqlitePool,
+    pool: &Pool,
     registry: &Registry,
     event: &PublicEvent,
-) -> Result<(Transaction<'static, Sqlite>, Arc<World>, BTreeMap<String, Cursor>), FollowError> {
-    let mut rows = Rows::new(pool.begin().await?);
-    let world = Arc::clone(&*registry.read().await);
-    let mut cursors = BTreeMap::new();
-    for row in sqlx::query(CURSORS).fetch_all(&mut *rows.transaction).await? {
-        let cursor = Cursor { next_index: row.count("next_index")?, halted: row.maybe("halted")? };
-        cursors.insert(row.text("projection")?, cursor);
-    }
+) -> Result<(Transaction, Arc<World>, BTreeMap<String, Cursor>), FollowError> {
+    let mut rows = Rows::new(pool.begin(Purpose::Trying).await?);
+    let cursors = read::cursors(&mut rows.transaction).await?;
+    // After the connection, which the follower holds while it waits for this lock.
+    let learned = registry.read().await;
+    let world = world_of(&mut rows.transaction, read::entries(&cursors), &learned).await?;
+    drop(learned);
     for projection in PROJECTIONS {
         let families = projection.families();
         if families.is_empty() || families.contains(&event.statement.stream.family.as_str()) {
@@ -356,129 +353,28 @@ pub(crate) async fn foreseen(
     Ok((rows.transaction, world, cursors))
 }
 
-/// Rows that wait to be written, merged by key, and the transaction that writes them.
-struct Rows {
-    transaction: Transaction<'static, Sqlite>,
-    waiting: Merged,
-    #[cfg(test)]
-    statements_left: Option<usize>,
-}
-
-impl Rows {
-    fn new(transaction: Transaction<'static, Sqlite>) -> Self {
-        Self {
-            transaction,
-            waiting: Merged::default(),
-            #[cfg(test)]
-            statements_left: None,
-        }
-    }
-
-    async fn flush(&mut self) -> Result<(), FollowError> {
-        for (table, rows) in std::mem::take(&mut self.waiting).into_tables() {
-            let mut rows = rows.into_iter();
-            while rows.len() > 0 {
-                let many = ROWS.into_iter().find(|many| *many <= rows.len()).unwrap_or(1);
-                let args = rows.by_ref().take(many).flat_map(|row| row.values).collect();
-                self.execute(table.upsert(many, Marks::Plain), args).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn execute(&mut self, sql: String, args: Vec<Arg>) -> Result<(), FollowError> {
-        #[cfg(test)]
-        self.maybe_fail()?;
-        // The text is built from constants of this crate only.
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for arg in args {
-            query = match arg {
-                Arg::Text(value) => query.bind(value),
-                Arg::Int(value) => query.bind(value),
-            };
-        }
-        query.execute(&mut *self.transaction).await?;
-        Ok(())
-    }
-
-    async fn fetch(&mut self, sql: &'static str, arg: Arg) -> Result<Vec<sqlx::sqlite::SqliteRow>, FollowError> {
-        let query = match arg {
-            Arg::Text(value) => sqlx::query(sql).bind(value),
-            Arg::Int(value) => sqlx::query(sql).bind(value),
-        };
-        Ok(query.fetch_all(&mut *self.transaction).await?)
-    }
-
-    /// Writes what waits, and how far each projection is.
-    async fn finish(&mut self, cursors: &BTreeMap<&'static str, Cursor>) -> Result<(), FollowError> {
-        self.flush().await?;
-        for projection in PROJECTIONS {
-            let Some(cursor) = cursors.get(projection.name()) else { continue };
-            let args = vec![
-                text(projection.name()),
-                Arg::Int(Some(i64::from(projection.version()))),
-                Arg::Int(i64::try_from(cursor.next_index).ok()),
-                Arg::Text(cursor.halted.clone()),
-            ];
-            self.execute(SET_CURSOR.to_owned(), args).await?;
-        }
-        #[cfg(test)]
-        self.maybe_fail()?;
-        Ok(())
-    }
-
-    async fn commit(self) -> Result<(), FollowError> {
-        Ok(self.transaction.commit().await?)
-    }
-
-    /// A test's crash: the transaction is dropped before the statement that it names.
-    #[cfg(test)]
-    fn maybe_fail(&mut self) -> Result<(), FollowError> {
-        match &mut self.statements_left {
-            Some(0) => Err(FollowError::Database(sqlx::Error::WorkerCrashed)),
-            Some(left) => {
-                *left -= 1;
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-/// Folds the registry, the calendar and the rules from the timeline, without reading the log again.
-async fn world(pool: &SqlitePool) -> Result<World, FollowError> {
-    let mut world = World::default();
-    for row in sqlx::query(TAUGHT).fetch_all(pool).await? {
-        teach(&mut world, &row)?;
-    }
-    Ok(world)
-}
-
-/// Streams and organizations that entries from an index on touched, for an index that is behind.
-pub(crate) async fn touched_since(pool: &SqlitePool, from: u64) -> Result<Touched, FollowError> {
-    let from = i64::try_from(from).unwrap_or(i64::MAX);
+/// Streams and organizations that entries from an index on, before another, touched: for an index that is behind.
+pub(crate) async fn touched_between(on: &mut impl Reach, from: u64, to: u64) -> Result<Touched, FollowError> {
+    let bound = |index: u64| i64::try_from(index).unwrap_or(i64::MAX);
+    let asked = |sql: &'static str| query(sql).bind(bound(from)).bind(bound(to));
     let mut touched = Touched::default();
-    for row in sqlx::query(TOUCHED).bind(from).fetch_all(pool).await? {
-        touched.streams.insert(row.try_get("stream")?);
+    for row in asked(TOUCHED).fetch_all(on).await? {
+        touched.streams.insert(row.text("stream")?);
     }
-    for row in sqlx::query(WITHDRAWN).bind(from).fetch_all(pool).await? {
-        touched.streams.insert(row.try_get("stream")?);
+    for row in asked(WITHDRAWN).fetch_all(on).await? {
+        touched.streams.insert(row.text("stream")?);
         touched.withdrawn = true;
     }
-    let orgs: BTreeSet<String> = sqlx::query(ORGS)
-        .bind(from)
-        .fetch_all(pool)
-        .await?
-        .iter()
-        .map(|row| row.text("org"))
-        .collect::<Result<_, _>>()?;
-    touched.orgs.extend(orgs);
+    for row in asked(ORGS).fetch_all(on).await? {
+        touched.orgs.insert(row.text("org")?);
+    }
     Ok(touched)
 }
 
-const TOUCHED: &str = "SELECT DISTINCT stream FROM events WHERE entry_index >= $1";
-const WITHDRAWN: &str = "SELECT DISTINCT e.stream FROM withdrawals w JOIN events e ON e.entry_index = w.target_index WHERE w.entry_index >= $1";
-const ORGS: &str = "SELECT DISTINCT org FROM events WHERE entry_index >= $1 AND family = 'organization' \
+const TOUCHED: &str = "SELECT DISTINCT stream FROM events WHERE entry_index >= $1 AND entry_index < $2";
+const WITHDRAWN: &str = "SELECT DISTINCT e.stream FROM withdrawals w JOIN events e ON e.entry_index = w.target_index \
+     WHERE w.entry_index >= $1 AND w.entry_index < $2";
+const ORGS: &str = "SELECT DISTINCT org FROM events WHERE entry_index >= $1 AND entry_index < $2 AND family = 'organization' \
      AND (kind LIKE 'organization.merged.%' OR kind LIKE 'organization.renamed.%')";
 
 pub(crate) const TOUCHED_STATEMENTS: &[(&str, &str)] =

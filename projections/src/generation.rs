@@ -1,30 +1,29 @@
-//! One generation of views: its file of rows, its search index, and the work that fills both.
+//! One generation of views: its rows, its search index, and the work that fills both.
 //!
 //! The follower writes rows; documents of what it touched go to the search index in larger portions, which
 //! are indexed while the next rows are written. A crash between the two is made up for: the index says how
 //! far it is, and the rows say what was touched since.
 //!
-//! Not here: which generation is served and when they are swapped (`views`).
+//! Where another node writes the rows, only the index is filled. Not here: where the rows lie (`home`), which generation is
+//! served and when they are swapped (`engine`).
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use chrono::NaiveDate;
-use sqlx::{
-    ConnectOptions as _, Row as _, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use gongkai_store::database::{Driver, Pool, Purpose, Reach as _, query};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 use tokio::{task::JoinHandle, time::Instant};
 
 use crate::{
     documents,
-    follower::{FollowError, Follower, Touched, touched_since},
+    follower::{FollowError, Follower, Touched, touched_between},
+    home::Home,
+    lease::Fence,
+    projection::TABLES,
     read::Reader,
     search::{Opened, SearchIndex, SearchWriter},
     source::Source,
+    watcher::{Feed, Watcher},
 };
 
 /// The tables with the indexes that writing asks, as SQLite makes them.
@@ -35,8 +34,6 @@ pub const PAGE_INDEXES_SQLITE: &str = include_str!("../../migrations/views/sqlit
 pub const SCHEMA_POSTGRES: &str = include_str!("../../migrations/views/postgres/0001_boards.sql");
 /// The same indexes for PostgreSQL.
 pub const PAGE_INDEXES_POSTGRES: &str = include_str!("../../migrations/views/postgres/0002_page_indexes.sql");
-/// Readers of one generation at a time.
-const READERS_MAX: u32 = 16;
 /// Memory of indexing while the views are behind; given back when they have caught up.
 const HEAP_BYTES: usize = 64 << 20;
 /// Streams whose documents wait before the index is committed.
@@ -46,43 +43,13 @@ const DOCUMENTS_WAITING_MAX: usize = 10_000;
 pub(crate) const INDEX_PAUSE: Duration = Duration::from_secs(1);
 /// Version of the documents; raise it when `documents` makes others.
 pub(crate) const DOCUMENTS: u32 = 1;
-/// Cache of the writing connection, negative for KiB: a batch is not written twice.
-const CACHE_KIB: &str = "-32768";
-/// Cache of each reading connection.
-const READER_CACHE_KIB: &str = "-2048";
-/// Pages in the write-ahead log before it is copied back, 32 MiB: index pages that one batch after the
-/// other touches are copied once.
-const WAL_PAGES: &str = "8000";
-
-/// One file of rows and one index.
+/// The rows and one index.
 pub(crate) struct Generation {
     pub name: String,
-    pub files: Files,
-    pub write: SqlitePool,
-    pub read: SqlitePool,
+    pub home: Home,
+    pub write: Pool,
+    pub read: Pool,
     pub search: SearchIndex,
-}
-
-/// Where they are.
-pub(crate) struct Files {
-    pub rows: PathBuf,
-    pub search: PathBuf,
-}
-
-impl Files {
-    pub(crate) fn new(dir: &Path, name: &str) -> Self {
-        Self { rows: dir.join("views").join(format!("{name}.db")), search: dir.join("search").join(name) }
-    }
-
-    /// Readers in flight keep what they have open.
-    pub(crate) fn remove(&self) {
-        for suffix in ["", "-wal", "-shm"] {
-            let mut path = self.rows.clone().into_os_string();
-            path.push(suffix);
-            let _ = std::fs::remove_file(path);
-        }
-        let _ = std::fs::remove_dir_all(&self.search);
-    }
 }
 
 /// How soon the search index follows the rows.
@@ -105,10 +72,20 @@ pub(crate) enum Step {
     Done,
 }
 
-/// A generation with its follower.
+/// Who writes the rows of a generation.
+#[derive(Clone, Debug)]
+pub(crate) enum Writer {
+    /// This process; with the right to, where the rows are shared.
+    We(Option<Fence>),
+    /// Another node, or nobody any more.
+    Others,
+}
+
+/// A generation with what follows the log, or those who do.
 pub(crate) struct Builder {
     pub generation: Arc<Generation>,
-    pub follower: Follower,
+    pub feed: Feed,
+    fence: Option<Fence>,
     /// Whether the rows have the indexes that pages ask: whether they have caught up with the log once.
     is_indexed: bool,
     writer: Option<SearchWriter>,
@@ -116,7 +93,7 @@ pub(crate) struct Builder {
     waiting: Touched,
     indexing: Option<Indexing>,
     indexed_at: Option<Instant>,
-    /// Whether withdrawn values may still be in the write-ahead log.
+    /// Whether withdrawn values may still be where deleted rows were.
     scrub: bool,
 }
 
@@ -127,28 +104,34 @@ struct Indexing {
 }
 
 impl Builder {
-    pub(crate) async fn open(dir: &Path, name: &str, source: Arc<dyn Source>) -> Result<Self, FollowError> {
-        let generation = Arc::new(Generation::open(dir, name).await?);
-        let follower = Follower::open(generation.write.clone(), source).await?;
+    pub(crate) async fn open(
+        home: &Home,
+        name: &str,
+        source: Arc<dyn Source>,
+        writer: Writer,
+    ) -> Result<Self, FollowError> {
+        let (fence, is_ours) = match writer {
+            Writer::We(fence) => (fence, true),
+            Writer::Others => (None, false),
+        };
+        let generation = Arc::new(Generation::open(home, name, fence.as_ref()).await?);
         let is_indexed = generation.has_page_indexes().await?;
         // An index that a crash left behind its rows makes up for it.
         let reached = generation.search.reached().map_or(0, |reached| reached + 1);
-        let waiting = if reached < follower.size() {
-            touched_since(&generation.write, reached).await?
+        let (feed, mut waiting) = (generation.read.clone(), Touched::default());
+        let feed = if is_ours {
+            let follower = Follower::open(generation.write.clone(), source, fence.clone()).await?;
+            if reached < follower.size() {
+                let mut rows = generation.read.acquire().await?;
+                waiting = touched_between(&mut rows, reached, u64::MAX).await?;
+            }
+            Feed::Writing(follower)
         } else {
-            Touched::default()
+            Feed::Watching(Watcher::open(feed, reached).await?)
         };
         // Whether the last process got that far is not known.
-        Ok(Self {
-            generation,
-            follower,
-            is_indexed,
-            writer: None,
-            waiting,
-            indexing: None,
-            indexed_at: None,
-            scrub: true,
-        })
+        let (writer, indexing, indexed_at) = (None, None, None);
+        Ok(Self { generation, feed, fence, is_indexed, writer, waiting, indexing, indexed_at, scrub: is_ours })
     }
 
     /// Whether people may read it: views that never caught up would say of most things that they do not exist.
@@ -158,9 +141,10 @@ impl Builder {
 
     /// One batch of entries before `end`, or what is left to do when there is none.
     pub(crate) async fn step(&mut self, end: u64, pace: Pace) -> Result<Step, FollowError> {
-        let moved = self.follower.step(end).await?;
-        if !self.is_indexed && self.follower.size() >= end {
-            self.generation.make_page_indexes().await?;
+        let moved = self.feed.step(end).await?;
+        let end = self.feed.end(end);
+        if !self.is_indexed && self.feed.told() >= end && self.feed.is_ours() {
+            self.generation.make_page_indexes(self.fence.as_ref()).await?;
             self.is_indexed = true;
         }
         let rest = match (pace, self.indexed_at) {
@@ -178,7 +162,7 @@ impl Builder {
             return Ok(if self.scrub { Step::Later(SCRUB_PAUSE) } else { Step::Done });
         };
         self.waiting.extend(touched);
-        let (caught_up, withdrawn) = (rest.is_zero() && self.follower.size() >= end, self.waiting.withdrawn);
+        let (caught_up, withdrawn) = (rest.is_zero() && self.feed.told() >= end, self.waiting.withdrawn);
         if caught_up || withdrawn || self.waiting.streams.len() >= DOCUMENTS_WAITING_MAX {
             self.index().await?;
         }
@@ -191,21 +175,22 @@ impl Builder {
     /// Begins to bring the search index up to the rows; they may grow meanwhile.
     async fn index(&mut self) -> Result<(), FollowError> {
         self.settle().await?;
-        let size = self.follower.size();
+        let size = self.feed.told();
         let reached = self.generation.search.reached().map_or(0, |reached| reached + 1);
         if size == 0 || (reached == size && self.waiting.streams.is_empty()) {
             return Ok(());
         }
         // Names that hold from a later day are names too.
         let search = self.generation.search.clone();
-        let mut reader = Reader::new(&self.generation.read, self.follower.registry(), search, NaiveDate::MAX).await?;
+        let mut reader = Reader::new(&self.generation.read, self.feed.registry(), search, NaiveDate::MAX).await?;
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
             None => self.generation.search.writer(HEAP_BYTES)?,
         };
         let portion = Arc::new(std::mem::take(&mut self.waiting));
         let withdrawn = portion.withdrawn;
-        self.scrub |= withdrawn;
+        // Whoever writes the rows takes the values out of them.
+        self.scrub |= withdrawn && self.feed.is_ours();
         let touched = Arc::clone(&portion);
         let work = tokio::spawn(async move {
             let changes = documents::changes(&mut reader, &touched).await?;
@@ -242,87 +227,126 @@ impl Builder {
         }
     }
 
-    /// Gives up what was begun, files and all.
-    pub(crate) async fn discard(mut self) {
+    /// Ends the work: what is on its way into the index gets there.
+    pub(crate) async fn stop(mut self) {
         if let Err(error) = self.settle().await {
-            tracing::error!(%error, name = self.generation.name, "views that are not wanted any more");
+            tracing::error!(%error, name = self.generation.name, "a portion did not get into the search index");
         }
-        self.generation.files.remove();
     }
 
-    /// Takes withdrawn values out of the write-ahead log: empties it into the file, in which deleted
-    /// content is overwritten. A reader in flight puts it off to the next step, which comes also where nothing new does.
+    /// Gives up what was begun, index and all.
+    pub(crate) async fn discard(self) -> Result<(), FollowError> {
+        let generation = Arc::clone(&self.generation);
+        self.stop().await;
+        generation.home.remove(&generation.name).await
+    }
+
+    /// Takes withdrawn values out of where deleted rows were. A reader in flight puts it off to the next step, which
+    /// comes also where nothing new does.
     async fn scrub(&mut self) -> Result<(), FollowError> {
         if self.scrub {
-            let busy: i64 = sqlx::query(CHECKPOINT).fetch_one(&self.generation.write).await?.try_get(0)?;
-            self.scrub = busy != 0;
+            self.scrub = !self.generation.scrub().await?;
         }
         Ok(())
     }
 }
 
+/// SQLite empties its write-ahead log into the file, in which deleted content is overwritten.
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
-/// After how long it is tried again to empty the write-ahead log when a reader was in the way.
+/// After how long it is tried again to take out withdrawn values when a reader was in the way.
 const SCRUB_PAUSE: Duration = Duration::from_millis(200);
 
 impl Generation {
-    /// Opens the files, or makes them.
-    pub(crate) async fn open(dir: &Path, name: &str) -> Result<Self, FollowError> {
-        let files = Files::new(dir, name);
-        for path in [files.rows.parent(), files.search.parent()].into_iter().flatten() {
-            std::fs::create_dir_all(path).map_err(|source| FollowError::Directory { path: path.to_owned(), source })?;
-        }
-        let options = SqliteConnectOptions::new()
-            .filename(&files.rows)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A power cut may take the last commits, cursors with them; they are read from the log again.
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(Duration::from_secs(10))
-            .pragma("secure_delete", "ON")
-            .pragma("cache_size", CACHE_KIB)
-            .pragma("wal_autocheckpoint", WAL_PAGES)
-            .disable_statement_logging();
-        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        if sqlx::query(MADE).fetch_optional(&write).await?.is_none() {
-            let mut transaction = write.begin().await?;
-            sqlx::raw_sql(SCHEMA_SQLITE).execute(&mut *transaction).await?;
-            transaction.commit().await?;
-        }
-        let read = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .connect_with(options.pragma("query_only", "ON").pragma("cache_size", READER_CACHE_KIB))
-            .await?;
-        let search = match SearchIndex::open(&files.search, DOCUMENTS)? {
-            Opened::Ready(search) => *search,
-            Opened::Rebuild(reason) => {
-                tracing::error!(?reason, "the search index is made anew");
-                std::fs::remove_dir_all(&files.search)
-                    .map_err(|source| FollowError::Directory { path: files.search.clone(), source })?;
-                match SearchIndex::open(&files.search, DOCUMENTS)? {
-                    Opened::Ready(search) => *search,
-                    Opened::Rebuild(reason) => {
-                        let source = std::io::Error::other(format!("{reason:?}"));
-                        return Err(FollowError::Directory { path: files.search, source });
-                    }
-                }
-            }
-        };
-        Ok(Self { name: name.to_owned(), files, write, read, search })
+    /// Opens it, or makes it.
+    pub(crate) async fn open(home: &Home, name: &str, fence: Option<&Fence>) -> Result<Self, FollowError> {
+        let (write, read) = home.pools(name, fence).await?;
+        let search = index(&home.index(name))?;
+        Ok(Self { name: name.to_owned(), home: home.clone(), write, read, search })
     }
 
     async fn has_page_indexes(&self) -> Result<bool, FollowError> {
-        Ok(sqlx::query(INDEXED).fetch_optional(&self.write).await?.is_some())
+        match self.home.control() {
+            Some(control) => Ok(sqlx::query(IS_WHOLE).bind(&self.name).fetch_optional(control).await?.is_some()),
+            None => Ok(query(INDEXED).fetch_optional(&mut self.write.acquire().await?).await?.is_some()),
+        }
     }
 
     /// All of them or none: after a crash the next start finds none, and makes them.
-    async fn make_page_indexes(&self) -> Result<(), FollowError> {
-        let mut transaction = self.write.begin().await?;
-        sqlx::raw_sql(PAGE_INDEXES_SQLITE).execute(&mut *transaction).await?;
-        Ok(transaction.commit().await?)
+    async fn make_page_indexes(&self, fence: Option<&Fence>) -> Result<(), FollowError> {
+        let mut transaction = self.write.begin(Purpose::Writing).await?;
+        match transaction.driver() {
+            Driver::Sqlite(connection) => {
+                sqlx::raw_sql(PAGE_INDEXES_SQLITE).execute(connection).await?;
+            }
+            Driver::Postgres(connection) => {
+                sqlx::raw_sql(PAGE_INDEXES_POSTGRES).execute(&mut *connection).await?;
+                sqlx::query(SET_WHOLE).bind(&self.name).execute(connection).await?;
+            }
+        }
+        if let Some(fence) = fence {
+            fence.renew(&mut transaction).await?;
+        }
+        transaction.commit().await?;
+        self.analyze().await;
+        Ok(())
+    }
+
+    /// PostgreSQL plans by what it counted, and has counted nothing of tables that were just filled. Without it pages
+    /// are only slower.
+    async fn analyze(&self) {
+        let Ok(mut connection) = self.write.acquire().await else { return };
+        if let Driver::Postgres(connection) = connection.driver()
+            && let Err(error) = connection.execute("ANALYZE").await
+        {
+            tracing::warn!(%error, "new views could not be analyzed");
+        }
+    }
+
+    /// Whether withdrawn values are out of what is kept.
+    async fn scrub(&self) -> Result<bool, FollowError> {
+        let mut connection = self.write.acquire().await?;
+        match connection.driver() {
+            Driver::Sqlite(connection) => {
+                let busy: i64 = sqlx::query(CHECKPOINT).fetch_one(connection).await?.try_get(0)?;
+                Ok(busy == 0)
+            }
+            Driver::Postgres(connection) => {
+                let tables: Vec<_> = TABLES.iter().map(|table| table.name).collect();
+                // Engines that keep no replaced rows have no VACUUM.
+                if let Err(error) = connection.execute(AssertSqlSafe(format!("VACUUM {}", tables.join(", ")))).await {
+                    tracing::warn!(%error, "replaced rows of the views could not be vacuumed");
+                }
+                Ok(true)
+            }
+        }
     }
 }
 
-const MADE: &str = "SELECT name FROM sqlite_schema WHERE name = 'cursors'";
+/// Opens a search index, or makes it anew where it cannot be read.
+fn index(path: &Path) -> Result<SearchIndex, FollowError> {
+    let directory = |source| FollowError::Directory { path: path.to_owned(), source };
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(directory)?;
+    }
+    if let Opened::Ready(search) = opened(path)? {
+        return Ok(*search);
+    }
+    std::fs::remove_dir_all(path).map_err(directory)?;
+    match opened(path)? {
+        Opened::Ready(search) => Ok(*search),
+        Opened::Rebuild(reason) => Err(directory(std::io::Error::other(format!("{reason:?}")))),
+    }
+}
+
+fn opened(path: &Path) -> Result<Opened, FollowError> {
+    let opened = SearchIndex::open(path, DOCUMENTS)?;
+    if let Opened::Rebuild(reason) = &opened {
+        tracing::error!(?reason, "the search index is made anew");
+    }
+    Ok(opened)
+}
+
 const INDEXED: &str = "SELECT name FROM sqlite_schema WHERE name = 'matters_by_family'";
+const IS_WHOLE: &str = "SELECT name FROM views.generations WHERE name = $1 AND is_whole = 1";
+const SET_WHOLE: &str = "UPDATE views.generations SET is_whole = 1 WHERE name = $1";

@@ -12,6 +12,7 @@ use std::{
 };
 
 use gongkai_domain::World;
+use gongkai_store::database;
 use serde_json::Value;
 
 use crate::{boards, event::PublicEvent};
@@ -137,12 +138,35 @@ impl Table {
             }
             sql.push(')');
         }
+        self.otherwise(&mut sql);
+        sql
+    }
+
+    /// The upsert of as many rows as its arguments have members: one list a column. PostgreSQL alone.
+    pub fn upsert_lists(&self) -> String {
+        let names: Vec<_> = self.columns.iter().map(|(name, _)| *name).collect();
+        let list = |(place, (_, kind)): (usize, &(&str, Type))| {
+            let of = match kind {
+                Type::Text => "TEXT",
+                Type::Int => "BIGINT",
+            };
+            format!("CAST(${} AS {of}[])", place + 1)
+        };
+        let lists: Vec<String> = self.columns.iter().enumerate().map(list).collect();
+        let mut sql =
+            format!("INSERT INTO {} ({}) SELECT * FROM unnest({})", self.name, names.join(", "), lists.join(", "));
+        self.otherwise(&mut sql);
+        sql
+    }
+
+    /// What happens to a row that is there already.
+    fn otherwise(&self, sql: &mut String) {
+        let names: Vec<_> = self.columns.iter().map(|(name, _)| *name).collect();
         let _ = write!(sql, " ON CONFLICT ({}) DO UPDATE SET ", names[..self.keys].join(", "));
         for (place, name) in names[self.keys..].iter().enumerate() {
             let comma = if place == 0 { "" } else { ", " };
             let _ = write!(sql, "{comma}{name} = COALESCE(excluded.{name}, {}.{name})", self.name);
         }
-        sql
     }
 
     /// Deletes the rows that a stream's events filled.
@@ -164,6 +188,15 @@ impl Arg {
     /// Whether it says nothing.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Text(None) | Self::Int(None))
+    }
+}
+
+impl From<Arg> for database::Value {
+    fn from(arg: Arg) -> Self {
+        match arg {
+            Arg::Text(text) => Self::Text(text),
+            Arg::Int(number) => Self::Integer(number),
+        }
     }
 }
 

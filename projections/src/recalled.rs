@@ -5,8 +5,8 @@
 
 use gongkai_domain::{World, event::Recorded};
 use gongkai_log::{Digest, Signer, Statement, StreamId};
+use gongkai_store::database::Row;
 use serde_json::{Map, Value};
-use sqlx::sqlite::SqliteRow;
 
 use crate::{
     event::{Field, PublicEvent, PublicLine},
@@ -25,7 +25,7 @@ pub(crate) enum RecallError {
 }
 
 /// Folds the statement of a row into a world.
-pub(crate) fn teach(world: &mut World, row: &SqliteRow) -> Result<(), RecallError> {
+pub(crate) fn teach(world: &mut World, row: &Row) -> Result<(), RecallError> {
     let index = row.count("entry_index")?;
     let (statement, hash) = statement(row, index)?;
     let recorded_at = row.recorded("recorded_at")?;
@@ -34,7 +34,7 @@ pub(crate) fn teach(world: &mut World, row: &SqliteRow) -> Result<(), RecallErro
 }
 
 /// The event of a row, with these lines.
-pub(crate) fn event(row: &SqliteRow, lines: Vec<PublicLine>) -> Result<PublicEvent, RecallError> {
+pub(crate) fn event(row: &Row, lines: Vec<PublicLine>) -> Result<PublicEvent, RecallError> {
     let index = row.count("entry_index")?;
     let damaged = || RecallError::Damaged(index);
     let (statement, statement_hash) = statement(row, index)?;
@@ -53,7 +53,7 @@ fn field(mut field: Map<String, Value>) -> Option<Field> {
     })
 }
 
-fn statement(row: &SqliteRow, index: u64) -> Result<(Statement, Digest), RecallError> {
+fn statement(row: &Row, index: u64) -> Result<(Statement, Digest), RecallError> {
     let damaged = || RecallError::Damaged(index);
     let signers: Vec<Signer> = serde_json::from_str(&row.text("signers")?).map_err(|_| damaged())?;
     let statement = Statement {

@@ -15,6 +15,7 @@ use chrono::{Datelike as _, Utc};
 use gongkai_domain::World;
 use gongkai_log::tile::new_tiles;
 use gongkai_log::{Checkpoint, Note, TilePath};
+use gongkai_projections::Home;
 use gongkai_store::{Layout, LogHead, ReadStore};
 use serde::Serialize;
 use serde_json::json;
@@ -115,7 +116,7 @@ impl Doctor {
             self.disk();
             self.following();
             self.roots_of_source(config.as_ref()).await;
-            self.views().await;
+            self.views(self.layout.root().into()).await;
             return self.symptoms;
         }
         self.keys();
@@ -139,15 +140,20 @@ impl Doctor {
             }
         }
         self.roots(config.as_ref(), running).await;
-        self.views().await;
+        // Without a configuration nothing is said of where they would be.
+        match config.as_ref().map(|config| local::views_home(&self.layout, config)) {
+            Some(Ok(home)) => self.views(home).await,
+            Some(Err(fault)) => self.wrong("views", fault.cause, fault.remedy.unwrap_or_default()),
+            None => self.views(self.layout.root().into()).await,
+        }
         self.font().await;
         self.symptoms
     }
 
     /// The views follow the log; they stop at what a newer program wrote.
-    async fn views(&mut self) {
+    async fn views(&mut self, home: Home) {
         let dir = self.dir();
-        match gongkai_projections::halted(self.layout.root()).await {
+        match gongkai_projections::halted(home).await {
             Ok(halted) => {
                 for (projection, index, reason) in halted {
                     let what = format!("查询库的 {projection} 停在第 {index} 号条目（{reason}），之后的内容没有显示");

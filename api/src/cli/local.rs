@@ -7,13 +7,14 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset, SubsecRound as _, Utc};
 use gongkai_domain::{Role, kind};
 use gongkai_log::{SigningKey, StreamId};
+use gongkai_projections::Home;
 use gongkai_store::{Clock, Layout, Ledger, LedgerKeys, ServerUrl, Settings, SystemClock, Vault};
 use zeroize::Zeroizing;
 
 use super::visit::Visit;
 use super::{terminal, vault};
 use crate::client::{Client, Hand};
-use crate::config::Config;
+use crate::config::{Config, ViewsAt};
 use crate::cosigning::Cosigning;
 use crate::fetch::{self, HttpFetch};
 use crate::http::zone;
@@ -48,6 +49,22 @@ struct At {
 /// A file that holds no certificate.
 pub fn agent(ca: Option<&PathBuf>) -> Result<ureq::Agent, Fault> {
     ca.map_or_else(|| Ok(fetch::agent()), |file| fetch::agent_trusting(file))
+}
+
+/// Where the public views of a ledger lie.
+///
+/// # Errors
+/// A server that is asked for and that the ledger does not have, or an address that cannot be read.
+pub fn views_home(layout: &Layout, config: &Config) -> Result<Home, Fault> {
+    let place = gongkai_store::Place::of(layout).map_err(|error| Fault::from(&error))?;
+    match (config.views, place) {
+        (ViewsAt::Files, _) => Ok(Home::from(layout.root())),
+        (ViewsAt::Server, gongkai_store::Place::Server(url)) => Ok(Home::shared(layout.root(), &url)),
+        (ViewsAt::Server, gongkai_store::Place::File(_)) => {
+            Err(Fault::usage("gongkai.toml 的 views", "写着 server，而这本账的数据不在 PostgreSQL 里")
+                .mend("请去掉这一行，或先用 gongkai migrate 把账本搬进 PostgreSQL"))
+        }
+    }
 }
 
 /// A name for a new matter of a kind.

@@ -217,7 +217,7 @@ impl Command {
             Self::Push(args) => blocking(move || push::run(&args)).await,
             Self::Intake(args) => intake::run(args).await,
             Self::TakeIn(args) => take_in::run(args).await,
-            Self::Rebuild(args) => rebuild::run(args).await,
+            Self::Rebuild(args) => Box::pin(rebuild::run(args)).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::Join(args) => join::run(&args).await,
             Self::Tally(args) => blocking(move || tally::run(&args)).await,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gongkai_projections::{Source, Views};
+use gongkai_projections::{FollowError, Home, LEASE_MAX, Source, Views};
 use gongkai_store::{Layout, Ledger, LedgerKeys, Settings};
 use serde_json::json;
 
@@ -39,11 +39,15 @@ pub struct Args {
 /// No ledger, another process holds it, or a disk that fails.
 pub async fn run(args: Args) -> Outcome {
     let layout = Layout::new(&args.dir);
-    Config::read(&layout)?;
+    let config = Config::read(&layout)?;
     let keys = LedgerKeys { log: local::ledger_key(&layout, "log")?, intake: local::ledger_key(&layout, "intake")? };
     let settings = Settings { republish_all: args.log, ..Settings::default() };
     let ledger = Ledger::open(&layout, keys, local::clock(), settings).await?;
-    let outcome = if args.log { published(&args, &ledger) } else { views(&args, &layout, &ledger).await };
+    let outcome = if args.log {
+        published(&args, &ledger)
+    } else {
+        views(&args, local::views_home(&layout, &config)?, &ledger).await
+    };
     ledger.shutdown().await;
     outcome
 }
@@ -62,10 +66,15 @@ fn published(args: &Args, ledger: &Ledger) -> Outcome {
     Ok(Verdict::Yes)
 }
 
-async fn views(args: &Args, layout: &Layout, ledger: &Ledger) -> Outcome {
-    let failed = |error: gongkai_projections::FollowError| Fault::failed("查询库", &error);
+async fn views(args: &Args, home: Home, ledger: &Ledger) -> Outcome {
+    let failed = |error: FollowError| match error {
+        FollowError::Elsewhere => Fault::usage("查询库", "另一台机器正在写").mend("请先停下那里的网站"),
+        error => Fault::failed("查询库", &error),
+    };
     let source: Arc<dyn Source> = Arc::new(ledger.clone());
-    let (views, mut engine) = Views::open(layout.root(), source).await.map_err(failed)?;
+    let (views, mut engine) = Views::open(home, source).await.map_err(failed)?;
+    // One that was killed is taken for alive until its lease ends.
+    engine.lead_within(LEASE_MAX * 2).await.map_err(failed)?;
     engine.catch_up().await.map_err(failed)?;
     let mut different = Vec::new();
     if args.check {
@@ -77,6 +86,7 @@ async fn views(args: &Args, layout: &Layout, ledger: &Ledger) -> Outcome {
             progress.tell(views.status().building.unwrap_or_default(), ledger.health().committed);
         }
     }
+    engine.close().await;
     let status = views.status();
     let good = different.is_empty() && status.halted.is_empty();
     if args.json {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gongkai_log::VerifierKey;
 use gongkai_projections::internal::InternalViews;
-use gongkai_projections::{Engine, Source, Views};
+use gongkai_projections::{Engine, Home, Source, Views};
 use gongkai_store::{Layout, Map, PublishedLog, ReadStore, take_lock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -139,7 +139,7 @@ pub async fn published_files(
     let log = PublishedLog::open(layout.log(), vkey.clone());
     let log = Arc::new(log.map_err(|error| Fault::failed(layout.log().display().to_string(), &error))?);
     let looking = tokio::spawn(look(Arc::clone(&log)));
-    let (views, engine) = opened(&layout, Arc::new(Arc::clone(&log))).await?;
+    let (views, engine) = opened(layout.root().into(), Arc::new(Arc::clone(&log))).await?;
     let owing = tokio::spawn(intakes.clone().watch(views.clone(), local::clock()));
     let options = ServeOptions {
         ledger: None,
@@ -209,7 +209,7 @@ pub async fn start(serving: Serving) -> Outcome {
             layout.root().display()
         ));
     }
-    let (views, engine) = opened(&layout, Arc::new(ledger.clone())).await?;
+    let (views, engine) = opened(local::views_home(&layout, &config)?, Arc::new(ledger.clone())).await?;
     let internal_views = InternalViews::open(&layout, &ledger).await;
     let internal_views = internal_views.map_err(|error| Fault::failed("内部查询库", &error))?;
     let internal = config.internal_listen.map(|listen| InternalOptions {
@@ -279,8 +279,8 @@ fn site(config: Config, is_demo: bool, mirrors: Mirrors, cosigning: Option<Cosig
 /// How long the listeners wait for the views to take in what was recorded while nobody served.
 const CATCH_UP_MAX: Duration = Duration::from_secs(2);
 
-async fn opened(layout: &Layout, source: Arc<dyn Source>) -> Result<(Views, Engine), Fault> {
-    let opened = Views::open(layout.root(), source).await;
+async fn opened(home: Home, source: Arc<dyn Source>) -> Result<(Views, Engine), Fault> {
+    let opened = Views::open(home, source).await;
     let (views, mut engine) = opened.map_err(|error| Fault::failed("查询库", &error))?;
     if let Err(error) = engine.catch_up_within(CATCH_UP_MAX).await {
         // It is told where it goes on being tried.

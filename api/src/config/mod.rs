@@ -82,6 +82,20 @@ pub struct Config {
     /// Most seconds that publishing a checkpoint waits for witnesses.
     #[serde(default = "witness_seconds_max_default", deserialize_with = "waiting")]
     pub witness_seconds_max: u64,
+    /// Where the public views lie.
+    #[serde(default)]
+    pub views: ViewsAt,
+}
+
+/// Where the public views lie; they are made from the log and can be made again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ViewsAt {
+    /// In files of the ledger's directory.
+    #[default]
+    Files,
+    /// In the PostgreSQL database that holds the ledger, shared by every node.
+    Server,
 }
 
 /// The government's hotline for citizens, the same number everywhere in China.
@@ -231,6 +245,7 @@ impl Config {
             intake_seconds: intake_seconds_default(),
             witness_policy: None,
             witness_seconds_max: witness_seconds_max_default(),
+            views: ViewsAt::default(),
         }
     }
 
@@ -337,6 +352,8 @@ mod tests {
         let watched = Config { witness_policy: Some("witness.policy".into()), witness_seconds_max: 2, ..sample() };
         assert_eq!(Config::parse(&watched.to_text()), Ok(watched));
         let key = SigningKey::from_seed("mirror.example", KeyKind::CosignatureV1, [1; 32]).unwrap().verifier();
+        let shared = Config { views: ViewsAt::Server, ..sample() };
+        assert_eq!(Config::parse(&shared.to_text()), Ok(shared));
         let pushed = Config { push_mirrors: vec![PushTo { url: "https://m.example".into(), key }], ..sample() };
         assert_eq!(Config::parse(&pushed.to_text()), Ok(pushed));
         let called = Config { hotline: "0564-0000000（虚构）".into(), ..sample() };

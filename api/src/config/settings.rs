@@ -100,6 +100,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("intake_seconds", Number, ("秒，1–86400", "600"), "600", "每隔多少秒去收件处取一次。"),
     setting("witness_policy", Text, ("文件，从账本目录起算", "没有见证方"), "\"witness.policy\"", "联署检查点的见证方（C2SP tlog-policy 格式的文件），公布在 /log/policy。"),
     setting("witness_seconds_max", Number, ("秒，1–60", "5"), "5", "公布检查点时最多等见证方多少秒。"),
+    setting("views", Text, ("files 或 server", "files"), "\"server\"", "查询库（由账本得出，可以随时重建）放在哪里：files 是账本目录；server 是账本所在的 PostgreSQL，几台机器共用，由其中一台写。"),
     setting("hotline", Text, ("文字，1–40 个字", "12345"), "\"12345\"", "监督热线，印在每张张贴表的二维码旁边。"),
 ];
 

@@ -22,7 +22,7 @@ pub mod clock;
 pub mod conformance;
 mod cores;
 mod cosigners;
-mod database;
+pub mod database;
 pub mod drafts;
 pub mod error;
 pub mod event_store;

@@ -15,8 +15,8 @@ use gongkai_domain::{
     kind::slot::WithdrawalBasis,
     rules::{Rule, RuleCode},
 };
+use gongkai_store::database::Row;
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
 
 use super::{
     Columns, Filter, Matter, Page, Question, ReadError, Reader, ScheduledOpening, TimelineItem, disclosures, in_chunk,
@@ -436,7 +436,7 @@ impl Reader {
         let codes: Vec<String> =
             rows.iter().map(|row| Ok(row.maybe("org")?.unwrap_or_default())).collect::<Result<_, ReadError>>()?;
         let names = self.org_names(codes.iter().map(String::as_str)).await?;
-        let one = |(row, org): (&SqliteRow, String)| {
+        let one = |(row, org): (&Row, String)| {
             let question = self.question(row)?;
             let age_days = (self.today() - question.asked_on).num_days().max(0).unsigned_abs();
             Ok(Unanswered { org_name: names.get(&org).unwrap_or(&org).clone(), org, age_days, question })

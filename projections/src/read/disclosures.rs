@@ -15,9 +15,9 @@ use gongkai_domain::{
     },
     rules::{Rule, RuleCode, Unit},
 };
+use gongkai_store::database::Row;
 use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value};
-use sqlx::sqlite::SqliteRow;
 
 use super::{
     Attachment, Columns, Comparison, Deadline, Filter, Matter, Page, ReadError, Reader, Shown, Tombstone, display,
@@ -390,7 +390,7 @@ impl Reader {
     }
 
     /// A question's row with its deadline today; texts are in the history.
-    pub(crate) fn question(&self, row: &SqliteRow) -> Result<Question, ReadError> {
+    pub(crate) fn question(&self, row: &Row) -> Result<Question, ReadError> {
         let (org, topic) =
             (row.maybe::<String>("org")?.unwrap_or_default(), row.maybe::<String>("topic")?.unwrap_or_default());
         let interpellation = row.flag("interpellation")?;

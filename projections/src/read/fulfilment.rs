@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike as _, Days, FixedOffset, Months, NaiveDate};
 use gongkai_domain::kind::{Described, pledge};
+use gongkai_store::database::Row;
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{Columns, FulfilmentRate, ReadError, Reader, compliance::MONTHS_MAX, int, text};
 use crate::{
@@ -158,7 +158,7 @@ impl Reader {
 }
 
 /// What has been said about some pledges since they were made, or since a day before every other.
-fn said_since(row: &SqliteRow, since: NaiveDate) -> Result<Said<'_>, ReadError> {
+fn said_since(row: &Row, since: NaiveDate) -> Result<Said<'_>, ReadError> {
     let unread = |error: chrono::ParseError| {
         ReadError::Database(sqlx::Error::ColumnDecode { index: "recorded".into(), source: Box::new(error) })
     };
@@ -170,16 +170,16 @@ fn said_since(row: &SqliteRow, since: NaiveDate) -> Result<Said<'_>, ReadError> 
         }
         _ => since,
     };
-    let state = row.try_get::<Option<&str>, _>("state")?.unwrap_or_default();
+    let state = row.named::<Option<&str>>("state")?.unwrap_or_default();
     Ok(Said { from, state, due: row.day("due_on")? })
 }
 
-fn same_stream(a: &SqliteRow, b: &SqliteRow) -> bool {
-    matches!((a.try_get::<&str, _>("stream"), b.try_get::<&str, _>("stream")), (Ok(a), Ok(b)) if a == b)
+fn same_stream(a: &Row, b: &Row) -> bool {
+    matches!((a.named::<&str>("stream"), b.named::<&str>("stream")), (Ok(a), Ok(b)) if a == b)
 }
 
 /// What the events of one pledge said, one after the other.
-fn said(events: &[SqliteRow]) -> Result<Vec<Said<'static>>, ReadError> {
+fn said(events: &[Row]) -> Result<Vec<Said<'static>>, ReadError> {
     let mut all: Vec<Said<'static>> = Vec::with_capacity(events.len());
     for row in events {
         let kind = row.text("kind")?;

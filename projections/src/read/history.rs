@@ -11,9 +11,9 @@ use gongkai_domain::{
     schedule,
 };
 use gongkai_log::{Proxy, Signer};
+use gongkai_store::database::Row;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::sqlite::SqliteRow;
 
 use super::{CHUNK, Columns, ReadError, Reader, Shown, Tombstone, display, in_chunk, int, label_or, text};
 use crate::{
@@ -259,7 +259,7 @@ impl Reader {
         Ok(withdrawn)
     }
 
-    pub(crate) async fn events(&mut self, rows: Vec<SqliteRow>) -> Result<Vec<HistoryEvent>, ReadError> {
+    pub(crate) async fn events(&mut self, rows: Vec<Row>) -> Result<Vec<HistoryEvent>, ReadError> {
         let mut events = Vec::with_capacity(rows.len());
         let (mut codes, mut persons) = (BTreeSet::new(), BTreeSet::new());
         for row in &rows {
@@ -321,7 +321,7 @@ fn open_slots(json: &str) -> Result<Map<String, Value>, ReadError> {
     Ok(open.collect())
 }
 
-fn event(row: &SqliteRow) -> Result<HistoryEvent, ReadError> {
+fn event(row: &Row) -> Result<HistoryEvent, ReadError> {
     let kind_name = row.text("kind")?;
     let body: Map<String, Value> = serde_json::from_str(&row.text("body")?)?;
     let proxy = row.maybe::<String>("proxy")?.map(|json| serde_json::from_str(&json)).transpose()?;

@@ -14,8 +14,8 @@ use gongkai_domain::{
     period::Stated,
     rules::{Rule, RuleCode},
 };
+use gongkai_store::database::Row;
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
 
 use super::{CHUNK, Columns, Deadline, LIMIT_MAX, ReadError, Reader, in_chunk, int, label_or, text};
 use crate::{
@@ -238,7 +238,7 @@ macro_rules! conditions {
             " m.family = $1 AND (CAST($2 AS BIGINT) IS NULL OR m.year = $2) AND (CAST($3 AS TEXT) IS NULL OR m.category = $3) \
              AND (CAST($4 AS TEXT) IS NULL OR $4 LIKE '%,' || ",
             key!(),
-            " || ',%') AND (CAST($6 AS TEXT) IS NULL OR m.title LIKE $6 ESCAPE '!' OR m.names LIKE $6 ESCAPE '!')"
+            " || ',%') AND (CAST($6 AS TEXT) IS NULL OR LOWER(m.title) LIKE $6 ESCAPE '!' OR LOWER(m.names) LIKE $6 ESCAPE '!')"
         )
     };
 }
@@ -394,7 +394,7 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    fn read(row: &SqliteRow) -> Result<Self, ReadError> {
+    fn read(row: &Row) -> Result<Self, ReadError> {
         let (family, category) = (row.text("family")?, row.maybe::<String>("category")?);
         let ends_on = row.day("ends_on")?;
         let matter = Matter {
@@ -663,7 +663,7 @@ impl Reader {
             None => self.rows(OPEN_PERIODS, vec![text(today.to_string()), ruled]).await?,
         };
         let (world, mut periods) = (self.world_handle(), Periods::default());
-        let one = |row: &SqliteRow| {
+        let one = |row: &Row| {
             let raw = Raw::read(row)?;
             let period = raw.period(Terms::of(&world), &mut periods);
             Ok((raw.finish(Terms::of(&world), &mut periods, today), period))
@@ -766,6 +766,7 @@ fn ruled_types() -> String {
 
 /// A pattern that matches the text literally, anywhere.
 pub(crate) fn like(part: &str) -> String {
-    let literal = part.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    // PostgreSQL tells letters by their case, SQLite does not.
+    let literal = part.to_ascii_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
     format!("%{literal}%")
 }

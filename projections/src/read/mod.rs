@@ -39,9 +39,10 @@ use std::{
 
 use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, Utc};
 use gongkai_domain::{World, calendar::Computed, field::Shape};
+use gongkai_store::database::{Pool, Purpose, Query, Row, Sql, Transaction, query};
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
+use sqlx::{Decode, Postgres, Sqlite, Type};
 
 pub use comparison::{Compared, Comparison, Side, Sum};
 pub use compliance::{Compliance, Counted, MissingPeriod, Unanswered, WithdrawalRow, WithdrawnFiles};
@@ -62,7 +63,8 @@ pub use vacancies::{Vacancy, VacantPost};
 
 use crate::{
     event::PublicEvent,
-    follower::{self, FollowError, Registry},
+    follower::{self, FollowError},
+    learned::{Learned, Registry, world_of},
     projection::Arg,
     recalled::RecallError,
     search::SearchIndex,
@@ -127,7 +129,7 @@ pub struct Cursor {
 
 /// One moment of the views.
 pub struct Reader {
-    transaction: Transaction<'static, Sqlite>,
+    transaction: Transaction,
     world: Arc<World>,
     search: SearchIndex,
     cursors: BTreeMap<String, Cursor>,
@@ -161,6 +163,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         board::STATEMENTS,
         supervisions::STATEMENTS,
         schedules::STATEMENTS,
+        search::STATEMENTS,
         timeline::STATEMENTS,
     ] {
         all.extend_from_slice(module);
@@ -170,28 +173,32 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
 
 impl Reader {
     pub(crate) async fn new(
-        pool: &sqlx::SqlitePool,
+        pool: &Pool,
         registry: &Registry,
         search: SearchIndex,
         today: NaiveDate,
     ) -> Result<Self, ReadError> {
-        let mut transaction = pool.begin().await?;
-        // The moment begins with the first statement: under the lock, so that the registry is of the same one.
-        let registry = registry.read().await;
-        let rows = sqlx::query(CURSORS).fetch_all(&mut *transaction).await?;
-        let world = Arc::clone(&registry);
-        drop(registry);
-        let mut cursors = BTreeMap::new();
-        for row in rows {
-            let cursor = Cursor { next_index: row.count("next_index")?, halted: row.maybe("halted")? };
-            cursors.insert(row.text("projection")?, cursor);
+        let mut transaction = pool.begin(Purpose::Reading).await?;
+        // The moment begins with the first statement: under the lock, so that the registry is not of a later one.
+        let learned = registry.read().await;
+        let cursors = cursors(&mut transaction).await?;
+        let size = entries(&cursors);
+        let world = world_of(&mut transaction, size, &learned).await?;
+        let is_ahead = size > learned.size;
+        drop(learned);
+        if is_ahead {
+            // Another node wrote what is new; the next reader need not fold it again.
+            let mut learned = registry.write().await;
+            if learned.size < size {
+                *learned = Learned { world: Arc::clone(&world), size };
+            }
         }
         Ok(Self { transaction, world, search, cursors, today })
     }
 
     /// The views as they would be once `event` is recorded: nothing of it is, and dropping the reader forgets it.
     pub(crate) async fn foreseeing(
-        write: &sqlx::SqlitePool,
+        write: &Pool,
         registry: &Registry,
         search: SearchIndex,
         today: NaiveDate,
@@ -212,7 +219,7 @@ impl Reader {
 
     /// How many entries everything here reflects, but for what a halted projection writes.
     pub fn size(&self) -> u64 {
-        self.cursors.get("events").map_or(0, |cursor| cursor.next_index)
+        entries(&self.cursors)
     }
 
     /// How far each projection is, and which one stopped and why.
@@ -238,24 +245,17 @@ impl Reader {
         &self.search
     }
 
-    pub(crate) async fn rows(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<Vec<SqliteRow>, ReadError> {
-        let mut query = sqlx::query(sql);
-        for arg in args {
-            query = match arg {
-                Arg::Text(value) => query.bind(value),
-                Arg::Int(value) => query.bind(value),
-            };
-        }
-        Ok(query.fetch_all(&mut *self.transaction).await?)
+    pub(crate) async fn rows(&mut self, sql: impl Into<Sql>, args: Vec<Arg>) -> Result<Vec<Row>, ReadError> {
+        Ok(args.into_iter().fold(query(sql), Query::bind).fetch_all(&mut self.transaction).await?)
     }
 
-    pub(crate) async fn row(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<Option<SqliteRow>, ReadError> {
+    pub(crate) async fn row(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<Option<Row>, ReadError> {
         Ok(self.rows(sql, args).await?.into_iter().next())
     }
 
     pub(crate) async fn count(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<u64, ReadError> {
         match self.row(sql, args).await? {
-            Some(row) => Ok(row.try_get::<i64, _>(0)?.unsigned_abs()),
+            Some(row) => Ok(row.at::<i64>(0)?.unsigned_abs()),
             None => Ok(0),
         }
     }
@@ -312,6 +312,21 @@ impl Reader {
     }
 }
 
+/// How far each projection is, as a transaction sees it.
+pub(crate) async fn cursors(transaction: &mut Transaction) -> Result<BTreeMap<String, Cursor>, sqlx::Error> {
+    let mut cursors = BTreeMap::new();
+    for row in query(CURSORS).fetch_all(transaction).await? {
+        let cursor = Cursor { next_index: row.count("next_index")?, halted: row.maybe("halted")? };
+        cursors.insert(row.text("projection")?, cursor);
+    }
+    Ok(cursors)
+}
+
+/// How many entries everything reflects, but for what a halted projection writes.
+pub(crate) fn entries(cursors: &BTreeMap<String, Cursor>) -> u64 {
+    cursors.get("events").map_or(0, |cursor| cursor.next_index)
+}
+
 /// A label, or the wire value that has none in this version.
 pub(crate) fn label_or<'w>(label: Option<&'static str>, wire: &'w str) -> &'w str {
     label.unwrap_or(wire)
@@ -338,7 +353,7 @@ pub(crate) trait Columns {
     fn count(&self, column: &str) -> Result<u64, sqlx::Error>;
     fn maybe<'r, T>(&'r self, column: &str) -> Result<Option<T>, sqlx::Error>
     where
-        T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>;
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>;
 
     fn flag(&self, column: &str) -> Result<bool, sqlx::Error>;
 
@@ -350,13 +365,13 @@ pub(crate) trait Columns {
     fn recorded(&self, column: &str) -> Result<DateTime<Utc>, sqlx::Error>;
 }
 
-impl Columns for SqliteRow {
+impl Columns for Row {
     fn text(&self, column: &str) -> Result<String, sqlx::Error> {
-        self.try_get(column)
+        self.named(column)
     }
 
     fn number(&self, column: &str) -> Result<i64, sqlx::Error> {
-        self.try_get(column)
+        self.named(column)
     }
 
     fn count(&self, column: &str) -> Result<u64, sqlx::Error> {
@@ -365,9 +380,9 @@ impl Columns for SqliteRow {
 
     fn maybe<'r, T>(&'r self, column: &str) -> Result<Option<T>, sqlx::Error>
     where
-        T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
     {
-        self.try_get(column)
+        Row::named(self, column)
     }
 
     fn flag(&self, column: &str) -> Result<bool, sqlx::Error> {

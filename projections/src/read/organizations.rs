@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
 use gongkai_domain::{Role, kind::registry::Level};
+use gongkai_store::database::Row;
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
 
 use super::{
     Columns, Counted, Filter, Matter, Page, ReadError, Reader, compliance::Month, int, label_or, matters::like, text,
@@ -70,9 +70,9 @@ const YEARS_OF_CHANGE: &str = "SELECT SUBSTR(since, 1, 4) AS year FROM organizat
      UNION SELECT SUBSTR(ended_on, 1, 4) FROM organizations WHERE ended_on IS NOT NULL \
      UNION SELECT SUBSTR(from_on, 1, 4) FROM organization_names WHERE from_on IS NOT NULL ORDER BY 1 DESC LIMIT $1";
 const NAMED: &str = "SELECT o.code, o.level, o.ended, (SELECT COUNT(*) FROM organization_ancestors a WHERE a.ancestor = o.code) - 1 AS below \
-     FROM organizations o WHERE EXISTS (SELECT 1 FROM organization_names n WHERE n.code = o.code AND n.name LIKE $1 ESCAPE '!') \
+     FROM organizations o WHERE EXISTS (SELECT 1 FROM organization_names n WHERE n.code = o.code AND LOWER(n.name) LIKE $1 ESCAPE '!') \
      AND (CAST($4 AS TEXT) IS NULL OR o.code IN (SELECT code FROM organization_ancestors WHERE ancestor = $4)) ORDER BY o.code LIMIT $2 OFFSET $3";
-const NAMED_COUNT: &str = "SELECT COUNT(*) FROM organizations o WHERE EXISTS (SELECT 1 FROM organization_names n WHERE n.code = o.code AND n.name LIKE $1 ESCAPE '!') \
+const NAMED_COUNT: &str = "SELECT COUNT(*) FROM organizations o WHERE EXISTS (SELECT 1 FROM organization_names n WHERE n.code = o.code AND LOWER(n.name) LIKE $1 ESCAPE '!') \
      AND (CAST($2 AS TEXT) IS NULL OR o.code IN (SELECT code FROM organization_ancestors WHERE ancestor = $2))";
 const NAMES: &str = "SELECT name, from_on, entry_index FROM organization_names WHERE code = $1 ORDER BY entry_index";
 const RELATIONS: &str = "SELECT code, other, how, effective_on, entry_index FROM organization_relations WHERE code = $1 OR other = $1 ORDER BY entry_index, code, other";
@@ -377,7 +377,7 @@ impl Reader {
 
     async fn organization_page(
         &mut self,
-        rows: &[SqliteRow],
+        rows: &[Row],
         total: u64,
         filter: &Filter,
         above: Option<&str>,
@@ -463,7 +463,7 @@ impl Reader {
     /// Whom the registry names at an organization itself, holders of posts first, at most `limit`.
     pub async fn officials(&mut self, code: &str, limit: u32) -> Result<Vec<Official>, ReadError> {
         let rows = self.rows(OFFICIALS, vec![text(code), int(limit)]).await?;
-        let official = |row: &SqliteRow| {
+        let official = |row: &Row| {
             Ok(Official { person: row.text("stream")?, name: row.text("name")?, post: row.maybe("title")? })
         };
         rows.iter().map(official).collect()

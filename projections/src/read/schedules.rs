@@ -7,8 +7,8 @@ use gongkai_domain::{
     kind::{self, erasure},
     schedule::{self, Standing},
 };
+use gongkai_store::database::Row;
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
 
 use super::{Columns, Filter, Page, ReadError, Reader, int, label_or, text};
 use crate::projection::Arg;
@@ -126,7 +126,7 @@ impl Reader {
         Ok(self.count(OPENED, vec![int(entry), int(slot), int(leaf)]).await? > 0)
     }
 
-    async fn openings(&mut self, rows: &[SqliteRow]) -> Result<Vec<ScheduledOpening>, ReadError> {
+    async fn openings(&mut self, rows: &[Row]) -> Result<Vec<ScheduledOpening>, ReadError> {
         let codes: Vec<String> = rows.iter().map(|row| row.text("org")).collect::<Result<_, _>>()?;
         let names = self.org_names(codes.iter().map(String::as_str)).await?;
         let today = self.today();
@@ -140,7 +140,7 @@ fn ordered() -> Arg {
 
 /// A row; none where somebody changed its day by hand.
 fn opening(
-    row: &SqliteRow,
+    row: &Row,
     names: &HashMap<String, String>,
     today: NaiveDate,
 ) -> Result<Option<ScheduledOpening>, ReadError> {

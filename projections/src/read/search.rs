@@ -3,11 +3,17 @@
 
 use serde::Serialize;
 
-use super::{Matter, ReadError, Reader};
+use super::{Matter, ReadError, Reader, int};
 use crate::{
     search::{LIMIT_MAX, OFFSET_MAX, Query, QueryParams, Segment},
     status::Status,
 };
+
+/// Entries by which the search index may be behind the rows; further back it would deny much of what was published.
+const BEHIND_MAX: u64 = 20_000;
+const WITHDRAWN_SINCE: &str = "SELECT entry_index FROM withdrawals WHERE entry_index >= $1 LIMIT 1";
+
+pub(super) const STATEMENTS: &[(&str, &str)] = &[("search.withdrawn_since", WITHDRAWN_SINCE)];
 
 /// What is searched and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,10 +65,24 @@ pub struct SearchPage {
 }
 
 impl Reader {
+    /// Refuses an index that would say what was withdrawn, or deny what was published: one of a node that was away, until
+    /// it has caught up with the rows.
+    async fn index_is_near(&mut self) -> Result<u64, ReadError> {
+        let (reached, size) = (self.search_index().reached().map_or(0, |reached| reached + 1), self.size());
+        let is_far = size.saturating_sub(reached) > BEHIND_MAX || (reached == 0 && size > 0);
+        if is_far || (reached < size && self.row(WITHDRAWN_SINCE, vec![int(reached)]).await?.is_some()) {
+            return Err(ReadError::Behind { size: reached, wanted: size.saturating_sub(1) });
+        }
+        Ok(reached)
+    }
+
     /// Searches.
+    ///
+    /// # Errors
+    /// [`ReadError`]; [`ReadError::Behind`] where the index is too far behind the rows.
     pub async fn search(&mut self, filter: &SearchFilter) -> Result<SearchPage, ReadError> {
         let limit = if filter.limit == 0 { 20 } else { filter.limit.min(LIMIT_MAX) };
-        let size = self.search_index().reached().map_or(0, |reached| reached + 1);
+        let size = self.index_is_near().await?;
         if filter.statuses.is_empty() {
             let hits = self.run(filter, filter.offset, limit).await?;
             return Ok(SearchPage { size, ..hits });

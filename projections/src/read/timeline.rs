@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use gongkai_domain::kind;
+use gongkai_store::database::Row;
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::sqlite::SqliteRow;
 
 use super::{Columns, Filter, Page, ReadError, Reader, int, label_or, text};
 use crate::projection::Arg;
@@ -180,7 +180,7 @@ impl Reader {
 
     async fn timeline_page(
         &mut self,
-        rows: Vec<SqliteRow>,
+        rows: Vec<Row>,
         total: u64,
         filter: &Filter,
     ) -> Result<Page<TimelineItem>, ReadError> {
@@ -194,7 +194,7 @@ impl Reader {
 }
 
 /// The title or name that the statement itself gives.
-fn own_title(row: &SqliteRow) -> Result<Option<String>, ReadError> {
+fn own_title(row: &Row) -> Result<Option<String>, ReadError> {
     let fields: Vec<Value> = serde_json::from_str(&row.text("fields")?)?;
     let open = |name: &str| {
         let field = fields.iter().find(|field| field["name"] == name)?;
@@ -203,7 +203,7 @@ fn own_title(row: &SqliteRow) -> Result<Option<String>, ReadError> {
     Ok(open("title").or_else(|| open("name")))
 }
 
-fn item(row: &SqliteRow) -> Result<TimelineItem, ReadError> {
+fn item(row: &Row) -> Result<TimelineItem, ReadError> {
     let matter = Some(row.text("matter_title")?).filter(|title| !title.is_empty());
     let kind = row.text("kind")?;
     Ok(TimelineItem {

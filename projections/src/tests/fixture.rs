@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::{
+    Engine, Views,
     source::{Entries, Source, Sourced},
-    views::{Engine, Views},
 };
 
 pub const ORIGIN: &str = "ledger.example/views";

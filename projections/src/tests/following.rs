@@ -39,7 +39,7 @@ async fn follower(dir: &Path, log: &Arc<Log>) -> Follower {
     {
         sqlx::raw_sql(SCHEMA_SQLITE).execute(&pool).await.unwrap();
     }
-    Follower::open(pool, log.clone()).await.unwrap()
+    Follower::open(Pool::File(pool), log.clone(), None).await.unwrap()
 }
 
 async fn table(dir: &Path, name: &str) -> Vec<String> {

@@ -12,6 +12,7 @@ mod withdrawals;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use gongkai_log::{Opening, Openings, Tier};
+use gongkai_store::database::Pool;
 use serde_json::json;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Row as _, sqlite::SqliteConnectOptions,

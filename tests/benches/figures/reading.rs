@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use gongkai_domain::Replay;
 use gongkai_log::{Mode, Options, VerifierKey, fsck};
-use gongkai_projections::Views;
-use gongkai_store::{DirectoryFetch, Layout, Mirror, SystemClock, mirror::source::DirectorySource};
+use gongkai_projections::{Home, Views};
+use gongkai_store::{DirectoryFetch, Layout, Mirror, ServerUrl, SystemClock, mirror::source::DirectorySource};
+use gongkai_tests::Postgres;
 
 use crate::{
     Outcome, Setup,
@@ -111,15 +112,19 @@ pub(crate) fn mirror(setup: &Setup, written: &Written, signatures: &Signatures, 
     Ok(())
 }
 
-/// Builds all views and the search index of a ledger that has none, and prints entries, seconds and the
-/// peak of memory.
+/// Builds all views and the search index of a ledger that has none, in files or at an address, and prints entries,
+/// seconds and the peak of memory.
 pub(crate) async fn views_part(arguments: &[String]) -> Outcome<()> {
-    let [dir] = arguments else { return Err("a directory".into()) };
+    let [dir, address @ ..] = arguments else { return Err("a directory".into()) };
     let layout = Layout::new(dir);
     let clock = Arc::new(SystemClock::default());
     let ledger = gongkai_api::cli::local::open(&layout, clock).await.map_err(|fault| fault.to_string())?;
+    let home = match address.first() {
+        Some(url) => Home::shared(&layout.root().join("shared"), &ServerUrl::parse(url)?),
+        None => Home::from(layout.root()),
+    };
     let start = Instant::now();
-    let (views, mut engine) = Views::open(layout.root(), Arc::new(ledger.clone())).await?;
+    let (views, mut engine) = Views::open(home, Arc::new(ledger.clone())).await?;
     engine.catch_up().await?;
     let seconds = start.elapsed().as_secs_f64();
     let status = views.status();
@@ -139,6 +144,12 @@ pub(crate) fn rebuild(setup: &Setup, written: &Written, table: &mut Table) -> Ou
     let figure = Figure::new(name, as_f64(size) / seconds, "events/s").at_least(10_000.0);
     table.add(figure.flushed(flushes, size));
     table.add(Figure::new("rebuild: peak memory", peak_mb, "MB"));
+    let postgres = Postgres::start();
+    let (said, _) = Process::start(setup, VIEWS, &[argument(written.layout.root())?, &postgres.url])?.finish()?;
+    let (size, seconds, peak_mb) = numbers(&said)?;
+    let name = format!("rebuild of all views with search, rows in PostgreSQL, {} entries", whole(size));
+    table.add(Figure::new(name, as_f64(size) / seconds, "events/s").at_least(8_000.0));
+    table.add(Figure::new("the same: peak memory", peak_mb, "MB"));
     Ok(())
 }
 

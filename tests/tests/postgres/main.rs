@@ -6,3 +6,4 @@ mod failover;
 mod ledger;
 mod nodes;
 mod statements;
+mod views;

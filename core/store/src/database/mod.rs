@@ -16,15 +16,15 @@ use sqlx::{
     postgres::PgPoolOptions, sqlite::SqlitePoolOptions,
 };
 
-pub use self::place::{Place, ServerUrl};
-pub(crate) use self::{
-    place::{file, file_reader},
+pub(crate) use self::place::{file, file_reader};
+pub use self::{
+    place::{Place, ServerUrl},
     query::{Query, Row, Sql, Value, query},
 };
 use crate::error::StoreError;
 
 /// A connection to either database.
-pub(crate) struct Connection(Reached);
+pub struct Connection(Reached);
 
 enum Reached {
     File(SqliteConnection),
@@ -34,9 +34,69 @@ enum Reached {
 }
 
 /// The driver's connection.
-pub(crate) enum Driver<'c> {
+pub enum Driver<'c> {
+    /// Of SQLite.
     Sqlite(&'c mut SqliteConnection),
+    /// Of PostgreSQL.
     Postgres(&'c mut PgConnection),
+}
+
+/// What a question can be asked on.
+pub trait Reach: Send {
+    /// The driver's connection.
+    fn driver(&mut self) -> Driver<'_>;
+}
+
+/// A transaction on either database; dropping it rolls it back.
+pub enum Transaction {
+    /// Of SQLite.
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    /// Of PostgreSQL.
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+impl Reach for Transaction {
+    fn driver(&mut self) -> Driver<'_> {
+        match self {
+            Self::Sqlite(transaction) => Driver::Sqlite(transaction),
+            Self::Postgres(transaction) => Driver::Postgres(transaction),
+        }
+    }
+}
+
+impl Transaction {
+    /// Makes what it did so.
+    ///
+    /// # Errors
+    /// What the driver says. Whether it was committed is not known where the connection was lost.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(transaction) => transaction.commit().await,
+            Self::Postgres(transaction) => transaction.commit().await,
+        }
+    }
+
+    /// Forgets what it did, at once.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn rollback(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(transaction) => transaction.rollback().await,
+            Self::Postgres(transaction) => transaction.rollback().await,
+        }
+    }
+}
+
+/// What a transaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// One state of the database, while others write.
+    Reading,
+    /// One state of the database and what is tried on it.
+    Trying,
+    /// Writing.
+    Writing,
 }
 
 impl From<SqliteConnection> for Connection {
@@ -48,6 +108,12 @@ impl From<SqliteConnection> for Connection {
 impl From<PgConnection> for Connection {
     fn from(connection: PgConnection) -> Self {
         Self(Reached::Server(connection))
+    }
+}
+
+impl Reach for Connection {
+    fn driver(&mut self) -> Driver<'_> {
+        self.driver()
     }
 }
 
@@ -73,7 +139,10 @@ impl Connection {
     }
 
     /// Ends it in good order; one of a pool goes back there.
-    pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn close(self) -> Result<(), sqlx::Error> {
         match self.0 {
             Reached::File(connection) => connection.close().await,
             Reached::Server(connection) => connection.close().await,
@@ -82,10 +151,12 @@ impl Connection {
     }
 }
 
-/// Connections that read, made when they are needed.
+/// Connections of one kind, made when they are needed.
 #[derive(Clone, Debug)]
-pub(crate) enum Pool {
+pub enum Pool {
+    /// To a file.
     File(SqlitePool),
+    /// To a server.
     Server(PgPool),
 }
 
@@ -105,14 +176,42 @@ impl Pool {
     }
 
     pub(crate) async fn connection(&self) -> Result<Connection, StoreError> {
+        self.acquire().await.map_err(|e| StoreError::sql("connecting", e))
+    }
+
+    /// A connection of the pool.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn acquire(&self) -> Result<Connection, sqlx::Error> {
         let connection = match self {
             Self::File(pool) => pool.acquire().await.map(Reached::PooledFile),
             Self::Server(pool) => pool.acquire().await.map(Reached::PooledServer),
         };
-        connection.map(Connection).map_err(|e| StoreError::sql("connecting", e))
+        connection.map(Connection)
     }
 
-    pub(crate) async fn close(&self) {
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn begin(&self, purpose: Purpose) -> Result<Transaction, sqlx::Error> {
+        match self {
+            // A file has one state a transaction anyway; who may write is said by its connection.
+            Self::File(pool) => pool.begin().await.map(Transaction::Sqlite),
+            Self::Server(pool) => {
+                let begin = match purpose {
+                    Purpose::Reading => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                    Purpose::Trying => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+                    Purpose::Writing => "BEGIN",
+                };
+                pool.begin_with(begin).await.map(Transaction::Postgres)
+            }
+        }
+    }
+
+    /// Ends them all.
+    pub async fn close(&self) {
         match self {
             Self::File(pool) => pool.close().await,
             Self::Server(pool) => pool.close().await,

@@ -112,6 +112,11 @@ impl ServerUrl {
         Ok(Self { text: text.to_owned(), options: Box::new(options), schema: SCHEMA })
     }
 
+    /// How to connect, to no schema yet.
+    pub fn options(&self) -> PgConnectOptions {
+        (*self.options).clone()
+    }
+
     /// As it was given.
     pub(crate) fn text(&self) -> &str {
         &self.text
@@ -140,7 +145,7 @@ impl ServerUrl {
     /// A connection that writes.
     pub(crate) fn writer(&self, busy_timeout: Duration) -> PgConnectOptions {
         let lock_timeout = busy_timeout.as_millis().to_string();
-        (*self.options).clone().options([("search_path", self.schema), ("lock_timeout", &lock_timeout)])
+        self.options().options([("search_path", self.schema), ("lock_timeout", &lock_timeout)])
     }
 
     /// A connection that reads.

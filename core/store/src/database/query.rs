@@ -9,14 +9,18 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteRow},
 };
 
-use super::{Connection, Driver};
+use super::{Driver, Reach};
 
 /// A statement's text.
 #[derive(Clone, Debug)]
-pub(crate) enum Sql {
+pub enum Sql {
+    /// Understood by both.
     Both(&'static str),
+    /// Two texts that ask the same.
     Each {
+        /// SQLite's.
         sqlite: &'static str,
+        /// PostgreSQL's.
         postgres: &'static str,
     },
     /// Put together from constants of ours, understood by both.
@@ -53,12 +57,18 @@ impl Sql {
 
 /// What a parameter stands for.
 #[derive(Clone, Debug)]
-pub(crate) enum Value {
+pub enum Value {
+    /// A number.
     Integer(Option<i64>),
+    /// A text.
     Text(Option<String>),
+    /// Bytes.
     Bytes(Option<Vec<u8>>),
+    /// A list of numbers.
     Integers(Vec<i64>),
+    /// A list of texts.
     Texts(Vec<String>),
+    /// A list of bytes.
     ManyBytes(Vec<Vec<u8>>),
 }
 
@@ -88,13 +98,13 @@ values! {
 }
 
 /// A statement with what its parameters stand for.
-pub(crate) struct Query {
+pub struct Query {
     text: Sql,
     values: Vec<Value>,
 }
 
 /// See [`Query`].
-pub(crate) fn query(text: impl Into<Sql>) -> Query {
+pub fn query(text: impl Into<Sql>) -> Query {
     Query { text: text.into(), values: Vec::new() }
 }
 
@@ -102,7 +112,8 @@ type Bound<'q, DB, A> = sqlx::query::Query<'q, DB, A>;
 
 impl Query {
     /// What the next parameter stands for.
-    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
+    #[must_use]
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
     }
@@ -132,8 +143,12 @@ impl Query {
         })
     }
 
-    pub(crate) async fn fetch_all(self, connection: &mut Connection) -> Result<Vec<Row>, sqlx::Error> {
-        match connection.driver() {
+    /// Every row of the answer.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn fetch_all(self, on: &mut impl Reach) -> Result<Vec<Row>, sqlx::Error> {
+        match on.driver() {
             Driver::Sqlite(connection) => {
                 let rows = self.sqlite().fetch_all(connection).await?;
                 Ok(rows.into_iter().map(Row::Sqlite).collect())
@@ -145,22 +160,34 @@ impl Query {
         }
     }
 
-    pub(crate) async fn fetch_optional(self, connection: &mut Connection) -> Result<Option<Row>, sqlx::Error> {
-        match connection.driver() {
+    /// The first row, where there is one.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn fetch_optional(self, on: &mut impl Reach) -> Result<Option<Row>, sqlx::Error> {
+        match on.driver() {
             Driver::Sqlite(connection) => Ok(self.sqlite().fetch_optional(connection).await?.map(Row::Sqlite)),
             Driver::Postgres(connection) => Ok(self.postgres().fetch_optional(connection).await?.map(Row::Postgres)),
         }
     }
 
-    pub(crate) async fn fetch_one(self, connection: &mut Connection) -> Result<Row, sqlx::Error> {
-        self.fetch_optional(connection).await?.ok_or(sqlx::Error::RowNotFound)
+    pub(crate) async fn fetch_one(self, on: &mut impl Reach) -> Result<Row, sqlx::Error> {
+        self.fetch_optional(on).await?.ok_or(sqlx::Error::RowNotFound)
     }
 
-    pub(crate) async fn execute(self, connection: &mut Connection) -> Result<(), sqlx::Error> {
-        match connection.driver() {
-            Driver::Sqlite(connection) => self.sqlite().execute(connection).await.map(drop),
-            Driver::Postgres(connection) => self.postgres().execute(connection).await.map(drop),
+    /// Does it; how many rows it changed.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn change(self, on: &mut impl Reach) -> Result<u64, sqlx::Error> {
+        match on.driver() {
+            Driver::Sqlite(connection) => Ok(self.sqlite().execute(connection).await?.rows_affected()),
+            Driver::Postgres(connection) => Ok(self.postgres().execute(connection).await?.rows_affected()),
         }
+    }
+
+    pub(crate) async fn execute(self, on: &mut impl Reach) -> Result<(), sqlx::Error> {
+        self.change(on).await.map(drop)
     }
 }
 
@@ -174,8 +201,10 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// A row of an answer.
-pub(crate) enum Row {
+pub enum Row {
+    /// Of SQLite.
     Sqlite(SqliteRow),
+    /// Of PostgreSQL.
     Postgres(PgRow),
 }
 
@@ -191,6 +220,34 @@ impl Row {
         match self {
             Self::Sqlite(row) => row.get(column),
             Self::Postgres(row) => row.get(column),
+        }
+    }
+
+    /// A column's value by its place, as [`Self::named`].
+    ///
+    /// # Errors
+    /// When it is not there, or of another type.
+    pub fn at<'r, T>(&'r self, column: usize) -> Result<T, sqlx::Error>
+    where
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
+    {
+        match self {
+            Self::Sqlite(row) => row.try_get(column),
+            Self::Postgres(row) => row.try_get(column),
+        }
+    }
+
+    /// A column's value by its name.
+    ///
+    /// # Errors
+    /// When it is not there, or of another type.
+    pub fn named<'r, T>(&'r self, column: &str) -> Result<T, sqlx::Error>
+    where
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
+    {
+        match self {
+            Self::Sqlite(row) => row.try_get(column),
+            Self::Postgres(row) => row.try_get(column),
         }
     }
 

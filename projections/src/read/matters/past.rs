@@ -13,14 +13,14 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveTime, Utc};
 use gongkai_domain::World;
+use gongkai_store::database::{Row, Sql};
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
 
 use super::{Filter, LIST, Matter, Periods, Raw, Terms, like};
 use crate::{
     boards::{MATTERS, nominations::PEOPLE, vacancies::VACANT_POSTS},
     event::PublicLine,
-    projection::{Arg, Change, Merged, PROJECTIONS, Projection, Table},
+    projection::{Arg, Change, Merged, PROJECTIONS, Projection, Table, Type},
     read::{CHUNK, Columns, ReadError, Reader, in_chunk, int, text},
     recalled,
     status::keys_of,
@@ -107,15 +107,32 @@ pub(in crate::read) const STATEMENTS: &[(&str, &str)] = &[
 ];
 
 /// The list's own statement over folded rows: they come as JSON and have the names of the tables.
-static FOLDED: LazyLock<String> = LazyLock::new(|| {
-    let tables = [(&MATTERS, 9), (&PEOPLE, 10), (&VACANT_POSTS, 11)].map(|(table, argument)| shadow(table, argument));
-    format!("WITH {} {LIST}", tables.join(", "))
+static FOLDED: LazyLock<[String; 2]> = LazyLock::new(|| {
+    let folded = |shadow: fn(&Table, usize) -> String| {
+        let tables =
+            [(&MATTERS, 9), (&PEOPLE, 10), (&VACANT_POSTS, 11)].map(|(table, argument)| shadow(table, argument));
+        format!("WITH {} {LIST}", tables.join(", "))
+    };
+    [folded(shadow_sqlite), folded(shadow_postgres)]
 });
 
-fn shadow(table: &Table, argument: usize) -> String {
+fn shadow_sqlite(table: &Table, argument: usize) -> String {
     let column = |(place, (name, _)): (usize, &(&str, _))| format!("json_extract(r.value, '$[{place}]') AS {name}");
     let columns: Vec<String> = table.columns.iter().enumerate().map(column).collect();
     format!("{} AS MATERIALIZED (SELECT {} FROM json_each(${argument}) r)", table.name, columns.join(", "))
+}
+
+fn shadow_postgres(table: &Table, argument: usize) -> String {
+    let column = |(place, (name, kind)): (usize, &(&str, Type))| match kind {
+        Type::Text => format!("(r.value ->> {place}) COLLATE \"C\" AS {name}"),
+        Type::Int => format!("CAST(r.value ->> {place} AS BIGINT) AS {name}"),
+    };
+    let columns: Vec<String> = table.columns.iter().enumerate().map(column).collect();
+    let list = columns.join(", ");
+    format!(
+        "{} AS MATERIALIZED (SELECT {list} FROM jsonb_array_elements(CAST(${argument} AS JSONB)) r (value))",
+        table.name
+    )
 }
 
 /// One page of a list as it stood at the end of a day.
@@ -293,7 +310,7 @@ impl Reader {
         }
     }
 
-    async fn candidates(&mut self, wanted: &Wanted<'_>, before: u64, many: usize) -> Result<Vec<SqliteRow>, ReadError> {
+    async fn candidates(&mut self, wanted: &Wanted<'_>, before: u64, many: usize) -> Result<Vec<Row>, ReadError> {
         let args = [wanted.conditions(), vec![int(before), int(wanted.end), int(many)]].concat();
         match &wanted.filter.org {
             Some(org) => self.rows(CANDIDATES_WITHIN, [args, vec![text(org)]].concat()).await,
@@ -314,7 +331,7 @@ impl Reader {
     }
 
     /// Each candidate by its first entry, as its row would have been; none where the filter does not let it through.
-    async fn as_of(&mut self, wanted: &Wanted<'_>, rows: &[SqliteRow]) -> Result<Vec<(u64, Option<Raw>)>, ReadError> {
+    async fn as_of(&mut self, wanted: &Wanted<'_>, rows: &[Row]) -> Result<Vec<(u64, Option<Raw>)>, ReadError> {
         let mut moved = Vec::new();
         for row in rows {
             if row.count("last_index")? >= wanted.end {
@@ -325,7 +342,7 @@ impl Reader {
         for chunk in moved.chunks(CHUNK) {
             folded.extend(self.folded(wanted, chunk).await?);
         }
-        let one = |row: &SqliteRow| {
+        let one = |row: &Row| {
             let first = row.count("first_index")?;
             let raw = if row.count("last_index")? < wanted.end { Some(Raw::read(row)?) } else { folded.remove(&first) };
             Ok((first, raw))
@@ -334,7 +351,7 @@ impl Reader {
     }
 
     /// Up to [`CHUNK`] matters folded from the events that they had, by their first entry.
-    async fn folded(&mut self, wanted: &Wanted<'_>, rows: &[&SqliteRow]) -> Result<Vec<(u64, Raw)>, ReadError> {
+    async fn folded(&mut self, wanted: &Wanted<'_>, rows: &[&Row]) -> Result<Vec<(u64, Raw)>, ReadError> {
         let streams = rows.iter().map(|row| row.text("stream")).collect::<Result<Vec<_>, _>>()?;
         let streams: Vec<&str> = streams.iter().map(String::as_str).collect();
         let args = [in_chunk(&streams), vec![int(wanted.end)]].concat();
@@ -358,8 +375,9 @@ impl Reader {
         }
         let tables = [&MATTERS, &PEOPLE, &VACANT_POSTS].map(|table| text(merged.json(table)));
         let args = [wanted.conditions(), vec![int(i64::MAX), int(0)], tables.to_vec()].concat();
-        let raw = |row: &SqliteRow| Ok((row.count("first_index")?, Raw::read(row)?));
-        self.rows(FOLDED.as_str(), args).await?.iter().map(raw).collect()
+        let raw = |row: &Row| Ok((row.count("first_index")?, Raw::read(row)?));
+        let [sqlite, postgres] = &*FOLDED;
+        self.rows(Sql::Each { sqlite, postgres }, args).await?.iter().map(raw).collect()
     }
 
     /// Lines by the entry that lists them.
@@ -375,7 +393,7 @@ impl Reader {
 }
 
 /// Keeps the candidates that may be folded for this page, at least one, and adds up their events; whether any was left out.
-fn bounded(rows: &mut Vec<SqliteRow>, end: u64, folded: &mut u64) -> Result<bool, ReadError> {
+fn bounded(rows: &mut Vec<Row>, end: u64, folded: &mut u64) -> Result<bool, ReadError> {
     for place in 0..rows.len() {
         let row = &rows[place];
         let events = if row.count("last_index")? >= end { row.count("revisions")? } else { 0 };
