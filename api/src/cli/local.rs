@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::visit::Visit;
 use super::{terminal, vault};
 use crate::client::{Client, Hand};
-use crate::config::Config;
+use crate::config::{Config, bucket};
 use crate::cosigning::Cosigning;
 use crate::fetch::{self, HttpFetch};
 use crate::http::zone;
@@ -282,7 +282,8 @@ pub async fn open_with(
     let keys = LedgerKeys { log: ledger_key(layout, "log")?, intake: ledger_key(layout, "intake")? };
     let period = Duration::from_secs(config.sealed_period_seconds);
     let map_interval = Duration::from_secs(config.map_seconds);
-    let mut settings = Settings { vault, period, map_interval, ..Settings::default() };
+    let bucket = bucket::open(config)?;
+    let mut settings = Settings { vault, period, map_interval, bucket, ..Settings::default() };
     if let Some(cosigning) = cosigning {
         // Witnesses far away are not asked twenty times a second.
         settings.publish_interval = WITNESSED_EVERY;

@@ -4,6 +4,7 @@
 //! is one, before both. An unknown name is an error in either, because a mistyped one would otherwise do nothing in silence.
 //! To add a setting, add a member with its default, and its line in [`settings`].
 
+pub mod bucket;
 pub mod settings;
 
 use std::io;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use gongkai_log::{KeyKind, VerifierKey};
 use gongkai_store::Layout;
+use gongkai_store::bucket::{Address, Endpoint};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -82,6 +84,15 @@ pub struct Config {
     /// Most seconds that publishing a checkpoint waits for witnesses.
     #[serde(default = "witness_seconds_max_default", deserialize_with = "waiting")]
     pub witness_seconds_max: u64,
+    /// The folder of a bucket into which everything published is put besides the directory.
+    #[serde(default, deserialize_with = "bucket::parsed", serialize_with = "bucket::shown")]
+    pub bucket: Option<Address>,
+    /// The server of the bucket.
+    #[serde(default, deserialize_with = "bucket::parsed", serialize_with = "bucket::shown")]
+    pub bucket_endpoint: Option<Endpoint>,
+    /// Its region.
+    #[serde(default = "bucket::region_default", deserialize_with = "bucket::region")]
+    pub bucket_region: String,
 }
 
 /// The government's hotline for citizens, the same number everywhere in China.
@@ -231,6 +242,9 @@ impl Config {
             intake_seconds: intake_seconds_default(),
             witness_policy: None,
             witness_seconds_max: witness_seconds_max_default(),
+            bucket: None,
+            bucket_endpoint: None,
+            bucket_region: bucket::region_default(),
         }
     }
 
@@ -397,6 +411,8 @@ mod tests {
             push_mirrors: vec![PushTo { url: "https://m.example".into(), key }],
             intakes: vec!["https://sj.example".into()],
             witness_policy: Some("w".into()),
+            bucket: Some("s3://gk-qinghe".parse().unwrap()),
+            bucket_endpoint: Some("https://s3.example.com".parse().unwrap()),
             ..sample()
         }
     }
@@ -454,6 +470,9 @@ mod tests {
             ("GONGKAI_LISTEN", "here", ""),
             ("GONGKAI_MIRRORS", "ftp://a", "应是 https://"),
             ("GONGKAI_INTAKES", "[1", "不是 TOML 列表"),
+            ("GONGKAI_BUCKET", "s3://key:secret@gk-qinghe", "应是 s3://"),
+            ("GONGKAI_BUCKET_ENDPOINT", "http://10.0.0.5:9000", "只能用于本机"),
+            ("GONGKAI_BUCKET_REGION", "CN NORTH", "地域"),
         ] {
             let error = with(&[(name, value)]).unwrap_err();
             assert!(error.contains(why), "{name}: {error}");

@@ -21,10 +21,12 @@ use crate::{
     database::{Connection, Place},
     error::{OpenError, StoreError},
     event_store::{LogHead, Publication, RawEntry},
+    files::{Change, Files, superseded_before},
     growing::Growing,
     layout::Layout,
     ledger::{LedgerKeys, Settings, Shared},
-    publisher::{ChainEnd, Files, PublishError, Publisher, superseded_before},
+    outlet::Outlet,
+    publisher::{ChainEnd, PublishError, Publisher},
     reader::{chain, parse_entry, parse_list, parse_openings},
     tables,
 };
@@ -91,6 +93,13 @@ impl Recover {
         let (head, publication) = self.runtime.block_on(load(connection))?;
         report.size = head.size;
         let checkpoint = self.last_checkpoint(publication.as_ref(), report)?;
+        // A bucket has everything up to its own checkpoint; one that is new, or was not reached, has less than the directory.
+        let put = self.put_before()?;
+        let put_size = put.as_ref().map(|put| put.as_ref().map_or(0, |checkpoint| checkpoint.size));
+        let larger =
+            put.flatten().filter(|put| checkpoint.as_ref().is_none_or(|checkpoint| put.size > checkpoint.size));
+        let checkpoint = larger.or(checkpoint);
+        report.published_before = checkpoint.as_ref().map(|checkpoint| checkpoint.size);
         let signed_size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
         if signed_size > head.size {
             return Err(OpenError::Behind { size: head.size, published: signed_size });
@@ -100,7 +109,8 @@ impl Recover {
         let start = if self.settings.republish_all {
             0
         } else {
-            durable.min((signed_size / 256).saturating_sub(1) * 256).min(head.size / 256 * 256)
+            let tail = durable.min((signed_size / 256).saturating_sub(1) * 256).min(head.size / 256 * 256);
+            tail.min(put_size.unwrap_or(u64::MAX) / 256 * 256)
         };
         let expected = Expected { head: &head, checkpoint: checkpoint.as_ref() };
         let (growing, end) = self.check(connection, start, &expected, report)?;
@@ -118,6 +128,14 @@ impl Recover {
             Some(witnessed) if witnessed > size => Err(OpenError::Witnessed { size, witnessed }),
             _ => Ok(()),
         }
+    }
+
+    /// The checkpoint in the bucket, if there is a bucket and a checkpoint in it. One that cannot be read, or is not ours,
+    /// keeps the ledger from opening: nobody could tell whether the database is behind it.
+    fn put_before(&self) -> Result<Option<Option<Checkpoint>>, OpenError> {
+        let Some(bucket) = &self.settings.bucket else { return Ok(None) };
+        let there = self.runtime.block_on(bucket.checkpoint(&self.keys.log.verifier()))?;
+        Ok(Some(there.map(|there| there.checkpoint)))
     }
 
     /// The larger of the checkpoints in file and database; what does not verify is an alarm.
@@ -144,7 +162,6 @@ impl Recover {
                 }
             }
         }
-        report.published_before = last.as_ref().map(|checkpoint| checkpoint.size);
         Ok(last)
     }
 
@@ -192,12 +209,15 @@ impl Recover {
         let Verified { growing, end, signed_size, durable } = verified;
         let Self { runtime, layout, keys, shared, settings } = self;
         fs::create_dir_all(layout.log()).map_err(|e| StoreError::file("making folder", layout.log(), e))?;
-        let mut files = Files::new(&layout);
+        let mut files = Files::new(&layout, settings.bucket.is_some());
         superseded_before(&layout, &mut files);
         let vkey = format!("{}\n", keys.log.verifier());
-        files.write(&layout.vkey(), vkey.as_bytes())?;
+        if let Some(bucket) = &settings.bucket {
+            runtime.block_on(bucket.examine("log/vkey", vkey.as_bytes()))?;
+        }
+        files.write(&layout.vkey(), vkey.as_bytes(), Change::Said)?;
         match &settings.cosigners {
-            Some(cosigners) => files.write(&layout.policy(), cosigners.policy().as_bytes())?,
+            Some(cosigners) => files.write(&layout.policy(), cosigners.policy().as_bytes(), Change::Said)?,
             None => files.remove(&layout.policy())?,
         }
         let interval = settings.publish_interval;
@@ -215,6 +235,7 @@ impl Recover {
             published: signed_size,
             durable,
             files,
+            outlet: settings.bucket.map(Outlet::new),
         };
         publisher.shared.published.send_replace(signed_size);
         let done = publisher.publish().and_then(|()| publisher.flush(false));

@@ -3,11 +3,11 @@
 //! Whether the last batch was committed is in the database and nowhere else. So it connects again as the same writer, takes
 //! the head from there, and learns what it did not hear of: submitters who got no answer ask again with their keys and get
 //! their receipts. A head that is not beyond the one that it knew, or does not continue it, is that of a standby that was
-//! behind: then it stops, for what was acknowledged is not there. Not here: whether such a head was published (`recover`
-//! on start, `publisher` before it signs).
+//! behind: then it stops, for what was acknowledged is not there. Where there is a bucket, so is one that has
+//! less than was published there. Not here: the directory (`recover` on start, `publisher` before it signs).
 
 use gongkai_domain::World;
-use gongkai_log::Content;
+use gongkai_log::{Checkpoint, Content};
 
 use crate::{
     error::StoreError,
@@ -29,6 +29,9 @@ impl<S: EventStore> Sequencer<S> {
             Ok(()) => {
                 self.lost = false;
                 tracing::info!(size = self.head.size, "the database is there again");
+            }
+            Err(error @ StoreError::Bucket { .. }) => {
+                tracing::warn!(error = chain(&error), "nobody says what was published")
             }
             Err(error @ StoreError::Gone { .. }) => tracing::warn!(error = chain(&error), "the database is still gone"),
             Err(error) if error.is_passing() => tracing::warn!(error = chain(&error), "the database is still busy"),
@@ -56,6 +59,12 @@ impl<S: EventStore> Sequencer<S> {
         if self.head != head {
             let reason = format!("there were {} entries, now {} or another tree", self.head.size, head.size);
             return Err(StoreError::row(head.size, "head", reason));
+        }
+        // Others may have published what this database has not got.
+        if let (Some(bucket), Some(keys)) = (&self.settings.bucket, &self.keys) {
+            let origin = self.shared.origin.clone();
+            let there = Checkpoint { origin, size: self.head.size, root: self.head.edge.root() };
+            bucket.refuse_behind(&keys.log.verifier(), &there).await?;
         }
         self.world = self.shared.with_world(World::clone);
         if self.head.size > before {
