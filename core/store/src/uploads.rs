@@ -127,8 +127,12 @@ impl Upload {
             return Ok(hash);
         }
         let folder = self.layout.attachments();
-        let put =
-            self.file.sync_all().and_then(|()| fs::rename(from, to)).and_then(|()| File::open(folder)?.sync_all());
+        let put = self
+            .file
+            .sync_all()
+            .and_then(|()| fs::create_dir_all(&folder))
+            .and_then(|()| fs::rename(from, to))
+            .and_then(|()| File::open(folder)?.sync_all());
         put.map(|()| hash).map_err(failed)
     }
 
