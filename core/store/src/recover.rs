@@ -95,9 +95,12 @@ impl Recover {
         let checkpoint = self.last_checkpoint(publication.as_ref(), report)?;
         // A bucket has everything up to its own checkpoint; one that is new, or was not reached, has less than the directory.
         let put = self.put_before()?;
-        let put_size = put.as_ref().map(|put| put.as_ref().map_or(0, |checkpoint| checkpoint.size));
-        let larger =
-            put.flatten().filter(|put| checkpoint.as_ref().is_none_or(|checkpoint| put.size > checkpoint.size));
+        let put_size = match self.settings.bucket {
+            Some(_) => put.as_ref().map_or(0, |checkpoint| checkpoint.size),
+            None => u64::MAX,
+        };
+        let signed_before = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+        let larger = put.filter(|put| put.size > signed_before);
         let checkpoint = larger.or(checkpoint);
         report.published_before = checkpoint.as_ref().map(|checkpoint| checkpoint.size);
         let signed_size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
@@ -110,7 +113,7 @@ impl Recover {
             0
         } else {
             let tail = durable.min((signed_size / 256).saturating_sub(1) * 256).min(head.size / 256 * 256);
-            tail.min(put_size.unwrap_or(u64::MAX) / 256 * 256)
+            tail.min(put_size / 256 * 256)
         };
         let expected = Expected { head: &head, checkpoint: checkpoint.as_ref() };
         let (growing, end) = self.check(connection, start, &expected, report)?;
@@ -132,10 +135,10 @@ impl Recover {
 
     /// The checkpoint in the bucket, if there is a bucket and a checkpoint in it. One that cannot be read, or is not ours,
     /// keeps the ledger from opening: nobody could tell whether the database is behind it.
-    fn put_before(&self) -> Result<Option<Option<Checkpoint>>, OpenError> {
+    fn put_before(&self) -> Result<Option<Checkpoint>, OpenError> {
         let Some(bucket) = &self.settings.bucket else { return Ok(None) };
         let there = self.runtime.block_on(bucket.checkpoint(&self.keys.log.verifier()))?;
-        Ok(Some(there.map(|there| there.checkpoint)))
+        Ok(there.map(|there| there.checkpoint))
     }
 
     /// The larger of the checkpoints in file and database; what does not verify is an alarm.

@@ -31,7 +31,7 @@ impl<S: EventStore> Sequencer<S> {
                 tracing::info!(size = self.head.size, "the database is there again");
             }
             Err(error @ StoreError::Bucket { .. }) => {
-                tracing::warn!(error = chain(&error), "nobody says what was published")
+                tracing::warn!(error = chain(&error), "nobody says what was published");
             }
             Err(error @ StoreError::Gone { .. }) => tracing::warn!(error = chain(&error), "the database is still gone"),
             Err(error) if error.is_passing() => tracing::warn!(error = chain(&error), "the database is still busy"),

@@ -18,7 +18,7 @@ use gongkai_log::{Checkpoint, Digest, VerifierKey, checkpoint};
 use object_store::{
     MultipartUpload as _, ObjectStore, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload,
     RetryConfig, UpdateVersion,
-    aws::{AmazonS3Builder, S3ConditionalPut},
+    aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut},
     client::{ClientOptions, HttpClient, HttpConnector},
     path::Path,
 };
@@ -47,17 +47,19 @@ pub(crate) const CHECKPOINT: &str = "log/checkpoint";
 
 /// A folder of a bucket. Cheap to clone.
 #[derive(Clone)]
-pub struct Bucket {
-    store: Arc<dyn ObjectStore>,
+pub struct Bucket(Arc<Inner>);
+
+struct Inner {
+    store: AmazonS3,
     folder: Path,
     // As people write it.
-    name: Arc<str>,
+    name: String,
 }
 
 impl fmt::Debug for Bucket {
     // The store knows the secret key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Bucket({})", self.name)
+        write!(f, "Bucket({})", self.0.name)
     }
 }
 
@@ -144,23 +146,23 @@ impl Bucket {
         }
         let name = address.to_string();
         let store = builder.build().map_err(|source| failed("opening", &name, source))?;
-        Ok(Self { store: Arc::new(store), folder: Path::from(address.folder()), name: name.into() })
+        Ok(Self(Arc::new(Inner { store, folder: Path::from(address.folder()), name })))
     }
 
     /// As people write it.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     // Names are of the layout: digits, letters, a few signs, and slashes between parts.
     fn place(&self, name: &str) -> Path {
-        name.split('/').fold(self.folder.clone(), |path, part| path.join(part))
+        name.split('/').fold(self.0.folder.clone(), Path::join)
     }
 
     /// The bytes of an object and their version; `None` when there is none.
     pub(crate) async fn get(&self, name: &str) -> Result<Option<Found>, StoreError> {
         let failed = |source| failed("reading", name, source);
-        let found = match self.store.get(&self.place(name)).await {
+        let found = match self.0.store.get(&self.place(name)).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             found => found.map_err(failed)?,
         };
@@ -174,7 +176,7 @@ impl Bucket {
 
     /// The version of an object; `None` when there is none.
     pub(crate) async fn version(&self, name: &str) -> Result<Option<Version>, StoreError> {
-        match self.store.head(&self.place(name)).await {
+        match self.0.store.head(&self.place(name)).await {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             found => version(name, found.map_err(|source| failed("reading", name, source))?.e_tag).map(Some),
         }
@@ -187,7 +189,7 @@ impl Bucket {
             Put::Over(Version(tag)) => PutMode::Update(UpdateVersion { e_tag: Some(tag.clone()), version: None }),
         };
         let options = PutOptions { mode, attributes: form::attributes(name), ..PutOptions::default() };
-        match self.store.put_opts(&self.place(name), PutPayload::from(bytes), options).await {
+        match self.0.store.put_opts(&self.place(name), PutPayload::from(bytes), options).await {
             Ok(done) => version(name, done.e_tag).map(Outcome::Done),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 Ok(Outcome::Refused)
@@ -226,7 +228,7 @@ impl Bucket {
         }
         let failed = |source| failed("writing", name, source);
         let options = PutMultipartOptions { attributes: form::attributes(name), ..PutMultipartOptions::default() };
-        let mut upload = self.store.put_multipart_opts(&self.place(name), options).await.map_err(failed)?;
+        let mut upload = self.0.store.put_multipart_opts(&self.place(name), options).await.map_err(failed)?;
         while !part.is_empty() {
             let put = upload.put_part(PutPayload::from(part)).await;
             if let Err(error) = put {
@@ -254,7 +256,7 @@ impl Bucket {
 
     /// Takes an object away; one that is not there is gone already.
     pub(crate) async fn remove(&self, name: &str) -> Result<(), StoreError> {
-        match self.store.delete(&self.place(name)).await {
+        match self.0.store.delete(&self.place(name)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(failed("removing", name, source)),
         }
@@ -262,9 +264,9 @@ impl Bucket {
 
     /// Takes everything away below a name.
     pub(crate) async fn remove_below(&self, name: &str) -> Result<(), StoreError> {
-        let listed = self.store.list_with_delimiter(Some(&self.place(name))).await;
+        let listed = self.0.store.list_with_delimiter(Some(&self.place(name))).await;
         for object in listed.map_err(|source| failed("listing", name, source))?.objects {
-            let removed = self.store.delete(&object.location).await;
+            let removed = self.0.store.delete(&object.location).await;
             removed.map_err(|source| failed("removing", name, source))?;
         }
         Ok(())
@@ -309,7 +311,7 @@ impl Bucket {
         let other = Version("\"00000000000000000000000000000000\"".to_owned());
         for put in [Put::New, Put::Over(other)] {
             if let Outcome::Done(_) = self.put(name, bytes.to_vec(), &put).await? {
-                return Err(StoreError::Unconditional { name: self.name.to_string() });
+                return Err(StoreError::Unconditional { name: self.0.name.clone() });
             }
         }
         Ok(())

@@ -75,19 +75,20 @@ impl Ledger {
     }
 
     /// Whether the files that a submission names were handed in, here or to another node.
-    pub(super) async fn have_files(&self, admitted: Admitted) -> Result<Admitted, SubmitError> {
+    pub(super) async fn have_files(&self, admitted: &Admitted) -> Result<(), SubmitError> {
         for hash in &admitted.attachments {
             if self.0.layout.attachment(hash).is_file() {
                 continue;
             }
             let brought = match &self.0.settings.bucket {
-                Some(bucket) => attachments::bring(bucket, &self.0.layout, hash).await?,
+                // Rare, and large: whoever submits carries no more of it than a pointer.
+                Some(bucket) => Box::pin(attachments::bring(bucket, &self.0.layout, hash)).await?,
                 None => false,
             };
             if !brought {
                 return Err(Refusal::MissingAttachment(hash.to_string()).into());
             }
         }
-        Ok(admitted)
+        Ok(())
     }
 }

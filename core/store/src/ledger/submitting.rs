@@ -62,7 +62,8 @@ impl Ledger {
     /// [`SubmitError`], as [`Ledger::hand_in`] would give it for any reason but the signatures.
     pub async fn rehearse(&self, submission: Submission) -> Result<(), SubmitError> {
         let note = by_nobody(&submission.note)?;
-        let admitted = self.have_files(self.admit(Submission { note, ..submission })?).await?;
+        let admitted = self.admit(Submission { note, ..submission })?;
+        self.have_files(&admitted).await?;
         if admitted.checked.needs_vault() && self.0.settings.vault.is_none() {
             return Err(admission::without_vault(&admitted.checked).into());
         }
@@ -102,7 +103,7 @@ impl Ledger {
         } else {
             self.admit(submission)?
         };
-        let admitted = self.have_files(admitted).await?;
+        self.have_files(&admitted).await?;
         if !admitted.checked.needs_vault() {
             return Ok(admitted);
         }
@@ -201,7 +202,8 @@ impl Ledger {
     ) -> Vec<(Option<String>, Result<Admitted, SubmitError>)> {
         let admit = |(key, submission): (Option<String>, Submission)| {
             let admitted = check_idempotency_key(key.as_deref()).and_then(|()| self.admit(submission));
-            let admitted = admitted.and_then(|admitted| self.0.runtime.block_on(self.have_files(admitted)));
+            let admitted =
+                admitted.and_then(|admitted| self.0.runtime.block_on(self.have_files(&admitted)).map(|()| admitted));
             (key, admitted)
         };
         let chunk: Vec<_> = chunk.into_iter().map(admit).collect();

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use self::server::{BUCKET, How, ObjectServer, SECRET_KEY};
 
 /// Longest time until something that has to happen has happened.
-const TIME_MAX: Duration = Duration::from_secs(60);
+const TIME_MAX: Duration = Duration::from_mins(1);
 
 fn settings(bucket: Bucket) -> Settings {
     Settings { publish_interval: Duration::ZERO, bucket: Some(bucket), ..Settings::default() }

@@ -26,7 +26,7 @@ pub const FOLDER: &str = "qinghe";
 const ACCESS_KEY: &str = "the-name-of-a-key";
 pub const SECRET_KEY: &str = "the-secret-of-a-key-that-is-nowhere-shown";
 /// Longest time that a request waits at the gate.
-const GATE_MAX: Duration = Duration::from_secs(60);
+const GATE_MAX: Duration = Duration::from_mins(1);
 /// Longest body of a request.
 const BODY_MAX: usize = 64 << 20;
 
