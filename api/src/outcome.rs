@@ -261,6 +261,12 @@ impl From<&StoreError> for Fault {
             StoreError::Locked { .. } => {
                 Self::ours("数据库", "被另一个进程占用，什么都没有写入").mend("请稍后再运行一次，或找出占用它的进程")
             }
+            StoreError::Bucket { .. } => Self::failed("对象存储", error)
+                .mend("请检查 bucket、bucket_endpoint、AWS_ACCESS_KEY_ID 等设置和网络；连不上对象存储时不启动，因为无从知道数据库是否落后"),
+            StoreError::Foreign { .. } => Self::failed("对象存储", error)
+                .mend("那里放着别的账本或另一部历史，没有改动它：请核对 bucket 设置，换一个空文件夹，或查清是谁放的"),
+            StoreError::Unconditional { .. } => Self::failed("对象存储", error)
+                .mend("请换用支持条件写入（If-None-Match、If-Match）的对象存储或版本"),
             error => Self::failed("账本", error).mend("请运行 gongkai doctor --dir 看该怎么办"),
         }
     }

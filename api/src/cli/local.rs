@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::visit::Visit;
 use super::{terminal, vault};
 use crate::client::{Client, Hand};
-use crate::config::{Config, ViewsAt};
+use crate::config::{Config, ViewsAt, bucket};
 use crate::cosigning::Cosigning;
 use crate::fetch::{self, HttpFetch};
 use crate::http::zone;
@@ -302,8 +302,8 @@ pub async fn open_with(
     let keys = LedgerKeys { log: ledger_key(layout, "log")?, intake: ledger_key(layout, "intake")? };
     let period = Duration::from_secs(config.sealed_period_seconds);
     let map_interval = Duration::from_secs(config.map_seconds);
-    let clocks_apart_max = Some(CLOCKS_APART_MAX);
-    let mut settings = Settings { vault, period, map_interval, clocks_apart_max, ..Settings::default() };
+    let (clocks_apart_max, bucket) = (Some(CLOCKS_APART_MAX), bucket::open(config)?);
+    let mut settings = Settings { vault, period, map_interval, clocks_apart_max, bucket, ..Settings::default() };
     if let Some(cosigning) = cosigning {
         // Witnesses far away are not asked twenty times a second.
         settings.publish_interval = WITNESSED_EVERY;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::local;
 use super::terminal::{self, Progress};
-use crate::config::Config;
+use crate::config::{Config, bucket};
 use crate::outcome::{Fault, Outcome, Verdict};
 
 /// Options of `rebuild`.
@@ -41,7 +41,7 @@ pub async fn run(args: Args) -> Outcome {
     let layout = Layout::new(&args.dir);
     let config = Config::read(&layout)?;
     let keys = LedgerKeys { log: local::ledger_key(&layout, "log")?, intake: local::ledger_key(&layout, "intake")? };
-    let settings = Settings { republish_all: args.log, ..Settings::default() };
+    let settings = Settings { republish_all: args.log, bucket: bucket::open(&config)?, ..Settings::default() };
     let ledger = Ledger::open(&layout, keys, local::clock(), settings).await?;
     let outcome = if args.log {
         published(&args, &ledger)

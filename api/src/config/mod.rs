@@ -4,6 +4,7 @@
 //! is one, before both. An unknown name is an error in either, because a mistyped one would otherwise do nothing in silence.
 //! To add a setting, add a member with its default, and its line in [`settings`].
 
+pub mod bucket;
 pub mod settings;
 
 use std::io;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use gongkai_log::{KeyKind, VerifierKey};
 use gongkai_store::Layout;
+use gongkai_store::bucket::{Address, Endpoint};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -85,6 +87,15 @@ pub struct Config {
     /// Where the public views lie.
     #[serde(default)]
     pub views: ViewsAt,
+    /// The folder of a bucket into which everything published is put besides the directory.
+    #[serde(default, deserialize_with = "bucket::parsed", serialize_with = "bucket::shown")]
+    pub bucket: Option<Address>,
+    /// The server of the bucket.
+    #[serde(default, deserialize_with = "bucket::parsed", serialize_with = "bucket::shown")]
+    pub bucket_endpoint: Option<Endpoint>,
+    /// Its region.
+    #[serde(default = "bucket::region_default", deserialize_with = "bucket::region")]
+    pub bucket_region: String,
 }
 
 /// Where the public views lie; they are made from the log and can be made again.
@@ -246,6 +257,9 @@ impl Config {
             witness_policy: None,
             witness_seconds_max: witness_seconds_max_default(),
             views: ViewsAt::default(),
+            bucket: None,
+            bucket_endpoint: None,
+            bucket_region: bucket::region_default(),
         }
     }
 
@@ -414,6 +428,8 @@ mod tests {
             push_mirrors: vec![PushTo { url: "https://m.example".into(), key }],
             intakes: vec!["https://sj.example".into()],
             witness_policy: Some("w".into()),
+            bucket: Some("s3://gk-qinghe".parse().unwrap()),
+            bucket_endpoint: Some("https://s3.example.com".parse().unwrap()),
             ..sample()
         }
     }
@@ -471,6 +487,9 @@ mod tests {
             ("GONGKAI_LISTEN", "here", ""),
             ("GONGKAI_MIRRORS", "ftp://a", "应是 https://"),
             ("GONGKAI_INTAKES", "[1", "不是 TOML 列表"),
+            ("GONGKAI_BUCKET", "s3://key:secret@gk-qinghe", "应是 s3://"),
+            ("GONGKAI_BUCKET_ENDPOINT", "http://10.0.0.5:9000", "只能用于本机"),
+            ("GONGKAI_BUCKET_REGION", "CN NORTH", "地域"),
         ] {
             let error = with(&[(name, value)]).unwrap_err();
             assert!(error.contains(why), "{name}: {error}");

@@ -18,9 +18,15 @@ pub const LOG: &str = "GONGKAI_LOG";
 pub const LOG_FORMAT: &str = "GONGKAI_LOG_FORMAT";
 /// Where traces are sent.
 pub const TRACES: &str = "GONGKAI_TRACES";
+/// Name of the key that writes the bucket.
+pub const ACCESS_KEY: &str = "AWS_ACCESS_KEY_ID";
+/// Its secret.
+pub const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+/// What goes with a key for a short time.
+pub const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 
 /// Names of the environment that are no settings of a ledger, with what they are.
-const OTHERS: [(&str, &str); 3] = [
+const OTHERS: [(&str, &str); 6] = [
     (LOG, "写哪些日志，例如 info 或 gongkai_api=debug；不设时只写警告和错误"),
     (LOG_FORMAT, "日志的形式：text（不设时）或 json，一行一个"),
     (
@@ -28,6 +34,9 @@ const OTHERS: [(&str, &str); 3] = [
         "把追踪（OpenTelemetry，OTLP/HTTP）送到哪个网址，例如 http://127.0.0.1:4318/v1/traces，只能是本机或 https；\
          不设时不送。里面只有请求方法、路由、状态类别、批的大小和耗时",
     ),
+    (ACCESS_KEY, "写入对象存储的钥匙的名称；设了 bucket 时必须有"),
+    (SECRET_KEY, "这把钥匙的密文；只从环境读，不写进任何文件和日志"),
+    (SESSION_TOKEN, "临时钥匙的令牌；长期钥匙不用"),
 ];
 /// What begins the names that the project's own tests use.
 const OF_TESTS: [&str; 7] = ["SHARED", "BLESS", "ROUNDS", "SEED", "BINARY", "FLUSHES", "BENCH_"];
@@ -101,6 +110,9 @@ pub const SETTINGS: &[Setting] = &[
     setting("witness_policy", Text, ("文件，从账本目录起算", "没有见证方"), "\"witness.policy\"", "联署检查点的见证方（C2SP tlog-policy 格式的文件），公布在 /log/policy。"),
     setting("witness_seconds_max", Number, ("秒，1–60", "5"), "5", "公布检查点时最多等见证方多少秒。"),
     setting("views", Text, ("files 或 server", "files"), "\"server\"", "查询库（由账本得出，可以随时重建）放在哪里：files 是账本目录；server 是账本所在的 PostgreSQL，几台机器共用，由其中一台写。"),
+    setting("bucket", Text, ("s3://桶/文件夹", "只放在目录里"), "\"s3://gk-qinghe/county\"", "公开的文件另外放进哪个对象存储（S3 及兼容的）；前面可以接 CDN，只应让人读其中的 log/。"),
+    setting("bucket_endpoint", Text, ("网址", "亚马逊的"), "\"https://s3.example.com\"", "对象存储的服务地址；要求桶名写在域名里的，写成 https://桶.域名。"),
+    setting("bucket_region", Text, ("地域代码", "us-east-1"), "\"cn-north-1\"", "对象存储的地域。"),
     setting("hotline", Text, ("文字，1–40 个字", "12345"), "\"12345\"", "监督热线，印在每张张贴表的二维码旁边。"),
 ];
 

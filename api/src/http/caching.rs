@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use gongkai_log::Digest;
 
-/// For what has its hash or its place in its address.
-pub const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+pub use gongkai_store::bucket::form::IMMUTABLE;
+
 /// For pages and lists: keep, but ask each time.
 pub const REVALIDATE: &str = "no-cache";
 

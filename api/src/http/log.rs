@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use gongkai_log::{Digest, TilePath, tile};
+use gongkai_store::bucket::form;
 use tokio::io::AsyncReadExt as _;
 
 use super::App;
@@ -21,19 +22,8 @@ use super::guard::CSP_FILE;
 use super::problem::Problem;
 use super::published::{Published, PublishedError};
 
-/// Notes, keys, entries and proofs.
-pub const TEXT: &str = "text/plain; charset=utf-8";
-/// Tiles (c2sp.org/tlog-tiles).
-pub const OCTETS: &str = "application/octet-stream";
-/// One JSON value a line.
-pub const JSON_LINES: &str = "application/jsonl; charset=utf-8";
+pub use gongkai_store::bucket::form::{JSON_LINES, OCTETS, TEXT};
 
-/// The checkpoint changes with every batch; witnesses and browsers must see a new one within a second.
-const CHECKPOINT_CACHING: &str = "public, max-age=1";
-/// Openings can be withdrawn: a shared cache may show them for ten seconds more.
-const OPENINGS_CACHING: &str = "public, max-age=10";
-/// The key is pinned by whoever checks; it changes with a rotation only.
-const VKEY_CACHING: &str = "public, max-age=300";
 /// Bytes of an attachment that are read at once.
 const CHUNK_BYTES: usize = 64 * 1_024;
 
@@ -55,17 +45,17 @@ fn nothing() -> Problem {
 
 async fn checkpoint(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     let bytes = app.published.file("checkpoint".into()).await?.ok_or_else(nothing)?;
-    Ok(caching::tagged(&headers, TEXT, CHECKPOINT_CACHING, bytes))
+    Ok(caching::tagged(&headers, TEXT, form::CHECKPOINT, bytes))
 }
 
 async fn vkey(State(app): State<App>) -> Response {
-    typed(TEXT, VKEY_CACHING, format!("{}\n", app.about.vkey))
+    typed(TEXT, form::VKEY, format!("{}\n", app.about.vkey))
 }
 
 /// By which witnesses readers judge the checkpoint (c2sp.org/tlog-policy); nothing where there are none.
 async fn policy(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     let bytes = app.published.file("policy".into()).await?.ok_or_else(nothing)?;
-    Ok(caching::tagged(&headers, TEXT, VKEY_CACHING, bytes))
+    Ok(caching::tagged(&headers, TEXT, form::VKEY, bytes))
 }
 
 async fn tile_bytes(State(app): State<App>, Path(path): Path<String>) -> Result<Response, Problem> {
@@ -78,13 +68,13 @@ async fn openings(State(app): State<App>, headers: HeaderMap, Path(number): Path
     let path = format!("openings/{number}");
     tile::parse_openings_path(&path).ok_or_else(nothing)?;
     let bytes = app.published.file(path).await?.ok_or_else(nothing)?;
-    Ok(caching::tagged(&headers, JSON_LINES, OPENINGS_CACHING, bytes))
+    Ok(caching::tagged(&headers, JSON_LINES, form::OPENINGS, bytes))
 }
 
 async fn lines(State(app): State<App>, headers: HeaderMap, Path(root): Path<String>) -> Result<Response, Problem> {
     let root = Digest::from_hex(&root).map_err(|_| nothing())?;
     let bytes = app.published.file(tile::lines_path(&root)).await?.ok_or_else(nothing)?;
-    Ok(caching::tagged(&headers, JSON_LINES, OPENINGS_CACHING, bytes))
+    Ok(caching::tagged(&headers, JSON_LINES, form::OPENINGS, bytes))
 }
 
 async fn attachment(State(app): State<App>, Path(hash): Path<String>) -> Result<Response, Problem> {
@@ -94,7 +84,7 @@ async fn attachment(State(app): State<App>, Path(hash): Path<String>) -> Result<
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, HeaderValue::from(size));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP_FILE));
-    let name = HeaderValue::from_str(&format!("attachment; filename=\"{}\"", hash.to_hex()));
+    let name = HeaderValue::from_str(&form::saved_as(&hash.to_hex()));
     headers.insert(CONTENT_DISPOSITION, name.expect("hexadecimal digits are a header's text"));
     Ok(response)
 }

@@ -68,6 +68,7 @@ pub const TABLE: &[Row] = &[
     row("future", 422, "申报时间晚于当前时间"),
     row("idempotency_conflict", 409, "提交编号重复"),
     row("missing_attachment", 422, "附件没有上传"),
+    row("upload_offset", 409, "续传的位置不对"),
     row("bad_query", 400, "查询条件不正确"),
     row("bad_idempotency_key", 400, "缺少提交编号"),
     row("bad_json", 400, "不是可用的 JSON"),
@@ -254,6 +255,11 @@ impl From<&StoreError> for Problem {
             StoreError::AttachmentTooLarge { bytes, bytes_max } => {
                 Self::new("body_too_large", format!("附件有 {bytes} 字节，上限 {bytes_max} 字节"))
             }
+            StoreError::Uploads => Self::new("busy", "同时上传的人太多，或另一个请求正在传这一份，请稍后再试"),
+            StoreError::Bucket { .. } => {
+                tracing::warn!(error = chain(error), "the bucket cannot be had");
+                Self::new("busy", "存放附件的地方暂时连不上，请稍后再试")
+            }
             other => Self::internal(other),
         }
     }
@@ -292,7 +298,7 @@ mod tests {
 malformed 400\nunknown_kind 422\nwrong_origin 422\nbad_signature 403\nunknown_key 403\nrevoked_key 403\nno_role 403\n\
 wrong_author 403\ncosigners_missing 422\nsame_person 422\nunknown_organization 422\nended_organization 422\nstale_parent 409\n\
 stream_exists 409\nstream_missing 404\nfield 422\ntier_needs_vault 422\npersonal_data 422\ntoo_large 413\nstate 422\n\
-period_too_short 422\nbooks 422\nfuture 422\nidempotency_conflict 409\nmissing_attachment 422\nbad_query 400\n\
+period_too_short 422\nbooks 422\nfuture 422\nidempotency_conflict 409\nmissing_attachment 422\nupload_offset 409\nbad_query 400\n\
 bad_idempotency_key 400\nbad_json 400\nnot_found 404\nnot_here 403\nnot_signed_in 401\nsign_in_refused 403\n\
 bad_work 403\ntoo_many 429\ncross_origin 403\nmethod_not_allowed 405\nbody_too_large 413\nuri_too_long 414\nunsupported_media_type 415\ninternal 500\nbusy 429\ntimeout 503\nhalted 503\nviews_behind 503\nnot_rooted 503\ndisk_full 507\n";
 

@@ -14,6 +14,7 @@ mod past;
 mod receipts;
 mod sharing;
 mod transport;
+mod uploads;
 mod wall;
 mod withdrawals;
 mod writing;

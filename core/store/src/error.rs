@@ -92,6 +92,36 @@ pub enum StoreError {
         /// The limit.
         bytes_max: u64,
     },
+    /// Too many uploads are unfinished, or another request goes on with this one.
+    #[error("uploads are under way already")]
+    Uploads,
+    /// The bucket could not be read or written.
+    #[error("{doing} {name} in the bucket")]
+    Bucket {
+        /// What was being done.
+        doing: &'static str,
+        /// Name of the object below the folder.
+        name: String,
+        /// The cause.
+        #[source]
+        source: Box<object_store::Error>,
+    },
+    /// What is in the bucket is not of this ledger, or of another history.
+    #[error("{name} in the bucket is not this ledger's: {reason}")]
+    Foreign {
+        /// Name of the object below the folder.
+        name: String,
+        /// In which way.
+        reason: String,
+    },
+    /// The store of the bucket replaces what it was told to leave.
+    #[error(
+        "the store of {name} does not keep to conditions (If-None-Match, If-Match); two nodes could overwrite each other"
+    )]
+    Unconditional {
+        /// The bucket.
+        name: String,
+    },
 }
 
 impl StoreError {

@@ -6,17 +6,18 @@
 //! submitters who got no answer ask again with their keys and get their receipts.
 //!
 //! A head that is not beyond the one that this node knew, or does not continue it, is that of a standby that was behind: then
-//! it stops, for what was acknowledged is not there. Not here: whether such a head was published (`recover` on start,
-//! `publisher` before it signs).
+//! it stops, for what was acknowledged is not there. Where there is a bucket, so is one that has less than was published
+//! there. Not here: the directory (`recover` on start, `publisher` before it signs).
 
 use chrono::{DateTime, TimeDelta, Utc};
 use gongkai_domain::{
     Recorded,
     kind::{self, erasure},
 };
-use gongkai_log::Content;
+use gongkai_log::{Checkpoint, Content};
 
 use crate::{
+    bucket::There,
     error::StoreError,
     event_store::{EventStore, LogHead},
     publisher::Signal,
@@ -58,9 +59,13 @@ impl<S: EventStore> Sequencer<S> {
         }
         let runtime = self.runtime.clone();
         let found = runtime.block_on(async {
+            // Before the head is read: other nodes go on.
+            let published = self.published_there().await?;
             self.store.reconnect().await?;
             let head = self.store.load_head().await?;
-            self.follow(&head).await
+            self.follow(&head).await?;
+            let there = Checkpoint { origin: self.shared.origin.clone(), size: head.size, root: head.edge.root() };
+            published.map_or(Ok(()), |published| published.refuse_behind(&there))
         });
         match found.and_then(|()| self.begin_sealed()) {
             Ok(()) => {
@@ -71,9 +76,16 @@ impl<S: EventStore> Sequencer<S> {
         }
     }
 
+    /// The checkpoint in the bucket, where there is one: others may have published what this database has not got.
+    async fn published_there(&self) -> Result<Option<There>, StoreError> {
+        let (Some(bucket), Some(keys)) = (&self.settings.bucket, &self.keys) else { return Ok(None) };
+        bucket.checkpoint(&keys.log.verifier()).await
+    }
+
     /// Says why what others committed was not taken in, and stops where it is no longer the ledger that it was.
     fn lament(&self, error: &StoreError) {
         match error {
+            StoreError::Bucket { .. } => tracing::warn!(error = chain(error), "nobody says what was published"),
             StoreError::Gone { .. } => tracing::warn!(error = chain(error), "the database is gone"),
             error if error.is_passing() => tracing::warn!(error = chain(error), "the database is busy"),
             error => {

@@ -119,6 +119,11 @@ impl Layout {
         self.attachments().join(hash.to_hex())
     }
 
+    /// Files that are still coming in. On the same disk as [`Layout::attachments`].
+    pub fn incoming(&self) -> PathBuf {
+        self.root.join("incoming")
+    }
+
     /// What a mirror keeps for itself: the checkpoint that it accepted last, the staging folder. Only a mirror has it.
     pub fn mirror(&self) -> PathBuf {
         self.root.join("mirror")

@@ -95,14 +95,7 @@ impl Fetch for DirectoryFetch {
             found => return found,
         };
         let Ok(full) = self.read(&path.full().to_string()) else { return Err(missing) };
-        let width = usize::try_from(path.width()).unwrap_or(usize::MAX);
-        let cut = match path.kind() {
-            TileKind::Hashes(_) => full.get(..width * 32).map(<[u8]>::to_vec),
-            TileKind::Entries => {
-                tile::decode_bundle(&full).ok().and_then(|entries| tile::encode_bundle(entries.get(..width)?).ok())
-            }
-        };
-        cut.ok_or(missing)
+        cut_from(&full, path).ok_or(missing)
     }
 
     fn extra(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -110,6 +103,17 @@ impl Fetch for DirectoryFetch {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+}
+
+/// A partial tile from the bytes of the full one; `None` when these are too short.
+pub(crate) fn cut_from(full: &[u8], path: &TilePath) -> Option<Vec<u8>> {
+    let width = usize::try_from(path.width()).unwrap_or(usize::MAX);
+    match path.kind() {
+        TileKind::Hashes(_) => full.get(..width.checked_mul(32)?).map(<[u8]>::to_vec),
+        TileKind::Entries => {
+            tile::decode_bundle(full).ok().and_then(|entries| tile::encode_bundle(entries.get(..width)?).ok())
         }
     }
 }

@@ -2,23 +2,22 @@
 //!
 //! After a commit it reads the new entries back over another connection and recomputes chain and tree.
 //! If they lead to the head that was committed, it writes bundles, tiles, openings, lines and
-//! attachments, and then, last, signs the checkpoint, has it cosigned and puts it in place. If they do not, it stops and
-//! signs nothing: a log that signs an inconsistent head is dead, one that stops can recover.
+//! attachments, and then, last, signs the checkpoint, has it cosigned and puts it in place, in a bucket (`outlet`) before the
+//! directory (`files`). If they do not, it stops and signs nothing: a log that signs an inconsistent head is dead, one that stops can recover.
 //!
 //! Everything here can be redone from the database; `recover` does so on start with the same code.
 //! Files are not flushed one by one. A mark in the database says up to where they are on disk, and
 //! what lies behind it is checked on start.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
-    fs, io,
-    path::{Path, PathBuf},
+    collections::BTreeSet,
+    fs,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
 use gongkai_domain::kind;
-use gongkai_log::{Checkpoint, Content, Digest, Note, TilePath, checkpoint};
+use gongkai_log::{Checkpoint, Content, Digest, Note, checkpoint};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -26,10 +25,12 @@ use crate::{
     database::{Connection, Place},
     error::StoreError,
     event_store::{LogHead, Publication},
+    files::{Change, Files},
     growing::{Growing, GrowingError},
     layout::Layout,
     ledger::{LedgerKeys, Shared},
     observer::TRACE,
+    outlet::Outlet,
     reader::{chain, parse_entry},
     tables,
 };
@@ -39,10 +40,6 @@ const SEGMENT: u64 = 4_096;
 
 /// Entries after which files are flushed and the durable mark moves.
 const DURABLE_EVERY: u64 = 4_096;
-
-/// How long partial tiles stay after their tile is full (c2sp.org/tlog-tiles: an hour or more is kind
-/// to readers of older checkpoints).
-const PARTIAL_KEPT: Duration = Duration::from_hours(1);
 
 /// Pause before another attempt when a file could not be written.
 const RETRY: Duration = Duration::from_secs(1);
@@ -143,6 +140,8 @@ pub(crate) struct Publisher {
     /// Entries, a multiple of 256, whose files are on disk.
     pub durable: u64,
     pub files: Files,
+    /// The bucket, where there is one.
+    pub outlet: Option<Outlet>,
 }
 
 impl Publisher {
@@ -291,7 +290,7 @@ impl Publisher {
                 withdrawn.insert(target);
             }
             for (path, bytes) in growing.append(bytes)? {
-                self.files.write(&self.layout.tile(&path), &bytes)?;
+                self.files.write(&self.layout.tile(&path), &bytes, Change::Fixed)?;
                 self.files.supersede(&self.layout, &path);
             }
         }
@@ -307,12 +306,19 @@ impl Publisher {
         for target in withdrawn {
             self.remove_attachments(target)?;
         }
+        // If we stop here, the next attempt and the next start put the same again: the durable mark has not moved.
+        self.put_out()?;
         self.growing = growing;
         Ok(())
     }
 
-    /// The openings of a bundle, as they are now.
     fn write_openings(&mut self, bundle: u64, to: u64) -> Result<(), PublishError> {
+        let text = self.openings(bundle, to)?;
+        Ok(self.files.write(&self.layout.openings(bundle), text.as_bytes(), Change::Openings(bundle))?)
+    }
+
+    /// The openings of a bundle's entries before `to`, as they are now.
+    pub(crate) fn openings(&mut self, bundle: u64, to: u64) -> Result<String, StoreError> {
         let (from, to) = (bundle * 256, to.min((bundle + 1) * 256));
         let lines = self.runtime.block_on(tables::load_openings(&mut self.connection, from, to))?;
         let mut text = String::with_capacity(lines.iter().map(|(_, line)| line.len() + 1).sum());
@@ -320,21 +326,26 @@ impl Publisher {
             text.push_str(&line);
             text.push('\n');
         }
-        Ok(self.files.write(&self.layout.openings(bundle), text.as_bytes())?)
+        Ok(text)
     }
 
-    /// The lines of an entry's list, if it has one, as they are now.
     fn write_lines(&mut self, index: u64) -> Result<(), PublishError> {
+        let Some((root, text)) = self.lines(index)? else { return Ok(()) };
+        Ok(self.files.write(&self.layout.lines(&root), text.as_bytes(), Change::Lines(index))?)
+    }
+
+    /// The lines of an entry's list under their root, if it has one, as they are now.
+    pub(crate) fn lines(&mut self, index: u64) -> Result<Option<(Digest, String)>, PublishError> {
         let connection = &mut self.connection;
         let (text, bytes) = self.runtime.block_on(async {
             let text = tables::load_list(connection, index).await?;
             Ok::<_, StoreError>((text, tables::load_bytes(connection, index, index + 1).await?))
         })?;
-        let (Some(text), Some((_, bytes))) = (text, bytes.into_iter().next()) else { return Ok(()) };
+        let (Some(text), Some((_, bytes))) = (text, bytes.into_iter().next()) else { return Ok(None) };
         let entry = parse_entry(index, bytes).map_err(|e| PublishError::Wrong(chain(&e)))?;
         let root = entry.content.statement().and_then(|signed| signed.statement.lines_root());
         let root = root.ok_or_else(|| PublishError::Wrong(format!("entry {index}: a list and no root of one")))?;
-        Ok(self.files.write(&self.layout.lines(&root), text.as_bytes())?)
+        Ok(Some((root, text)))
     }
 
     /// The unfinished tiles, and then the checkpoint: the one file that makes the others count.
@@ -348,9 +359,11 @@ impl Publisher {
         for (path, bytes) in self.growing.partial()? {
             self.files.write_partial(&self.layout.tile(&path), &bytes)?;
         }
+        self.put_out()?;
         let root = head.edge.root();
         let checkpoint = Checkpoint { origin: self.shared.origin.clone(), size: head.size, root };
         self.refuse_to_go_back(&checkpoint)?;
+        let there = self.agree(&checkpoint)?;
         let note = checkpoint::sign(&checkpoint, &[&self.keys.log]).map_err(|e| PublishError::Wrong(chain(&e)))?;
         let note = match &self.cosigners {
             None => note,
@@ -359,11 +372,14 @@ impl Publisher {
                 cosigners.cosign(&checkpoint, signed)?.to_string()
             }
         };
-        self.files.write(&self.layout.checkpoint(), note.as_bytes())?;
+        // If we stop after this, the bucket is ahead of the directory: the next start takes the larger of the two.
+        self.put_checkpoint(&checkpoint, &note, there)?;
+        self.files.replace(&self.layout.checkpoint(), note.as_bytes())?;
         self.published = head.size;
         self.shared.set_checkpoint(note);
         self.shared.published.send_replace(head.size);
-        self.files.remove_superseded();
+        let removed = self.files.remove_superseded();
+        self.remove_out(&removed);
         Ok(())
     }
 
@@ -406,183 +422,4 @@ pub(crate) fn withdrawn_entry(index: u64, bytes: &[u8]) -> Result<Option<u64>, P
     let Content::Statement(signed) = &entry.content else { return Ok(None) };
     let kind = kind::find(&signed.statement.kind);
     Ok(kind.and_then(|kind| kind.target(&signed.statement.body)))
-}
-
-/// Writes published files: whole or not at all, as readers see it.
-#[derive(Debug)]
-pub(crate) struct Files {
-    draft: PathBuf,
-    // Written since the durable mark; partial tiles are not, they are cut again on start.
-    unflushed: BTreeSet<PathBuf>,
-    // Directories that exist.
-    folders: BTreeSet<PathBuf>,
-    // Partial tiles of the last publication, which need not be written again.
-    partial: BTreeSet<PathBuf>,
-    // Folders of partial tiles whose tile is full, and since when.
-    superseded: VecDeque<(Instant, PathBuf)>,
-    // Set on start: compare before writing, and tell what was not there.
-    repairing: Option<Vec<PathBuf>>,
-}
-
-impl Files {
-    /// Nothing is touched yet.
-    pub(crate) fn new(layout: &Layout) -> Self {
-        Self {
-            draft: layout.log().join(".draft"),
-            unflushed: BTreeSet::new(),
-            folders: BTreeSet::new(),
-            partial: BTreeSet::new(),
-            superseded: VecDeque::new(),
-            repairing: Some(Vec::new()),
-        }
-    }
-
-    /// Ends the repair; gives the files that were missing or torn.
-    pub(crate) fn repaired(&mut self) -> Vec<PathBuf> {
-        self.repairing.take().unwrap_or_default()
-    }
-
-    /// Puts a file in place. Readers see the old bytes or the new ones; after a crash it may be torn,
-    /// and is then repaired on start.
-    pub(crate) fn write(&mut self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        self.unflushed.insert(path.to_owned());
-        if let Some(repaired) = &mut self.repairing {
-            if fs::read(path).is_ok_and(|there| there == bytes) {
-                return Ok(());
-            }
-            repaired.push(path.to_owned());
-        }
-        self.folder_of(path)?;
-        let put = fs::write(&self.draft, bytes).and_then(|()| fs::rename(&self.draft, path));
-        put.map_err(|e| StoreError::file("writing", path, e))
-    }
-
-    fn write_partial(&mut self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        if self.repairing.is_none() && self.partial.contains(path) {
-            return Ok(());
-        }
-        self.write(path, bytes)?;
-        self.unflushed.remove(path);
-        // A wider partial tile of the same place replaces the narrower one in the set.
-        self.partial.retain(|other| other.parent() != path.parent());
-        self.partial.insert(path.to_owned());
-        Ok(())
-    }
-
-    /// Takes a file away, for good: what stands in the folder is flushed with the rest.
-    pub(crate) fn remove(&mut self, path: &Path) -> Result<(), StoreError> {
-        self.unflushed.remove(path);
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::file("removing", path, error)),
-            Err(_) => Ok(()),
-            Ok(()) => {
-                self.unflushed.extend(path.parent().map(Path::to_owned));
-                Ok(())
-            }
-        }
-    }
-
-    /// Publishes an attachment under its hash, without copying it where the file system can.
-    pub(crate) fn link(&mut self, from: &Path, to: &Path) -> Result<(), StoreError> {
-        self.unflushed.insert(to.to_owned());
-        if to.exists() {
-            return Ok(());
-        }
-        if let Some(repaired) = &mut self.repairing {
-            repaired.push(to.to_owned());
-        }
-        self.folder_of(to)?;
-        let put = fs::hard_link(from, &self.draft)
-            .or_else(|_| fs::copy(from, &self.draft).map(drop))
-            .and_then(|()| fs::rename(&self.draft, to));
-        put.map_err(|e| StoreError::file("publishing attachment", from, e))
-    }
-
-    fn folder_of(&mut self, path: &Path) -> Result<(), StoreError> {
-        let folder = path.parent().unwrap_or(path);
-        if !self.folders.contains(folder) {
-            fs::create_dir_all(folder).map_err(|e| StoreError::file("making folder", folder, e))?;
-            self.folders.insert(folder.to_owned());
-        }
-        Ok(())
-    }
-
-    /// Remembers that the partial tiles of a full one can go, later.
-    pub(crate) fn supersede(&mut self, layout: &Layout, path: &TilePath) {
-        let mut folder = layout.tile(path).into_os_string();
-        folder.push(".p");
-        let folder = PathBuf::from(folder);
-        self.partial.retain(|partial| !partial.starts_with(&folder));
-        self.superseded.push_back((Instant::now(), folder));
-    }
-
-    /// Removes partial tiles that nobody needs any more. What cannot be removed only takes space.
-    fn remove_superseded(&mut self) {
-        while self.superseded.front().is_some_and(|(since, _)| since.elapsed() >= PARTIAL_KEPT) {
-            let Some((_, folder)) = self.superseded.pop_front() else { return };
-            match fs::remove_dir_all(&folder) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!(folder = %folder.display(), %error, "partial tiles were not removed");
-                }
-                _ => drop(self.folders.remove(&folder)),
-            }
-        }
-    }
-
-    /// Forces everything since the last time to the disk, folders included.
-    fn flush(&mut self) -> Result<(), StoreError> {
-        let folders: BTreeSet<PathBuf> =
-            self.unflushed.iter().flat_map(|path| path.ancestors().skip(1).take(5)).map(Path::to_owned).collect();
-        let root = self.draft.parent().unwrap_or(&self.draft);
-        for path in self.unflushed.iter().chain(folders.iter().filter(|folder| folder.starts_with(root))) {
-            let flushed = fs::File::open(path).and_then(|file| file.sync_all());
-            flushed.map_err(|e| StoreError::file("flushing", path, e))?;
-        }
-        self.unflushed.clear();
-        Ok(())
-    }
-}
-
-/// Folders of partial tiles beside full ones, wherever they are: what earlier runs had no time to remove.
-pub(crate) fn superseded_before(layout: &Layout, files: &mut Files) {
-    let mut folders = vec![layout.log().join("tile")];
-    while let Some(folder) = folders.pop() {
-        // One that is not there has nothing to remove.
-        let Ok(entries) = fs::read_dir(folder) else { continue };
-        for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-            let found = entry.path();
-            if found.extension().is_none_or(|extension| extension != "p") {
-                folders.push(found);
-            } else if found.with_extension("").is_file() {
-                files.superseded.push_back((Instant::now(), found));
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn partial_tiles_that_an_earlier_run_left_beside_full_ones_are_found_in_every_folder_and_others_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let layout = Layout::new(folder.path());
-        let tiles = layout.log().join("tile");
-        let make = |path: &str| {
-            fs::create_dir_all(tiles.join(path).parent().unwrap()).unwrap();
-            fs::write(tiles.join(path), b"a tile").unwrap();
-        };
-        let left = ["0/x000/005.p", "0/x001/001.p", "1/000.p", "entries/x000/x012/034.p"];
-        for partial in left {
-            make(partial.trim_end_matches(".p"));
-            make(&format!("{partial}/17"));
-        }
-        make("0/x001/002.p/17");
-        make("0/x001/000");
-        let mut files = Files::new(&layout);
-        superseded_before(&layout, &mut files);
-        let found: BTreeSet<PathBuf> = files.superseded.iter().map(|(_, path)| path.clone()).collect();
-        assert_eq!(found, left.iter().map(|path| tiles.join(path)).collect());
-    }
 }

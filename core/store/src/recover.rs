@@ -21,11 +21,13 @@ use crate::{
     database::{Connection, Place},
     error::{OpenError, StoreError},
     event_store::{LogHead, Publication, RawEntry},
+    files::{Change, Files, superseded_before},
     growing::Growing,
     layout::Layout,
     ledger::{LedgerKeys, Settings, Shared},
     node,
-    publisher::{ChainEnd, Files, PublishError, Publisher, superseded_before},
+    outlet::Outlet,
+    publisher::{ChainEnd, PublishError, Publisher},
     reader::{chain, parse_entry, parse_list, parse_openings},
     tables,
 };
@@ -68,9 +70,11 @@ impl Recover {
         let mut connection = self.runtime.block_on(place.read(self.settings.busy_timeout))?;
         let mut report = Recovery::default();
         let start = Instant::now();
-        // As of one commit, while other nodes go on.
+        // Before the rows are read: other nodes go on, and put what they have just committed.
+        let put = self.put_before()?;
+        // As of one commit.
         self.runtime.block_on(connection.begin_reading())?;
-        let verified = match self.verify(&mut connection, &mut report) {
+        let verified = match self.verify(&mut connection, put, &mut report) {
             Ok(verified) => verified,
             Err(error) => {
                 // Leave nothing open: the operator is going to put another file there. That closing
@@ -91,11 +95,25 @@ impl Recover {
     }
 
     /// Everything that is checked before anything is written.
-    fn verify(&self, connection: &mut Connection, report: &mut Recovery) -> Result<Verified, OpenError> {
+    fn verify(
+        &self,
+        connection: &mut Connection,
+        put: Option<Checkpoint>,
+        report: &mut Recovery,
+    ) -> Result<Verified, OpenError> {
         let node = node::number(&self.layout, &Place::of(&self.layout)?)?;
         let (head, publication) = self.runtime.block_on(load(connection, node))?;
         report.size = head.size;
         let checkpoint = self.last_checkpoint(publication.as_ref(), report)?;
+        // A bucket has everything up to its own checkpoint; one that is new, or was not reached, has less than the directory.
+        let put_size = match self.settings.bucket {
+            Some(_) => put.as_ref().map_or(0, |checkpoint| checkpoint.size),
+            None => u64::MAX,
+        };
+        let signed_before = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+        let larger = put.filter(|put| put.size > signed_before);
+        let checkpoint = larger.or(checkpoint);
+        report.published_before = checkpoint.as_ref().map(|checkpoint| checkpoint.size);
         let signed_size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
         if signed_size > head.size {
             return Err(OpenError::Behind { size: head.size, published: signed_size });
@@ -105,7 +123,8 @@ impl Recover {
         let start = if self.settings.republish_all {
             0
         } else {
-            durable.min((signed_size / 256).saturating_sub(1) * 256).min(head.size / 256 * 256)
+            let tail = durable.min((signed_size / 256).saturating_sub(1) * 256).min(head.size / 256 * 256);
+            tail.min(put_size / 256 * 256)
         };
         let expected = Expected { head: &head, checkpoint: checkpoint.as_ref() };
         let (growing, end) = self.check(connection, start, &expected, report)?;
@@ -123,6 +142,14 @@ impl Recover {
             Some(witnessed) if witnessed > size => Err(OpenError::Witnessed { size, witnessed }),
             _ => Ok(()),
         }
+    }
+
+    /// The checkpoint in the bucket, if there is a bucket and a checkpoint in it. One that cannot be read, or is not ours,
+    /// keeps the ledger from opening: nobody could tell whether the database is behind it.
+    fn put_before(&self) -> Result<Option<Checkpoint>, OpenError> {
+        let Some(bucket) = &self.settings.bucket else { return Ok(None) };
+        let there = self.runtime.block_on(bucket.checkpoint(&self.keys.log.verifier()))?;
+        Ok(there.map(|there| there.checkpoint))
     }
 
     /// The larger of the checkpoints in file and database; what does not verify is an alarm.
@@ -149,7 +176,6 @@ impl Recover {
                 }
             }
         }
-        report.published_before = last.as_ref().map(|checkpoint| checkpoint.size);
         Ok(last)
     }
 
@@ -197,12 +223,15 @@ impl Recover {
         let Verified { growing, end, signed_size, durable } = verified;
         let Self { runtime, layout, keys, shared, settings } = self;
         fs::create_dir_all(layout.log()).map_err(|e| StoreError::file("making folder", layout.log(), e))?;
-        let mut files = Files::new(&layout);
+        let mut files = Files::new(&layout, settings.bucket.is_some());
         superseded_before(&layout, &mut files);
         let vkey = format!("{}\n", keys.log.verifier());
-        files.write(&layout.vkey(), vkey.as_bytes())?;
+        if let Some(bucket) = &settings.bucket {
+            runtime.block_on(bucket.examine("log/vkey", vkey.as_bytes()))?;
+        }
+        files.write(&layout.vkey(), vkey.as_bytes(), Change::Said)?;
         match &settings.cosigners {
-            Some(cosigners) => files.write(&layout.policy(), cosigners.policy().as_bytes())?,
+            Some(cosigners) => files.write(&layout.policy(), cosigners.policy().as_bytes(), Change::Said)?,
             None => files.remove(&layout.policy())?,
         }
         let interval = settings.publish_interval;
@@ -220,6 +249,7 @@ impl Recover {
             published: signed_size,
             durable,
             files,
+            outlet: settings.bucket.map(Outlet::new),
         };
         publisher.shared.published.send_replace(signed_size);
         let done = publisher.publish().and_then(|()| publisher.flush(false));

@@ -211,7 +211,8 @@ impl Fixture {
             .collect();
         let genesis = genesis(&people);
         let options = CreateOptions { keys: ledger_keys(), genesis, settings: settings.clone(), server };
-        let ledger = Ledger::create(&Layout::new(folder.path()), options, clock.clone()).await;
+        // Tests that hold several fixtures carry no more of it than a pointer.
+        let ledger = Box::pin(Ledger::create(&Layout::new(folder.path()), options, clock.clone())).await;
         let ledger = ledger.expect("the made-up ledger begins");
         Self { ledger, clock, people, settings, entropy: Entropy::new(7), folder }
     }

@@ -8,6 +8,7 @@
 
 mod backups;
 mod board;
+mod bucket;
 mod citizen;
 mod commands;
 mod completeness;

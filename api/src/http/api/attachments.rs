@@ -1,15 +1,16 @@
 //! `PUT /api/v1/attachments`: a file in, its hash out; a statement can then name it.
 //!
-//! A file becomes public only when an entry that names it is published.
+//! It goes to the disk and into the hash as it comes. A file becomes public only when an entry that names it is published.
+//! Over a line that breaks off, use [`uploads`](super::uploads).
 
 use axum::Json;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::body::Body;
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::put;
-use gongkai_store::ATTACHMENT_BYTES_MAX;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::body::{self, Arrived};
+use super::uploads;
 use crate::http::App;
 use crate::http::openapi::{Answer, Endpoint, JSON};
 use crate::http::problem::Problem;
@@ -26,13 +27,10 @@ pub fn endpoint() -> Endpoint {
         answers: &[Answer { status: 200, about: "已收下", media: &[(JSON, "StoredAttachment")] }],
         problems: &["body_too_large", "unsupported_media_type", "busy", "disk_full", "internal", "not_here"],
         writes: true,
-        handler: put(keep).layer(DefaultBodyLimit::max(ATTACHMENT_BYTES_MAX)),
+        handler: put(keep),
     }
 }
 
-async fn keep(State(app): State<App>, headers: HeaderMap, body: Arrived) -> Result<Json<Value>, Problem> {
-    let bytes = body::bytes(&headers, body)?;
-    let size = bytes.len();
-    let hash = app.ledger()?.put_attachment(bytes.to_vec()).await?;
-    Ok(Json(json!({ "hash": hash, "size": size })))
+async fn keep(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Json<Value>, Problem> {
+    uploads::whole(app.ledger()?, &headers, body).await
 }

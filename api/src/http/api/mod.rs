@@ -21,6 +21,7 @@ pub mod sheets;
 pub mod streams;
 pub mod submissions;
 pub mod table;
+pub mod uploads;
 pub mod withdrawals;
 
 use axum::Router;
@@ -54,6 +55,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints.push(prepare::endpoint());
     endpoints.push(submissions::endpoint());
     endpoints.push(attachments::endpoint());
+    endpoints.extend(uploads::endpoints());
     endpoints
 }
 

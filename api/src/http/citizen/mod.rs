@@ -161,6 +161,8 @@ pub fn routes() -> Router<App> {
             post(hand_in::submit).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).fallback(refused),
         )
         .route("/api/v1/attachments", any(refused))
+        .route("/api/v1/uploads", any(refused))
+        .route("/api/v1/uploads/{id}", any(refused))
         .merge(outside::routes())
 }
 

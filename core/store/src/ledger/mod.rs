@@ -6,6 +6,7 @@
 //! committed last is published on the next start.
 
 mod answering;
+mod files;
 mod opening;
 mod places;
 mod shared;
@@ -28,6 +29,7 @@ pub use self::{
     submitting::{ATTACHMENT_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX},
 };
 use crate::{
+    bucket::Bucket,
     clock::Clock,
     cosigners::Cosigners,
     drafts::Drafts,
@@ -86,6 +88,8 @@ pub struct Settings {
     /// After how long without anything new the checkpoint is cosigned and published again: readers see that the ledger
     /// is alive, and a cosignature that came late is not lost.
     pub freshness: Duration,
+    /// Where everything public is put besides the directory; `None` leaves it there alone.
+    pub bucket: Option<Bucket>,
 }
 
 impl Default for Settings {
@@ -106,6 +110,7 @@ impl Default for Settings {
             map_interval: Duration::from_mins(10),
             cosigners: None,
             freshness: Duration::from_mins(5),
+            bucket: None,
         }
     }
 }

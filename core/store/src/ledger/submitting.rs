@@ -1,15 +1,9 @@
 //! Handing in: what is done with a submission on its way to the sequencer.
 
-use std::{
-    collections::VecDeque,
-    fs::{self, File},
-    io::Write as _,
-    num::NonZero,
-    thread,
-};
+use std::{collections::VecDeque, num::NonZero, thread};
 
 use gongkai_domain::{Command, Prepared, Refusal, Setting, Submission, kind, prepare, world::Role};
-use gongkai_log::{Digest, KeyKind, SignedStatement, Signer, SigningKey, Statement};
+use gongkai_log::{KeyKind, SignedStatement, Signer, SigningKey, Statement};
 use tokio::{
     sync::{mpsc, oneshot},
     task,
@@ -18,8 +12,7 @@ use tokio::{
 use super::{Ledger, Receipt, closed};
 use crate::{
     admission::{self, Admitted},
-    error::{StoreError, SubmitError},
-    layout::{Layout, with_suffix},
+    error::SubmitError,
     sequencer::{Answer, Item, Message, china_time},
     vault::{Tag, VaultFault},
 };
@@ -70,6 +63,7 @@ impl Ledger {
     pub async fn rehearse(&self, submission: Submission) -> Result<(), SubmitError> {
         let note = by_nobody(&submission.note)?;
         let admitted = self.admit(Submission { note, ..submission })?;
+        self.have_files(&admitted).await?;
         if admitted.checked.needs_vault() && self.0.settings.vault.is_none() {
             return Err(admission::without_vault(&admitted.checked).into());
         }
@@ -109,6 +103,7 @@ impl Ledger {
         } else {
             self.admit(submission)?
         };
+        self.have_files(&admitted).await?;
         if !admitted.checked.needs_vault() {
             return Ok(admitted);
         }
@@ -164,13 +159,7 @@ impl Ledger {
 
     fn admit(&self, submission: Submission) -> Result<Admitted, SubmitError> {
         let shared = &self.0.shared;
-        let admitted = admission::admit(&shared.origin, self.countersign(submission)?, |name| shared.key(name))?;
-        for hash in &admitted.attachments {
-            if !self.0.layout.attachment(hash).is_file() {
-                return Err(Refusal::MissingAttachment(hash.to_string()).into());
-            }
-        }
-        Ok(admitted)
+        Ok(admission::admit(&shared.origin, self.countersign(submission)?, |name| shared.key(name))?)
     }
 
     /// Encrypts what is for the vault. Blocks: call it on a thread for long work.
@@ -213,6 +202,8 @@ impl Ledger {
     ) -> Vec<(Option<String>, Result<Admitted, SubmitError>)> {
         let admit = |(key, submission): (Option<String>, Submission)| {
             let admitted = check_idempotency_key(key.as_deref()).and_then(|()| self.admit(submission));
+            let admitted =
+                admitted.and_then(|admitted| self.0.runtime.block_on(self.have_files(&admitted)).map(|()| admitted));
             (key, admitted)
         };
         let chunk: Vec<_> = chunk.into_iter().map(admit).collect();
@@ -266,20 +257,6 @@ impl Ledger {
         let setting = Setting { origin: self.origin(), stream, head, signers, declared_at };
         Ok(prepare(&command, &setting, &mut |buffer| entropy(buffer))?)
     }
-
-    /// Keeps a file that a statement is going to name, durably; gives its hash.
-    ///
-    /// # Errors
-    /// [`StoreError::AttachmentTooLarge`], [`StoreError::File`].
-    pub async fn put_attachment(&self, bytes: Vec<u8>) -> Result<Digest, StoreError> {
-        let bytes_max = self.0.settings.attachment_bytes_max;
-        if bytes.len() as u64 > bytes_max {
-            return Err(StoreError::AttachmentTooLarge { bytes: bytes.len() as u64, bytes_max });
-        }
-        let layout = self.0.layout.clone();
-        let put = task::spawn_blocking(move || put_file(&layout, &bytes)).await;
-        put.map_err(|e| StoreError::file("keeping", self.0.layout.attachments(), std::io::Error::other(e)))?
-    }
 }
 
 /// An answer that is known, or will be.
@@ -332,20 +309,4 @@ fn check_idempotency_key(key: Option<&str>) -> Result<(), SubmitError> {
         }
         _ => Ok(()),
     }
-}
-
-fn put_file(layout: &Layout, bytes: &[u8]) -> Result<Digest, StoreError> {
-    let hash = Digest::of(bytes);
-    let path = layout.attachment(&hash);
-    if path.is_file() {
-        return Ok(hash);
-    }
-    let folder = layout.attachments();
-    let draft = with_suffix(&path, &format!(".{:?}", thread::current().id()));
-    let put = fs::create_dir_all(&folder)
-        .and_then(|()| File::create(&draft))
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&draft, &path))
-        .and_then(|()| File::open(&folder)?.sync_all());
-    put.map(|()| hash).map_err(|e| StoreError::file("keeping", path, e))
 }
