@@ -1,7 +1,7 @@
 //! `PUT /api/v1/attachments`: a file in, its hash out; a statement can then name it.
 //!
 //! It goes to the disk and into the hash as it comes. A file becomes public only when an entry that names it is published.
-//! Over a line that breaks off, use [`uploads`](super::uploads).
+//! Over a line that breaks off, use [`super::uploads`].
 
 use axum::Json;
 use axum::body::Body;
