@@ -261,7 +261,8 @@ describe("the secretary", () => {
       await accessible(page);
       await row.getByRole("link", { name: "督办", exact: true }).click();
       await page.waitForURL(/write\/letter\.urged\?/);
-      assert.equal(await page.locator('form.write [data-name="by"]').inputValue(), COUNTY);
+      // The page's script fills it in.
+      await page.waitForFunction((county) => document.querySelector('form.write [data-name="by"]')?.value === county, COUNTY);
       stream = new URL(page.url()).searchParams.get("about");
       await page.locator('form.write [data-name="text"]').fill("请在时限前修好望柱并答复来信人(虚构)");
       await page.getByText("检查通过").waitFor();
