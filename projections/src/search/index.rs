@@ -12,9 +12,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tantivy::directory::error::OpenReadError;
+use tantivy::directory::error::{LockError, OpenReadError};
 use tantivy::index::SegmentComponent::{FastFields, Positions, Postings, Store, Terms};
 use tantivy::indexer::NoMergePolicy;
 use tantivy::schema::{
@@ -379,6 +380,25 @@ fn damage(error: &TantivyError) -> Option<String> {
     damaged.then(|| error.to_string())
 }
 
+/// A writer, with the lock of the folder. A child that another thread starts has a copy of every open file until it
+/// becomes another program, and with it a lock that was just given back: so a held one is asked for a little longer.
+fn locked(index: &Index, threads: usize, heap_bytes: usize) -> tantivy::Result<IndexWriter> {
+    let until = Instant::now() + LOCK_WAIT_MAX;
+    loop {
+        match index.writer_with_num_threads(threads, heap_bytes) {
+            Err(TantivyError::LockFailure(LockError::LockBusy, _)) if Instant::now() < until => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            made => return made,
+        }
+    }
+}
+
+/// How long a held lock is asked for.
+const LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
+/// How often.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
 /// The writer. Dropping it loses nothing that was committed.
 pub struct SearchWriter {
     index: SearchIndex,
@@ -426,7 +446,7 @@ impl SearchWriter {
         if let Some(writer) = self.writer.take() {
             writer.wait_merging_threads()?;
         }
-        let mut writer: IndexWriter = self.index.index.writer_with_num_threads(1, HEAP_BYTES_MIN)?;
+        let mut writer = locked(&self.index.index, 1, HEAP_BYTES_MIN)?;
         writer.set_merge_policy(Box::new(NoMergePolicy));
         let metas = self.index.index.searchable_segment_metas()?;
         let concerned: Vec<_> = metas.iter().filter(|meta| meta.has_deletes()).map(tantivy::SegmentMeta::id).collect();
@@ -456,7 +476,7 @@ impl SearchWriter {
         if self.writer.is_none() {
             let heap_bytes = self.heap_bytes.max(HEAP_BYTES_MIN);
             let threads = if heap_bytes >= THREADS * HEAP_BYTES_MIN { THREADS } else { 1 };
-            self.writer = Some(self.index.index.writer_with_num_threads(threads, heap_bytes)?);
+            self.writer = Some(locked(&self.index.index, threads, heap_bytes)?);
         }
         Ok(())
     }
