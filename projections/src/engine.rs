@@ -14,7 +14,7 @@
 use std::{fmt::Write as _, path::Path, sync::Arc, time::Duration};
 
 use gongkai_domain::KINDS;
-use gongkai_log::Digest;
+use gongkai_log::{Digest, chain};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, sqlite::SqliteConnectOptions};
 use tokio::{sync::watch, time::Instant};
 
@@ -581,15 +581,4 @@ async fn attached(rows: &Path, other: &Path, name: &str) -> Result<sqlx::SqliteC
     let attach = AssertSqlSafe(format!("ATTACH DATABASE $1 AS {name}"));
     sqlx::query(attach).bind(other.to_string_lossy().into_owned()).execute(&mut connection).await?;
     Ok(connection)
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

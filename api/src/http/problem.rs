@@ -10,6 +10,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use gongkai_domain::Refusal;
+pub use gongkai_log::chain;
 use gongkai_projections::internal::InternalError;
 use gongkai_projections::read::ReadError;
 use gongkai_store::{StoreError, SubmitError};
@@ -161,18 +162,6 @@ impl Problem {
         }
         Value::Object(members)
     }
-}
-
-/// An error with its sources, for the log.
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 impl From<&Refusal> for Problem {

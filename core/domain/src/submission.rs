@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+pub(crate) use gongkai_log::chain;
 use gongkai_log::{
     Digest, ENTRY_BYTES_MAX, List, Opening, Openings, Row, SignedStatement, Statement, StreamId, Tier,
     list::{self, Cell},
@@ -445,17 +446,6 @@ fn texts(value: &Value) -> Vec<&str> {
         Value::Object(members) => members.values().flat_map(texts).collect(),
         _ => Vec::new(),
     }
-}
-
-/// An error with its causes, for people who read logs and answers.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn malformed(place: &str, reason: &dyn fmt::Display) -> Refusal {

@@ -26,6 +26,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub use self::sequence::Reached;
 use self::{reading::Bundle, sequence::Sequence};
+use crate::causes::chain;
 use crate::checkpoint::{self, Checkpoint};
 use crate::entry::{Content, Entry};
 use crate::hash::{Digest, TreeHash};
@@ -254,17 +255,6 @@ type Outcome<T, F> = Result<T, FsckError<<F as Fetch>::Error>>;
 
 fn finding(index: impl Into<Option<u64>>, field: impl Into<String>, reason: impl Into<String>) -> Finding {
     Finding { index: index.into(), field: field.into(), reason: reason.into() }
-}
-
-/// An error and its sources in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 /// Checks a whole log; the first fault in the order of the log is the error.

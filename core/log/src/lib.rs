@@ -52,6 +52,7 @@
 #![deny(missing_docs)]
 
 pub mod canonical;
+mod causes;
 pub mod checkpoint;
 pub mod cosignature;
 pub mod entry;
@@ -79,6 +80,7 @@ mod tree;
 pub mod upload;
 pub mod witness;
 
+pub use causes::chain;
 pub use checkpoint::Checkpoint;
 pub use entry::{Content, ENTRY_BYTES_MAX, Entry, EntryError};
 pub use fork::Fork;

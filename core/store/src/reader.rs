@@ -12,6 +12,7 @@ use gongkai_domain::{
     Head, KINDS, Kind, Recorded, World,
     kind::{self, slot},
 };
+pub(crate) use gongkai_log::chain;
 use gongkai_log::{Content, Entry, List, Openings, Statement, StreamId};
 
 use crate::{
@@ -79,17 +80,6 @@ pub(crate) fn parse_entry(index: u64, bytes: Vec<u8>) -> Result<Entry, StoreErro
         return Ok(entry);
     }
     Err(StoreError::row(index, "index", format!("the bytes are of entry {}", entry.index)))
-}
-
-/// An error with its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// Runs `f` with the entry as a recorded event; sealed periods are none.
