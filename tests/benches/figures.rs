@@ -27,10 +27,14 @@ mod bare;
 mod board;
 #[path = "figures/cpu.rs"]
 mod cpu;
+#[path = "figures/edge.rs"]
+mod edge;
 #[path = "figures/fixture.rs"]
 mod fixture;
 #[path = "figures/flushes.rs"]
 mod flushes;
+#[path = "figures/growth.rs"]
+mod growth;
 #[path = "figures/http.rs"]
 mod http;
 #[path = "figures/importing.rs"]
@@ -39,6 +43,8 @@ mod importing;
 mod limits;
 #[path = "figures/log.rs"]
 mod log;
+#[path = "figures/nodes.rs"]
+mod nodes;
 #[path = "figures/peers.rs"]
 mod peers;
 #[path = "figures/process.rs"]
@@ -57,7 +63,8 @@ mod table;
 mod writing;
 
 use std::{
-    env,
+    env, fs,
+    os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::{Command, ExitCode},
     time::Instant,
@@ -88,9 +95,10 @@ pub(crate) const ORIGIN: &str = "ledger.example/benchmark";
 const ENTRIES: u64 = 1_000_000;
 
 /// What can be asked for, in the order of the run.
-const FIGURES: [&str; 20] = [
+const FIGURES: [&str; 25] = [
     "limits", "bulk", "one", "many", "verify", "mirror", "log", "rebuild", "board", "start", "search", "pages",
-    "types", "http", "loaded", "import", "sheet", "sealed", "witness", "peers",
+    "types", "http", "loaded", "tiles", "readers", "replay", "import", "sheet", "sealed", "witness", "nodes", "growth",
+    "peers",
 ];
 
 /// Set for the run that counts flushes: the library that does it.
@@ -111,15 +119,20 @@ pub(crate) struct Setup {
 
 impl Setup {
     fn of_environment() -> Outcome<Self> {
-        let path = |name| env::var_os(name).map(PathBuf::from).ok_or_else(|| format!("{name} is not set"));
         Ok(Self { dir: path(FOLDER)?, library: path(LIBRARY)?, flushes: Counter::open(path(flushes::COUNTER)?)? })
     }
 
     /// A new folder.
     pub(crate) fn folder(&self, name: &str) -> Outcome<PathBuf> {
         let path = self.dir.join(name);
-        std::fs::create_dir_all(&path)?;
+        fs::create_dir_all(&path)?;
         Ok(path)
+    }
+
+    /// The same in a folder of its own.
+    pub(crate) fn within(&self, name: &str) -> Outcome<Self> {
+        let flushes = Counter::open(path(flushes::COUNTER)?)?;
+        Ok(Self { dir: self.folder(name)?, library: self.library.clone(), flushes })
     }
 
     /// A path that is not taken.
@@ -127,6 +140,11 @@ impl Setup {
         let paths = (0_u32..).map(|number| self.dir.join(format!("{name}-{number}")));
         paths.into_iter().find(|path| !path.exists()).unwrap_or_else(|| self.dir.join(name))
     }
+}
+
+/// A path that the environment names.
+fn path(name: &str) -> Outcome<PathBuf> {
+    Ok(env::var_os(name).map(PathBuf::from).ok_or_else(|| format!("{name} is not set"))?)
 }
 
 /// Cores of this machine that we may use.
@@ -168,9 +186,11 @@ fn start() -> Outcome<ExitCode> {
 fn counted(arguments: &[String]) -> Outcome<ExitCode> {
     let place =
         env::var_os("GONGKAI_BENCH_DIR").map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
-    std::fs::create_dir_all(&place)?;
+    fs::create_dir_all(&place)?;
     let folder = tempfile::Builder::new().prefix("figures-").tempdir_in(place)?;
     let library = flushes::compile(folder.path())?;
+    // PostgreSQL may run as another user and counts too.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
     let counter = Counter::create(folder.path().join("counter"))?;
     let mut command = Command::new(env::current_exe()?);
     command.args(arguments).env(FOLDER, folder.path()).env(LIBRARY, &library);
@@ -194,7 +214,7 @@ async fn measure(arguments: &[String]) -> Outcome<()> {
     if wants("limits") {
         limits::measure(&setup, &signatures, &mut table).await?;
     }
-    if FIGURES[1..15].iter().any(|figure| wants(figure)) {
+    if FIGURES[1..18].iter().any(|figure| wants(figure)) {
         on_a_large_ledger(&setup, &press, &signatures, entries, wants, &mut table).await?;
     }
     if wants("import") {
@@ -209,7 +229,13 @@ async fn measure(arguments: &[String]) -> Outcome<()> {
     if wants("witness") {
         log::witness(&setup, &mut table).await?;
     }
-    // Only where they are asked for by name: they are built from the registry first.
+    if wants("nodes") {
+        nodes::measure(&setup, &press, entries, &mut table).await?;
+    }
+    // The last two only where they are asked for by name: ledgers of several sizes, and programs that are built first.
+    if asked.contains(&"growth") {
+        growth::measure(&setup, &press, &signatures, &mut table).await?;
+    }
     if asked.contains(&"peers") {
         peers::measure(&setup, &press, &mut table).await?;
     }
@@ -232,7 +258,7 @@ async fn on_a_large_ledger(
     wants: impl Fn(&str) -> bool,
     table: &mut Table,
 ) -> Outcome<()> {
-    let mut writing = Writing::begin(setup, press).await?;
+    let mut writing = Writing::begin(setup, press, writing::FILE).await?;
     writing.bulk(entries, wants("bulk").then_some(&mut *table)).await?;
     if wants("one") {
         writing.one(table).await?;
@@ -253,7 +279,11 @@ async fn on_a_large_ledger(
         log::map(&written, table).await?;
         log::integration(setup, &written, table).await?;
     }
-    if !["rebuild", "board", "start", "search", "pages", "types", "http", "loaded"].into_iter().any(&wants) {
+    if wants("replay") {
+        reading::replay(&written, table).await?;
+    }
+    let served = ["rebuild", "board", "start", "search", "pages", "types", "http", "loaded", "tiles", "readers"];
+    if !served.into_iter().any(&wants) {
         return Ok(());
     }
     reading::rebuild(setup, &written, table)?;
@@ -275,6 +305,12 @@ async fn on_a_large_ledger(
     }
     if wants("loaded") {
         serving.loaded(press, &mut written, table).await?;
+    }
+    if wants("tiles") {
+        edge::tiles(setup, &serving, &written, table).await?;
+    }
+    if wants("readers") {
+        edge::readers(setup, &serving, press, &written, table).await?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! SQLite without a ledger: the same rows in the same schema under the same pragmas, through sqlx.
+//! A database without a ledger: the same rows in the same schema under the same settings.
 //!
-//! The schema is copied from the ledger's database, so that it has its triggers and indexes; nothing is
-//! parsed, verified, hashed or judged.
+//! It has the ledger's triggers and indexes: in SQLite the schema is copied from the ledger's database, in PostgreSQL it is
+//! made by the same migrations. Nothing is parsed, verified, hashed or judged.
 
 use std::{
     fmt::Write as _,
@@ -9,64 +9,75 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gongkai_store::{
+    Layout, ServerUrl,
+    database::{Connection, Place, Row, Sql, Value, query},
+};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqliteConnection, TypeInfo as _, ValueRef as _,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous},
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
 use crate::Outcome;
 
-/// The tables that an event has rows in, and their columns; the first, or for requests the last, is
-/// the index of the entry.
-const TABLES: [(&str, &[&str]); 5] = [
-    ("entries", &["idx", "stream", "revision", "bytes"]),
-    ("openings", &["idx", "line"]),
-    ("lists", &["idx", "text"]),
-    ("attachments", &["idx", "hash"]),
-    ("requests", &["key", "request", "idx"]),
+/// The ledger's schema in PostgreSQL.
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/ledger/postgres/0001_ledger.sql"),
+    include_str!("../../../migrations/ledger/postgres/0002_nodes.sql"),
 ];
+
+/// What a column holds.
+#[derive(Clone, Copy)]
+enum Type {
+    Integer,
+    Text,
+    Bytes,
+}
+
+/// The tables that an event has rows in, and their columns.
+const TABLES: [(&str, &[(&str, Type)]); 5] = [
+    ("entries", &[("idx", Type::Integer), ("stream", Type::Text), ("revision", Type::Integer), ("bytes", Type::Bytes)]),
+    ("openings", &[("idx", Type::Integer), ("line", Type::Text)]),
+    ("lists", &[("idx", Type::Integer), ("text", Type::Text)]),
+    ("attachments", &[("idx", Type::Integer), ("hash", Type::Bytes)]),
+    ("requests", &[("key", Type::Text), ("request", Type::Bytes), ("idx", Type::Integer)]),
+];
+
+/// The rows of some submissions.
+const KEYED: Sql = Sql::Each {
+    sqlite: "SELECT key, request, idx FROM requests WHERE key IN (SELECT value FROM json_each($1))",
+    postgres: "SELECT key, request, idx FROM requests WHERE key = ANY ($1)",
+};
 
 /// Rows of one INSERT, as the ledger's store has them.
 const ROWS_MAX: usize = 256;
 
-/// A value as SQLite has it.
-enum Cell {
-    Null,
-    Int(i64),
-    Text(String),
-    Blob(Vec<u8>),
+/// A row in words of the database's own.
+type Cells = Vec<Value>;
+
+fn cell(row: &Row, column: usize, holds: Type) -> Outcome<Value> {
+    Ok(match holds {
+        Type::Integer => Value::Integer(row.at(column)?),
+        Type::Text => Value::Text(row.at(column)?),
+        Type::Bytes => Value::Bytes(row.at(column)?),
+    })
 }
 
-type Query = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+fn names(columns: &[(&str, Type)]) -> String {
+    columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
 
-impl Cell {
-    fn of(row: &SqliteRow, column: usize) -> Outcome<Self> {
-        let value = row.try_get_raw(column)?;
-        if value.is_null() {
-            return Ok(Self::Null);
-        }
-        let kind = value.type_info().name().to_owned();
-        Ok(match kind.as_str() {
-            "INTEGER" => Self::Int(row.try_get(column)?),
-            "TEXT" => Self::Text(row.try_get(column)?),
-            "BLOB" => Self::Blob(row.try_get(column)?),
-            other => return Err(format!("a value of type {other} in column {column}").into()),
-        })
-    }
-
-    fn bind(self, query: Query) -> Query {
-        match self {
-            Self::Null => query.bind(None::<i64>),
-            Self::Int(value) => query.bind(value),
-            Self::Text(value) => query.bind(value),
-            Self::Blob(value) => query.bind(value),
-        }
-    }
+/// A connection to the database of a ledger.
+async fn reader(ledger: &Layout) -> Outcome<Connection> {
+    Ok(match Place::of(ledger)? {
+        Place::File(path) => SqliteConnectOptions::new().filename(path).read_only(true).connect().await?.into(),
+        Place::Server(url) => url.options().options([("search_path", "ledger")]).connect().await?.into(),
+    })
 }
 
 /// The rows of some events, table by table, each with the index of its entry.
 pub(crate) struct Rows {
-    tables: Vec<Vec<(i64, Vec<Cell>)>>,
+    tables: Vec<Vec<(i64, Cells)>>,
     from: u64,
     to: u64,
 }
@@ -75,25 +86,22 @@ impl Rows {
     /// Reads the rows of the entries `from..to` out of a ledger's database. `keys` are the idempotency
     /// keys under which they were handed in, as that table has no index by entry; without them it is
     /// read as a whole.
-    pub(crate) async fn of_ledger(ledger: &Path, from: u64, to: u64, keys: Option<&[String]>) -> Outcome<Self> {
-        let mut connection = SqliteConnectOptions::new().filename(ledger).read_only(true).connect().await?;
+    pub(crate) async fn of_ledger(ledger: &Layout, from: u64, to: u64, keys: Option<&[String]>) -> Outcome<Self> {
+        let mut connection = reader(ledger).await?;
         let mut tables = Vec::new();
         for (table, columns) in TABLES {
-            let names = columns.join(", ");
+            let select = format!("SELECT {} FROM {table}", names(columns));
             let rows = if let Some(keys) = keys.filter(|_| table == "requests") {
-                let text = format!("SELECT {names} FROM {table} WHERE key IN (SELECT value FROM json_each(?))");
-                let query = sqlx::query(AssertSqlSafe(text)).bind(serde_json::to_string(keys)?);
-                query.fetch_all(&mut connection).await?
+                query(KEYED).bind(keys.to_vec()).fetch_all(&mut connection).await?
             } else {
-                let text = format!("SELECT {names} FROM {table} WHERE idx >= ? AND idx < ?");
-                let query = sqlx::query(AssertSqlSafe(text)).bind(from.cast_signed()).bind(to.cast_signed());
-                query.fetch_all(&mut connection).await?
+                let range = query(format!("{select} WHERE idx >= $1 AND idx < $2"));
+                range.bind(from.cast_signed()).bind(to.cast_signed()).fetch_all(&mut connection).await?
             };
-            let index = columns.iter().position(|column| *column == "idx").ok_or("every table has the index")?;
+            let index = columns.iter().position(|(name, _)| *name == "idx").ok_or("every table has the index")?;
             let mut cells = Vec::with_capacity(rows.len());
             for row in &rows {
-                let values: Outcome<Vec<_>> = (0..columns.len()).map(|column| Cell::of(row, column)).collect();
-                cells.push((row.try_get(index)?, values?));
+                let values = columns.iter().enumerate().map(|(place, (_, holds))| cell(row, place, *holds));
+                cells.push((row.at(index)?, values.collect::<Outcome<Cells>>()?));
             }
             cells.sort_by_key(|(index, _)| *index);
             tables.push(cells);
@@ -103,7 +111,7 @@ impl Rows {
     }
 
     /// Takes the rows of the entries below `to`, in the order in which they go in fastest.
-    fn take_below(&mut self, to: i64) -> Vec<Vec<Vec<Cell>>> {
+    fn take_below(&mut self, to: i64) -> Vec<Vec<Cells>> {
         let tables = self.tables.iter_mut().zip(TABLES).map(|(rows, (table, _))| {
             let rest = rows.split_off(rows.partition_point(|(index, _)| *index < to));
             let mut taken: Vec<_> = std::mem::replace(rows, rest).into_iter().map(|(_, cells)| cells).collect();
@@ -116,21 +124,29 @@ impl Rows {
     }
 }
 
-fn key(row: &[Cell]) -> &str {
+fn key(row: &[Value]) -> &str {
     match row.first() {
-        Some(Cell::Text(key)) => key,
+        Some(Value::Text(Some(key))) => key,
         _ => "",
     }
 }
 
 /// A database with a ledger's schema and nothing else.
 pub(crate) struct Bare {
-    connection: SqliteConnection,
+    connection: Connection,
+    begin: &'static str,
 }
 
 impl Bare {
-    /// Makes an empty database with the schema of `ledger`.
-    pub(crate) async fn like(ledger: &Path, at: &Path) -> Outcome<Self> {
+    /// Makes an empty database like that of a ledger: this file, or a schema on the same server.
+    pub(crate) async fn like(ledger: &Layout, at: &Path) -> Outcome<Self> {
+        match Place::of(ledger)? {
+            Place::File(path) => Self::in_file(&path, at).await,
+            Place::Server(url) => Self::on_server(&url).await,
+        }
+    }
+
+    async fn in_file(ledger: &Path, at: &Path) -> Outcome<Self> {
         let mut model = SqliteConnectOptions::new().filename(ledger).read_only(true).connect().await?;
         let schema: Vec<String> = sqlx::query_scalar(
             "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type = 'trigger', type = 'index', rowid",
@@ -138,11 +154,20 @@ impl Bare {
         .fetch_all(&mut model)
         .await?;
         model.close().await?;
-        let mut bare = Self { connection: connect(at).await? };
+        let mut connection = connect(at).await?;
         for statement in schema {
-            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut bare.connection).await?;
+            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
         }
-        Ok(bare)
+        Ok(Self { connection: connection.into(), begin: "BEGIN IMMEDIATE" })
+    }
+
+    async fn on_server(url: &ServerUrl) -> Outcome<Self> {
+        let mut connection = url.options().options([("search_path", "bare")]).connect().await?;
+        connection.execute("CREATE SCHEMA bare").await?;
+        for text in MIGRATIONS {
+            connection.execute(sqlx::raw_sql(text)).await?;
+        }
+        Ok(Self { connection: connection.into(), begin: "BEGIN" })
     }
 
     /// Inserts the rows, so many events a transaction, and says how long that took. Reading them and
@@ -156,11 +181,11 @@ impl Bare {
         }
         let start = Instant::now();
         for batch in batches {
-            let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+            query(self.begin).change(&mut self.connection).await?;
             for ((table, columns), rows) in TABLES.into_iter().zip(batch) {
-                insert(&mut transaction, table, columns, rows).await?;
+                insert(&mut self.connection, table, &names(columns), rows).await?;
             }
-            transaction.commit().await?;
+            query("COMMIT").change(&mut self.connection).await?;
         }
         Ok(start.elapsed())
     }
@@ -170,28 +195,29 @@ impl Bare {
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, table: &str, columns: &[&str], rows: Vec<Vec<Cell>>) -> Outcome<()> {
+async fn insert(connection: &mut Connection, table: &str, columns: &str, rows: Vec<Cells>) -> Outcome<()> {
     let mut left = rows.len();
     let mut rows = rows.into_iter();
     while left > 0 {
         // Sizes that are powers of two stay prepared.
         let size = 1 << left.min(ROWS_MAX).ilog2();
-        let mut query = sqlx::query(AssertSqlSafe(insert_text(table, columns, size)));
+        let mut insert = query(Sql::from(insert_text(table, columns, size)));
         for cell in rows.by_ref().take(size).flatten() {
-            query = cell.bind(query);
+            insert = insert.bind(cell);
         }
-        query.execute(&mut *connection).await?;
+        insert.change(connection).await?;
         left -= size;
     }
     Ok(())
 }
 
-fn insert_text(table: &str, columns: &[&str], rows: usize) -> String {
-    let mut text = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
-    let row = vec!["?"; columns.len()].join(", ");
+fn insert_text(table: &str, columns: &str, rows: usize) -> String {
+    let width = columns.split(',').count();
+    let mut text = format!("INSERT INTO {table} ({columns}) VALUES ");
     for place in 0..rows {
+        let row: Vec<_> = (1..=width).map(|column| format!("${}", place * width + column)).collect();
         let comma = if place == 0 { "" } else { ", " };
-        let _ = write!(text, "{comma}({row})");
+        let _ = write!(text, "{comma}({})", row.join(", "));
     }
     text
 }
@@ -223,14 +249,15 @@ pub(crate) async fn plain_rate(dir: &Path, rows: usize, rows_per_commit: usize) 
     let mut batches = Vec::new();
     for from in (0..rows).step_by(rows_per_commit) {
         let batch = (from..rows.min(from + rows_per_commit))
-            .map(|index| vec![Cell::Int(i64::try_from(index).unwrap_or(i64::MAX)), Cell::Blob(vec![7; 300])]);
+            .map(|index| vec![i64::try_from(index).unwrap_or(i64::MAX).into(), vec![7_u8; 300].into()]);
         batches.push(batch.collect::<Vec<_>>());
     }
+    let mut connection = Connection::from(connection);
     let start = Instant::now();
     for batch in batches {
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        insert(&mut transaction, "plain", &["idx", "bytes"], batch).await?;
-        transaction.commit().await?;
+        query("BEGIN IMMEDIATE").change(&mut connection).await?;
+        insert(&mut connection, "plain", "idx, bytes", batch).await?;
+        query("COMMIT").change(&mut connection).await?;
     }
     let elapsed = start.elapsed();
     connection.close().await?;

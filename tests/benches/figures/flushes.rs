@@ -6,7 +6,7 @@
 use std::{
     fs::File,
     io,
-    os::unix::fs::FileExt as _,
+    os::unix::fs::{FileExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -39,9 +39,10 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    /// A counter at zero.
+    /// A counter at zero, for whichever user a process runs as.
     pub(crate) fn create(path: PathBuf) -> io::Result<Self> {
         std::fs::write(&path, [0; 8])?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
         Self::open(path)
     }
 

@@ -161,9 +161,14 @@ where
 
 /// Each client sends its requests one after the other, as fast as it gets answers.
 pub(crate) async fn closed_loop(address: SocketAddr, requests: Vec<Vec<Vec<u8>>>) -> Outcome<Load> {
+    closed_loops(&[address], requests).await
+}
+
+/// The same with as many clients at each address as at every other.
+pub(crate) async fn closed_loops(addresses: &[SocketAddr], requests: Vec<Vec<Vec<u8>>>) -> Outcome<Load> {
     let mut clients = Vec::new();
-    for _ in &requests {
-        clients.push(Client::connect(address).await?);
+    for (_, address) in requests.iter().zip(addresses.iter().cycle()) {
+        clients.push(Client::connect(*address).await?);
     }
     together(clients.into_iter().zip(requests).map(|(mut client, requests)| async move {
         let mut took = Vec::with_capacity(requests.len());

@@ -9,7 +9,7 @@ use crate::{
     bare::{Bare, Rows},
     process::{argument, gongkai},
     table::{Figure, Table, as_f64, whole},
-    writing::init,
+    writing::{FILE, init},
 };
 
 /// Mappings of the fixtures and tables of the shared input, parents first.
@@ -25,7 +25,7 @@ const ORGANIZATIONS: u64 = 44_703;
 
 /// Imports them into a new ledger.
 pub(crate) async fn organizations(setup: &Setup, table: &mut Table) -> Outcome<()> {
-    let dir = init(setup, "organizations")?;
+    let dir = init(setup, "organizations", FILE)?;
     let layout = Layout::new(&dir);
     let key = layout.keys().join("registrar-1.key");
     let before = size(&layout)?;
@@ -42,8 +42,8 @@ pub(crate) async fn organizations(setup: &Setup, table: &mut Table) -> Outcome<(
     if after - before != ORGANIZATIONS {
         return Err(format!("{} organizations were imported, the tables have {ORGANIZATIONS}", after - before).into());
     }
-    let rows = Rows::of_ledger(&layout.database(), before, after, None).await?;
-    let mut bare = Bare::like(&layout.database(), &setup.unused("bare")).await?;
+    let rows = Rows::of_ledger(&layout, before, after, None).await?;
+    let mut bare = Bare::like(&layout, &setup.unused("bare")).await?;
     let limit = bare.insert(rows, Settings::default().batch_max as u64).await?;
     bare.close().await?;
     let name = format!("import of {} organizations", whole(ORGANIZATIONS));

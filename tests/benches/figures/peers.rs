@@ -27,7 +27,7 @@ use crate::{
 };
 
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/Cargo.toml");
-const PEERS: [&str; 2] = ["hypercore", "umadb"];
+const PEERS: [&str; 3] = ["hypercore", "umadb", "cqrs-es"];
 const ROUNDS: u64 = 3;
 /// Events of one round that one caller waits for.
 const ONE: u64 = 1_000;
@@ -101,7 +101,7 @@ impl Rates {
 /// The ledger and its peers.
 pub(crate) async fn measure(setup: &Setup, press: &Press, table: &mut Table) -> Outcome<()> {
     let program = built(setup)?;
-    let (ledger, layout) = writing::fresh(setup, press, "beside-peers").await?;
+    let (ledger, layout) = writing::fresh(setup, press, "beside-peers", writing::FILE).await?;
     let peers = PEERS.iter().map(|name| Peer::start(setup, &program, name));
     let mut peers = peers.collect::<Outcome<Vec<_>>>()?;
     let mut made = 0;

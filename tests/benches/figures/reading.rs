@@ -1,9 +1,16 @@
 //! Reading a whole ledger: verification in a process of its own, a mirror's first catch-up, and the rebuild of all views.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
 
-use gongkai_domain::Replay;
-use gongkai_log::{Mode, Options, VerifierKey, fsck};
+use gongkai_domain::{Recorded, Replay, State, judge::evolve};
+use gongkai_log::{
+    Content, Entry, Fetch as _, Mode, Options, StreamId, TilePath, VerifierKey, fsck,
+    tile::{TILE_WIDTH, TileKind, decode_bundle},
+};
 use gongkai_projections::{Home, Views};
 use gongkai_store::{DirectoryFetch, Layout, Mirror, ServerUrl, SystemClock, mirror::source::DirectorySource};
 use gongkai_tests::Postgres;
@@ -30,6 +37,9 @@ const OPENINGS: &str = "with openings";
 
 /// A verification of entries.
 const LOG: &str = "log alone";
+
+/// Bundles that are parsed at a time.
+const BUNDLES: usize = 16;
 
 /// Entries up to which a verification is repeated.
 const SHORT_ENTRIES: u64 = 200_000;
@@ -151,6 +161,70 @@ pub(crate) fn rebuild(setup: &Setup, written: &Written, table: &mut Table) -> Ou
     table.add(Figure::new(name, as_f64(size) / seconds, "events/s").at_least(8_000.0));
     table.add(Figure::new("the same: peak memory", peak_mb, "MB"));
     Ok(())
+}
+
+/// Replays the published entries and folds every matter to its present state, as a program does that keeps a state of its
+/// own; bundles are parsed on all cores and folded in their order. The limit reads the same files and does nothing.
+pub(crate) async fn replay(written: &Written, table: &mut Table) -> Outcome<()> {
+    let fetch = Arc::new(DirectoryFetch::new(written.layout.log()));
+    let bundles = (0..written.pledges / TILE_WIDTH).map(|number| TilePath::new(TileKind::Entries, number, TILE_WIDTH));
+    let bundles = bundles.collect::<Result<Vec<_>, _>>()?;
+    let entries = bundles.len() as u64 * TILE_WIDTH;
+    let (mut rates, mut limits) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let start = Instant::now();
+        let states = folded(&fetch, &bundles).await?;
+        rates.push(as_f64(entries) / start.elapsed().as_secs_f64());
+        if states == 0 {
+            return Err("no matter was found".into());
+        }
+        let start = Instant::now();
+        for bundle in &bundles {
+            fetch.tile(bundle)?;
+        }
+        limits.push(as_f64(entries) / start.elapsed().as_secs_f64());
+    }
+    let figure = Figure::new(format!("replay of {} entries to a fold", whole(entries)), median(rates), "entries/s");
+    table.add(figure.beside("reading the files", median(limits)).at_least(200_000.0));
+    Ok(())
+}
+
+/// Folds all entries; how many matters there are.
+async fn folded(fetch: &Arc<DirectoryFetch>, bundles: &[TilePath]) -> Outcome<usize> {
+    let mut states: HashMap<StreamId, State> = HashMap::new();
+    let mut parts = bundles.chunks(BUNDLES).map(|part| {
+        let (fetch, part) = (Arc::clone(fetch), part.to_vec());
+        tokio::task::spawn_blocking(move || parsed(&fetch, &part))
+    });
+    let mut ahead: VecDeque<_> = parts.by_ref().take(crate::cores()).collect();
+    while let Some(part) = ahead.pop_front() {
+        let entries = part.await??;
+        ahead.extend(parts.next());
+        for entry in entries {
+            let Content::Statement(signed) = entry.content else { continue };
+            let event = Recorded {
+                index: entry.index,
+                recorded_at: entry.recorded_at,
+                statement: &signed.statement,
+                hash: signed.hash,
+                values: None,
+            };
+            let state = states.remove(&signed.statement.stream).unwrap_or_default();
+            let state = evolve(state, &event);
+            states.insert(signed.statement.stream, state);
+        }
+    }
+    Ok(states.len())
+}
+
+fn parsed(fetch: &DirectoryFetch, bundles: &[TilePath]) -> Outcome<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for bundle in bundles {
+        for entry in decode_bundle(&fetch.tile(bundle)?)? {
+            entries.push(Entry::parse(entry.to_vec())?);
+        }
+    }
+    Ok(entries)
 }
 
 /// Entries, seconds and megabytes, as a part prints them in its last line.

@@ -22,7 +22,7 @@ use crate::{
     http::{Client, Load, closed_loop, get_with, post},
     process::{GONGKAI, Process, argument},
     table::{Figure, Table, as_f64, whole},
-    writing::{init, median},
+    writing::{FILE, init, median},
 };
 
 const ROUNDS: u64 = 3;
@@ -46,7 +46,7 @@ const EACH: usize = 25;
 
 /// Runs all of them; `entries` is the size of the large ledger.
 pub(crate) async fn measure(setup: &Setup, press: &Press, entries: u64, table: &mut Table) -> Outcome<()> {
-    let dir = init(setup, "sealed")?;
+    let dir = init(setup, "sealed", FILE)?;
     let layout = Layout::new(&dir);
     gongkai_api::cli::vault::init_for_demo(&layout, crate::ORIGIN).await.map_err(|fault| fault.to_string())?;
     let mut config = gongkai_api::config::Config::read(&layout).map_err(|fault| fault.to_string())?;

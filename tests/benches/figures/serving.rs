@@ -3,7 +3,7 @@
 //! Beside each stands a bare server, also in a process of its own, that answers the same bytes to the same
 //! requests.
 
-use std::{fmt::Write as _, net::SocketAddr, time::Instant};
+use std::{fmt::Write as _, fs, net::SocketAddr, time::Instant};
 
 use gongkai_log::{
     StreamId, TilePath,
@@ -22,6 +22,8 @@ use crate::{
 /// The part of a process that answers the same bytes to everything: a content type and a file.
 pub(crate) const BARE: &str = "bare";
 
+/// What has a server tell its metrics.
+const METRICS: &str = "metrics_listen = \"127.0.0.1:0\"\n";
 const ROUNDS: u64 = 3;
 const CLIENTS: usize = 32;
 /// Pledges of each client in a round; each is followed by its report.
@@ -48,6 +50,7 @@ pub(crate) struct Serving<'s> {
     process: Process,
     public: SocketAddr,
     internal: SocketAddr,
+    metrics: SocketAddr,
 }
 
 impl<'s> Serving<'s> {
@@ -56,9 +59,15 @@ impl<'s> Serving<'s> {
         let start = Instant::now();
         let dir = argument(written.layout.root())?;
         let arguments = ["serve", "--dir", dir, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"];
+        let configuration = written.layout.configuration();
+        let text = fs::read_to_string(&configuration)?;
+        if !text.contains(METRICS) {
+            fs::write(&configuration, format!("{text}{METRICS}"))?;
+        }
         let mut process = Process::start(setup, GONGKAI, &arguments)?;
-        let addresses = process.addresses(2)?;
-        let serving = Self { setup, process, public: addresses[0], internal: addresses[1] };
+        let addresses = process.addresses(3)?;
+        let [public, internal, metrics] = addresses[..] else { return Err("three addresses".into()) };
+        let serving = Self { setup, process, public, internal, metrics };
         Client::connect(serving.public).await?.send(&get("/healthz")).await?;
         let started = start.elapsed().as_secs_f64();
         let resident = serving.process.resident_mb()?;
@@ -69,14 +78,18 @@ impl<'s> Serving<'s> {
         Ok(serving)
     }
 
-    /// A bare server that answers what this server answers to `request`.
-    async fn bare(&self, address: SocketAddr, request: &[u8]) -> Outcome<(Process, SocketAddr)> {
-        let answer = Client::connect(address).await?.ask(request).await?;
-        let file = self.setup.unused("answer");
-        std::fs::write(&file, answer.body)?;
-        let mut process = Process::start(self.setup, BARE, &[&answer.content_type, argument(&file)?])?;
-        let addresses = process.addresses(1)?;
-        Ok((process, addresses[0]))
+    /// Where it is public.
+    pub(crate) fn public(&self) -> SocketAddr {
+        self.public
+    }
+
+    /// Requests that it has answered, by its own metrics.
+    pub(crate) async fn answered(&self) -> Outcome<u64> {
+        let answer = Client::connect(self.metrics).await?.ask(&get("/metrics")).await?;
+        let text = String::from_utf8(answer.body)?;
+        let counts = text.lines().filter(|line| line.starts_with("gongkai_http_request_seconds_count"));
+        let counts = counts.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<u64>());
+        Ok(counts.sum::<Result<u64, _>>()?)
     }
 
     /// Clients that hand in signed statements and wait for each receipt.
@@ -84,7 +97,7 @@ impl<'s> Serving<'s> {
         let mut first = press.pledges(written.pledges, written.pledges + 1)?.into_iter().map(submission);
         written.pledges += 1;
         let first = first.next().ok_or("one pledge was made")??;
-        let (_bare, bare) = self.bare(self.internal, &first).await?;
+        let (_bare, bare) = bare(self.setup, self.internal, &first).await?;
         let (mut rates, mut loads, mut bare_rates, mut bare_loads) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut flushes = 0;
         for _ in 0..ROUNDS {
@@ -118,9 +131,8 @@ impl<'s> Serving<'s> {
     /// Pages of pledges, at a steady rate and at most load.
     pub(crate) async fn pages(&self, press: &Press, written: &Written, table: &mut Table) -> Outcome<()> {
         let mut random = Random::new(1);
-        let mut page =
-            || Ok::<_, crate::Error>(get(&format!("/pledges/{}", id(&press.pledge(random.below(written.pledges))?))));
-        let (_bare, bare) = self.bare(self.public, &page()?).await?;
+        let mut page = || page(press, random.below(written.pledges));
+        let (_bare, bare) = bare(self.setup, self.public, &page()?).await?;
         let (mut steady_loads, mut bare_steady) = (Vec::new(), Vec::new());
         let (mut rates, mut bare_rates) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
@@ -155,7 +167,7 @@ impl<'s> Serving<'s> {
         for turn in 0..STEADY_REQUESTS {
             let kind = if turn % 2 == 0 { TileKind::Hashes(0) } else { TileKind::Entries };
             tiles.push(get(&format!("/log/{}", TilePath::new(kind, random.below(bundles), tile::TILE_WIDTH)?)));
-            pages.push(get(&format!("/pledges/{}", id(&press.pledge(random.below(written.pledges))?))));
+            pages.push(page(press, random.below(written.pledges))?);
         }
         let mut submissions = Vec::new();
         for _ in 0..CLIENTS {
@@ -201,7 +213,7 @@ impl<'s> Serving<'s> {
             get(&path)
         };
         let requests: Vec<_> = fixture::searches(SEARCHES).into_iter().map(request).collect();
-        let (_bare, bare) = self.bare(self.public, &requests[0]).await?;
+        let (_bare, bare) = bare(self.setup, self.public, &requests[0]).await?;
         let load = closed_loop(self.public, vec![requests.clone()]).await?;
         let limit = closed_loop(bare, vec![requests]).await?;
         let name = format!("search over {} documents, p95", whole(written.pledges));
@@ -216,6 +228,21 @@ impl<'s> Serving<'s> {
         ));
         Ok(())
     }
+}
+
+/// A bare server that answers what this server answers to `request`.
+pub(crate) async fn bare(setup: &Setup, address: SocketAddr, request: &[u8]) -> Outcome<(Process, SocketAddr)> {
+    let answer = Client::connect(address).await?.ask(request).await?;
+    let file = setup.unused("answer");
+    fs::write(&file, answer.body)?;
+    let mut process = Process::start(setup, BARE, &[&answer.content_type, argument(&file)?])?;
+    let addresses = process.addresses(1)?;
+    Ok((process, addresses[0]))
+}
+
+/// What opens the page of a pledge.
+pub(crate) fn page(press: &Press, number: u64) -> Outcome<Vec<u8>> {
+    Ok(get(&format!("/pledges/{}", id(&press.pledge(number)?))))
 }
 
 /// Addresses of every type of page of which the large ledger has one.
@@ -262,7 +289,8 @@ fn id(stream: &StreamId) -> String {
     stream.id.to_string()
 }
 
-fn submission((key, submission): Keyed) -> Outcome<Vec<u8>> {
+/// What hands a submission in.
+pub(crate) fn submission((key, submission): Keyed) -> Outcome<Vec<u8>> {
     let json = serde_json::to_string(&submission)?;
     Ok(post("/api/v1/submissions", &format!("Idempotency-Key: {key}\r\n"), &json))
 }

@@ -14,7 +14,7 @@ use crate::{
     Outcome, Setup,
     fixture::{COUNTY, Press, Random},
     table::{Figure, Table, whole},
-    writing::{init, median},
+    writing::{FILE, init, median},
 };
 
 /// Lines of the sheet: a large township's month.
@@ -23,7 +23,7 @@ const ROUNDS: u64 = 5;
 
 /// Checks and publishes.
 pub(crate) async fn measure(setup: &Setup, press: &Press, table: &mut Table) -> Outcome<()> {
-    let layout = Layout::new(init(setup, "sheet")?);
+    let layout = Layout::new(init(setup, "sheet", FILE)?);
     let clock = Arc::new(SystemClock::default());
     let ledger = gongkai_api::cli::local::open(&layout, clock).await.map_err(|fault| fault.to_string())?;
     let registrar = gongkai_api::cli::local::ledger_key(&layout, "registrar-1").map_err(|fault| fault.to_string())?;

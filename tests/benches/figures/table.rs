@@ -35,9 +35,9 @@ impl Figure {
         self
     }
 
-    /// Target: at least this.
-    pub(crate) fn at_least(mut self, value: f64) -> Self {
-        self.bound = Some(Bound::AtLeast(value));
+    /// Target: at least this, where there is one.
+    pub(crate) fn at_least(mut self, value: impl Into<Option<f64>>) -> Self {
+        self.bound = value.into().map(Bound::AtLeast);
         self
     }
 
@@ -57,6 +57,25 @@ impl Figure {
     pub(crate) fn flushed(mut self, flushes: u64, operations: u64) -> Self {
         self.flushes = Some((flushes, operations));
         self
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What was measured, with its unit.
+    pub(crate) fn measured(&self) -> String {
+        format!("{} {}", number(self.value), self.unit)
+    }
+
+    /// What one operation takes, if this is a rate or a time.
+    pub(crate) fn cost(&self) -> Option<f64> {
+        match self.unit {
+            unit if unit.ends_with("/s") => Some(1.0 / self.value),
+            "ms" => Some(self.value),
+            _ => None,
+        }
     }
 
     fn ratio(&self) -> Option<f64> {
@@ -94,7 +113,7 @@ impl Figure {
         });
         [
             self.name.clone(),
-            format!("{} {}", number(self.value), self.unit),
+            self.measured(),
             limit.unwrap_or_default(),
             self.ratio().map(|ratio| format!("{ratio:.2}")).unwrap_or_default(),
             self.target(),
@@ -117,6 +136,11 @@ impl Table {
         let [name, measured, limit, ratio, ..] = figure.cells();
         eprintln!("  {name}: {measured}  {limit}  {ratio}");
         self.rows.push(figure);
+    }
+
+    /// Its figures, in the order in which they were measured.
+    pub(crate) fn rows(&self) -> &[Figure] {
+        &self.rows
     }
 
     /// A line below the table: how something was measured, or where its time went.

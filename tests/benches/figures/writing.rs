@@ -36,6 +36,7 @@ const MANY_PLEDGES: u64 = 150;
 pub(crate) struct Writing<'s> {
     setup: &'s Setup,
     press: &'s Press,
+    ground: Ground<'s>,
     ledger: Ledger,
     layout: Layout,
     bare: Bare,
@@ -49,16 +50,49 @@ pub(crate) struct Written {
     pub(crate) pledges: u64,
 }
 
+/// Where the rows of a ledger go, and what it must reach there.
+#[derive(Clone, Copy)]
+pub(crate) struct Ground<'u> {
+    /// How its figures are told apart.
+    pub(crate) name: &'static str,
+    /// Address of a PostgreSQL database, if it is not a file.
+    pub(crate) url: Option<&'u str>,
+    bulk_min: Option<f64>,
+    bulk_of_limit: f64,
+    one_min: f64,
+    many_min: Option<f64>,
+}
+
+/// SQLite, in the ledger's directory.
+pub(crate) const FILE: Ground<'static> = Ground {
+    name: "",
+    url: None,
+    bulk_min: Some(10_000.0),
+    bulk_of_limit: 0.5,
+    one_min: 2_000.0,
+    many_min: Some(8_000.0),
+};
+
+impl<'u> Ground<'u> {
+    /// PostgreSQL.
+    pub(crate) fn server(url: &'u str) -> Self {
+        let name = "PostgreSQL: ";
+        Self { name, url: Some(url), bulk_min: None, bulk_of_limit: 0.4, one_min: 1_000.0, many_min: None }
+    }
+}
+
 /// Makes an empty ledger as its operator would; gives its directory.
-pub(crate) fn init(setup: &Setup, name: &str) -> Outcome<PathBuf> {
+pub(crate) fn init(setup: &Setup, name: &str, ground: Ground<'_>) -> Outcome<PathBuf> {
     let dir = setup.dir.join(name);
-    gongkai(setup, &["init", "--dir", argument(&dir)?, "--origin", crate::ORIGIN, "--org", COUNTY])?;
+    let mut arguments = vec!["init", "--dir", argument(&dir)?, "--origin", crate::ORIGIN, "--org", COUNTY];
+    arguments.extend(ground.url.iter().flat_map(|url| ["--database", url]));
+    gongkai(setup, &arguments)?;
     Ok(dir)
 }
 
 /// A new ledger with its registry, open for writing.
-pub(crate) async fn fresh(setup: &Setup, press: &Press, name: &str) -> Outcome<(Ledger, Layout)> {
-    let layout = Layout::new(init(setup, name)?);
+pub(crate) async fn fresh(setup: &Setup, press: &Press, name: &str, ground: Ground<'_>) -> Outcome<(Ledger, Layout)> {
+    let layout = Layout::new(init(setup, name, ground)?);
     let registrar: SigningKey =
         gongkai_api::cli::local::ledger_key(&layout, "registrar-1").map_err(|fault| fault.to_string())?;
     let clock = Arc::new(SystemClock::default());
@@ -70,10 +104,11 @@ pub(crate) async fn fresh(setup: &Setup, press: &Press, name: &str) -> Outcome<(
 
 impl<'s> Writing<'s> {
     /// A new ledger with its registry.
-    pub(crate) async fn begin(setup: &'s Setup, press: &'s Press) -> Outcome<Self> {
-        let (ledger, layout) = fresh(setup, press, "ledger").await?;
-        let bare = Bare::like(&layout.database(), &setup.dir.join("bare.db")).await?;
-        Ok(Self { setup, press, ledger, layout, bare, pledges: 0 })
+    pub(crate) async fn begin(setup: &'s Setup, press: &'s Press, ground: Ground<'s>) -> Outcome<Self> {
+        let name = if ground.url.is_some() { "ledger-on-server" } else { "ledger" };
+        let (ledger, layout) = fresh(setup, press, name, ground).await?;
+        let bare = Bare::like(&layout, &setup.dir.join("bare.db")).await?;
+        Ok(Self { setup, press, ground, ledger, layout, bare, pledges: 0 })
     }
 
     fn committed(&self) -> u64 {
@@ -90,7 +125,7 @@ impl<'s> Writing<'s> {
     /// Inserts what was written since `from` into the bare database: events a second.
     async fn bare_rate(&mut self, from: u64, keys: &[String], events_per_commit: u64) -> Outcome<f64> {
         let to = self.committed();
-        let rows = Rows::of_ledger(&self.layout.database(), from, to, Some(keys)).await?;
+        let rows = Rows::of_ledger(&self.layout, from, to, Some(keys)).await?;
         let took = self.bare.insert(rows, events_per_commit).await?;
         Ok(as_f64(to - from) / took.as_secs_f64())
     }
@@ -123,12 +158,15 @@ impl<'s> Writing<'s> {
             bare_rates.push(as_f64(end - begin) / bare_seconds);
         }
         let Some(table) = table else { return Ok(()) };
-        let name = format!("bulk append of {} signed pledges", whole(entries));
+        let ground = self.ground;
+        let name = format!("{}bulk append of {} signed pledges", ground.name, whole(entries));
         let figure = Figure::new(name, median(rates), "events/s")
             .beside("multi-row insert of the same rows", median(bare_rates));
-        table.add(figure.at_least(10_000.0).at_least_of_limit(0.5).flushed(flushes, entries));
-        table.add(Figure::new("bulk append: until the last chunk was published", lags.pop().unwrap_or(f64::NAN), "ms"));
-        table.note(format!("bulk append, last chunk: {profile}"));
+        let figure = figure.at_least(ground.bulk_min).at_least_of_limit(ground.bulk_of_limit);
+        table.add(figure.flushed(flushes, entries));
+        let name = format!("{}bulk append: until the last chunk was published", ground.name);
+        table.add(Figure::new(name, lags.pop().unwrap_or(f64::NAN), "ms"));
+        table.note(format!("{}bulk append, last chunk: {profile}", ground.name));
         Ok(())
     }
 
@@ -150,11 +188,12 @@ impl<'s> Writing<'s> {
             bare_rates.push(self.bare_rate(from, &keys, 1).await?);
         }
         let all = Load::merge(all);
-        let figure = Figure::new("one submitter", median(rates), "receipts/s")
-            .beside("one event's rows a commit", median(bare_rates));
-        table.add(figure.at_least(2_000.0).flushed(flushes, ROUNDS * 2 * ONE_PLEDGES));
-        table.add(Figure::new("one submitter, p99", all.percentile_ms(99), "ms"));
-        table.note(format!("one submitter, last round: {profile}"));
+        let name = format!("{}one submitter", self.ground.name);
+        let figure =
+            Figure::new(&name, median(rates), "receipts/s").beside("one event's rows a commit", median(bare_rates));
+        table.add(figure.at_least(self.ground.one_min).flushed(flushes, ROUNDS * 2 * ONE_PLEDGES));
+        table.add(Figure::new(format!("{name}, p99"), all.percentile_ms(99), "ms"));
+        table.note(format!("{name}, last round: {profile}"));
         Ok(())
     }
 
@@ -182,11 +221,13 @@ impl<'s> Writing<'s> {
         }
         let all = Load::merge(all);
         let limit = format!("rows of {MANY} events a commit");
-        let figure = Figure::new(format!("{MANY} submitters in process"), median(rates), "receipts/s");
-        table.add(figure.beside(limit, median(bare_rates)).at_least(8_000.0).flushed(flushes, ROUNDS * events));
-        table.add(Figure::new(format!("{MANY} submitters, p99"), all.percentile_ms(99), "ms"));
-        table.add(Figure::new(format!("{MANY} submitters, longest wait"), all.max_ms(), "ms"));
-        table.note(format!("{MANY} submitters, last round: {profile}"));
+        let name = format!("{}{MANY} submitters", self.ground.name);
+        let figure = Figure::new(format!("{name} in process"), median(rates), "receipts/s");
+        let figure = figure.beside(limit, median(bare_rates)).at_least(self.ground.many_min);
+        table.add(figure.flushed(flushes, ROUNDS * events));
+        table.add(Figure::new(format!("{name}, p99"), all.percentile_ms(99), "ms"));
+        table.add(Figure::new(format!("{name}, longest wait"), all.max_ms(), "ms"));
+        table.note(format!("{name}, last round: {profile}"));
         Ok(())
     }
 

@@ -11,7 +11,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use cqrs_es::persist::{PersistedEventRepository as _, SerializedEvent};
+use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
 use hypercore::{Hypercore, HypercoreBuilder, Storage};
+use serde::{Deserialize, Serialize};
+use sqlite_es::SqliteEventRepository;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use umadb_core::db::UmaDb;
 use umadb_core::mvcc::{Mvcc, StorageOptions};
 use umadb_dcb::{DcbEvent, DcbEventStoreSync as _};
@@ -24,7 +29,47 @@ enum Peer {
     Hypercore(Box<Hypercore>),
     /// An event store; flushes every append.
     Umadb(UmaDb),
+    /// Events of one aggregate in SQLite, and how many there are. Its own way to connect does not flush what it
+    /// acknowledges; here every commit is flushed, as the ledger's are.
+    Cqrs(SqliteEventRepository, usize),
 }
+
+/// What cqrs-es asks of whoever has events: only the store is measured, no command is ever given.
+#[derive(Default, Serialize, Deserialize)]
+struct Log;
+
+/// An entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Entry;
+
+impl DomainEvent for Entry {
+    fn event_type(&self) -> String {
+        "entry".into()
+    }
+
+    fn event_version(&self) -> String {
+        "1".into()
+    }
+}
+
+impl Aggregate for Log {
+    const TYPE: &'static str = "log";
+    type Command = ();
+    type Event = Entry;
+    type Error = io::Error;
+    type Services = ();
+
+    async fn handle(&mut self, (): (), (): &(), _: &EventSink<Self>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn apply(&mut self, _: Entry) {}
+}
+
+/// The table that the crate's documentation says to make.
+const EVENTS: &str = "CREATE TABLE events (aggregate_type TEXT NOT NULL, aggregate_id TEXT NOT NULL, \
+     sequence INTEGER NOT NULL CHECK (sequence >= 0), event_type TEXT NOT NULL, event_version TEXT NOT NULL, \
+     payload TEXT NOT NULL, metadata TEXT NOT NULL, PRIMARY KEY (aggregate_type, aggregate_id, sequence)) STRICT";
 
 async fn open(name: &str, folder: &Path) -> Outcome<Peer> {
     std::fs::create_dir_all(folder)?;
@@ -36,6 +81,16 @@ async fn open(name: &str, folder: &Path) -> Outcome<Peer> {
         "umadb" => {
             let options = StorageOptions::default().db_path(folder);
             Ok(Peer::Umadb(UmaDb::from_arc(Arc::new(Mvcc::new(false, options)?))))
+        }
+        "cqrs-es" => {
+            let options = SqliteConnectOptions::new()
+                .filename(folder.join("events.db"))
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full);
+            let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+            sqlx::query(EVENTS).execute(&pool).await?;
+            Ok(Peer::Cqrs(SqliteEventRepository::new(pool), 0))
         }
         other => Err(format!("there is no peer {other}").into()),
     }
@@ -54,6 +109,18 @@ impl Peer {
                     metadata: Vec::new(),
                 };
                 store.append(entries.iter().map(event).collect(), None, None).map(drop)?;
+            }
+            Self::Cqrs(store, count) => {
+                let mut events = Vec::with_capacity(entries.len());
+                for entry in entries {
+                    *count += 1;
+                    let payload = String::from_utf8(entry.clone())?.into();
+                    let (kind, version) = (Entry.event_type(), Entry.event_version());
+                    let names = ("one".into(), *count, Log::TYPE.into());
+                    let metadata = serde_json::json!({});
+                    events.push(SerializedEvent::new(names.0, names.1, names.2, kind, version, payload, metadata));
+                }
+                store.persist::<Log>(&events, None).await?;
             }
         }
         Ok(())
