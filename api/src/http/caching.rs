@@ -11,8 +11,12 @@ use gongkai_log::Digest;
 
 pub use gongkai_store::bucket::form::IMMUTABLE;
 
-/// For pages and lists: keep, but ask each time.
+/// Keep, but ask each time.
 pub const REVALIDATE: &str = "no-cache";
+
+/// For public pages: a browser asks each time, so that nobody who reloads sees less than before; a cache that many readers
+/// share answers for them for seconds (RFC 9111 §5.2.2.10), so that a crowd costs the ledger one page.
+pub const SHARED: &str = "public, max-age=0, must-revalidate, s-maxage=5";
 
 /// The weak entity tag of some bytes.
 pub fn tag(bytes: &[u8]) -> String {

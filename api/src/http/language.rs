@@ -12,7 +12,8 @@
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
-    ACCEPT_LANGUAGE, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, ETAG, IF_NONE_MATCH, SET_COOKIE, VARY,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, ETAG, IF_NONE_MATCH,
+    SET_COOKIE, VARY,
 };
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, response};
@@ -152,6 +153,8 @@ pub async fn page(mut request: Request, next: Next) -> Response {
     parts.headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
     if was_asked && let Ok(cookie) = HeaderValue::from_str(&cookie(language, is_secured)) {
         parts.headers.insert(SET_COOKIE, cookie);
+        // No cache that many share hands one reader's choice to another.
+        parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     }
     if parts.headers.contains_key(ETAG)
         && let Ok(tag) = HeaderValue::from_str(&caching::tag(html.as_bytes()))

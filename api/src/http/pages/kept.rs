@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 
 use super::{HTML, problem};
 use crate::http::App;
-use crate::http::caching::{self, REVALIDATE};
+use crate::http::caching::{self, SHARED};
 use crate::http::citizen::outside::{self, Outside};
 use crate::http::problem::Problem;
 use crate::mirrors::Stuck;
@@ -107,7 +107,7 @@ pub async fn answer<P: Page>(
     page: impl Future<Output = Result<P, Problem>>,
 ) -> Response {
     match html(app, uri, page).await {
-        Ok(html) => caching::tagged(headers, HTML, REVALIDATE, html.to_vec()),
+        Ok(html) => caching::tagged(headers, HTML, SHARED, html.to_vec()),
         Err(problem_) => problem(app, problem_).await,
     }
 }

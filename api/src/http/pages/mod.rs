@@ -50,7 +50,7 @@ use axum::routing::{get, post};
 use gongkai_log::StreamId;
 
 use super::App;
-use super::caching::{self, REVALIDATE};
+use super::caching::{self, SHARED};
 use super::citizen::BODY_BYTES_MAX;
 use super::language;
 use super::problem::Problem;
@@ -179,7 +179,7 @@ fn rendered(page: Result<impl Page, Problem>) -> Result<String, Problem> {
 /// Renders the page, or the problem as a page.
 pub async fn answer(app: &App, headers: &HeaderMap, page: Result<impl Page, Problem>) -> Response {
     match rendered(page) {
-        Ok(html) => caching::tagged(headers, HTML, REVALIDATE, html.into_bytes()),
+        Ok(html) => caching::tagged(headers, HTML, SHARED, html.into_bytes()),
         Err(problem_) => problem(app, problem_).await,
     }
 }

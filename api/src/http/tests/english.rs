@@ -162,6 +162,7 @@ async fn a_link_switches_the_language_and_only_who_follows_it_gets_a_cookie() {
     let switched = town.get("/pledges?year=2026&org=341599&lang=en").await;
     assert_eq!(switched.status, StatusCode::OK);
     assert_eq!(switched.header("set-cookie"), "lang=en; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly");
+    assert_eq!(switched.header("cache-control"), "private, no-cache", "no cache hands the choice to others");
     assert!(switched.text().contains("<html lang=\"en\">"));
     assert!(switched.text().contains("href=\"?year=2026&amp;org=341599&amp;lang=zh-CN\""));
     let secured = town.public.clone().layer(axum::Extension(Secured));

@@ -308,6 +308,19 @@ async fn assets_and_pages_can_be_asked_for_again_cheaply_and_without_a_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cache_that_many_readers_share_keeps_pages_for_seconds_and_problems_never() {
+    let town = Town::with_matters().await;
+    for path in ADDRESSES {
+        let answer = town.get(path).await;
+        assert_eq!(answer.header("cache-control"), "public, max-age=0, must-revalidate, s-maxage=5", "{path}");
+        assert!(answer.header("vary").to_lowercase().contains("accept-language"), "{path}: {}", answer.header("vary"));
+        assert_eq!(answer.header("set-cookie"), "", "{path}");
+    }
+    let missing = town.get("/pledges/01900000-0000-7000-8000-000000000000").await;
+    assert!(!missing.header("cache-control").contains("public"), "{}", missing.header("cache-control"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_over_many_matters_is_kept_and_never_older_than_what_was_recorded() {
     let mut town = Town::empty().await;
     let board = async |town: &Town| town.get("/pledges").await;
