@@ -66,11 +66,15 @@ async fn progress(client: &mut Client) -> Outcome<(u64, u64)> {
 
 /// Waits until a node's views have all that is committed.
 async fn caught_up(address: SocketAddr) -> Outcome<()> {
-    let (mut client, start) = (Client::connect(address).await?, Instant::now());
+    let start = Instant::now();
     while start.elapsed() < PATIENCE {
-        let (committed, views) = progress(&mut client).await?;
-        if committed == views {
-            return Ok(());
+        let mut client = Client::connect(address).await?;
+        // A node without views yet answers 503.
+        while let Ok((committed, views)) = progress(&mut client).await {
+            if committed == views {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -54,7 +54,8 @@ impl Process {
             let words =
                 line.split(|c: char| c.is_whitespace() || matches!(c, '"' | ',' | '=' | '(' | ')' | '（' | '）'));
             for word in words {
-                let word = word.trim_start_matches("http://").trim_start_matches("https://").trim_end_matches('/');
+                let word = word.trim_start_matches("http://").trim_start_matches("https://");
+                let word = word.split('/').next().unwrap_or_default();
                 found.extend(word.parse::<SocketAddr>().ok().filter(|address| !found.contains(address)));
             }
             all.push(line);
