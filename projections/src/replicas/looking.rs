@@ -121,6 +121,7 @@ async fn follow(
     over: &watch::Sender<bool>,
     pause: &mut Duration,
 ) -> Result<(), Left> {
+    let mut lacking = LOOK_EVERY;
     loop {
         let Some(held) = views.get() else { return Ok(()) };
         let serving = held.serving();
@@ -130,8 +131,17 @@ async fn follow(
             continue;
         };
         let looks = pool(&replica.url, &serving.generation.name, 1);
-        let first = timeout(MEET_MAX, meet(&looks, &serving, views)).await??;
-        *pause = PAUSE;
+        let first = match timeout(MEET_MAX, meet(&looks, &serving, views)).await? {
+            Err(Left(standing @ Standing::Lacking, _)) => {
+                // As after each swap, for a moment; whoever reads the old views there reads on.
+                replica.state.send_replace(State::Away(standing));
+                tokio::time::sleep(lacking).await;
+                lacking = PAUSE_MAX.min(lacking * 2);
+                continue;
+            }
+            met => met?,
+        };
+        (*pause, lacking) = (PAUSE, LOOK_EVERY);
         read_from(replica, views, (serving, looks, first), over).await?;
     }
 }

@@ -14,12 +14,13 @@ use sqlx::{AssertSqlSafe, Executor as _};
 
 use crate::views::{Log, SOON, answers, database, schema, today};
 
-/// A standby reports and connects again at once, and lets no reader keep it from following.
-const AT_ONCE: [&str; 2] = ["wal_retrieve_retry_interval=50ms", "max_standby_streaming_delay=0"];
-
 /// A primary whose standby follows it.
 fn pair() -> (Postgres, Postgres) {
-    let primary = Postgres::start_with(&AT_ONCE);
+    pair_with(&[])
+}
+
+fn pair_with(settings: &[&str]) -> (Postgres, Postgres) {
+    let primary = Postgres::start_with(settings);
     let standby = primary.standby();
     (primary, standby)
 }
@@ -133,7 +134,8 @@ async fn a_node_that_writes_nothing_and_watches_nothing_learns_how_far_the_prima
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_whose_snapshot_the_replica_gives_up_says_so_and_the_primary_answers() {
-    let ((primary, standby), log) = (pair(), Log::all().await);
+    // No reader keeps the standby from following.
+    let ((primary, standby), log) = (pair_with(&["max_standby_streaming_delay=0"]), Log::all().await);
     let dir = tempfile::tempdir().unwrap();
     let (views, _engine) = node(dir.path(), &primary, &standby, &log).await;
     follows(&views).await;
@@ -142,9 +144,9 @@ async fn a_reader_whose_snapshot_the_replica_gives_up_says_so_and_the_primary_an
     let said = reader.timeline(None, &Filter::default()).await.unwrap().total;
     // What the reader sees is vacuumed away at the primary, and the standby follows.
     let mut hand = database(&primary).await;
-    let table = format!("{}.matters", schema(&views));
-    hand.execute(AssertSqlSafe(format!("UPDATE {table} SET title = title"))).await.unwrap();
-    hand.execute(AssertSqlSafe(format!("VACUUM {table}"))).await.unwrap();
+    hand.execute(AssertSqlSafe(format!("SET search_path = {}", schema(&views)))).await.unwrap();
+    hand.execute("UPDATE matters SET title = title").await.unwrap();
+    hand.execute("VACUUM matters").await.unwrap();
     let lost = tokio::time::timeout(SOON, async {
         loop {
             if let Err(error) = reader.timeline(None, &Filter::default()).await {
@@ -248,8 +250,10 @@ async fn a_replica_of_another_history_is_never_read() {
     engine.close().await;
     replay(&standby, "pause").await;
     // As if the standby followed the database of another ledger, with views of the same name.
-    let other = format!("UPDATE {}.events SET statement_hash = 'x' || statement_hash", schema(&views));
-    database(&primary).await.execute(AssertSqlSafe(other)).await.unwrap();
+    let mut hand = database(&primary).await;
+    hand.execute(AssertSqlSafe(format!("SET search_path = {}", schema(&views)))).await.unwrap();
+    let other = "UPDATE events SET statement_hash = (SELECT statement_hash FROM events WHERE entry_index = 0)";
+    hand.execute(other).await.unwrap();
     let (views, _engine) = node(dirs[1].path(), &primary, &standby, &log).await;
     stands(&views, |standing| standing == Standing::Other).await;
     let (reader, is_spared) = near(&views, None, &primary).await;

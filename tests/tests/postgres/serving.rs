@@ -123,14 +123,14 @@ fn whatever_befalls_a_replica_every_page_is_answered_and_none_is_older() {
         says(&server, "已跟上主库");
         standby.crash();
         say();
-        says(&server, "连不上");
+        says(&server, "连不上，页面由主库应答");
         standby.come_back();
         says(&server, "已跟上主库");
         // In the middle of a page, which is then made again: within some rounds it meets a reader.
         for _ in 0..10 {
             standby.pause();
             say();
-            says(&server, "连不上");
+            says(&server, "连不上，页面由主库应答");
             standby.go_on();
             says(&server, "已跟上主库");
             said.push_str(&server.said());
