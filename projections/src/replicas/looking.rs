@@ -150,12 +150,14 @@ async fn follow(
 async fn meet(looks: &PgPool, serving: &Serving, views: &Glimpse) -> Result<Look, Left> {
     has_views(looks, &serving.generation.name).await?;
     let seen = views.get().map_or(0, |views| views.seen());
+    // Without a statement to compare nothing tells whose views they are.
     let last = sqlx::query(LAST).bind(seen.cast_signed()).fetch_optional(looks).await?;
-    if let (Some(last), Pool::Server(primary)) = (last, &serving.generation.read) {
-        let (index, hash): (i64, String) = (last.try_get(0)?, last.try_get(1)?);
-        if sqlx::query(IS_SAME).bind(index).bind(hash).fetch_optional(primary).await?.is_none() {
-            return Err(Left(Standing::Other, None));
-        }
+    let (Some(last), Pool::Server(primary)) = (last, &serving.generation.read) else {
+        return Err(Left(Standing::Lacking, None));
+    };
+    let (index, hash): (i64, String) = (last.try_get(0)?, last.try_get(1)?);
+    if sqlx::query(IS_SAME).bind(index).bind(hash).fetch_optional(primary).await?.is_none() {
+        return Err(Left(Standing::Other, None));
     }
     let known = serving.registry.read().await.clone();
     look(looks, known).await

@@ -175,3 +175,18 @@ fn numbers_tell_whether_a_replica_is_read_and_how_far_behind_it_is() {
     tells("gongkai_replica_reading{replica=\"1\"} 0");
     assert!(server.stop().success());
 }
+
+#[test]
+fn replicas_of_views_that_lie_in_files_and_passwords_in_their_addresses_are_refused() {
+    let postgres = Postgres::start();
+    let ledger = TestLedger::on_server(&postgres.url);
+    let start = |views: &str, replica: &str| {
+        Server::try_start(&ledger.dir(), |command| {
+            command.env("GONGKAI_VIEWS", views).env("GONGKAI_READ_REPLICAS", replica);
+        })
+        .expect_err("it is not served")
+    };
+    assert!(start("files", &postgres.url).contains("read_replicas"));
+    let said = start("server", "postgres://tests:geheim@127.0.0.1/postgres");
+    assert!(said.contains("PGPASSWORD") && !said.contains("geheim"), "{said}");
+}
