@@ -67,17 +67,15 @@ pub async fn halted(home: impl Into<Home>) -> Result<Vec<(String, u64, String)>,
     const HALTED: &str =
         "SELECT projection, next_index, halted FROM cursors WHERE halted IS NOT NULL ORDER BY projection";
     let home = home.into();
-    let mine = Names::of(&home);
     let said = |(name, next_index, halted): (String, i64, Option<String>)| {
         halt(&name, &Cursor { next_index: next_index.unsigned_abs(), halted })
     };
     let rows = if let Some(control) = home.control() {
-        let served = if home.is_prepared().await? { home.served(&mine.schema, &mine.filling).await? } else { None };
-        let Some(name) = served else { return Ok(Vec::new()) };
+        let Some(name) = served(&home).await? else { return Ok(Vec::new()) };
         let halted = HALTED.replace("FROM cursors", &format!("FROM {}.cursors", schema_of(&name)));
         sqlx::query_as(AssertSqlSafe(halted)).fetch_all(control).await?
     } else {
-        let found = home.found().await?.0;
+        let (mine, found) = (Names::of(&home), home.found().await?.0);
         let Some(name) = found.into_iter().rfind(|name| mine.has(name)) else { return Ok(Vec::new()) };
         let options = SqliteConnectOptions::new().filename(rows_file(home.dir(), &name)).read_only(true);
         let mut connection = options.disable_statement_logging().connect().await?;
@@ -86,6 +84,12 @@ pub async fn halted(home: impl Into<Home>) -> Result<Vec<(String, u64, String)>,
         rows
     };
     Ok(rows.into_iter().filter_map(said).collect())
+}
+
+/// The generation on a server that nodes with this program answer from.
+pub(crate) async fn served(home: &Home) -> Result<Option<String>, FollowError> {
+    let mine = Names::of(home);
+    if home.is_prepared().await? { home.served(&mine.schema, &mine.filling).await } else { Ok(None) }
 }
 
 /// How the generations of this program are called.

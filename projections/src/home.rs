@@ -33,8 +33,8 @@ const WRITER_IDLE_MAX: &str = "20s";
 const READER_IDLE_MAX: &str = "60s";
 /// How long a connection is waited for, and a lock of another.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Readers of one generation at a time.
-const READERS_MAX: u32 = 16;
+/// Readers of one generation at a time, in the primary and in each replica.
+pub(crate) const READERS_MAX: u32 = 16;
 /// Cache of the writing connection, negative for KiB: a batch is not written twice.
 const CACHE_KIB: &str = "-32768";
 /// Cache of each reading connection.
@@ -73,6 +73,8 @@ pub struct Home {
 struct Server {
     url: ServerUrl,
     control: PgPool,
+    /// Replicas of it that pages may be read from.
+    replicas: Vec<ServerUrl>,
 }
 
 impl<P: AsRef<Path> + ?Sized> From<&P> for Home {
@@ -86,7 +88,20 @@ impl Home {
     pub fn shared(dir: &Path, url: &ServerUrl) -> Self {
         let options = PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENCE);
         let control = options.connect_lazy_with(url.options().options([("lock_timeout", "10s")]));
-        Self { dir: dir.to_owned(), server: Some(Server { url: url.clone(), control }) }
+        Self { dir: dir.to_owned(), server: Some(Server { url: url.clone(), control, replicas: Vec::new() }) }
+    }
+
+    /// With streaming replicas of the database, from which pages are read; files have none.
+    #[must_use]
+    pub fn with_replicas(mut self, replicas: Vec<ServerUrl>) -> Self {
+        if let Some(server) = &mut self.server {
+            server.replicas = replicas;
+        }
+        self
+    }
+
+    pub(crate) fn replicas(&self) -> &[ServerUrl] {
+        self.server.as_ref().map_or(&[], |server| &server.replicas)
     }
 
     pub(crate) fn dir(&self) -> &Path {

@@ -22,7 +22,7 @@ pub(crate) const TEACHING: &[&str] =
     &["calendar", "intake", "key", "ledger", "organization", "person", "post", "receiver", "role", "rule"];
 
 /// A world and how many entries it is of.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Learned {
     pub world: Arc<World>,
     pub size: u64,

@@ -22,6 +22,7 @@ mod lease;
 pub mod projection;
 pub mod read;
 mod recalled;
+pub mod replicas;
 mod rows;
 pub mod search;
 pub mod source;

@@ -1,16 +1,20 @@
 //! The views as readers have them: which generation is served, and how far it is.
 //!
-//! A reader gets one moment of the served generation and keeps it while another is swapped in. Not here: what fills
-//! generations and swaps them (`engine`), the questions (`read`).
+//! A reader gets one moment of the served generation and keeps it while another is swapped in. Pages may be read from
+//! replicas of the database (`replicas`), everything else from the database itself. Not here: what fills generations and
+//! swaps them (`engine`), the questions (`read`).
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock, Weak},
     time::Duration,
 };
 
 use chrono::NaiveDate;
 use serde::Serialize;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
 
 use crate::{
     engine::Engine,
@@ -20,6 +24,7 @@ use crate::{
     home::Home,
     learned::Registry,
     read::{ReadError, Reader},
+    replicas::{Asking, Replicas, Stands},
     source::Source,
 };
 
@@ -43,21 +48,38 @@ pub struct Status {
     pub generation: String,
 }
 
-struct Serving {
-    generation: Arc<Generation>,
-    registry: Registry,
+/// What readers have.
+pub(crate) struct Serving {
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) registry: Registry,
 }
 
 struct Shared {
     serving: RwLock<Option<Arc<Serving>>>,
     size: watch::Sender<u64>,
+    /// Most entries that this node knows the database to show, by writing, by watching or by reading.
+    seen: watch::Sender<u64>,
     status: watch::Sender<Status>,
     rebuild: Notify,
+    replicas: Replicas,
+    /// Ends with the views.
+    looking: OnceLock<JoinSet<()>>,
 }
 
 /// The views, for readers; cheap to clone.
 #[derive(Clone)]
 pub struct Views(Arc<Shared>);
+
+/// The views for a task that must not keep them.
+#[derive(Clone)]
+pub(crate) struct Glimpse(Weak<Shared>);
+
+impl Glimpse {
+    /// The views, while anybody has them.
+    pub(crate) fn get(&self) -> Option<Views> {
+        self.0.upgrade().map(Views)
+    }
+}
 
 impl Views {
     /// Opens the views under a directory or on a server, or begins to build them. The [`Engine`] does the work.
@@ -65,14 +87,20 @@ impl Views {
     /// # Errors
     /// [`FollowError`] when the directory or the server cannot be used.
     pub async fn open(home: impl Into<Home>, source: Arc<dyn Source>) -> Result<(Self, Engine), FollowError> {
+        let home = home.into();
         let shared = Arc::new(Shared {
             serving: RwLock::new(None),
             size: watch::Sender::new(0),
+            seen: watch::Sender::new(0),
             status: watch::Sender::new(Status::default()),
             rebuild: Notify::new(),
+            replicas: Replicas::new(home.replicas()),
+            looking: OnceLock::new(),
         });
         let views = Self(shared);
-        let engine = Box::pin(Engine::open(home.into(), source, views.clone())).await?;
+        let engine = Box::pin(Engine::open(home, source, views.clone())).await?;
+        let glimpse = Glimpse(Arc::downgrade(&views.0));
+        let _ = views.0.looking.get_or_init(|| views.0.replicas.look(&glimpse));
         Ok((views, engine))
     }
 
@@ -82,6 +110,41 @@ impl Views {
     /// # Errors
     /// [`ReadError::Behind`], [`ReadError::NotReady`], [`ReadError::Database`].
     pub async fn read(&self, today: NaiveDate, at_least: Option<u64>) -> Result<Reader, ReadError> {
+        self.wait(at_least).await?;
+        let serving = self.serving().ok_or(ReadError::NotReady)?;
+        let (pool, search) = (&serving.generation.read, serving.generation.search.clone());
+        let reader = Reader::new(pool, &serving.registry, search, today).await?;
+        self.see(reader.size());
+        Ok(reader)
+    }
+
+    /// The same for a page, from a replica where one has all that this node knows of (`replicas`). What was read is worth
+    /// nothing once `asking` has lost one; it is to be asked again, and then gets the database itself.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; the reader's own may be [`ReadError::Lost`].
+    pub async fn read_near(
+        &self,
+        today: NaiveDate,
+        at_least: Option<u64>,
+        asking: &Asking,
+    ) -> Result<Reader, ReadError> {
+        self.wait(at_least).await?;
+        if !self.0.replicas.is_empty() && !asking.lost_one() {
+            let serving = self.serving().ok_or(ReadError::NotReady)?;
+            let mut seen = self.0.seen.subscribe();
+            let wanted = at_least.max(serving.generation.search.reached());
+            let floor = wanted.map_or(0, |wanted| wanted + 1).max(*seen.borrow_and_update());
+            let name = &serving.generation.name;
+            if let Some(moment) = self.0.replicas.moment(name, floor, &mut seen, asking).await {
+                return Ok(Reader::of_replica(moment, serving.generation.search.clone(), today));
+            }
+        }
+        self.read(today, None).await
+    }
+
+    /// Waits until an entry is in.
+    async fn wait(&self, at_least: Option<u64>) -> Result<(), ReadError> {
         if let Some(wanted) = at_least {
             let mut size = self.0.size.subscribe();
             let arrived = tokio::time::timeout(WAIT_MAX, size.wait_for(|size| *size > wanted)).await;
@@ -89,10 +152,7 @@ impl Views {
                 return Err(ReadError::Behind { size: *self.0.size.borrow(), wanted });
             }
         }
-        let serving = self.0.serving.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let serving = serving.ok_or(ReadError::NotReady)?;
-        let (pool, search) = (&serving.generation.read, serving.generation.search.clone());
-        Reader::new(pool, &serving.registry, search, today).await
+        Ok(())
     }
 
     /// The views as they would be once `event` is recorded. Writing waits until the reader is dropped, so it is for one
@@ -101,8 +161,7 @@ impl Views {
     /// # Errors
     /// [`ReadError::NotReady`], [`ReadError::Foreseen`].
     pub async fn foresee(&self, today: NaiveDate, event: &PublicEvent) -> Result<Reader, ReadError> {
-        let serving = self.0.serving.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let serving = serving.ok_or(ReadError::NotReady)?;
+        let serving = self.serving().ok_or(ReadError::NotReady)?;
         let generation = &serving.generation;
         Reader::foreseeing(&generation.write, &serving.registry, generation.search.clone(), today, event).await
     }
@@ -110,6 +169,16 @@ impl Views {
     /// How the views are.
     pub fn status(&self) -> Status {
         self.0.status.borrow().clone()
+    }
+
+    /// How the replicas are that pages are read from; none where there are none.
+    pub fn replicas(&self) -> Vec<Stands> {
+        self.0.replicas.standings(self.seen())
+    }
+
+    /// Whether there are any.
+    pub fn has_replicas(&self) -> bool {
+        !self.0.replicas.is_empty()
     }
 
     /// Entries that the served views reflect; changes after each commit.
@@ -132,13 +201,35 @@ impl Views {
 
     /// Name of the generation that readers have.
     pub(crate) fn served(&self) -> Option<String> {
-        let serving = self.0.serving.read().unwrap_or_else(PoisonError::into_inner);
-        serving.as_ref().map(|serving| serving.generation.name.clone())
+        self.serving().map(|serving| serving.generation.name.clone())
+    }
+
+    pub(crate) fn serving(&self) -> Option<Arc<Serving>> {
+        self.0.serving.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Most entries that this node knows the database to show.
+    pub(crate) fn seen(&self) -> u64 {
+        *self.0.seen.borrow()
+    }
+
+    pub(crate) fn watch_seen(&self) -> watch::Receiver<u64> {
+        self.0.seen.subscribe()
+    }
+
+    /// Takes note of what the database shows.
+    pub(crate) fn see(&self, size: u64) {
+        self.0.seen.send_if_modified(|seen| {
+            let is_more = *seen < size;
+            *seen = size.max(*seen);
+            is_more
+        });
     }
 
     /// Tells readers how far the served generation is.
     pub(crate) fn reached(&self, size: u64) {
         self.0.size.send_replace(size);
+        self.see(size);
     }
 
     /// Waits until somebody asks to build anew.

@@ -39,10 +39,33 @@ impl Postgres {
         Self { process, folder, port, settings, url: url(port) }
     }
 
+    /// Stops it in the middle of whatever it does: it takes connections still, and answers nothing.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    /// Sends a signal to the server and to each process of it.
+    fn signal(&self, name: &str) {
+        let server = self.process.id();
+        crate::process::signal(server, name);
+        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap();
+        for child in children.split_whitespace() {
+            // One that has ended meanwhile gets none.
+            let _ = Command::new("kill").arg(format!("-{name}")).arg(child).stderr(Stdio::null()).status();
+        }
+    }
+
     /// Ends it as a crash does; nothing of what it acknowledged may be lost.
     pub fn crash(&mut self) {
         // Immediate shutdown: its children end with it. One that has ended already has.
         if matches!(self.process.try_wait(), Ok(None)) {
+            // One that is paused would never hear of it.
+            self.go_on();
             crate::process::signal(self.process.id(), "QUIT");
             let _ = self.process.wait();
         }

@@ -4,6 +4,7 @@ mod copies;
 mod following;
 mod intakes;
 mod paper;
+mod replicas;
 mod roots;
 mod sealed;
 mod witnesses;
@@ -142,7 +143,10 @@ impl Doctor {
         self.roots(config.as_ref(), running).await;
         // Without a configuration nothing is said of where they would be.
         match config.as_ref().map(|config| local::views_home(&self.layout, config)) {
-            Some(Ok(home)) => self.views(home).await,
+            Some(Ok(home)) => {
+                self.replicas(&home).await;
+                self.views(home).await;
+            }
             Some(Err(fault)) => self.wrong("views", fault.cause, fault.remedy.unwrap_or_default()),
             None => self.views(self.layout.root().into()).await,
         }

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::visit::Visit;
 use super::{terminal, vault};
 use crate::client::{Client, Hand};
-use crate::config::{Config, ViewsAt, bucket};
+use crate::config::{Config, ViewsAt, bucket, replicas};
 use crate::cosigning::Cosigning;
 use crate::fetch::{self, HttpFetch};
 use crate::http::zone;
@@ -58,8 +58,14 @@ pub fn agent(ca: Option<&PathBuf>) -> Result<ureq::Agent, Fault> {
 pub fn views_home(layout: &Layout, config: &Config) -> Result<Home, Fault> {
     let place = gongkai_store::Place::of(layout).map_err(|error| Fault::from(&error))?;
     match (config.views, place) {
+        (ViewsAt::Files, _) if !config.read_replicas.is_empty() => {
+            Err(Fault::usage("gongkai.toml 的 read_replicas", "查询库在文件里，没有从库可读")
+                .mend("请去掉这一行，或写上 views = \"server\""))
+        }
         (ViewsAt::Files, _) => Ok(Home::from(layout.root())),
-        (ViewsAt::Server, gongkai_store::Place::Server(url)) => Ok(Home::shared(layout.root(), &url)),
+        (ViewsAt::Server, gongkai_store::Place::Server(url)) => {
+            Ok(Home::shared(layout.root(), &url).with_replicas(replicas::urls(&config.read_replicas)?))
+        }
         (ViewsAt::Server, gongkai_store::Place::File(_)) => {
             Err(Fault::usage("gongkai.toml 的 views", "写着 server，而这本账的数据不在 PostgreSQL 里")
                 .mend("请去掉这一行，或先用 gongkai migrate 把账本搬进 PostgreSQL"))

@@ -72,6 +72,8 @@ async fn views(args: &Args, home: Home, ledger: &Ledger) -> Outcome {
         error => Fault::failed("查询库", &error),
     };
     let source: Arc<dyn Source> = Arc::new(ledger.clone());
+    // Nothing is read for a page here.
+    let home = home.with_replicas(Vec::new());
     let (views, mut engine) = Views::open(home, source).await.map_err(failed)?;
     // One that was killed is taken for alive until its lease ends.
     engine.lead_within(LEASE_MAX * 2).await.map_err(failed)?;

@@ -5,6 +5,7 @@
 //! To add a setting, add a member with its default, and its line in [`settings`].
 
 pub mod bucket;
+pub mod replicas;
 pub mod settings;
 
 use std::io;
@@ -87,6 +88,9 @@ pub struct Config {
     /// Where the public views lie.
     #[serde(default)]
     pub views: ViewsAt,
+    /// Streaming replicas of the database from which pages are read.
+    #[serde(default, deserialize_with = "replicas::addresses")]
+    pub read_replicas: Vec<String>,
     /// The folder of a bucket into which everything published is put besides the directory.
     #[serde(default, deserialize_with = "bucket::parsed", serialize_with = "bucket::shown")]
     pub bucket: Option<Address>,
@@ -257,6 +261,7 @@ impl Config {
             witness_policy: None,
             witness_seconds_max: witness_seconds_max_default(),
             views: ViewsAt::default(),
+            read_replicas: Vec::new(),
             bucket: None,
             bucket_endpoint: None,
             bucket_region: bucket::region_default(),

@@ -110,6 +110,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("witness_policy", Text, ("文件，从账本目录起算", "没有见证方"), "\"witness.policy\"", "联署检查点的见证方（C2SP tlog-policy 格式的文件），公布在 /log/policy。"),
     setting("witness_seconds_max", Number, ("秒，1–60", "5"), "5", "公布检查点时最多等见证方多少秒。"),
     setting("views", Text, ("files 或 server", "files"), "\"server\"", "查询库（由账本得出，可以随时重建）放在哪里：files 是账本目录；server 是账本所在的 PostgreSQL，几台机器共用，由其中一台写。"),
+    setting("read_replicas", List, ("postgres://用户@主机:端口/库，最多 8 个", "没有"), "[\"postgres://gongkai@db2.example.gov.cn/gongkai\"]", "从哪些 PostgreSQL 流复制从库读公开页面（views 是 server 时才能用）：从库落后、连不上或没有正在使用的查询库时，自动改读主库；口令用 PGPASSWORD 或 ~/.pgpass。"),
     setting("bucket", Text, ("s3://桶/文件夹", "只放在目录里"), "\"s3://gk-qinghe/county\"", "公开的文件另外放进哪个对象存储（S3 及兼容的）；前面可以接 CDN，只应让人读其中的 log/。"),
     setting("bucket_endpoint", Text, ("网址", "亚马逊的"), "\"https://s3.example.com\"", "对象存储的服务地址；要求桶名写在域名里的，写成 https://桶.域名。"),
     setting("bucket_region", Text, ("地域代码", "us-east-1"), "\"cn-north-1\"", "对象存储的地域。"),

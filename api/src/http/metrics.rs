@@ -19,6 +19,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use gongkai_projections::replicas::Standing;
 use gongkai_store::{Layout, Observer};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -61,6 +62,12 @@ struct Part {
     part: &'static str,
 }
 
+/// A replica, by its place in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Replica {
+    replica: u32,
+}
+
 type Floating = Gauge<f64, AtomicU64>;
 
 fn seconds() -> Histogram {
@@ -92,6 +99,8 @@ struct Now {
     views: Gauge,
     views_behind: Gauge,
     internal_behind: Gauge,
+    replica_reading: Family<Replica, Gauge>,
+    replica_behind: Family<Replica, Gauge>,
     checkpoint_age: Floating,
     witnesses: Gauge,
     answering: Gauge,
@@ -150,6 +159,9 @@ impl Now {
         gauge("witnesses", "Witnesses of the policy", &self.witnesses);
         gauge("witnesses_answering", "Witnesses that cosigned when they were last asked", &self.answering);
         gauge("disk_free_bytes", "Free space where the ledger lies", &self.free);
+        registry.register("replica_reading", "1 while pages are read from a replica", self.replica_reading.clone());
+        let behind = "Entries that a replica does not have yet, as far as is known";
+        registry.register("replica_behind_entries", behind, self.replica_behind.clone());
         registry.register("checkpoint_age_seconds", "Since the checkpoint was written", self.checkpoint_age.clone());
         registry.register("storage_bytes", "Bytes of the ledger's databases", self.stored.clone());
     }
@@ -167,6 +179,15 @@ impl Now {
         set(&self.views, views);
         set(&self.views_behind, committed.saturating_sub(views));
         set(&self.internal_behind, inside.map_or(0, |size| committed.saturating_sub(size)));
+        for (replica, stands) in (1..).zip(app.views.replicas()) {
+            let behind = match stands.standing {
+                Standing::Reading { behind } => Some(behind),
+                _ => None,
+            };
+            set(&self.replica_reading.get_or_create(&Replica { replica }), u64::from(behind.is_some()));
+            // What cannot be read has nothing that counts.
+            set(&self.replica_behind.get_or_create(&Replica { replica }), behind.unwrap_or(committed));
+        }
         if let Some(signed) = signed {
             let age = (app.now() - signed.written_at).to_std().unwrap_or_default();
             self.checkpoint_age.set(age.as_secs_f64());

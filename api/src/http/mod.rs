@@ -20,6 +20,7 @@ pub mod internal;
 pub mod language;
 pub mod log;
 pub mod metrics;
+pub mod near;
 pub mod openapi;
 pub mod pages;
 pub mod problem;
@@ -310,6 +311,16 @@ impl App {
 
     /// The views once an entry is in them that the caller has seen elsewhere.
     pub async fn read_at(&self, at_least: Option<u64>) -> Result<Reader, Problem> {
+        match near::asking() {
+            Some(asking) if self.foreseen().is_none() => {
+                Ok(self.views.read_near(self.today(), at_least, &asking).await?)
+            }
+            _ => self.read_whole(at_least).await,
+        }
+    }
+
+    /// The same for an answer that leaves before it is whole, and so cannot be made again: never from a replica.
+    pub async fn read_whole(&self, at_least: Option<u64>) -> Result<Reader, Problem> {
         if let Some(event) = self.foreseen() {
             return Ok(self.views.foresee(self.today(), event).await?);
         }
@@ -335,16 +346,16 @@ impl App {
 
 /// Everything that anyone may read, and what people without keys may hand in.
 pub fn public_router(app: &App, limits: &Limits) -> Router {
-    finish(readable().merge(citizen::routes()), app, limits)
+    finish(readable(app).merge(citizen::routes()), app, limits)
 }
 
 /// What [`public_router`] has, writing, and what needs signing in.
 pub fn internal_router(app: &App, limits: &Limits) -> Router {
     let own = console::routes().merge(internal::routes(app, internal::doors()));
-    finish(readable().merge(api::routes(true)).merge(own), app, limits)
+    finish(readable(app).merge(api::routes(true)).merge(own), app, limits)
 }
 
-fn readable() -> Router<App> {
+fn readable(app: &App) -> Router<App> {
     Router::new()
         .merge(log::routes())
         .merge(assets::routes())
@@ -354,6 +365,7 @@ fn readable() -> Router<App> {
         .route("/entries/{index}", get(api::entries::bytes))
         .route("/healthz", get(api::health::healthz))
         .route("/readyz", get(api::health::readyz))
+        .route_layer(axum::middleware::from_fn_with_state(app.clone(), near::read))
 }
 
 /// What both routers end in: compression inside, limits and headers outside.

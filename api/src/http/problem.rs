@@ -214,7 +214,7 @@ impl From<ReadError> for Problem {
             ReadError::Behind { size, wanted } => {
                 Self::new("views_behind", format!("查询库已更新到第 {size} 条，第 {wanted} 条还没有进来"))
             }
-            ReadError::NotReady => Self::new("views_behind", "查询库正在建立。账本本身没有受影响。"),
+            ReadError::NotReady | ReadError::Lost => Self::new("views_behind", "查询库正在建立。账本本身没有受影响。"),
             ReadError::Refused(refused) => Self::new("bad_query", refused.to_string()).at("q"),
             other => Self::internal(&other),
         }

@@ -74,6 +74,8 @@ pub struct StatusPage {
     pub roots: RootsCard,
     /// The intakes that are followed here.
     pub intakes: Vec<IntakeRow>,
+    /// The replicas of the database that pages are read from, by number.
+    pub replicas: Vec<MirrorRow>,
 }
 
 impl Page for StatusPage {
@@ -128,6 +130,12 @@ impl StatusPage {
                 batches: Some((Count(144), Count(140))),
                 owed: vec!["网上收件第 140 至 143 批应于 2026-03-12 08:00 前答复，账本至今没有答复".into()],
             }],
+            replicas: vec![
+                MirrorRow { url: "从库 1".into(), sentence: "已跟上主库".into(), is_alarm: false },
+                MirrorRow {
+                    url: "从库 2".into(), sentence: "连不上，页面由主库应答".into(), is_alarm: false
+                },
+            ],
         }
     }
 }

@@ -39,7 +39,7 @@ use std::{
 
 use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, Utc};
 use gongkai_domain::{World, calendar::Computed, field::Shape};
-use gongkai_store::database::{Pool, Purpose, Query, Row, Sql, Transaction, query};
+use gongkai_store::database::{Pool, Purpose, Query, Reach, Row, Sql, Transaction, query};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Decode, Postgres, Sqlite, Type};
@@ -67,6 +67,7 @@ use crate::{
     learned::{Learned, Registry, world_of},
     projection::Arg,
     recalled::RecallError,
+    replicas::{Moment, Near},
     search::SearchIndex,
 };
 
@@ -89,6 +90,9 @@ pub enum ReadError {
     /// No views exist yet.
     #[error("the views are being built")]
     NotReady,
+    /// The replica that was read is gone, or cancelled what was asked: the primary is to be asked from the start.
+    #[error("the replica that was read is lost")]
+    Lost,
     /// The database.
     #[error("the views could not be read")]
     Database(#[from] sqlx::Error),
@@ -130,6 +134,8 @@ pub struct Cursor {
 /// One moment of the views.
 pub struct Reader {
     transaction: Transaction,
+    /// Where it reads, when it is not the primary.
+    near: Option<Near>,
     world: Arc<World>,
     search: SearchIndex,
     cursors: BTreeMap<String, Cursor>,
@@ -137,6 +143,8 @@ pub struct Reader {
 }
 
 const CURSORS: &str = "SELECT projection, next_index, halted FROM cursors ORDER BY projection";
+/// Nothing, when it was promoted in the meantime.
+const CURSORS_OF_REPLICA: &str = "SELECT projection, next_index, halted FROM cursors WHERE pg_is_in_recovery()";
 const ORG_NAMES: &str = "SELECT code, name, from_on, entry_index FROM organization_names WHERE code IN ($1, $2, $3, $4, $5, $6, $7, \
      $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32) \
      ORDER BY code, entry_index";
@@ -193,7 +201,13 @@ impl Reader {
                 *learned = Learned { world: Arc::clone(&world), size };
             }
         }
-        Ok(Self { transaction, world, search, cursors, today })
+        Ok(Self { transaction, near: None, world, search, cursors, today })
+    }
+
+    /// A moment of a replica.
+    pub(crate) fn of_replica(moment: Moment, search: SearchIndex, today: NaiveDate) -> Self {
+        let Moment { transaction, world, cursors, near } = moment;
+        Self { transaction, near: Some(near), world, search, cursors, today }
     }
 
     /// The views as they would be once `event` is recorded: nothing of it is, and dropping the reader forgets it.
@@ -206,7 +220,7 @@ impl Reader {
     ) -> Result<Self, ReadError> {
         let made = follower::foreseen(write, registry, event).await;
         let (transaction, world, cursors) = made.map_err(|error| ReadError::Foreseen(Box::new(error)))?;
-        Ok(Self { transaction, world, search, cursors, today })
+        Ok(Self { transaction, near: None, world, search, cursors, today })
     }
 
     /// Ends the moment at once; dropping a reader ends it a little later.
@@ -214,7 +228,10 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Database`].
     pub async fn close(self) -> Result<(), ReadError> {
-        Ok(self.transaction.rollback().await?)
+        match self.near {
+            Some(mut near) => near.heard(self.transaction.rollback()).await,
+            None => Ok(self.transaction.rollback().await?),
+        }
     }
 
     /// How many entries everything here reflects, but for what a halted projection writes.
@@ -246,7 +263,11 @@ impl Reader {
     }
 
     pub(crate) async fn rows(&mut self, sql: impl Into<Sql>, args: Vec<Arg>) -> Result<Vec<Row>, ReadError> {
-        Ok(args.into_iter().fold(query(sql), Query::bind).fetch_all(&mut self.transaction).await?)
+        let answer = args.into_iter().fold(query(sql), Query::bind).fetch_all(&mut self.transaction);
+        match &mut self.near {
+            Some(near) => near.heard(answer).await,
+            None => Ok(answer.await?),
+        }
     }
 
     pub(crate) async fn row(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<Option<Row>, ReadError> {
@@ -313,9 +334,18 @@ impl Reader {
 }
 
 /// How far each projection is, as a transaction sees it.
-pub(crate) async fn cursors(transaction: &mut Transaction) -> Result<BTreeMap<String, Cursor>, sqlx::Error> {
+pub(crate) async fn cursors(on: &mut impl Reach) -> Result<BTreeMap<String, Cursor>, sqlx::Error> {
+    cursors_by(CURSORS, on).await
+}
+
+/// The same in a replica.
+pub(crate) async fn cursors_of_replica(on: &mut impl Reach) -> Result<BTreeMap<String, Cursor>, sqlx::Error> {
+    cursors_by(CURSORS_OF_REPLICA, on).await
+}
+
+async fn cursors_by(sql: &'static str, on: &mut impl Reach) -> Result<BTreeMap<String, Cursor>, sqlx::Error> {
     let mut cursors = BTreeMap::new();
-    for row in query(CURSORS).fetch_all(transaction).await? {
+    for row in query(sql).fetch_all(on).await? {
         let cursor = Cursor { next_index: row.count("next_index")?, halted: row.maybe("halted")? };
         cursors.insert(row.text("projection")?, cursor);
     }

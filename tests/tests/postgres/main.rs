@@ -5,5 +5,7 @@
 mod failover;
 mod ledger;
 mod nodes;
+mod replicas;
+mod serving;
 mod statements;
 mod views;

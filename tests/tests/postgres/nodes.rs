@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use sqlx::Executor as _;
 
 use crate::ledger::{insist, insist_at, tables};
+use crate::serving::{share_views, tell};
 
 /// Submitters at once.
 const WRITERS: usize = 4;
@@ -31,7 +32,7 @@ fn nodes(postgres: &Postgres, count: usize) -> (TestLedger, Vec<PathBuf>) {
     (ledger, dirs)
 }
 
-fn join(ledger: &TestLedger, count: usize) -> Vec<PathBuf> {
+pub fn join(ledger: &TestLedger, count: usize) -> Vec<PathBuf> {
     let mut dirs = vec![ledger.dir()];
     for number in 1..count {
         let dir = ledger.path(&format!("node-{number}"));
@@ -280,10 +281,20 @@ enum Fault {
     DiskFull,
     ClockWrong,
     DatabaseDown,
+    ReplicaLate,
+    ReplicaDown,
 }
 
-const FAULTS: [Fault; 6] =
-    [Fault::Killed, Fault::Paused, Fault::Cut, Fault::DiskFull, Fault::ClockWrong, Fault::DatabaseDown];
+const FAULTS: [Fault; 8] = [
+    Fault::Killed,
+    Fault::ReplicaLate,
+    Fault::Paused,
+    Fault::Cut,
+    Fault::ReplicaDown,
+    Fault::DiskFull,
+    Fault::ClockWrong,
+    Fault::DatabaseDown,
+];
 
 /// Where each node takes submissions and is read now.
 type Addresses = RwLock<Vec<(String, String)>>;
@@ -291,6 +302,7 @@ type Addresses = RwLock<Vec<(String, String)>>;
 /// Three nodes under load, and what befalls them.
 struct Chaos {
     postgres: Postgres,
+    replica: Postgres,
     dirs: Vec<PathBuf>,
     nodes: Vec<Node>,
     addresses: Arc<Addresses>,
@@ -298,10 +310,10 @@ struct Chaos {
 }
 
 impl Chaos {
-    fn begin(postgres: Postgres, dirs: Vec<PathBuf>) -> Self {
+    fn begin(postgres: Postgres, replica: Postgres, dirs: Vec<PathBuf>) -> Self {
         let nodes: Vec<Node> = dirs.iter().map(|dir| Node::start(dir)).collect();
         let addresses = nodes.iter().map(Node::addresses).collect();
-        Self { postgres, dirs, nodes, addresses: Arc::new(RwLock::new(addresses)), random: Random::new() }
+        Self { postgres, replica, dirs, nodes, addresses: Arc::new(RwLock::new(addresses)), random: Random::new() }
     }
 
     /// Ends a node, in whichever state it is, and starts it again.
@@ -347,6 +359,16 @@ impl Chaos {
                 self.postgres.crash();
                 moment(&mut self.random, 300_000);
                 self.postgres.come_back();
+            }
+            Fault::ReplicaLate => {
+                tell(&self.replica, "SELECT pg_wal_replay_pause()");
+                moment(&mut self.random, 2_000_000);
+                tell(&self.replica, "SELECT pg_wal_replay_resume()");
+            }
+            Fault::ReplicaDown => {
+                self.replica.crash();
+                moment(&mut self.random, 300_000);
+                self.replica.come_back();
             }
         }
     }
@@ -396,8 +418,27 @@ fn watch(addresses: &Addresses, outsider: &Mutex<Outsider>, stop: &AtomicBool) {
     }
 }
 
+/// Reads pages of all nodes: no node shows less than it did. How many pages were read.
+fn read_pages(addresses: &Addresses, stop: &AtomicBool) -> u64 {
+    let (mut newest, mut pages) = (BTreeMap::new(), 0);
+    while !stop.load(Ordering::Relaxed) {
+        let addresses = addresses.read().unwrap().clone();
+        for (_, url) in addresses {
+            // What has no database, or is gone, has no page either.
+            let Some(list) = try_get(&format!("{url}/api/v1/pledges")).ok().filter(|list| list.status == 200) else {
+                continue;
+            };
+            let size = list.json()["size"].as_u64().unwrap();
+            let before = newest.insert(url, size).unwrap_or_default();
+            assert!(size >= before, "a page of {size} entries after one of {before}");
+            pages += 1;
+        }
+    }
+    pages
+}
+
 /// Ends the work of the other threads with the scope that it is in.
-struct End<'a>(&'a AtomicBool);
+pub struct End<'a>(pub &'a AtomicBool);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
@@ -419,21 +460,26 @@ fn whole(dir: &std::path::Path, receipts: &Receipts, before: u64) {
     assert!(server.stop().success());
 }
 
-/// Whatever befalls whichever node: no receipt is lost, no event is twice, all show one history, and every directory verifies.
+/// Whatever befalls whichever node, or the replica that all read from: no receipt is lost, no event is twice, all show one
+/// history, no page goes back, every directory verifies, and the shared views are those that a rebuild makes.
 #[test]
 fn three_nodes_lose_no_receipt_whatever_befalls_them() {
-    let postgres = Postgres::start();
-    let (ledger, dirs) = nodes(&postgres, 3);
+    let postgres = Postgres::start_with(&["wal_retrieve_retry_interval=50ms"]);
+    let replica = postgres.standby();
+    let ledger = TestLedger::on_server(&postgres.url);
+    share_views(&ledger, &[&replica]);
+    let dirs = join(&ledger, 3);
     let before = ledger.size();
     let outsider = Mutex::new(Outsider::new(&ledger.vkey()));
     let (receipts, stop) = (Mutex::new(Receipts::new()), AtomicBool::new(false));
-    let mut chaos = Chaos::begin(postgres, dirs);
+    let mut chaos = Chaos::begin(postgres, replica, dirs);
     let addresses = Arc::clone(&chaos.addresses);
     std::thread::scope(|scope| {
         for _ in 0..WRITERS {
             scope.spawn(|| submit(&addresses, &receipts, &stop));
         }
         scope.spawn(|| watch(&addresses, &outsider, &stop));
+        scope.spawn(|| assert!(read_pages(&addresses, &stop) > 0, "no page was read"));
         // Also where an assertion fails here: the others would wait for ever.
         let _end = End(&stop);
         for round in 0..rounds(8) {
@@ -446,7 +492,7 @@ fn three_nodes_lose_no_receipt_whatever_befalls_them() {
             until("a receipt after it", || (receipts.lock().unwrap().len() > answered).then_some(()));
         }
     });
-    let Chaos { postgres, dirs, nodes, .. } = chaos;
+    let Chaos { postgres, replica, dirs, nodes, .. } = chaos;
     let _ = agreed(&nodes.iter().map(|node| &node.server).collect::<Vec<_>>());
     for node in nodes {
         assert!(node.server.stop().success());
@@ -458,5 +504,5 @@ fn three_nodes_lose_no_receipt_whatever_befalls_them() {
     whole(&dirs[0], &receipts, before);
     check(&dirs);
     println!("{} receipts, {} checkpoints seen", receipts.len(), outsider.seen());
-    drop(postgres);
+    drop((postgres, replica));
 }

@@ -24,9 +24,9 @@ use tokio::sync::{OnceCell, watch};
 use crate::ledger::{insist, submission};
 
 /// Longest time in which something must have happened that a node does by itself.
-const SOON: Duration = Duration::from_mins(1);
+pub const SOON: Duration = Duration::from_mins(1);
 
-fn today() -> NaiveDate {
+pub fn today() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 6, 15).unwrap()
 }
 
@@ -51,35 +51,35 @@ async fn entries() -> &'static [Sourced] {
 }
 
 /// The demo's log, as far as it has grown.
-struct Log {
+pub struct Log {
     entries: &'static [Sourced],
     size: watch::Sender<u64>,
 }
 
 impl Log {
-    async fn all() -> Arc<Self> {
+    pub async fn all() -> Arc<Self> {
         let entries = entries().await;
         Arc::new(Self { entries, size: watch::Sender::new(entries.len() as u64) })
     }
 
     /// Without its last entries.
-    async fn without(last: u64) -> Arc<Self> {
+    pub async fn without(last: u64) -> Arc<Self> {
         let log = Self::all().await;
         log.size.send_modify(|size| *size -= last);
         log
     }
 
-    fn len(&self) -> u64 {
+    pub fn len(&self) -> u64 {
         *self.size.borrow()
     }
 
-    fn grow(&self, more: u64) {
+    pub fn grow(&self, more: u64) {
         let end = self.entries.len() as u64;
         self.size.send_modify(|size| *size = end.min(*size + more));
     }
 
     /// How many of the first entries say something in public.
-    fn said(&self, size: u64) -> u64 {
+    pub fn said(&self, size: u64) -> u64 {
         let size = usize::try_from(size).unwrap();
         let said = |entry: &&Sourced| {
             let Sourced { index, bytes, openings, list } = (*entry).clone();
@@ -120,11 +120,11 @@ async fn whole(dir: &Path, postgres: &Postgres, log: &Arc<Log>) -> (Views, Engin
     (views, engine)
 }
 
-async fn database(postgres: &Postgres) -> PgConnection {
+pub async fn database(postgres: &Postgres) -> PgConnection {
     PgConnection::connect(&postgres.url).await.unwrap()
 }
 
-fn schema(views: &Views) -> String {
+pub fn schema(views: &Views) -> String {
     format!("views_{}", views.status().generation.replace('-', "_"))
 }
 
@@ -190,10 +190,10 @@ macro_rules! said {
     )*};
 }
 
-type Answers = Vec<(&'static str, serde_json::Value)>;
+pub type Answers = Vec<(&'static str, serde_json::Value)>;
 
 /// What pages ask, of every matter and organization that there is.
-async fn answers(reader: &mut Reader) -> Answers {
+pub async fn answers(reader: &mut Reader) -> Answers {
     let mut all = Answers::new();
     let every = Filter { limit: 100, ..Filter::default() };
     let county = reader.children(None, None, &every).await.unwrap().items[0].code.clone();

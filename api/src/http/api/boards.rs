@@ -154,7 +154,7 @@ async fn list(
     let filter = filter(family, &listing)?;
     if format != Format::Json {
         let permit = app.download()?;
-        let reader = app.read_at(listing.at_least).await?;
+        let reader = app.read_whole(listing.at_least).await?;
         return Ok(table::matters(reader, permit, family, filter, listing.on, format));
     }
     let mut reader = app.read_at(listing.at_least).await?;

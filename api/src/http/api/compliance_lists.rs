@@ -131,7 +131,7 @@ async fn list(
         return Ok(Json(json!({ "size": reader.size(), "total": total, "rows": rows })).into_response());
     }
     let permit = app.download()?;
-    let reader = app.read().await?;
+    let reader = app.read_whole(None).await?;
     Ok(download(Rest { list, filter: Filter { offset: 0, ..filter }, format, reader, done: false, _permit: permit }))
 }
 

@@ -1,4 +1,4 @@
-//! `/status`: the last checkpoint, who cosigned it, who copies the log.
+//! `/status`: the last checkpoint, who cosigned it, who copies the log, and which replicas of the database pages are read from.
 //!
 //! Who cosigned is read off the published checkpoint and policy, so that a copy of the log says the same; what happened
 //! when a witness was asked is known only where it is asked from.
@@ -8,9 +8,10 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::DateTime;
 use gongkai_log::Policy;
+use gongkai_projections::replicas::{Standing, Stands};
 
 use super::{Frame, answer, frame, parts, roots};
-use crate::cosigning::{Cosigning, Standing as Stands, State as Witnessing};
+use crate::cosigning::{Cosigning, Standing as Holding, State as Witnessing};
 use crate::gap::watch::Found;
 use crate::http::App;
 use crate::http::problem::Problem;
@@ -18,7 +19,7 @@ use crate::http::published::Signed;
 use crate::mirrors::{Mirrors, State as Followed};
 use crate::pushing::keeping::{self, Kept};
 use crate::site::format::Count;
-use crate::site::status::{IntakeRow, MirrorRow, Standing, StatusPage, WitnessRow};
+use crate::site::status::{self, IntakeRow, MirrorRow, StatusPage, WitnessRow};
 
 /// The page.
 pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
@@ -35,7 +36,7 @@ async fn make(app: &App) -> Result<StatusPage, Problem> {
         site,
         has_quorum: policy.as_ref().zip(note).is_some_and(|(policy, note)| policy.check(note).is_ok()),
         witnesses: policy.map(|policy| witnesses(app, &policy, signed.as_ref())).unwrap_or_default(),
-        checkpoint: signed.map(|signed| Standing {
+        checkpoint: signed.map(|signed| status::Standing {
             size: Count(signed.checkpoint.size),
             root: signed.checkpoint.root.to_string(),
             at: parts::moment(signed.written_at),
@@ -45,7 +46,22 @@ async fn make(app: &App) -> Result<StatusPage, Problem> {
         handed: handed(&app.about.kept),
         looked_at: app.about.mirrors.found().map(|(at, _)| parts::moment(at)),
         intakes: app.about.intakes.found().iter().map(intake).collect(),
+        replicas: (1..).zip(app.views.replicas()).map(replica).collect(),
     })
+}
+
+/// Where it is nobody needs to know.
+fn replica((number, stands): (usize, Stands)) -> MirrorRow {
+    let sentence = match stands.standing {
+        Standing::Reading { behind: 0 } => "已跟上主库".to_owned(),
+        Standing::Reading { behind } => format!("比主库少 {behind} 条，新的内容由主库应答"),
+        Standing::Silent => "连不上，页面由主库应答".to_owned(),
+        Standing::NotFollowing => "没有在跟随主库，不从它读取".to_owned(),
+        Standing::Lacking => "没有正在使用的查询库，不从它读取".to_owned(),
+        Standing::Other => "内容和主库不同，不从它读取".to_owned(),
+    };
+    let is_alarm = matches!(stands.standing, Standing::NotFollowing | Standing::Other);
+    MirrorRow { url: format!("从库 {number}"), sentence, is_alarm }
 }
 
 fn witnesses(app: &App, policy: &Policy, signed: Option<&Signed>) -> Vec<WitnessRow> {
@@ -90,7 +106,7 @@ fn mirrors(known: &Mirrors) -> Vec<MirrorRow> {
 }
 
 fn handed(kept: &Kept) -> Vec<MirrorRow> {
-    let row = |standing: &Stands| MirrorRow {
+    let row = |standing: &Holding| MirrorRow {
         url: standing.name.clone(),
         sentence: keeping::sentence(&standing.state),
         is_alarm: standing.state.is_wrong(),
