@@ -51,6 +51,15 @@ pub struct LedgerKeys {
     pub log: SigningKey,
     /// Signs what the ledger itself says.
     pub intake: SigningKey,
+    /// Further log keys of this machine: one that was replaced and signs on for a time, one that is to come.
+    pub beside: Vec<SigningKey>,
+}
+
+impl LedgerKeys {
+    /// The private half of a log key, if it is here.
+    pub(crate) fn log_key(&self, key: &VerifierKey) -> Option<&SigningKey> {
+        std::iter::once(&self.log).chain(&self.beside).find(|own| own.verifier() == *key)
+    }
 }
 
 /// Limits and times of a running ledger.
@@ -88,6 +97,8 @@ pub struct Settings {
     /// After how long without anything new the checkpoint is cosigned and published again: readers see that the ledger
     /// is alive, and a cosignature that came late is not lost.
     pub freshness: Duration,
+    /// Open although no key of the log is here, because it is about to be replaced. Nothing is published before that.
+    pub awaits_key: bool,
     /// Where everything public is put besides the directory; `None` leaves it there alone.
     pub bucket: Option<Bucket>,
 }
@@ -110,6 +121,7 @@ impl Default for Settings {
             map_interval: Duration::from_mins(10),
             cosigners: None,
             freshness: Duration::from_mins(5),
+            awaits_key: false,
             bucket: None,
         }
     }
