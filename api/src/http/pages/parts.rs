@@ -353,7 +353,7 @@ pub async fn check_of(
 ) -> Result<Check, Problem> {
     // The page says that nothing was changed only after it has checked that just now.
     let proof = app.published.proof(entry.index).await?;
-    let proven = proof.map(|proof| proof.verify(&entry.bytes, &app.about.vkey, None).is_ok());
+    let proven = proof.map(|proof| proof.verify_under(&entry.bytes, &app.keys(), None).is_ok());
     let note = entry.content.note();
     let (statement, signers): (Digest, &[Signer]) = match &entry.content {
         Content::Statement(signed) => (signed.hash, &signed.statement.signers),
@@ -385,7 +385,7 @@ pub async fn check_of(
         openings: Some(format!("/log/{}", tile::openings_path(entry.index / tile::TILE_WIDTH))),
         signatures: note.signatures.iter().enumerate().map(line).collect(),
         base_url: app.about.base_url.clone(),
-        vkey: app.about.vkey.to_string(),
+        vkey: app.vkey().to_string(),
         open: false,
     })
 }

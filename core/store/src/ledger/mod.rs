@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use gongkai_domain::World;
-use gongkai_log::{Digest, Entry, RefusalReceipt, SigningKey, StreamId, VerifierKey, note};
+use gongkai_log::{Digest, Entry, LogKeys, RefusalReceipt, SigningKey, StreamId, VerifierKey, note};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot, watch},
@@ -263,13 +263,18 @@ impl Ledger {
         Health { halted: shared.halted(), committed: *shared.committed.borrow(), published: *shared.published.borrow() }
     }
 
-    /// The log's verifier key, which the genesis names.
+    /// The log's verifier key of now: the genesis names it, or the rotation since.
     ///
     /// # Panics
     /// Never: a ledger does not open with another log key.
     pub fn vkey(&self) -> VerifierKey {
         let key = self.with_world(|world| world.key(self.origin()).map(|key| key.verifier.clone()));
         key.expect("a ledger does not open with another log key than its genesis names")
+    }
+
+    /// The log's keys over time.
+    pub fn log_keys(&self) -> LogKeys {
+        self.with_world(|world| world.log_keys().cloned()).unwrap_or_else(|| (&self.vkey()).into())
     }
 
     /// Registry, calendar, rules and books as of the last commit. Keep it short: the sequencer waits.
