@@ -403,6 +403,17 @@ impl World {
         self.keys.get(name)
     }
 
+    /// The key of a name that signed the entry of this index, and the entry that brought it: under the log's name there is
+    /// one key after the other, and each signs the entry that brings it.
+    pub fn key_at(&self, name: &str, index: u64) -> Option<(&VerifierKey, u64)> {
+        let log = self.log_keys.as_ref().filter(|keys| keys.first().name() == name);
+        let known = || self.keys.get(name).map(|key| (&key.verifier, key.authorized_at));
+        log.map_or_else(known, |keys| {
+            let brought = keys.rotations().iter().rev().find(|(entry, _)| *entry <= index);
+            Some(brought.map_or((keys.first(), 0), |(entry, key)| (key, *entry)))
+        })
+    }
+
     /// All keys, by name.
     pub fn keys(&self) -> impl Iterator<Item = (&str, &Key)> {
         self.keys.iter().map(|(name, key)| (name.as_str(), key))

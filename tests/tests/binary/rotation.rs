@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gongkai_log::{Checkpoint, Note, VerifierKey, checkpoint};
-use gongkai_tests::ledger::{TestLedger, pledge};
+use gongkai_api::keyfile;
+use gongkai_log::{Checkpoint, Note, SigningKey, VerifierKey, checkpoint};
+use gongkai_tests::ledger::{ORIGIN, TestLedger, VILLAGE, pledge};
 use gongkai_tests::{Ran, Server, gongkai};
 
 /// What is made beside the log key that a ledger has now.
@@ -67,6 +68,7 @@ fn a_stolen_log_key_is_replaced_in_three_steps_and_a_mirror_follows_over_it() {
     let _ = ledger.publish(&[pledge("完成五里桥自然村路灯改造")]).ok();
     let rotating = Rotating::of(&ledger);
     let old = rotating.old.as_str();
+    let thief = keyfile::read(&ledger.own_key_file("log.key"), || None).unwrap();
     let old_checkpoint = ledger.file("old-checkpoint", ledger.checkpoint());
     let (proof, index) = (ledger.path("old.tlog-proof"), (ledger.size() - 1).to_string());
     let _ = ledger.run("proof", &[&index, "--out", proof.to_str().unwrap()]).ok();
@@ -113,7 +115,7 @@ fn a_stolen_log_key_is_replaced_in_three_steps_and_a_mirror_follows_over_it() {
     let _ = gongkai(["doctor", "--dir", dir]).ok().says("没有毛病");
     let _ = gongkai(["doctor", "--dir", ledger.dir().to_str().unwrap()]).ok().says("没有毛病");
     files_that_stand_alone(&ledger, &proof, (old, &new));
-    the_thief_is_named(&ledger, (old, &new));
+    the_thief_is_named(&ledger, &thief, size);
 }
 
 /// Bundles, proofs and checkpoints, under the old key and the new one.
@@ -133,39 +135,35 @@ fn files_that_stand_alone(ledger: &TestLedger, old_proof: &Path, (old, new): (&s
     let bundle = ledger.path("ledger.tar");
     let part = ledger.path("part.tar");
     let _ = ledger.run("export", &["--out", bundle.to_str().unwrap()]).ok();
-    let _ = ledger.run("export", &["--out", part.to_str().unwrap(), "--org", gongkai_tests::ledger::VILLAGE]).ok();
+    let _ = ledger.run("export", &["--out", part.to_str().unwrap(), "--org", VILLAGE]).ok();
     for (file, vkey) in [(&bundle, old), (&bundle, new), (&part, old), (&part, new)] {
         let _ = check(file, &["--vkey", vkey]).ok();
     }
-    let stranger = ledger.path("stranger");
-    let made = gongkai(["init", "--dir", stranger.to_str().unwrap(), "--origin", gongkai_tests::ledger::ORIGIN]).ok();
-    drop(made);
-    let other = fs::read_to_string(stranger.join("log/vkey")).unwrap();
-    let _ = check(&bundle, &["--vkey", other.trim()]).exits(1).says("key-history");
-    let backup = ledger.path("backup");
-    let _ = ledger.run("backup", &["--to", backup.to_str().unwrap(), "--with-keys"]).ok();
-    let restored = ledger.path("restored");
-    let made = fs::read_dir(&backup).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
-    let words = ["restore", "--from", made.to_str().unwrap(), "--dir", restored.to_str().unwrap(), "--vkey", new];
-    let _ = gongkai([&words[..], &["--checkpoint", ledger.path("old-checkpoint").to_str().unwrap()]].concat()).ok();
+    let other = keyfile::generate(ORIGIN).unwrap().verifier().to_string();
+    let _ = check(&bundle, &["--vkey", &other]).exits(1).says("key-history");
+    let made = ledger.run("backup", &["--out", ledger.path("backups").to_str().unwrap(), "--with-keys", "--json"]).ok();
+    let (made, restored) = (made.json()["backup"].as_str().unwrap().to_owned(), ledger.path("restored"));
+    let seen = ledger.path("old-checkpoint");
+    let words = ["restore", "--from", &made, "--dir", restored.to_str().unwrap(), "--vkey", new, "--checkpoint"];
+    let _ = gongkai([&words[..], &[seen.to_str().unwrap()]].concat()).ok();
 }
 
-/// A larger head that the old key alone signed.
-fn the_thief_is_named(ledger: &TestLedger, (old, new): (&str, &str)) {
-    let stolen = gongkai_log::SigningKey::from_seed(ledger_name(old), gongkai_log::KeyKind::Ed25519, [7; 32]).unwrap();
-    assert_ne!(stolen.verifier().to_string(), old, "the test has no real thief's key, so any other will do");
+/// A larger head that the stolen key alone signed, over the very log that replaced it at an entry.
+fn the_thief_is_named(ledger: &TestLedger, thief: &SigningKey, entry: u64) {
     let note = ledger.checkpoint();
     let head = Checkpoint::parse(&Note::parse(&note).unwrap().text).unwrap();
-    fs::write(ledger.dir().join("log/checkpoint"), checkpoint::sign(&head, &[&stolen]).unwrap()).unwrap();
-    for vkey in [old, new] {
-        let _ = verify(ledger, vkey, &[]).exits(1).says("checkpoint");
+    let forged = ledger.file("forged", checkpoint::sign(&head, &[thief]).unwrap());
+    fs::copy(&forged, ledger.dir().join("log/checkpoint")).unwrap();
+    let said = format!("signed only by a log key that entry {entry} replaced");
+    let (old, new) = (thief.verifier().to_string(), ledger.vkey());
+    for vkey in [&old, &new] {
+        let _ = verify(ledger, vkey, &[]).exits(1).says(&said);
     }
+    let history = ledger.dir().join("log/key-history");
+    let words = ["verify", forged.to_str().unwrap(), "--vkey", &old, "--key-history", history.to_str().unwrap()];
+    let _ = gongkai(words).exits(1).says(&said);
     fs::write(ledger.dir().join("log/checkpoint"), note).unwrap();
-    let _ = verify(ledger, new, &[]).ok();
-}
-
-fn ledger_name(vkey: &str) -> &str {
-    vkey.split('+').next().unwrap()
+    let _ = verify(ledger, &new, &[]).ok();
 }
 
 #[test]

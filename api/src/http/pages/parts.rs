@@ -362,8 +362,8 @@ pub async fn check_of(
     let line = |(place, line): (usize, &gongkai_log::NoteSignature)| SignatureLine {
         role: signers.get(place).map_or_else(|| "收件".to_owned(), |signer| role_label(&signer.role)),
         key: line.name.clone(),
-        public_key: public_key(reader, &line.name),
-        registered: reader.world().key(&line.name).map(|key| key.authorized_at),
+        public_key: public_key(reader, &line.name, entry.index),
+        registered: reader.world().key_at(&line.name, entry.index).map(|(_, registered)| registered),
         // The entry's head has five lines, the text three, and a blank line follows.
         line: place + 10,
     };
@@ -406,8 +406,8 @@ fn role_label(wire: &str) -> String {
 }
 
 /// The last part of a verifier key: base64 of type and public key.
-fn public_key(reader: &Reader, name: &str) -> String {
-    let text = reader.world().key(name).map(|key| key.verifier.to_string()).unwrap_or_default();
+fn public_key(reader: &Reader, name: &str, index: u64) -> String {
+    let text = reader.world().key_at(name, index).map(|(key, _)| key.to_string()).unwrap_or_default();
     // Base64 may itself hold a `+`.
     text.splitn(3, '+').nth(2).unwrap_or_default().to_owned()
 }
