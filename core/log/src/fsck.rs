@@ -28,7 +28,7 @@ use std::sync::{Mutex, PoisonError};
 pub use self::sequence::Reached;
 use self::{reading::Bundle, sequence::Sequence};
 use crate::causes::chain;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::entry::{Content, Entry};
 use crate::hash::{Digest, TreeHash};
 use crate::key::VerifierKey;
@@ -330,18 +330,24 @@ fn open_checkpoint<F: Fetch>(fetch: &F, keys: &LogKeys) -> Outcome<(Checkpoint, 
     let refuse = |reason: String| finding(None, "checkpoint", reason);
     let bytes = fetch.checkpoint().map_err(|source| FsckError::Read { path: "checkpoint".to_owned(), source })?;
     let text = String::from_utf8(bytes).map_err(|_| refuse("not UTF-8".to_owned()))?;
-    let (checkpoint, note) = keys.open(&text).map_err(|error| refuse(chain(&error)))?;
+    let (checkpoint, note) = keys.open(&text).map_err(|error| unopened(&error))?;
     if checkpoint.text() != note.text {
         return Err(refuse("has lines beyond origin, size and root".to_owned()).into());
     }
     Ok((checkpoint, note))
 }
 
+/// A thief's checkpoint has a field of its own.
+fn unopened(error: &CheckpointError) -> Finding {
+    let field = if matches!(error, CheckpointError::Superseded { .. }) { "checkpoint key" } else { "checkpoint" };
+    finding(None, field, chain(error))
+}
+
 /// Whether the log says the same of its keys as whoever checks was told, and so who signs a checkpoint of this size. A
 /// key that the log never had signs what is no publication of it: a database that is read as if it were.
 fn check_keys(told: &LogKeys, found: Option<&LogKeys>, note: &Note) -> Result<(), Finding> {
     let Some(found) = found.filter(|found| found.knows(told.first())) else { return Ok(()) };
-    let checkpoint = found.check(note).map_err(|error| finding(None, "checkpoint", chain(&error)))?;
+    let checkpoint = found.check(note).map_err(|error| unopened(&error))?;
     let known = told.rotations().iter().filter(|(entry, _)| *entry < checkpoint.size);
     match known.zip(found.rotations()).find(|(told, found)| told != found) {
         Some(((entry, _), _)) => Err(finding(*entry, "key history", "is not what the log's entries say")),

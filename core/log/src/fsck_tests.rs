@@ -707,6 +707,6 @@ fn a_checkpoint_of_the_key_that_the_log_itself_replaced_is_found_whoever_is_told
     later.rotate(20, next);
     for told in [None, Some(&keys), Some(&later)] {
         let found = check(told);
-        assert!(found.field == "checkpoint" && found.reason.contains("entry 4 replaced"), "{found}");
+        assert!(found.field == "checkpoint key" && found.reason.contains("entry 4 replaced"), "{found}");
     }
 }

@@ -157,7 +157,7 @@ fn the_thief_is_named(ledger: &TestLedger, thief: &SigningKey, entry: u64) {
     let said = format!("signed only by a log key that entry {entry} replaced");
     let (old, new) = (thief.verifier().to_string(), ledger.vkey());
     for vkey in [&old, &new] {
-        let _ = verify(ledger, vkey, &[]).exits(1).says(&said);
+        let _ = verify(ledger, vkey, &[]).exits(1).says(&said).says("只有已经换掉的账本钥匙签名");
     }
     let history = ledger.dir().join("log/key-history");
     let words = ["verify", forged.to_str().unwrap(), "--vkey", &old, "--key-history", history.to_str().unwrap()];

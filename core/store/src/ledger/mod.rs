@@ -272,6 +272,11 @@ impl Ledger {
         key.expect("a ledger does not open with another log key than its genesis names")
     }
 
+    /// The log key of now, where it is on this machine.
+    fn log_key(&self) -> &SigningKey {
+        self.0.keys.log_key(&self.vkey()).unwrap_or(&self.0.keys.log)
+    }
+
     /// The log's keys over time.
     pub fn log_keys(&self) -> LogKeys {
         self.with_world(|world| world.log_keys().cloned()).unwrap_or_else(|| (&self.vkey()).into())

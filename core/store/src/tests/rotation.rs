@@ -219,7 +219,7 @@ async fn a_larger_head_that_only_the_stolen_key_signed_is_refused_as_such_by_eve
     let (_folder, layout) = stolen(&fixture);
     let size = index + 2;
     let found = check(&layout, &old().verifier(), None).unwrap_err();
-    assert!(found.field == "checkpoint" && found.reason.contains(&format!("entry {index} replaced")), "{found}");
+    assert!(found.field == "checkpoint key" && found.reason.contains(&format!("entry {index} replaced")), "{found}");
     // Who is told nothing of a new key finds it in the entries.
     fs::remove_file(layout.key_history()).unwrap();
     let found = check(&layout, &old().verifier(), None).unwrap_err();
