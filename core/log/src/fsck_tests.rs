@@ -681,10 +681,10 @@ fn a_tree_that_an_entry_names_as_a_beginning_of_the_log_is_one_or_is_found() {
         let mut naming = Naming { ring: author.ring(), at: 290, named, keys: (&log).into() };
         fsck(&author.publish(), &mut naming, &log, &options())
     };
-    for size in [0, 1, 200, 256, 257, 290] {
+    for size in [1, 200, 256, 257, 290] {
         assert!(check(size as u64, root_at(size)).is_ok(), "{size}");
     }
-    for (size, root) in [(200, root_at(201)), (291, root_at(291)), (0, root_at(1))] {
+    for (size, root) in [(200, root_at(201)), (291, root_at(291)), (0, root_at(0))] {
         let found = finding(check(size, root));
         assert_eq!((found.index, found.field.as_str()), (Some(290), "beginning"), "{found}");
     }

@@ -31,6 +31,7 @@ impl<S: EventStore> Sequencer<S> {
                 appended.map_err(|error| StoreError::row(row.index, "head", error.to_string()))?;
             }
         }
-        Ok(Some(edge.size() == named.size && edge.root() == named.root))
+        // Nothing is the beginning of every log, and proves none.
+        Ok(Some(named.size > 0 && edge.size() == named.size && edge.root() == named.root))
     }
 }
