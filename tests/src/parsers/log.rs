@@ -8,7 +8,7 @@ use gongkai_log::{
     cosignature as by,
 };
 
-use super::{log_key, verifiers, witness_key};
+use super::{verifiers, witness_key};
 
 fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
@@ -186,14 +186,5 @@ pub fn witness_request(bytes: &[u8]) -> bool {
 pub fn vkey(bytes: &[u8]) -> bool {
     let Some(Ok(key)) = text(bytes).map(VerifierKey::parse) else { return false };
     assert_eq!(key.to_string().as_bytes(), bytes, "a key has one spelling");
-    true
-}
-
-/// What brought a log's keys.
-pub fn key_history(bytes: &[u8]) -> bool {
-    let known = log_key().verifier();
-    let Ok(keys) = gongkai_domain::key_history::read(bytes, &known) else { return false };
-    assert!(keys.knows(&known), "keys are only told of a log of which one is known");
-    assert_eq!(decode_bundle(bytes).unwrap().len(), keys.rotations().len() + 1, "each entry brought a key");
     true
 }

@@ -52,7 +52,6 @@ pub const PARSERS: &[Parser] = &[
     parser("cosignature", log::cosignature, Some(4 * gongkai_log::note::SIGNATURE_BYTES_MAX), OF_LINES),
     parser("entry", log::entry, Some(gongkai_log::ENTRY_BYTES_MAX), OF_JSON),
     parser("fork", log::fork, Some(gongkai_log::fork::FORK_BYTES_MAX), OF_LINES),
-    parser("key_history", log::key_history, Some(gongkai_log::log_keys::HISTORY_BYTES_MAX), OF_JSON),
     parser("list", log::list, None, OF_JSON),
     parser("map_proof", log::map_proof, Some(gongkai_log::map::MAP_PROOF_BYTES_MAX), OF_LINES),
     parser("mirror_state", log::mirror_state, Some(gongkai_log::upload::STATE_BYTES_MAX), OF_LINES),

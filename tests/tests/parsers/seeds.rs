@@ -39,7 +39,6 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static str, &'static [u8])
             policies(),
             of_the_program(&pledge, &sheet),
             across_the_gap(&pledge),
-            keys_over_time(),
         ]
         .concat()
     });
@@ -304,35 +303,5 @@ fn across_the_gap(pledge: &Said) -> Vec<Seed> {
         ("batches", "two", batches.to_text().into_bytes()),
         ("capsules", "one", capsules.to_file(&signed(&capsules.text(ORIGIN).unwrap())).into_bytes()),
         ("late", "two", signed(&late.text(ORIGIN).unwrap()).into_bytes()),
-    ]
-}
-
-/// A genesis, and a rotation that its recovery key endorses.
-fn keys_over_time() -> Vec<Seed> {
-    let named = |name: &str, seed| SigningKey::from_seed(name, KeyKind::Ed25519, [seed; 32]).unwrap();
-    let (recovery, next) = (named("ledger.example/test/recovery", 3), named(ORIGIN, 4));
-    let text = |key: &SigningKey| key.verifier().to_string();
-    let stream = "ledger/018f0000-0000-7000-8000-000000000001";
-    let at = time::parse_recorded("2026-03-10T01:12:07.000001Z").unwrap();
-    let genesis = json!({"kind": "ledger.created.v1", "stream": stream, "org": "341599", "fields": {
-        "name": "试验账本（虚构）", "log_key": text(log_key()), "intake_key": text(&intake()),
-        "recovery_key": text(&recovery), "registrars": [
-            {"person": "person/018f0000-0000-7000-8000-000000000002", "key": text(&key("registrar.example/1"))}]}});
-    let root = leaf_hash(b"root");
-    let head = Checkpoint { origin: ORIGIN.into(), size: 3, root };
-    let rotation = json!({"kind": "ledger.key_rotated.v1", "stream": stream, "org": "341599", "fields": {
-        "old_key": text(log_key()), "new_key": text(&next), "head_size": 3, "head_root": root, "reason": "lost",
-        "checkpoint": checkpoint::sign(&head, &[log_key()]).unwrap()}});
-    let note_of = |draft: &Draft| draft.submission()["note"].as_str().unwrap().to_owned();
-    let log = SigningKey::from_seed(ORIGIN, KeyKind::Ed25519, [1; 32]).unwrap();
-    let first = note_of(&Draft::new(genesis, vec![("log", log)]));
-    let first = Entry::parse(Entry::seal(0, at, Digest::ZERO, &first).unwrap()).unwrap();
-    let hash = first.content.statement().unwrap().hash;
-    let head = Some(gongkai_domain::Head { revision: 0, hash });
-    let second = Draft { head, ..Draft::new(rotation, vec![("recovery", recovery), ("log", next)]) };
-    let second = Entry::seal(7, at, first.hash, &note_of(&second)).unwrap();
-    vec![
-        ("key_history", "genesis", encode_bundle(&[&first.bytes]).unwrap()),
-        ("key_history", "rotated", encode_bundle(&[&first.bytes, &second]).unwrap()),
     ]
 }
