@@ -9,8 +9,8 @@
 use std::thread;
 use std::time::Duration;
 
+use gongkai_log::LogKeys;
 use gongkai_log::note::NOTE_BYTES_MAX;
-use gongkai_log::{VerifierKey, checkpoint};
 
 use crate::cosigning::Cosigning;
 use crate::fetch::{self, HttpFetch};
@@ -28,11 +28,11 @@ pub struct Seen {
 }
 
 /// Asks all mirrors at the same time.
-pub fn mirrors(urls: &[String], vkey: &VerifierKey) -> Vec<Seen> {
+pub fn mirrors(urls: &[String], keys: &LogKeys) -> Vec<Seen> {
     let ask = |url: &String| {
         let fetch = HttpFetch::with(fetch::agent_staying(ANSWER_TIME_MAX), url);
         let note = fetch.get("checkpoint", NOTE_BYTES_MAX).ok().flatten();
-        let opened = note.and_then(|note| checkpoint::open(&String::from_utf8(note).ok()?, vkey).ok());
+        let opened = note.and_then(|note| keys.open(&String::from_utf8(note).ok()?).ok());
         Seen { by: format!("镜像 {url}"), size: opened.map(|(checkpoint, _)| checkpoint.size) }
     };
     thread::scope(|scope| {
@@ -43,14 +43,14 @@ pub fn mirrors(urls: &[String], vkey: &VerifierKey) -> Vec<Seen> {
 }
 
 /// Asks all witnesses that have an address, at the same time.
-pub fn witnesses(cosigning: &Cosigning, vkey: &VerifierKey) -> Vec<Seen> {
+pub fn witnesses(cosigning: &Cosigning, keys: &LogKeys) -> Vec<Seen> {
     let looked = cosigning.look().into_iter();
     let answered = looked.filter_map(|(name, answer)| Some((name, answer?)));
     answered
         .map(|(name, answer)| {
             let size = match answer {
                 Ok(None) => Some(0),
-                Ok(Some(note)) => checkpoint::open(&note.to_string(), vkey).ok().map(|(checkpoint, _)| checkpoint.size),
+                Ok(Some(note)) => keys.check(&note).ok().map(|checkpoint| checkpoint.size),
                 Err(_) => None,
             };
             Seen { by: format!("见证方 {name}"), size }

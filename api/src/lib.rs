@@ -32,6 +32,7 @@ pub mod pending;
 pub mod pushing;
 pub mod reviewing;
 pub mod roots;
+pub mod rotation;
 pub mod share;
 pub mod sheets;
 pub mod site;

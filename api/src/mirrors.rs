@@ -23,7 +23,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use gongkai_domain::procedure::recorded_on;
 use gongkai_log::list::LIST_BYTES_MAX;
 use gongkai_log::slot::parse_openings;
-use gongkai_log::{Digest, Fetch as _, List, Row, Statement, VerifierKey, checkpoint, tile};
+use gongkai_log::{Digest, Fetch as _, List, LogKeys, Row, Statement, tile};
 use gongkai_store::{Clock, Ledger, Withdrawal};
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
@@ -210,24 +210,24 @@ impl Mirrors {
         let withdrawals = withdrawals
             .inspect_err(|error| tracing::error!(error = %error, "the withdrawals could not be read for the mirrors"))
             .ok()?;
-        let (urls, vkey) = (self.0.urls.clone(), ledger.vkey());
+        let (urls, keys) = (self.0.urls.clone(), ledger.log_keys());
         let (tell, told) = tokio::sync::oneshot::channel();
         let asking = std::thread::Builder::new().name("mirrors".into());
-        let asked = asking.spawn(move || tell.send(check(&urls, &withdrawals, &vkey, now)));
+        let asked = asking.spawn(move || tell.send(check(&urls, &withdrawals, &keys, now)));
         asked.inspect_err(|error| tracing::error!(error = %error, "no thread to ask the mirrors")).ok()?;
         told.await.ok()
     }
 }
 
 /// Asks every mirror, a few at a time. It blocks: not for an asynchronous thread.
-pub fn check(urls: &[String], withdrawals: &[Withdrawal], vkey: &VerifierKey, now: DateTime<Utc>) -> Vec<Report> {
+pub fn check(urls: &[String], withdrawals: &[Withdrawal], keys: &LogKeys, now: DateTime<Utc>) -> Vec<Report> {
     let plan = Plan::new(withdrawals);
     let today = recorded_on(now);
     let mut reports = Vec::with_capacity(urls.len());
     for some in urls.chunks(MIRRORS_AT_ONCE_MAX) {
         reports.extend(std::thread::scope(|scope| {
             let plan = &plan;
-            let ask = |url| scope.spawn(move || Asked::new(url, plan, vkey, today).report());
+            let ask = |url| scope.spawn(move || Asked::new(url, plan, keys, today).report());
             let threads: Vec<_> = some.iter().map(|url| (url, ask(url))).collect();
             let ended = threads.into_iter().map(|(url, thread)| thread.join().unwrap_or_else(|_| Report::broken(url)));
             ended.collect::<Vec<_>>()
@@ -300,7 +300,7 @@ struct Asked<'a> {
     url: &'a str,
     fetch: HttpFetch,
     plan: &'a Plan<'a>,
-    vkey: &'a VerifierKey,
+    keys: &'a LogKeys,
     today: NaiveDate,
     until: Instant,
 }
@@ -314,9 +314,9 @@ struct Found<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn new(url: &'a str, plan: &'a Plan<'a>, vkey: &'a VerifierKey, today: NaiveDate) -> Self {
+    fn new(url: &'a str, plan: &'a Plan<'a>, keys: &'a LogKeys, today: NaiveDate) -> Self {
         let fetch = HttpFetch::with(fetch::agent_staying(ANSWER_TIME_MAX), url);
-        Self { url, fetch, plan, vkey, today, until: Instant::now() + MIRROR_TIME_MAX }
+        Self { url, fetch, plan, keys, today, until: Instant::now() + MIRROR_TIME_MAX }
     }
 
     fn report(&self) -> Report {
@@ -338,7 +338,7 @@ impl<'a> Asked<'a> {
     fn size(&self) -> Result<u64, (State, String)> {
         let bytes = self.fetch.checkpoint().map_err(|error| (State::Unreachable, chain(&error)))?;
         let text = String::from_utf8(bytes).map_err(|error| (State::Forged, chain(&error)))?;
-        let opened = checkpoint::open(&text, self.vkey).map_err(|error| (State::Forged, chain(&error)));
+        let opened = self.keys.open(&text).map_err(|error| (State::Forged, chain(&error)));
         opened.map(|(checkpoint, _)| checkpoint.size)
     }
 

@@ -16,7 +16,7 @@ use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use gongkai_domain::submission::Filled;
 use gongkai_domain::vault::NONCE_BYTES;
 use gongkai_log::sealed::{commit_event, verify_period_path};
-use gongkai_log::{Content, Digest, Entry, Promise, TlogProof, VerifierKey, slot};
+use gongkai_log::{Content, Digest, Entry, LogKeys, Promise, TlogProof, VerifierKey, slot};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
@@ -94,12 +94,14 @@ impl Handed {
     ///
     /// # Errors
     /// What does not agree.
-    pub fn check_kept(&self, promise: &Promise, kept: &Kept, log: &VerifierKey) -> Result<u64, String> {
+    pub fn check_kept(&self, promise: &Promise, kept: &Kept, log: &LogKeys) -> Result<u64, String> {
         let proof = TlogProof::parse(&kept.proof).map_err(|error| chain(&error))?;
-        proof.verify(kept.entry.as_bytes(), log, None).map_err(|error| format!("条目的证明：{}", chain(&error)))?;
+        proof
+            .verify_under(kept.entry.as_bytes(), log, None)
+            .map_err(|error| format!("条目的证明：{}", chain(&error)))?;
         let entry = Entry::parse(kept.entry.clone().into_bytes()).map_err(|error| chain(&error))?;
         let Content::Sealed(period) = &entry.content else { return Err("这一条不是封存时段".into()) };
-        let same = kept.commitment == promise.commitment && promise.origin == log.name();
+        let same = kept.commitment == promise.commitment && promise.origin == log.first().name();
         if same && verify_period_path(&period.root, kept.leaf, &promise.commitment, &kept.path) {
             Ok(entry.index)
         } else {

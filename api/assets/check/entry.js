@@ -48,11 +48,12 @@ export function signersOf({ statement, signatures }) {
   return names;
 }
 
-/** The verifier key of this name that a statement registers, if it does: the genesis, or a key's own entry. */
+/** The verifier key of this name that a statement registers, if it does: the genesis, a key's own entry, or the one that replaced the log's. */
 export function registered(statement, name) {
   const { kind, body } = statement ?? {};
   const keys =
     kind === "key.authorized.v1" ? [body.key]
+    : kind === "ledger.key_rotated.v1" ? [body.new_key]
     : kind === "ledger.created.v1" ? [body.log_key, body.intake_key, body.recovery_key, ...body.registrars.map(({ key }) => key)]
     : [];
   return keys.find((key) => isText(key) && key.slice(0, key.indexOf("+")) === name);

@@ -9,6 +9,7 @@ import { isBy, parseKey, parseNote } from "../note.js";
 import { isSignedBy, sha256 } from "./crypt.js";
 import { parseEntry, registered, signersOf } from "./entry.js";
 import { forkFile } from "./kept.js";
+import { keyFor, keysOf } from "./keys.js";
 import { demandsNobody, parsePolicy, witnessed } from "./policy.js";
 import { linesIn, openedIn } from "./said.js";
 import { Unreachable, fetched, needed, text } from "./site.js";
@@ -73,7 +74,8 @@ class Case {
 
   /** Remembers a checkpoint note that the trusted key signed. */
   async trust(note) {
-    const checkpoint = await opened(note, this.trusted());
+    this.trusted();
+    const checkpoint = await opened(note, keyFor(note, this.keys));
     if (!this.seen.some(({ size, root }) => size === checkpoint.size && root === checkpoint.root)) this.seen.push(checkpoint);
     return checkpoint;
   }
@@ -132,8 +134,10 @@ class Case {
   /** The key of this name out of the entry that registered it, which is before the one that it signed. */
   async registered(name, at) {
     const { statement } = await this.proven(at);
-    const isGenesis = at === 0n && this.asked.index === 0n;
-    if (at >= this.asked.index && !isGenesis) throw new Error(`${name} 登记在这条记录之后`);
+    const { kind } = statement ?? {};
+    // What brings the log's own key is signed by that key.
+    const isOwn = at === this.asked.index && (at === 0n || kind === "ledger.key_rotated.v1");
+    if (at >= this.asked.index && !isOwn) throw new Error(`${name} 登记在这条记录之后`);
     const vkey = registered(statement, name);
     if (!vkey) throw new Error(`第 ${at} 条登记的不是 ${name}`);
     return parseKey(vkey);
@@ -147,7 +151,12 @@ async function key(check) {
   check.key = asked.key ? parseKey(asked.key) : before && parseKey(before.text);
   const offered = parseKey(await needed("/log/vkey", text));
   check.key ??= offered;
+  check.keys = [{ at: 0n, key: check.key }];
   const mark = check.key.fingerprint;
+  if ([before?.text ?? offered.text, offered.text].some((other) => other !== check.key.text)) {
+    const history = await fetched("/log/key-history");
+    if (history) return replaced(check, { offered, before, history });
+  }
   if (before && before.text !== check.key.text) {
     return bad(`您给的钥匙和这个浏览器 ${day(before.at)} 记下的不一样。您给的：${check.key.text}；以前记下的：${before.text}`);
   }
@@ -158,6 +167,22 @@ async function key(check) {
   if (before) return ok(`和这个浏览器 ${day(before.at)} 记下的是同一把（指纹 ${mark}）。`);
   if (!kept.isAble) return none(`这个浏览器不让网页记东西，只能先信网站给的钥匙（指纹 ${mark}）。请和墙上、公告上印的比一比。`);
   return none(`第一次在这个浏览器核对，先信网站给的钥匙并记下来（指纹 ${mark}）。请和墙上、公告上印的比一比。`);
+}
+
+/** The log has changed its key: the one that is trusted leads to the one that the site gives, or it is another log. */
+async function replaced(check, { offered, before, history }) {
+  const keys = await keysOf(history);
+  const isOne = (text) => keys.some(({ key }) => key.text === text);
+  const now = keys[keys.length - 1];
+  const strange = [before?.text, check.key.text, offered.text].find((text) => text !== undefined && !isOne(text));
+  if (strange !== undefined) return bad(`账本换过钥匙，但换过的钥匙里没有这一把：${strange}`);
+  if (offered.text !== now.key.text) return bad(`网站给的钥匙不是账本现在的。现在的：${now.key.text}；网站给的：${offered.text}`);
+  check.keys = keys;
+  for (const { at, key } of keys.slice(1)) {
+    const { statement } = await check.proven(at);
+    if (statement?.body?.new_key !== key.text) throw new Error(`第 ${at} 条换的不是这把钥匙`);
+  }
+  return ok(`账本在第 ${now.at} 条换过钥匙，有恢复钥匙背书：原来的指纹是 ${keys[0].key.fingerprint}，现在是 ${now.key.fingerprint}。`);
 }
 
 async function checkpoint(check) {
@@ -247,7 +272,7 @@ async function witnesses(check) {
     return none(`没有见证方：这本账没有公布见证方名单，${NO_WITNESS}`);
   }
   const policy = parsePolicy(now);
-  if (policy.logs.length > 0 && !policy.logs.some((log) => log.text === trusted.text)) throw new Error("见证方名单说的是另一本账");
+  if (policy.logs.length > 0 && !policy.logs.some((log) => check.keys.some(({ key }) => key.text === log.text))) throw new Error("见证方名单说的是另一本账");
   const { proof } = await check.entry(check.asked.index);
   const notes = [...new Set([proof.note, await check.latest()])];
   const hasChanged = before !== undefined && before.text !== now;
@@ -271,7 +296,7 @@ async function remembered(check) {
   const before = check.kept.get("checkpoint");
   if (!before) return undefined;
   try {
-    return { ...(await opened(before.text, check.key)), at: before.at };
+    return { ...(await opened(before.text, keyFor(before.text, check.keys))), at: before.at };
   } catch {
     return { isForeign: true };
   }

@@ -19,13 +19,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gongkai_log::{Checkpoint, Digest, VerifierKey, checkpoint};
+use gongkai_log::{Checkpoint, Digest, VerifierKey};
 use gongkai_store::backup::{copy_database, copy_file, measure, private_folder};
-use gongkai_store::{Layout, Vault, moving};
+use gongkai_store::{Layout, Vault, moving, published_keys};
 
 use crate::cli::terminal::Progress;
 use crate::config::Config;
 use crate::outcome::{Fault, chain};
+use crate::rotation::{FORMER_KEY, NEXT_KEY};
 
 /// How often the bar is told how long a database's copy is by now.
 const TELL_EVERY: Duration = Duration::from_millis(200);
@@ -113,7 +114,8 @@ fn published_note(layout: &Layout, vkey: &VerifierKey) -> Result<(Checkpoint, St
     let place = || path.display().to_string();
     let text = fs::read_to_string(&path).map_err(|error| Fault::failed(place(), &error));
     let text = text.map_err(|fault| fault.mend("请先启动网站，或运行 gongkai rebuild --log，补齐已发布的文件"))?;
-    let opened = checkpoint::open(&text, vkey).map_err(|error| Fault::no(place(), chain(&error)))?;
+    let keys = published_keys(layout, vkey).map_err(|error| Fault::from(&error))?;
+    let opened = keys.open(&text).map_err(|error| Fault::no(place(), chain(&error)))?;
     Ok((opened.0, text))
 }
 
@@ -180,6 +182,9 @@ fn small_files(from: &Layout, config: &Config, to: &Layout, wanted: Wanted) -> R
         copy_file(source, target).map_err(|error| Fault::from(&error))
     };
     copy(&from.configuration(), &to.configuration())?;
+    if from.key_history().is_file() {
+        copy(&from.key_history(), &to.key_history())?;
+    }
     copy(&from.vkey(), &to.vkey())?;
     // One that lies elsewhere is the operator's to keep.
     if let Some(policy) = config.witness_policy.as_ref().filter(|path| path.is_relative()) {
@@ -191,7 +196,7 @@ fn small_files(from: &Layout, config: &Config, to: &Layout, wanted: Wanted) -> R
         let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
         let text = fs::read_to_string(&path).unwrap_or_default();
         let is_protected = text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----");
-        let is_own = ["log.key", "intake.key"].contains(&name.as_str());
+        let is_own = ["log.key", "intake.key", FORMER_KEY, NEXT_KEY].contains(&name.as_str());
         if is_protected || (is_own && wanted.open_keys) {
             copy(&path, &to.keys().join(&name))?;
             open_keys |= !is_protected;

@@ -113,8 +113,12 @@ type Audited = Result<Good, Found>;
 
 fn audited<F: Fetch>(fetch: &F, args: &Args, vkey: &VerifierKey, today: NaiveDate) -> Result<Audited, Fault> {
     let reading = Reading::new(fetch)?;
-    let mut auditor = Auditor::new(vkey, &reading);
-    let checked = checking::run(fetch, &mut auditor, vkey, &args.check, "审计", "")?;
+    let keys = match checking::keys_of(fetch, vkey)? {
+        Ok(keys) => keys,
+        Err(found) => return Ok(Err(found)),
+    };
+    let mut auditor = Auditor::new(keys.first(), &reading);
+    let checked = checking::run(fetch, &mut auditor, &keys, &args.check, "审计", "")?;
     Ok(checked.map(|report| {
         let unseen = auditor.unseen();
         let intakes = auditor.world().intakes().cloned().collect();

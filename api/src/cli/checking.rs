@@ -3,10 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use gongkai_domain::key_history;
+use gongkai_log::log_keys::HISTORY_PATH;
 use gongkai_log::note::NOTE_BYTES_MAX;
 use gongkai_log::policy::POLICY_BYTES_MAX;
 use gongkai_log::{
-    Authority, Checkpoint, Fetch, Finding, FsckError, Mode, Options, Policy, Report, VerifierKey, checkpoint, fsck,
+    Authority, Checkpoint, Fetch, Finding, FsckError, LogKeys, Mode, Options, Policy, Report, VerifierKey, fsck,
 };
 use gongkai_store::{DirectoryFetch, Layout};
 
@@ -26,6 +28,9 @@ pub struct Check {
     /// 账本的验证钥匙（或写有它的文件），从可信的地方得来
     #[arg(long, value_name = "钥匙")]
     pub vkey: Option<String>,
+    /// 账本换过钥匙时，单个文件所用的钥匙来历（账本的 log/key-history）
+    #[arg(long, value_name = "文件", requires = "file")]
+    pub key_history: Option<PathBuf>,
     /// 见证规则文件：要求足够多的见证方联署
     #[arg(long, value_name = "文件")]
     pub policy: Option<PathBuf>,
@@ -101,13 +106,24 @@ impl Check {
         Ok(read.map(|(policy, _)| policy))
     }
 
-    /// The checkpoint that was seen before, under the same key.
+    /// The log's keys for a file that stands alone: the key that somebody vouched for, and what its history proves.
+    ///
+    /// # Errors
+    /// No such file, or no history of this log's keys.
+    pub fn keys(&self, known: &VerifierKey) -> Result<LogKeys, Fault> {
+        let Some(path) = &self.key_history else { return Ok(known.into()) };
+        let place = || path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| Fault::usage(place(), error.to_string()))?;
+        key_history::read(&bytes, known).map_err(|error| Fault::usage(place(), chain(&error)))
+    }
+
+    /// The checkpoint that was seen before, under the same log's keys.
     ///
     /// # Errors
     /// No such file, or no checkpoint of this log.
-    pub fn old(&self, vkey: &VerifierKey) -> Result<Option<Checkpoint>, Fault> {
+    pub fn old(&self, keys: &LogKeys) -> Result<Option<Checkpoint>, Fault> {
         let Some(path) = &self.old_checkpoint else { return Ok(None) };
-        let opened = checkpoint::open(&read(path)?, vkey);
+        let opened = keys.open(&read(path)?);
         let opened = opened.map(|(checkpoint, _)| Some(checkpoint));
         opened.map_err(|error| Fault::usage(path.display().to_string(), crate::outcome::chain(&error)))
     }
@@ -160,6 +176,20 @@ impl Source {
     }
 }
 
+/// The keys of the log of which `known` is one, as its published files prove. What its entries say decides in the end.
+///
+/// # Errors
+/// Something could not be read, which says nothing about the log.
+pub fn keys_of<F: Fetch>(fetch: &F, known: &VerifierKey) -> Result<Result<LogKeys, Found>, Fault> {
+    let read =
+        fetch.extra(HISTORY_PATH).map_err(|source| FsckError::<F::Error>::Read { path: HISTORY_PATH.into(), source });
+    let Some(bytes) = read? else { return Ok(Ok(known.into())) };
+    Ok(key_history::read(&bytes, known).map_err(|error| {
+        let finding = Finding { index: None, field: HISTORY_PATH.to_owned(), reason: chain(&error) };
+        Found { finding, copy: "" }
+    }))
+}
+
 /// What a check demands besides the key.
 pub struct Limits<'p> {
     /// Verify signatures in batches.
@@ -177,14 +207,14 @@ pub struct Limits<'p> {
 pub fn run<F: Fetch, A: Authority>(
     fetch: &F,
     authority: &mut A,
-    vkey: &VerifierKey,
+    keys: &LogKeys,
     check: &Check,
     label: &'static str,
     copy: &'static str,
 ) -> Result<Checked, Fault> {
     let policy = check.policy()?;
-    let limits = Limits { fast: check.fast, old: check.old(vkey)?, policy: policy.as_ref() };
-    run_with(fetch, authority, vkey, limits, label, copy)
+    let limits = Limits { fast: check.fast, old: check.old(keys)?, policy: policy.as_ref() };
+    run_with(fetch, authority, keys, limits, label, copy)
 }
 
 /// Runs the checker with an authority.
@@ -194,7 +224,7 @@ pub fn run<F: Fetch, A: Authority>(
 pub fn run_with<F: Fetch, A: Authority>(
     fetch: &F,
     authority: &mut A,
-    vkey: &VerifierKey,
+    keys: &LogKeys,
     limits: Limits<'_>,
     label: &'static str,
     copy: &'static str,
@@ -207,9 +237,10 @@ pub fn run_with<F: Fetch, A: Authority>(
         old_checkpoint: limits.old,
         policy: limits.policy,
         check_openings: true,
+        keys: Some(keys),
         progress: Some(&tell),
     };
-    match fsck(fetch, authority, vkey, &options) {
+    match fsck(fetch, authority, keys.first(), &options) {
         Ok(report) => Ok(Ok(report)),
         Err(FsckError::Finding(finding)) => Ok(Err(Found { finding, copy })),
         Err(error) => Err(error.into()),

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use gongkai_domain::field::{Place, Shape};
 use gongkai_domain::{KINDS, kind};
+use gongkai_log::log_keys::HISTORY_PATH;
 use gongkai_log::tile::{TILE_WIDTH, TileKind, level_tiles, lines_path, new_tiles, openings_path};
 use gongkai_log::{Digest, Entry, Fetch as _, Row, Statement, TilePath, time};
 use gongkai_store::{DirectoryFetch, Layout};
@@ -163,6 +164,9 @@ fn bundle(
     bundle.add("checkpoint", reading.note.to_string().as_bytes())?;
     let vkey = std::fs::read(layout.vkey()).map_err(|error| Fault::failed("log/vkey", &error))?;
     bundle.add("vkey", &vkey)?;
+    if let Some(history) = fetch.extra(HISTORY_PATH).map_err(|error| Fault::failed(HISTORY_PATH, &error))? {
+        bundle.add(HISTORY_PATH, &history)?;
+    }
     let progress = Progress::new("导出");
     for number in super::reading::bundles(checkpoint.size) {
         add_entries(&mut bundle, layout, reading, number, within)?;

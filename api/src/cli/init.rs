@@ -205,7 +205,7 @@ async fn make(layout: &Layout, dir: &Path, new: &NewLedger, clock: Arc<dyn Clock
     write_config(layout, new)?;
     let genesis = genesis(new, [&log, &intake, &recovery], &registrars, &*clock)?;
     let vkey = log.verifier();
-    let keys = LedgerKeys { log, intake };
+    let keys = LedgerKeys { log, intake, beside: Vec::new() };
     let options = CreateOptions { keys, genesis, settings: Settings::default(), server: new.database.clone() };
     let ledger = Ledger::create(layout, options, clock).await?;
     let first = ledger.entry(0).await.map_err(|error| Fault::from(&error))?;

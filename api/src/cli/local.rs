@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, SubsecRound as _, Utc};
 use gongkai_domain::{Role, kind};
-use gongkai_log::{SigningKey, StreamId};
+use gongkai_log::{LogKeys, SigningKey, StreamId, VerifierKey};
 use gongkai_projections::Home;
-use gongkai_store::{Clock, Layout, Ledger, LedgerKeys, ServerUrl, Settings, SystemClock, Vault};
+use gongkai_store::{Clock, Layout, Ledger, LedgerKeys, ServerUrl, Settings, SystemClock, Vault, published_keys};
 use zeroize::Zeroizing;
 
 use super::visit::Visit;
@@ -20,6 +20,7 @@ use crate::fetch::{self, HttpFetch};
 use crate::http::zone;
 use crate::keyfile::{self, KeyFileError};
 use crate::outcome::Fault;
+use crate::rotation::{self, FORMER_KEY, NEXT_KEY};
 
 /// A ledger on this machine or elsewhere.
 #[derive(Debug, Clone, clap::Args)]
@@ -271,6 +272,36 @@ pub fn ledger_key(layout: &Layout, role: &str) -> Result<SigningKey, Fault> {
     Ok(keyfile::read(&layout.keys().join(format!("{role}.key")), none)?)
 }
 
+/// The keys with which a ledger of this machine signs: that in `log.key`, and beside it one that is to come or was replaced.
+/// Where `log.key` is missing the one to come stands in: the machine stopped while it was put in place.
+///
+/// # Errors
+/// A file is missing, open to others, or no key.
+pub fn ledger_keys(layout: &Layout) -> Result<LedgerKeys, Fault> {
+    let there = |name: &str| layout.keys().join(name).is_file();
+    let mut beside = Vec::new();
+    for name in [NEXT_KEY, FORMER_KEY] {
+        if there(name) {
+            beside.push(ledger_key(layout, name.trim_end_matches(".key"))?);
+        }
+    }
+    let log = if there("log.key") || !there(NEXT_KEY) { ledger_key(layout, "log")? } else { beside.remove(0) };
+    Ok(LedgerKeys { log, intake: ledger_key(layout, "intake")?, beside })
+}
+
+/// The verifier keys of the log over time, as it is published; before that, the one of `log.key`.
+///
+/// # Errors
+/// Neither can be read, or what is published is no history of them.
+pub fn log_keys(layout: &Layout) -> Result<LogKeys, Fault> {
+    let known = match std::fs::read_to_string(layout.vkey()) {
+        Ok(text) => VerifierKey::parse(text.trim()).map_err(|error| Fault::failed("log/vkey", &error))?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => ledger_key(layout, "log")?.verifier(),
+        Err(error) => return Err(Fault::failed("log/vkey", &error)),
+    };
+    published_keys(layout, &known).map_err(|error| Fault::from(&error))
+}
+
 /// Opens the ledger of a directory for writing; this process holds its lock from now on. Its vault is opened
 /// too where the passphrase is at hand.
 ///
@@ -289,9 +320,9 @@ pub async fn open(layout: &Layout, clock: Arc<dyn Clock>) -> Result<Ledger, Faul
 /// The policy is missing or unusable.
 pub fn cosigning(layout: &Layout, config: &Config, clock: &Arc<dyn Clock>) -> Result<Option<Cosigning>, Fault> {
     let Some(file) = &config.witness_policy else { return Ok(None) };
-    let log = ledger_key(layout, "log")?.verifier();
+    let keys = log_keys(layout)?;
     let time_max = Duration::from_secs(config.witness_seconds_max);
-    Cosigning::begin(&layout.root().join(file), layout, &log, time_max, Arc::clone(clock)).map(Some)
+    Cosigning::begin(&layout.root().join(file), layout, keys.current(), time_max, Arc::clone(clock)).map(Some)
 }
 
 /// Opens the ledger of a directory for writing, with a vault or for public statements only.
@@ -305,7 +336,28 @@ pub async fn open_with(
     cosigning: Option<Cosigning>,
     config: &Config,
 ) -> Result<Ledger, Fault> {
-    let keys = LedgerKeys { log: ledger_key(layout, "log")?, intake: ledger_key(layout, "intake")? };
+    let settings = settings(vault, cosigning, config)?;
+    let ledger = Ledger::open(layout, ledger_keys(layout)?, clock, settings).await?;
+    // A start that finds a rotation recorded puts its key in place: the machine stopped between.
+    rotation::install(layout, &ledger)?;
+    Ok(ledger)
+}
+
+/// Opens a ledger whose key is about to be replaced, also where the old key is lost.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_for_rotation(layout: &Layout) -> Result<Ledger, Fault> {
+    let config = Config::read(layout)?;
+    let clock = clock();
+    let vault = vault::unlock(layout, &config, None, false).await?;
+    let cosigning = cosigning(layout, &config, &clock)?;
+    let settings = Settings { awaits_key: true, ..settings(vault, cosigning, &config)? };
+    Ok(Ledger::open(layout, ledger_keys(layout)?, clock, settings).await?)
+}
+
+/// How a ledger runs, as its configuration says.
+fn settings(vault: Option<Vault>, cosigning: Option<Cosigning>, config: &Config) -> Result<Settings, Fault> {
     let period = Duration::from_secs(config.sealed_period_seconds);
     let map_interval = Duration::from_secs(config.map_seconds);
     let (clocks_apart_max, bucket) = (Some(CLOCKS_APART_MAX), bucket::open(config)?);
@@ -315,7 +367,7 @@ pub async fn open_with(
         settings.publish_interval = WITNESSED_EVERY;
         settings.cosigners = Some(Arc::new(cosigning));
     }
-    Ok(Ledger::open(layout, keys, clock, settings).await?)
+    Ok(settings)
 }
 
 /// The address of a PostgreSQL database, as an option gives it.

@@ -35,7 +35,7 @@ pub struct Args {
 pub async fn run(args: Args) -> Outcome {
     let (layout, to) = sides(&args.from, &args.to)?;
     Config::read(&layout)?;
-    let log = local::ledger_key(&layout, "log")?.verifier();
+    let log = local::log_keys(&layout)?;
     let progress = Progress::new("搬运");
     let head = moving::move_rows(&layout, &to, &log, |copied, size| progress.tell(copied, size)).await;
     drop(progress);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use gongkai_log::{Fetch, FsckError, VerifierKey};
 use gongkai_store::mirror::source::DirectorySource;
 use gongkai_store::mirror::{Followed, Refused, Source, records};
-use gongkai_store::{Layout, Mirror, MirrorFault, PublishedLog, StoreError, take_lock};
+use gongkai_store::{Layout, Mirror, MirrorFault, PublishedLog, StoreError, published_keys, take_lock};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -204,12 +204,18 @@ pub async fn run(args: Args) -> Outcome {
 fn same_key(layout: &Layout, vkey: &VerifierKey) -> Result<(), Fault> {
     let path = layout.vkey();
     match std::fs::read_to_string(&path) {
-        Ok(text) if text.trim() != vkey.to_string() => {
+        Ok(text) if text.trim() != vkey.to_string() && !is_of(layout, &text, vkey) => {
             Err(Fault::usage(path.display().to_string(), "这个目录跟随的是另一本账，或另一把钥匙")
                 .mend("请换一个目录，或核对 --vkey"))
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a key is another one of the same log: before it was replaced, or after.
+fn is_of(layout: &Layout, there: &str, vkey: &VerifierKey) -> bool {
+    let known = VerifierKey::parse(there.trim()).ok();
+    known.and_then(|known| published_keys(layout, &known).ok()).is_some_and(|keys| keys.knows(vkey))
 }
 
 fn once(args: &Args, place: &Place, mut mirror: Mirror) -> Outcome {

@@ -43,6 +43,7 @@ pub mod reading;
 pub mod rebuild;
 pub mod restore;
 pub mod review;
+pub mod rotate_key;
 pub mod serve;
 pub mod showing;
 pub mod sides;
@@ -141,6 +142,8 @@ pub enum Command {
     Tally(tally::Args),
     /// 限阅库：建库、换主密钥
     Vault(vault::Args),
+    /// 换账本钥匙：准备、由恢复钥匙背书、记入账本
+    RotateKey(rotate_key::Args),
     /// 备份账本，做成就核验过；网站可以在运行
     Backup(backup::Args),
     /// 从备份恢复到空目录，逐条证明恢复了什么
@@ -183,6 +186,7 @@ impl Command {
             Self::Join(args) => args.json,
             Self::Tally(args) => args.json(),
             Self::Vault(args) => args.json(),
+            Self::RotateKey(args) => args.json(),
             Self::Backup(args) => args.json,
             Self::Restore(args) => args.json,
             Self::Doctor(args) => args.json,
@@ -222,6 +226,7 @@ impl Command {
             Self::Join(args) => join::run(&args).await,
             Self::Tally(args) => blocking(move || tally::run(&args)).await,
             Self::Vault(args) => vault::run(args).await,
+            Self::RotateKey(args) => Box::pin(rotate_key::run(args)).await,
             Self::Backup(args) => backup::run(args).await,
             Self::Restore(args) => restore::run(args).await,
             Self::Config(args) => config::run(&args),

@@ -171,6 +171,7 @@ async fn at_home(dir: &Path, of: &str) -> Result<Sheet, Fault> {
     let (views, mut engine) = Views::open(layout.root(), Arc::new(Arc::new(log))).await.map_err(failed)?;
     engine.catch_up().await.map_err(failed)?;
     let about = About {
+        followed: None,
         is_demo: config.origin == crate::demo::ORIGIN,
         base_url: config.base_url.unwrap_or_else(|| format!("http://{}", config.listen)),
         name: config.name,

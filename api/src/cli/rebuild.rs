@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gongkai_projections::{FollowError, Home, LEASE_MAX, Source, Views};
-use gongkai_store::{Layout, Ledger, LedgerKeys, Settings};
+use gongkai_store::{Layout, Ledger, Settings};
 use serde_json::json;
 
 use super::local;
@@ -40,7 +40,7 @@ pub struct Args {
 pub async fn run(args: Args) -> Outcome {
     let layout = Layout::new(&args.dir);
     let config = Config::read(&layout)?;
-    let keys = LedgerKeys { log: local::ledger_key(&layout, "log")?, intake: local::ledger_key(&layout, "intake")? };
+    let keys = local::ledger_keys(&layout)?;
     let settings = Settings { republish_all: args.log, bucket: bucket::open(&config)?, ..Settings::default() };
     let ledger = Ledger::open(&layout, keys, local::clock(), settings).await?;
     let outcome = if args.log {

@@ -15,9 +15,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gongkai_log::{Checkpoint, Report, VerifierKey, checkpoint};
-use gongkai_store::Layout;
+use gongkai_log::{Checkpoint, LogKeys, Report, VerifierKey};
 use gongkai_store::backup::{copy_file, flush_folder, private_folder};
+use gongkai_store::{Layout, published_keys};
 use serde_json::json;
 
 use super::{checking, local, terminal, verify};
@@ -65,7 +65,8 @@ pub struct Args {
 pub async fn run(args: Args) -> Outcome {
     let manifest = Manifest::read(&args.from)?;
     let vkey = key(&args, &manifest)?;
-    let elsewhere = args.checkpoint.as_deref().map(|path| seen_elsewhere(path, &vkey)).transpose()?;
+    let keys = published_keys(&Layout::new(&args.from), &vkey).map_err(|error| Fault::from(&error))?;
+    let elsewhere = args.checkpoint.as_deref().map(|path| seen_elsewhere(path, &keys)).transpose()?;
     if let Some(seen) = elsewhere.as_ref().filter(|seen| seen.size > manifest.size) {
         return Err(behind(&manifest, "--checkpoint 给出的检查点", seen.size));
     }
@@ -76,7 +77,7 @@ pub async fn run(args: Args) -> Outcome {
     if (report.size, report.root.to_string()) != (manifest.size, manifest.root.clone()) {
         return Err(Fault::no("ledger.db", "条数和根与清单不符").mend("请用另一份备份"));
     }
-    let seen = ask(&copied, &vkey).await?;
+    let seen = ask(&copied, &keys).await?;
     if let Some((by, size)) = further::ahead(&seen, report.size) {
         // Nothing is left that could be served.
         remove(&draft)?;
@@ -106,8 +107,8 @@ fn key(args: &Args, manifest: &Manifest) -> Result<VerifierKey, Fault> {
     }
 }
 
-fn seen_elsewhere(path: &Path, vkey: &VerifierKey) -> Result<Checkpoint, Fault> {
-    let opened = checkpoint::open(&checking::read(path)?, vkey);
+fn seen_elsewhere(path: &Path, keys: &LogKeys) -> Result<Checkpoint, Fault> {
+    let opened = keys.open(&checking::read(path)?);
     opened.map(|(checkpoint, _)| checkpoint).map_err(|error| Fault::usage(path.display().to_string(), chain(&error)))
 }
 
@@ -178,19 +179,19 @@ async fn prove(
 }
 
 /// What the witnesses and mirrors of the configuration have seen.
-async fn ask(copied: &Layout, vkey: &VerifierKey) -> Result<Vec<Seen>, Fault> {
+async fn ask(copied: &Layout, keys: &LogKeys) -> Result<Vec<Seen>, Fault> {
     let config = Config::read(copied)?;
     let cosigning = match &config.witness_policy {
         Some(file) => {
             let time_max = Duration::from_secs(config.witness_seconds_max);
-            Some(Cosigning::begin(&copied.root().join(file), copied, vkey, time_max, local::clock())?)
+            Some(Cosigning::begin(&copied.root().join(file), copied, keys.current(), time_max, local::clock())?)
         }
         None => None,
     };
-    let vkey = vkey.clone();
+    let keys = keys.clone();
     let asked = tokio::task::spawn_blocking(move || {
-        let mut seen = cosigning.map_or_else(Vec::new, |cosigning| further::witnesses(&cosigning, &vkey));
-        seen.extend(further::mirrors(&config.mirrors, &vkey));
+        let mut seen = cosigning.map_or_else(Vec::new, |cosigning| further::witnesses(&cosigning, &keys));
+        seen.extend(further::mirrors(&config.mirrors, &keys));
         seen
     });
     asked.await.map_err(|error| Fault::failed("程序", &error))

@@ -146,6 +146,7 @@ pub async fn published_files(
         log: layout.log(),
         map: followed_map(&layout, &log).await,
         vkey,
+        followed: Some(log),
         views,
         internal_views: None,
         clock: local::clock(),
@@ -230,6 +231,7 @@ pub async fn start(serving: Serving) -> Outcome {
         log: layout.log(),
         map: Some(ledger.map().clone()),
         vkey: ledger.vkey(),
+        followed: None,
         views,
         internal_views: internal_views.clone(),
         clock,
@@ -254,13 +256,13 @@ async fn not_behind(layout: &Layout, config: &Config) -> Result<(), Fault> {
     if config.mirrors.is_empty() {
         return Ok(());
     }
-    let vkey = local::ledger_key(layout, "log")?.verifier();
+    let keys = local::log_keys(layout)?;
     let store = ReadStore::open(layout).await?;
     let head = store.head().await;
     store.close().await;
     let size = head.map_err(|error| Fault::from(&error))?.size;
     let urls = config.mirrors.clone();
-    let seen = tokio::task::spawn_blocking(move || further::mirrors(&urls, &vkey)).await;
+    let seen = tokio::task::spawn_blocking(move || further::mirrors(&urls, &keys)).await;
     match further::ahead(&seen.unwrap_or_default(), size) {
         None => Ok(()),
         Some((by, seen)) => {

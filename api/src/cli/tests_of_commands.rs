@@ -111,7 +111,7 @@ impl Town {
         let reading = Reading::new(&fetch).unwrap();
         let mut auditor = Auditor::new(&vkey, &reading);
         let limits = Limits { fast: false, old: None, policy: None };
-        checking::run_with(&fetch, &mut auditor, &vkey, limits, "", "").unwrap().unwrap();
+        checking::run_with(&fetch, &mut auditor, &(&vkey).into(), limits, "", "").unwrap().unwrap();
         auditor.finish(today.parse::<NaiveDate>().unwrap())
     }
 }

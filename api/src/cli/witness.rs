@@ -24,7 +24,7 @@ use crate::witness;
     $ gongkai witness --dir witness --logs logs.policy\n\n\
     第一次启动时在目录里生成见证钥匙 witness.key，打印出的验证钥匙交给被见证的账本，写进它的见证规则（witness 行）。\n\
     目录里的 witness.db 记着每本账联署到哪里：不要从备份恢复它，恢复了就可能替两本不同的账联署。\n\
-    --logs 的文件每行一个：log 验证钥匙。"
+    --logs 的文件每行一个：log 验证钥匙。被见证的账本换了钥匙（标识不变），加一行新的，重新启动；旧钥匙被盗的，去掉旧的那一行。"
 )]
 pub struct Args {
     /// 见证方的目录：见证钥匙和已联署的检查点

@@ -12,6 +12,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CON
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use gongkai_log::log_keys::HISTORY_PATH;
 use gongkai_log::{Digest, TilePath, tile};
 use gongkai_store::bucket::form;
 use tokio::io::AsyncReadExt as _;
@@ -32,6 +33,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/log/checkpoint", get(checkpoint))
         .route("/log/vkey", get(vkey))
+        .route("/log/key-history", get(key_history))
         .route("/log/policy", get(policy))
         .route("/log/tile/{*path}", get(tile_bytes))
         .route("/log/openings/{*number}", get(openings))
@@ -49,7 +51,13 @@ async fn checkpoint(State(app): State<App>, headers: HeaderMap) -> Result<Respon
 }
 
 async fn vkey(State(app): State<App>) -> Response {
-    typed(TEXT, form::VKEY, format!("{}\n", app.about.vkey))
+    typed(TEXT, form::VKEY, format!("{}\n", app.vkey()))
+}
+
+/// What brought the log's keys; nothing while it has its first one.
+async fn key_history(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
+    let bytes = app.published.file(HISTORY_PATH.into()).await?.ok_or_else(nothing)?;
+    Ok(caching::tagged(&headers, OCTETS, form::VKEY, bytes))
 }
 
 /// By which witnesses readers judge the checkpoint (c2sp.org/tlog-policy); nothing where there are none.

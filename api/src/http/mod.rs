@@ -44,11 +44,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;
 use axum::routing::get;
 use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
-use gongkai_log::{Entry, VerifierKey};
+use gongkai_log::{Entry, LogKeys, VerifierKey};
 use gongkai_projections::event::PublicEvent;
 use gongkai_projections::internal::InternalViews;
 use gongkai_projections::{Reader, Views};
-use gongkai_store::{Clock, Drafts, Ledger, Map};
+use gongkai_store::{Clock, Drafts, Ledger, Map, PublishedLog};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
@@ -116,6 +116,8 @@ pub struct ServeOptions {
     pub map: Option<Map>,
     /// The log's verifier key.
     pub vkey: VerifierKey,
+    /// The published log that is followed; absent where the ledger itself is here.
+    pub followed: Option<Arc<PublishedLog>>,
     /// For reading.
     pub views: Views,
     /// For reading what is sealed; absent without a vault.
@@ -170,8 +172,10 @@ pub struct About {
     pub is_demo: bool,
     /// Scheme and host, without a slash at the end.
     pub base_url: String,
-    /// The log's verifier key; its name is the origin.
+    /// A verifier key of the log; its name is the origin. The one of now is [`App::keys`]'s.
     pub vkey: VerifierKey,
+    /// The published log that is followed, where there is no ledger.
+    pub followed: Option<Arc<PublishedLog>>,
     /// The mirrors, and what was found at them.
     pub mirrors: Mirrors,
     /// The mirrors that are handed the log from here.
@@ -233,6 +237,20 @@ impl Deref for App {
 }
 
 impl App {
+    /// The log's keys over time, as of now: the log may change its key while it is served.
+    pub fn keys(&self) -> LogKeys {
+        match (&self.ledger, &self.about.followed) {
+            (Some(ledger), _) => ledger.log_keys(),
+            (None, Some(followed)) => followed.keys(),
+            (None, None) => (&self.about.vkey).into(),
+        }
+    }
+
+    /// The log's verifier key of now.
+    pub fn vkey(&self) -> VerifierKey {
+        self.keys().current().clone()
+    }
+
     /// The state of both routers.
     pub fn new(
         ledger: Option<Ledger>,
@@ -397,7 +415,7 @@ fn transport(options: &InternalOptions, clock: &dyn Clock) -> Result<Transport, 
 /// # Errors
 /// [`ServeError`] when an address cannot be had, or connections had to be cut at the end.
 pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-    let ServeOptions { ledger, log, map, vkey, views, internal_views, clock, .. } = options;
+    let ServeOptions { ledger, log, map, vkey, followed, views, internal_views, clock, .. } = options;
     let ServeOptions { listen, internal, metrics, site, limits, on_bound, .. } = options;
     let transport = internal.as_ref().map(|options| transport(options, clock.as_ref())).transpose()?;
     let public = Listener::bind(listen).await?;
@@ -415,6 +433,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
     let about = About {
         base_url: site.base_url.unwrap_or_else(|| format!("http://{}", bound.public)),
         vkey,
+        followed,
         name: site.name,
         contact: site.contact,
         hotline: site.hotline,

@@ -111,6 +111,7 @@ impl Town {
             is_demo: true,
             base_url: "https://gongkai.example".into(),
             vkey: fixture.ledger.vkey(),
+            followed: None,
             mirrors: Mirrors::default(),
             kept: crate::pushing::keeping::Kept::default(),
             intakes: crate::gap::watch::Intakes::default(),

@@ -105,6 +105,7 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("check/kept.js", SCRIPT, include_str!("../../assets/check/kept.js")),
         ("check/map.js", SCRIPT, include_str!("../../assets/check/map.js")),
         ("check/page.js", SCRIPT, include_str!("../../assets/check/page.js")),
+        ("check/keys.js", SCRIPT, include_str!("../../assets/check/keys.js")),
         ("check/policy.js", SCRIPT, include_str!("../../assets/check/policy.js")),
         ("check/said.js", SCRIPT, include_str!("../../assets/check/said.js")),
         ("check/scan.js", SCRIPT, include_str!("../../assets/check/scan.js")),

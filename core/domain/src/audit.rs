@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{Datelike, Days, Months, NaiveDate};
 use gongkai_log::{
-    Authority, Content, Digest, Entry, List, Opening, Openings, Row, SignedStatement, Statement, StreamId, Tier,
-    VerifierKey, slot,
+    Authority, Beginning, Content, Digest, Entry, List, LogKeys, Opening, Openings, Row, SignedStatement, Statement,
+    StreamId, Tier, VerifierKey, slot,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -263,6 +263,7 @@ impl<E: Evidence> Auditor<E> {
             named: Named::NotVisible,
             period: period.as_ref(),
             erasable: None,
+            begins: None,
             ..Context::at(entry.recorded_at, self.world())
         };
         let proposal = Proposal {
@@ -670,6 +671,14 @@ impl<E: Evidence> Authority for Auditor<E> {
             Content::Statement(signed) => self.statement(entry, signed, openings),
             Content::Sealed(_) => self.replay.observe(entry, openings),
         }
+    }
+
+    fn log_keys(&self) -> Option<&LogKeys> {
+        self.replay.log_keys()
+    }
+
+    fn beginning(&self, entry: &Entry) -> Option<Beginning> {
+        self.replay.beginning(entry)
     }
 }
 

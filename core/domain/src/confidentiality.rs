@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Roles that keep registry and machines, and read nothing by virtue of that.
-const BLIND: [Role; 4] = [Role::Registrar, Role::Operator, Role::Log, Role::Intake];
+const BLIND: [Role; 5] = [Role::Registrar, Role::Operator, Role::Log, Role::Intake, Role::Recovery];
 
 /// A registered person with a live key of theirs.
 ///

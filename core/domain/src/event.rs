@@ -149,12 +149,22 @@ pub struct Context<'a> {
     pub period: Option<&'a Digest>,
     /// Whether there is something sealed to erase; `None` where that is not visible.
     pub erasable: Option<bool>,
+    /// Whether the head that the proposal names is a beginning of this log; `None` where whoever reads the log finds out.
+    pub begins: Option<bool>,
 }
 
 impl<'a> Context<'a> {
     /// Nothing but clock and registry: no target, nothing sealed that is named, nothing to erase.
     pub fn at(now: DateTime<Utc>, world: &'a World) -> Self {
-        Self { now, world, target: None, named: Named::Missing, period: None, erasable: Some(false) }
+        Self {
+            now,
+            world,
+            target: None,
+            named: Named::Missing,
+            period: None,
+            erasable: Some(false),
+            begins: Some(false),
+        }
     }
 }
 

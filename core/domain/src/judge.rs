@@ -12,7 +12,7 @@ use gongkai_log::{Statement, StreamId, VerifierKey};
 use crate::{
     command::Head,
     event::{Context, Named, Proposal, Recorded, State},
-    kind::{self, Kind, review},
+    kind::{self, Kind, review, rotation},
     procedure,
     refusal::Refusal,
     schedule,
@@ -46,6 +46,9 @@ pub fn continuity(statement: &Statement, kind: &Kind, head: Option<Head>) -> Res
 pub fn authority(statement: &Statement, kind: &Kind, world: &World) -> Result<Vec<VerifierKey>, Refusal> {
     if world.origin().is_none() {
         return genesis_authority(statement, kind);
+    }
+    if let Some(rotated) = kind::body::<rotation::KeyRotated>(&statement.kind, &statement.body) {
+        return rotation::authority(statement, &rotated, world);
     }
     let at = (kind.authority_org)(&statement.body, &statement.org);
     if kind.family() != "ledger" {

@@ -25,6 +25,7 @@ pub mod follow_up;
 pub mod gap;
 pub mod json;
 pub mod judge;
+pub mod key_history;
 pub mod kind;
 pub mod master;
 pub mod matters;

@@ -4,7 +4,10 @@
 //! the rules of a matter were kept; that is `audit`'s. To let a further kind change authority, let it
 //! teach the [`World`] in its own file; nothing changes here.
 
-use gongkai_log::{Authority, Content, Digest, Entry, MapRoot, Openings, SealedPeriod, SignedStatement, VerifierKey};
+use gongkai_log::{
+    Authority, Beginning, Content, Digest, Entry, LogKeys, MapRoot, Openings, SealedPeriod, SignedStatement,
+    VerifierKey,
+};
 
 use crate::{
     event::Recorded,
@@ -13,18 +16,41 @@ use crate::{
     world::{Role, World},
 };
 
+/// Which genesis is the right one.
+#[derive(Clone, Debug)]
+enum Expected {
+    /// That of this log key.
+    Key(VerifierKey),
+    /// That of this origin.
+    Origin(String),
+}
+
+impl Expected {
+    fn is(&self, key: &VerifierKey) -> bool {
+        match self {
+            Self::Key(expected) => key == expected,
+            Self::Origin(origin) => key.name() == origin,
+        }
+    }
+}
+
 /// Registry and authority as of the entries observed so far.
 #[derive(Clone, Debug)]
 pub struct Replay {
     world: World,
-    log: VerifierKey,
+    log: Expected,
     genesis: Option<Digest>,
 }
 
 impl Replay {
-    /// Starts before the genesis of the ledger whose checkpoints `log` signs.
+    /// Starts before the genesis of the ledger whose first log key is `log`.
     pub fn new(log: &VerifierKey) -> Self {
-        Self { world: World::default(), log: log.clone(), genesis: None }
+        Self { world: World::default(), log: Expected::Key(log.clone()), genesis: None }
+    }
+
+    /// Starts before the genesis of the ledger of this origin, whatever its keys; whoever asks compares them.
+    pub(crate) fn of_any(origin: &str) -> Self {
+        Self { world: World::default(), log: Expected::Origin(origin.to_owned()), genesis: None }
     }
 
     /// Registry, calendar, rules and books as of the last observed entry.
@@ -44,7 +70,7 @@ impl Replay {
         if self.genesis.is_none() {
             self.genesis = Some(entry.hash);
             // The genesis brings its own key; it must be the one that the checkpoints are read with.
-            if keys.first() != Some(&self.log) {
+            if !keys.first().is_some_and(|key| self.log.is(key)) {
                 return Err(Refusal::Signature("创世条目的账本钥匙与检查点的钥匙不同".into()));
             }
         }
@@ -85,6 +111,14 @@ impl Authority for Replay {
             Content::Statement(signed) => self.statement(entry, signed).map_err(|refusal| refusal.to_string()),
             Content::Sealed(period) => self.sealed(period),
         }
+    }
+
+    fn log_keys(&self) -> Option<&LogKeys> {
+        self.world.log_keys()
+    }
+
+    fn beginning(&self, entry: &Entry) -> Option<Beginning> {
+        entry.content.statement().and_then(|signed| kind::rotation::beginning(&signed.statement))
     }
 
     fn map_root(&self, entry: &Entry) -> Option<MapRoot> {

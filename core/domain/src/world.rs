@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use gongkai_log::{Digest, StreamId, VerifierKey};
+use gongkai_log::{Digest, LogKeys, StreamId, VerifierKey};
 
 use crate::{
     calendar::Calendar,
@@ -40,6 +40,7 @@ choices! {
         Operator = "operator" "运维人",
         Log = "log" "账本",
         Intake = "intake" "收件",
+        Recovery = "recovery" "恢复钥匙",
     }
 }
 
@@ -52,7 +53,7 @@ impl Role {
 
     /// Roles of the ledger itself, which nobody can be granted.
     pub fn is_ledger(self) -> bool {
-        matches!(self, Self::Log | Self::Intake)
+        matches!(self, Self::Log | Self::Intake | Self::Recovery)
     }
 }
 
@@ -176,6 +177,8 @@ pub struct Booked {
 pub struct World {
     origin: Option<String>,
     ledger_keys: HashMap<Role, String>,
+    log_keys: Option<LogKeys>,
+    log_key_beside: Option<(VerifierKey, DateTime<Utc>)>,
     organizations: HashMap<String, Organization>,
     persons: HashMap<StreamId, String>,
     keys: HashMap<String, Key>,
@@ -219,6 +222,29 @@ impl World {
 
     pub(crate) fn set_ledger_key(&mut self, role: Role, name: String) {
         self.ledger_keys.insert(role, name);
+    }
+
+    /// The keys that sign checkpoints, over time; `None` before the genesis.
+    pub fn log_keys(&self) -> Option<&LogKeys> {
+        self.log_keys.as_ref()
+    }
+
+    pub(crate) fn set_log_keys(&mut self, keys: LogKeys) {
+        self.log_keys = Some(keys);
+    }
+
+    /// The log key that was replaced last and signs beside the new one, and until when.
+    pub fn log_key_beside(&self) -> Option<(VerifierKey, DateTime<Utc>)> {
+        self.log_key_beside.clone()
+    }
+
+    /// From this entry on another key signs for the log; under the one name there is one key at a time.
+    pub(crate) fn rotate_log_key(&mut self, index: u64, key: VerifierKey, overlap_until: Option<DateTime<Utc>>) {
+        if let Some(keys) = &mut self.log_keys {
+            self.log_key_beside = overlap_until.map(|until| (keys.current().clone(), until));
+            keys.rotate(index, key.clone());
+            self.add_key(key, None, index);
+        }
     }
 
     /// An organization by code.
@@ -375,6 +401,17 @@ impl World {
     /// A key by name, revoked ones included.
     pub fn key(&self, name: &str) -> Option<&Key> {
         self.keys.get(name)
+    }
+
+    /// The key of a name that signed the entry of this index, and the entry that brought it: under the log's name there is
+    /// one key after the other, and each signs the entry that brings it.
+    pub fn key_at(&self, name: &str, index: u64) -> Option<(&VerifierKey, u64)> {
+        let log = self.log_keys.as_ref().filter(|keys| keys.first().name() == name);
+        let known = || self.keys.get(name).map(|key| (&key.verifier, key.authorized_at));
+        log.map_or_else(known, |keys| {
+            let brought = keys.rotations().iter().rev().find(|(entry, _)| *entry <= index);
+            Some(brought.map_or((keys.first(), 0), |(entry, key)| (key, *entry)))
+        })
     }
 
     /// All keys, by name.

@@ -33,6 +33,14 @@ pub enum CheckpointError {
         /// Name of the log's key.
         wanted: String,
     },
+    /// Signed by a key of the log that was replaced before that size ([`crate::LogKeys`]): a thief would sign so.
+    #[error("{size} entries, signed only by a log key that entry {entry} replaced")]
+    Superseded {
+        /// Size of the checkpoint.
+        size: u64,
+        /// Entry that brought the next key.
+        entry: u64,
+    },
     /// Not a note, or not signed by the log.
     #[error("the note")]
     Note(#[from] NoteError),

@@ -27,6 +27,7 @@ use std::fmt;
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::hash::{HashError, TreeHash};
 use crate::key::VerifierKey;
+use crate::log_keys::LogKeys;
 use crate::merkle::{self, MerkleError, PROOF_HASHES_MAX};
 use crate::note::NOTE_BYTES_MAX;
 
@@ -125,8 +126,18 @@ impl Fork {
     /// # Errors
     /// [`CheckpointError`]: one of the notes is no checkpoint that this key signed, so nothing is proven.
     pub fn judge(&self, log: &VerifierKey) -> Result<Judgement, CheckpointError> {
-        let (held, _) = checkpoint::open(&self.held, log)?;
-        let (shown, _) = checkpoint::open(&self.shown, log)?;
+        Ok(self.proves(checkpoint::open(&self.held, log)?.0, checkpoint::open(&self.shown, log)?.0))
+    }
+
+    /// What it proves to somebody who knows the log's keys over time: each note counts under the key of its size.
+    ///
+    /// # Errors
+    /// As [`Fork::judge`].
+    pub fn judge_under(&self, keys: &LogKeys) -> Result<Judgement, CheckpointError> {
+        Ok(self.proves(keys.open(&self.held)?.0, keys.open(&self.shown)?.0))
+    }
+
+    fn proves(&self, held: Checkpoint, shown: Checkpoint) -> Judgement {
         let (small, large) = if held.size <= shown.size { (&held, &shown) } else { (&shown, &held) };
         let beginning = if small.size == large.size {
             Ok(large.root)
@@ -136,11 +147,11 @@ impl Fork {
             let roots = merkle::beginning(small.size, large.size, &self.hashes);
             roots.and_then(|(first, all)| if all == large.root { Ok(first) } else { Err(MerkleError::Root) })
         };
-        Ok(match beginning {
+        match beginning {
             Err(reason) => Judgement::Nothing { held, shown, reason },
             Ok(root) if root == small.root => Judgement::Consistent { held, shown },
             Ok(_) => Judgement::Forked { held, shown },
-        })
+        }
     }
 }
 

@@ -18,6 +18,7 @@
 mod reading;
 mod sequence;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,10 +28,11 @@ use std::sync::{Mutex, PoisonError};
 pub use self::sequence::Reached;
 use self::{reading::Bundle, sequence::Sequence};
 use crate::causes::chain;
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::entry::{Content, Entry};
 use crate::hash::{Digest, TreeHash};
 use crate::key::VerifierKey;
+use crate::log_keys::LogKeys;
 use crate::merkle::{self, TileSource};
 use crate::note::Note;
 use crate::policy::Policy;
@@ -67,10 +69,29 @@ pub trait Authority {
     /// this function's to refuse. Its error is the reason in the [`Finding`].
     fn observe(&mut self, entry: &Entry, openings: Option<&Openings>) -> Result<(), String>;
 
+    /// The log's keys over time, as the entries tell; `None` where they tell nothing, and one key has signed all.
+    fn log_keys(&self) -> Option<&LogKeys> {
+        None
+    }
+
+    /// The tree that an entry names as a beginning of this log, if it names one; it is compared with the log.
+    fn beginning(&self, _: &Entry) -> Option<Beginning> {
+        None
+    }
+
     /// What an entry says the map's root to be, if it says one. Called before the entry is observed.
     fn map_root(&self, _: &Entry) -> Option<MapRoot> {
         None
     }
+}
+
+/// The tree over the first `size` entries of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// Entries.
+    pub size: u64,
+    /// Root.
+    pub root: TreeHash,
 }
 
 /// The root of the map over the first `size` entries.
@@ -146,6 +167,8 @@ pub struct Options<'o> {
     pub policy: Option<&'o Policy>,
     /// Whether openings and lists are read and checked.
     pub check_openings: bool,
+    /// The log's keys, where it has changed its key; without them the one key has signed all.
+    pub keys: Option<&'o LogKeys>,
     /// Told after each bundle: entries done, entries in all.
     pub progress: Option<&'o (dyn Fn(u64, u64) + Sync)>,
 }
@@ -277,7 +300,8 @@ pub fn fsck_from<F: Fetch, A: Authority>(
     log: &VerifierKey,
     options: &Options<'_>,
 ) -> Outcome<(Report, Reached), F> {
-    let (checkpoint, note) = open_checkpoint(fetch, log)?;
+    let keys = options.keys.map_or_else(|| Cow::Owned(log.into()), Cow::Borrowed);
+    let (checkpoint, note) = open_checkpoint(fetch, &keys)?;
     let witnesses = check_policy(&note, options)?;
     check_old(&checkpoint, options)?;
     if checkpoint.size < reached.size() {
@@ -296,20 +320,39 @@ pub fn fsck_from<F: Fetch, A: Authority>(
     let mut sequence = Sequence::new(&job, authority, reached, options);
     run(&job, &mut sequence, options)?;
     let (mut report, reached) = sequence.finish()?;
+    check_keys(&keys, authority.log_keys(), &note)?;
     report.note = note;
     report.witnesses = witnesses;
     Ok((report, reached))
 }
 
-fn open_checkpoint<F: Fetch>(fetch: &F, log: &VerifierKey) -> Outcome<(Checkpoint, Note), F> {
+fn open_checkpoint<F: Fetch>(fetch: &F, keys: &LogKeys) -> Outcome<(Checkpoint, Note), F> {
     let refuse = |reason: String| finding(None, "checkpoint", reason);
     let bytes = fetch.checkpoint().map_err(|source| FsckError::Read { path: "checkpoint".to_owned(), source })?;
     let text = String::from_utf8(bytes).map_err(|_| refuse("not UTF-8".to_owned()))?;
-    let (checkpoint, note) = checkpoint::open(&text, log).map_err(|error| refuse(chain(&error)))?;
+    let (checkpoint, note) = keys.open(&text).map_err(|error| unopened(&error))?;
     if checkpoint.text() != note.text {
         return Err(refuse("has lines beyond origin, size and root".to_owned()).into());
     }
     Ok((checkpoint, note))
+}
+
+/// A thief's checkpoint has a field of its own.
+fn unopened(error: &CheckpointError) -> Finding {
+    let field = if matches!(error, CheckpointError::Superseded { .. }) { "checkpoint key" } else { "checkpoint" };
+    finding(None, field, chain(error))
+}
+
+/// Whether the log says the same of its keys as whoever checks was told, and so who signs a checkpoint of this size. A
+/// key that the log never had signs what is no publication of it: a database that is read as if it were.
+fn check_keys(told: &LogKeys, found: Option<&LogKeys>, note: &Note) -> Result<(), Finding> {
+    let Some(found) = found.filter(|found| found.knows(told.first())) else { return Ok(()) };
+    let checkpoint = found.check(note).map_err(|error| unopened(&error))?;
+    let known = told.rotations().iter().filter(|(entry, _)| *entry < checkpoint.size);
+    match known.zip(found.rotations()).find(|(told, found)| told != found) {
+        Some(((entry, _), _)) => Err(finding(*entry, "key history", "is not what the log's entries say")),
+        None => Ok(()),
+    }
 }
 
 fn check_policy(note: &Note, options: &Options<'_>) -> Result<Vec<String>, Finding> {

@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::fsck::{
-    Authority, Fetch, Finding, FsckError, KeyRing, MapRoot, Mode, Options, Reached, Report, fsck, fsck_from,
+    Authority, Beginning, Fetch, Finding, FsckError, KeyRing, MapRoot, Mode, Options, Reached, Report, fsck, fsck_from,
 };
 use crate::key::{KeyKind, SigningKey, VerifierKey};
 use crate::list::{self, List, Row};
+use crate::log_keys::LogKeys;
 use crate::map::GrowingMap;
 use crate::merkle::{leaf_hash, root_of};
 use crate::slot::{self, Opening, Openings, SLOTS, Tier};
@@ -643,5 +644,69 @@ fn a_root_of_the_map_is_compared_where_it_is_said_also_by_a_check_that_goes_on()
         for found in [finding(whole), finding(going_on)] {
             assert_eq!((found.index, found.field.as_str()), (Some(at), "map root"), "{found}");
         }
+    }
+}
+
+/// A ring for which the entry `at` names a beginning of the log, and another one brings a new key.
+struct Naming {
+    ring: KeyRing,
+    at: u64,
+    named: Beginning,
+    keys: LogKeys,
+}
+
+impl Authority for Naming {
+    fn key(&self, name: &str) -> Option<&VerifierKey> {
+        self.ring.key(name)
+    }
+    fn observe(&mut self, entry: &Entry, openings: Option<&Openings>) -> Result<(), String> {
+        self.ring.observe(entry, openings)
+    }
+    fn log_keys(&self) -> Option<&LogKeys> {
+        Some(&self.keys)
+    }
+    fn beginning(&self, entry: &Entry) -> Option<Beginning> {
+        (entry.index == self.at).then_some(self.named)
+    }
+}
+
+#[test]
+fn a_tree_that_an_entry_names_as_a_beginning_of_the_log_is_one_or_is_found() {
+    let author = Author::with(300);
+    let log = author.log.verifier();
+    let leaves: Vec<TreeHash> = author.entries.iter().map(|bytes| leaf_hash(bytes)).collect();
+    let root_at = |size: usize| root_of(&leaves[..size]);
+    let check = |size: u64, root: TreeHash| {
+        let named = Beginning { size, root };
+        let mut naming = Naming { ring: author.ring(), at: 290, named, keys: (&log).into() };
+        fsck(&author.publish(), &mut naming, &log, &options())
+    };
+    for size in [1, 200, 256, 257, 290] {
+        assert!(check(size as u64, root_at(size)).is_ok(), "{size}");
+    }
+    for (size, root) in [(200, root_at(201)), (291, root_at(291)), (0, root_at(0))] {
+        let found = finding(check(size, root));
+        assert_eq!((found.index, found.field.as_str()), (Some(290), "beginning"), "{found}");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_the_key_that_the_log_itself_replaced_is_found_whoever_is_told_what() {
+    let author = Author::with(10);
+    let log = author.log.verifier();
+    let next = SigningKey::from_seed(log.name(), KeyKind::Ed25519, [99; 32]).unwrap().verifier();
+    let mut keys = LogKeys::new(log.clone());
+    keys.rotate(4, next.clone());
+    let named = Beginning { size: 1, root: leaf_hash(&author.entries[0]) };
+    let check = |told: Option<&LogKeys>| {
+        let mut naming = Naming { ring: author.ring(), at: 9, named, keys: keys.clone() };
+        finding(fsck(&author.publish(), &mut naming, &log, &Options { keys: told, ..options() }))
+    };
+    // The old key signed all of it; a history that says of a later entry would let it.
+    let mut later = LogKeys::new(log.clone());
+    later.rotate(20, next);
+    for told in [None, Some(&keys), Some(&later)] {
+        let found = check(told);
+        assert!(found.field == "checkpoint key" && found.reason.contains("entry 4 replaced"), "{found}");
     }
 }

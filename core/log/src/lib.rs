@@ -64,6 +64,7 @@ pub mod hash;
 pub mod key;
 mod lanes;
 pub mod list;
+pub mod log_keys;
 pub mod map;
 pub mod merkle;
 pub mod note;
@@ -85,11 +86,12 @@ pub use checkpoint::Checkpoint;
 pub use entry::{Content, ENTRY_BYTES_MAX, Entry, EntryError};
 pub use fork::Fork;
 pub use fsck::{
-    Authority, Fetch, Finding, FsckError, KeyRing, MapRoot, Mode, Options, Reached, Report, fsck, fsck_from,
+    Authority, Beginning, Fetch, Finding, FsckError, KeyRing, MapRoot, Mode, Options, Reached, Report, fsck, fsck_from,
 };
 pub use hash::{Digest, TreeHash};
 pub use key::{KeyKind, SigningKey, VerifierKey, valid_key_name};
 pub use list::{List, Row};
+pub use log_keys::LogKeys;
 pub use map::{MapFile, MapKey, MapProof};
 pub use merkle::{Edge, TileSource};
 pub use note::{Note, NoteSignature};

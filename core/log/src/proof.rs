@@ -10,10 +10,11 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::checkpoint::{self, Checkpoint, CheckpointError};
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::entry::decimal;
 use crate::hash::TreeHash;
 use crate::key::VerifierKey;
+use crate::log_keys::LogKeys;
 use crate::merkle::{self, MerkleError, PROOF_HASHES_MAX};
 use crate::note::{NOTE_BYTES_MAX, Note, NoteError};
 use crate::policy::{Policy, PolicyError};
@@ -108,9 +109,20 @@ impl TlogProof {
     /// Verifies that these bytes are the entry at `index` of the log, under a checkpoint that the
     /// log signed and, when a policy is given, a quorum of its witnesses cosigned.
     pub fn verify(&self, entry: &[u8], log: &VerifierKey, policy: Option<&Policy>) -> Result<Checkpoint, ProofError> {
-        let (checkpoint, note) = checkpoint::open(&self.checkpoint.to_string(), log)?;
+        self.verify_under(entry, &log.into(), policy)
+    }
+
+    /// The same with the log's keys over time: the checkpoint counts under the key of its size.
+    pub fn verify_under(
+        &self,
+        entry: &[u8],
+        keys: &LogKeys,
+        policy: Option<&Policy>,
+    ) -> Result<Checkpoint, ProofError> {
+        let checkpoint = keys.check(&self.checkpoint)?;
+        let note = &self.checkpoint;
         if let Some(policy) = policy {
-            policy.check(&note)?;
+            policy.check(note)?;
         }
         let leaf = merkle::leaf_hash(entry);
         merkle::verify_inclusion(self.index, checkpoint.size, &leaf, &self.hashes, &checkpoint.root)?;
@@ -136,6 +148,7 @@ impl fmt::Display for TlogProof {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint;
     use crate::key::{KeyKind, SigningKey};
 
     fn sample() -> (TlogProof, SigningKey) {

@@ -217,6 +217,20 @@ mod tests {
     }
 
     #[test]
+    fn a_witness_that_was_told_the_new_key_goes_on_over_a_rotation_under_the_same_origin() {
+        let grown = head(4);
+        let note = Note::parse(&checkpoint::sign(&grown, &[&log(2)]).unwrap()).unwrap();
+        let request = AddCheckpoint { old: 2, proof: vec![root_of(&leaves()[2..])], checkpoint: note };
+        let (old, new) = (log(1).verifier(), log(2).verifier());
+        assert_eq!(request.judge(std::slice::from_ref(&old), Some(&head(2))), Err(WitnessError::Untrusted));
+        assert_eq!(request.judge(&[old.clone(), new.clone()], Some(&head(2))), Ok(grown.clone()));
+        // After a theft the old one is taken out, and signs nothing more here.
+        let stolen = Note::parse(&checkpoint::sign(&grown, &[&log(1)]).unwrap()).unwrap();
+        let stolen = AddCheckpoint { checkpoint: stolen, ..request };
+        assert_eq!(stolen.judge(&[new], Some(&head(2))), Err(WitnessError::Untrusted));
+    }
+
+    #[test]
     fn malformed_requests_are_refused() {
         let note = checkpoint::sign(&head(4), &[&log(1)]).unwrap();
         let hash = leaf_hash(b"").to_string();

@@ -78,8 +78,8 @@ impl<S: EventStore> Sequencer<S> {
 
     /// The checkpoint in the bucket, where there is one: others may have published what this database has not got.
     async fn published_there(&self) -> Result<Option<There>, StoreError> {
-        let (Some(bucket), Some(keys)) = (&self.settings.bucket, &self.keys) else { return Ok(None) };
-        bucket.checkpoint(&keys.log.verifier()).await
+        let (Some(bucket), Some(keys)) = (&self.settings.bucket, self.world.log_keys()) else { return Ok(None) };
+        bucket.checkpoint(keys).await
     }
 
     /// Says why what others committed was not taken in, and stops where it is no longer the ledger that it was.

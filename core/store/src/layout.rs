@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gongkai_log::{Digest, TilePath, tile};
+use gongkai_log::{Digest, TilePath, log_keys::HISTORY_PATH, tile};
 
 /// The directory of one ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +152,11 @@ impl Layout {
     /// The verifier key of the log.
     pub fn vkey(&self) -> PathBuf {
         self.log().join("vkey")
+    }
+
+    /// What brought the log's keys, once its first key was replaced.
+    pub fn key_history(&self) -> PathBuf {
+        self.log().join(HISTORY_PATH)
     }
 
     /// The policy by which readers judge cosignatures.

@@ -8,7 +8,7 @@
 
 use std::{fs, io, path::Path, time::Duration};
 
-use gongkai_log::VerifierKey;
+use gongkai_log::LogKeys;
 
 use crate::{
     database::{Connection, Place, Query, Row, Value, query},
@@ -147,7 +147,7 @@ impl From<StoreError> for MoveError {
 pub async fn move_rows(
     layout: &Layout,
     to: &Place,
-    log: &VerifierKey,
+    log: &LogKeys,
     told: impl Fn(u64, u64) + Send,
 ) -> Result<LogHead, MoveError> {
     let from = Place::of(layout)?;

@@ -184,7 +184,7 @@ impl Publisher {
     /// Compares our checkpoint with the one that is there, before anything is signed.
     pub(crate) fn agree(&mut self, ours: &Checkpoint) -> Result<Option<There>, PublishError> {
         let Some(bucket) = self.bucket() else { return Ok(None) };
-        let there = self.runtime.block_on(bucket.checkpoint(&self.keys.log.verifier())).map_err(wrong)?;
+        let there = self.runtime.block_on(bucket.checkpoint(&self.signing.keys)).map_err(wrong)?;
         let Some(there) = there else { return Ok(None) };
         let known = self.outlet.as_ref().is_some_and(|outlet| outlet.agreed.as_ref() == Some(&there.version));
         if there.checkpoint.size > ours.size {

@@ -13,10 +13,15 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use gongkai_domain::{
+    key_history,
+    kind::{self, rotation},
+};
 use gongkai_log::{
-    Checkpoint, Content, Entry, Fetch as _, List, Openings, Statement, TilePath, TreeHash, VerifierKey,
-    checkpoint::{self, CheckpointError},
+    Checkpoint, Content, Entry, Fetch as _, List, LogKeys, Openings, Statement, TilePath, TreeHash, VerifierKey,
+    checkpoint::CheckpointError,
     fsck::Tiles,
+    log_keys::HISTORY_PATH,
     merkle::{self, MerkleError, ProveError},
     slot,
     tile::{self, TILE_WIDTH},
@@ -68,12 +73,19 @@ fn damaged(path: &dyn fmt::Display, reason: &dyn fmt::Display) -> FollowError {
     FollowError::Damaged { path: path.to_string(), reason: reason.to_string() }
 }
 
+/// A checkpoint that was accepted, and the keys under which it was.
+#[derive(Clone, Debug)]
+struct Seen {
+    checkpoint: Checkpoint,
+    keys: LogKeys,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct PublishedLog {
     fetch: DirectoryFetch,
     vkey: VerifierKey,
-    seen: Mutex<Checkpoint>,
+    seen: Mutex<Seen>,
     size: watch::Sender<u64>,
 }
 
@@ -92,8 +104,30 @@ impl PublishedLog {
     pub fn open(log: impl Into<PathBuf>, vkey: VerifierKey) -> Result<Self, FollowError> {
         let fetch = DirectoryFetch::new(log);
         let seen = read_checkpoint(&fetch, &vkey)?;
-        let size = watch::Sender::new(seen.size);
-        Ok(Self { fetch, vkey, seen: Mutex::new(seen), size })
+        let size = watch::Sender::new(seen.checkpoint.size);
+        let log = Self { fetch, vkey, seen: Mutex::new(seen.clone()), size };
+        log.check_keys(&seen)?;
+        Ok(log)
+    }
+
+    /// The log's keys, as of the last checkpoint that was accepted.
+    pub fn keys(&self) -> LogKeys {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).keys.clone()
+    }
+
+    /// The history of the keys proves who signs; at which entry a key came is what the entries say.
+    fn check_keys(&self, seen: &Seen) -> Result<(), FollowError> {
+        for (index, key) in seen.keys.rotations().iter().filter(|(index, _)| *index < seen.checkpoint.size) {
+            let bundle = self.bundle(index / TILE_WIDTH, &seen.checkpoint)?;
+            let place = usize::try_from(index % TILE_WIDTH).unwrap_or(usize::MAX);
+            let entry = bundle.into_iter().nth(place).and_then(|stored| Entry::parse(stored.bytes).ok());
+            let statement = entry.as_ref().and_then(|entry| entry.content.statement()).map(|signed| &signed.statement);
+            let said = statement.and_then(|said| kind::body::<rotation::KeyRotated>(&said.kind, &said.body));
+            if said.is_none_or(|said| said.new_key.0 != key.to_string()) {
+                return Err(damaged(&HISTORY_PATH, &format!("entry {index} brought no such key")));
+            }
+        }
+        Ok(())
     }
 
     /// Entries of the last checkpoint that was accepted; changes with [`PublishedLog::refresh`].
@@ -109,23 +143,26 @@ impl PublishedLog {
     pub fn refresh(&self) -> Result<(), FollowError> {
         let next = read_checkpoint(&self.fetch, &self.vkey)?;
         let seen = self.seen();
-        let (from, to) = (seen.size, next.size);
+        let (from, to) = (seen.size, next.checkpoint.size);
         if to < from {
             return Err(FollowError::Shorter { seen: from, found: to });
         }
         let proof = merkle::prove_consistency(from, to, &Tiles(&self.fetch)).map_err(proven)?;
         let continues = match from {
             0 => Ok(()),
-            _ => merkle::verify_consistency(from, to, &seen.root, &next.root, &proof),
+            _ => merkle::verify_consistency(from, to, &seen.root, &next.checkpoint.root, &proof),
         };
         continues.map_err(|_: MerkleError| FollowError::Forked { seen: from, found: to })?;
+        if next.keys != self.keys() {
+            self.check_keys(&next)?;
+        }
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = next;
         self.size.send_replace(to);
         Ok(())
     }
 
     fn seen(&self) -> Checkpoint {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).checkpoint.clone()
     }
 
     /// Entries from an index on, in order, at least one bundle's rest if there is one and at most `limit`
@@ -209,8 +246,14 @@ impl PublishedLog {
     }
 }
 
-fn read_checkpoint(fetch: &DirectoryFetch, vkey: &VerifierKey) -> Result<Checkpoint, FollowError> {
+/// The checkpoint as it is now, and the keys. The history is read after it: it is in place before a checkpoint that needs it.
+fn read_checkpoint(fetch: &DirectoryFetch, vkey: &VerifierKey) -> Result<Seen, FollowError> {
     let text = String::from_utf8(fetch.checkpoint()?)
         .map_err(|_| StoreError::file("reading", "checkpoint", io::ErrorKind::InvalidData.into()))?;
-    Ok(checkpoint::open(&text, vkey)?.0)
+    let keys = match fetch.extra(HISTORY_PATH)? {
+        Some(bytes) => key_history::read(&bytes, vkey).map_err(|error| damaged(&HISTORY_PATH, &error))?,
+        None => vkey.into(),
+    };
+    let checkpoint = keys.open(&text)?.0;
+    Ok(Seen { checkpoint, keys })
 }

@@ -17,10 +17,11 @@ use std::{
 };
 
 use gongkai_domain::kind;
-use gongkai_log::{Checkpoint, Content, Digest, Note, checkpoint};
+use gongkai_log::{Checkpoint, Content, Digest, Note};
 use tokio::runtime::Handle;
 
 use crate::{
+    clock::Clock,
     cosigners::{Cosigners, NoQuorum},
     database::{Connection, Place},
     error::StoreError,
@@ -32,6 +33,7 @@ use crate::{
     observer::TRACE,
     outlet::Outlet,
     reader::{chain, parse_entry},
+    signing::{Signing, history, is_said},
     tables,
 };
 
@@ -61,6 +63,14 @@ pub(crate) enum PublishError {
     /// A file could not be written, the database not be read: try again.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The key that signs a checkpoint of this size is not here: ask again.
+    #[error("no private half of the log key {key}, which signs checkpoints of {size} entries")]
+    NoKey {
+        /// Size.
+        size: u64,
+        /// Verifier key.
+        key: String,
+    },
     /// Too few witnesses cosigned: ask again.
     #[error(transparent)]
     NoQuorum(#[from] NoQuorum),
@@ -133,6 +143,8 @@ pub(crate) struct Publisher {
     pub interval: Duration,
     pub freshness: Duration,
     pub cosigners: Option<Arc<dyn Cosigners>>,
+    pub clock: Arc<dyn Clock>,
+    pub signing: Signing,
     pub growing: Growing,
     pub end: ChainEnd,
     /// Entries in the last checkpoint that was signed.
@@ -199,7 +211,7 @@ impl Publisher {
                         self.stop(format!("发布的文件没有落盘（{}），请检查磁盘后重新启动", chain(&error)));
                         return stop;
                     }
-                    Err(error @ (PublishError::Store(_) | PublishError::NoQuorum(_))) => {
+                    Err(error @ (PublishError::Store(_) | PublishError::NoQuorum(_) | PublishError::NoKey { .. })) => {
                         tracing::error!(error = chain(&error), "publishing failed, will try again");
                         self.reconnect();
                         pause_until = Some(Instant::now() + RETRY);
@@ -284,6 +296,7 @@ impl Publisher {
         // Work on a copy: when a file cannot be written, the next attempt begins where this one did.
         let mut growing = self.growing.clone();
         for (index, bytes) in entries {
+            self.signing.see(index, &bytes)?;
             if let Some(target) = withdrawn_entry(index, &bytes)? {
                 bundles.insert(target / 256);
                 lists.insert(target);
@@ -359,12 +372,13 @@ impl Publisher {
         for (path, bytes) in self.growing.partial()? {
             self.files.write_partial(&self.layout.tile(&path), &bytes)?;
         }
+        self.say_keys(head.size)?;
         self.put_out()?;
         let root = head.edge.root();
         let checkpoint = Checkpoint { origin: self.shared.origin.clone(), size: head.size, root };
         self.refuse_to_go_back(&checkpoint)?;
         let there = self.agree(&checkpoint)?;
-        let note = checkpoint::sign(&checkpoint, &[&self.keys.log]).map_err(|e| PublishError::Wrong(chain(&e)))?;
+        let note = self.signing.sign(&checkpoint, &self.keys, self.clock.now())?;
         let note = match &self.cosigners {
             None => note,
             Some(cosigners) => {
@@ -383,10 +397,23 @@ impl Publisher {
         Ok(())
     }
 
+    /// Tells readers whose keys sign, once the log's key was replaced; before the checkpoint that needs it.
+    fn say_keys(&mut self, size: u64) -> Result<(), PublishError> {
+        if is_said(&self.layout, &self.signing.keys, size) {
+            return Ok(());
+        }
+        let vkey = format!("{}\n", self.signing.keys.at(size));
+        let said = history(&mut self.connection, &self.signing.keys, size);
+        if let Some(entries) = self.runtime.block_on(said)? {
+            self.files.write(&self.layout.key_history(), &entries, Change::Said)?;
+        }
+        Ok(self.files.write(&self.layout.vkey(), vkey.as_bytes(), Change::Said)?)
+    }
+
     /// A larger checkpoint in place means that somebody else publishes here.
     fn refuse_to_go_back(&self, checkpoint: &Checkpoint) -> Result<(), PublishError> {
         let Ok(note) = fs::read_to_string(self.layout.checkpoint()) else { return Ok(()) };
-        match checkpoint::open(&note, &self.keys.log.verifier()) {
+        match self.signing.keys.open(&note) {
             Ok((there, _)) if there.size > checkpoint.size => Err(PublishError::Wrong(format!(
                 "a checkpoint of {} entries is in place, this one has {}",
                 there.size, checkpoint.size

@@ -13,10 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gongkai_log::{Checkpoint, Content, Edge, TilePath, TreeHash, checkpoint, time::format_recorded};
+use gongkai_log::{Checkpoint, Content, Edge, TilePath, TreeHash, time::format_recorded};
 use tokio::runtime::Handle;
 
 use crate::{
+    clock::Clock,
     cores::on_all_cores,
     database::{Connection, Place},
     error::{OpenError, StoreError},
@@ -29,6 +30,7 @@ use crate::{
     outlet::Outlet,
     publisher::{ChainEnd, PublishError, Publisher},
     reader::{chain, parse_entry, parse_list, parse_openings},
+    signing::Signing,
     tables,
 };
 
@@ -61,6 +63,8 @@ pub(crate) struct Recover {
     pub keys: Arc<LedgerKeys>,
     pub shared: Arc<Shared>,
     pub settings: Settings,
+    pub clock: Arc<dyn Clock>,
+    pub signing: Signing,
 }
 
 impl Recover {
@@ -137,8 +141,8 @@ impl Recover {
     /// witness refuses to cosign.
     fn witnessed(&self, size: u64) -> Result<(), OpenError> {
         let notes = self.settings.cosigners.as_ref().map(|cosigners| cosigners.witnessed()).unwrap_or_default();
-        let own = notes.iter().filter_map(|note| checkpoint::open(&note.to_string(), &self.keys.log.verifier()).ok());
-        match own.map(|(checkpoint, _)| checkpoint.size).max() {
+        let own = notes.iter().filter_map(|note| self.signing.keys.check(note).ok());
+        match own.map(|checkpoint| checkpoint.size).max() {
             Some(witnessed) if witnessed > size => Err(OpenError::Witnessed { size, witnessed }),
             _ => Ok(()),
         }
@@ -148,7 +152,7 @@ impl Recover {
     /// keeps the ledger from opening: nobody could tell whether the database is behind it.
     fn put_before(&self) -> Result<Option<Checkpoint>, OpenError> {
         let Some(bucket) = &self.settings.bucket else { return Ok(None) };
-        let there = self.runtime.block_on(bucket.checkpoint(&self.keys.log.verifier()))?;
+        let there = self.runtime.block_on(bucket.checkpoint(&self.signing.keys))?;
         Ok(there.map(|there| there.checkpoint))
     }
 
@@ -168,7 +172,7 @@ impl Recover {
         let mut last: Option<Checkpoint> = None;
         for (what, note) in [("the checkpoint file", file), ("the checkpoint in the database", row)] {
             let Some(note) = note else { continue };
-            match checkpoint::open(&note, &self.keys.log.verifier()) {
+            match self.signing.keys.open(&note) {
                 Ok((found, _)) if last.as_ref().is_none_or(|last| found.size > last.size) => last = Some(found),
                 Ok(_) => {}
                 Err(error) => {
@@ -221,11 +225,12 @@ impl Recover {
         report: &mut Recovery,
     ) -> Result<Publisher, OpenError> {
         let Verified { growing, end, signed_size, durable } = verified;
-        let Self { runtime, layout, keys, shared, settings } = self;
+        let Self { runtime, layout, keys, shared, settings, clock, signing } = self;
         fs::create_dir_all(layout.log()).map_err(|e| StoreError::file("making folder", layout.log(), e))?;
         let mut files = Files::new(&layout, settings.bucket.is_some());
         superseded_before(&layout, &mut files);
-        let vkey = format!("{}\n", keys.log.verifier());
+        // The history beside it changes with it: the publisher says both before the checkpoint that needs them.
+        let vkey = format!("{}\n", signing.keys.at(signed_size));
         if let Some(bucket) = &settings.bucket {
             runtime.block_on(bucket.examine("log/vkey", vkey.as_bytes()))?;
         }
@@ -244,6 +249,8 @@ impl Recover {
             interval,
             freshness: settings.freshness,
             cosigners: settings.cosigners,
+            clock,
+            signing,
             growing,
             end,
             published: signed_size,
@@ -256,7 +263,7 @@ impl Recover {
         match done {
             Ok(()) => {}
             // Everything is checked and in place but the checkpoint; the publisher goes on asking.
-            Err(PublishError::NoQuorum(error)) => report.alarms.push(chain(&error)),
+            Err(error @ (PublishError::NoQuorum(_) | PublishError::NoKey { .. })) => report.alarms.push(chain(&error)),
             Err(PublishError::Store(error) | PublishError::Flush(error)) => return Err(OpenError::Store(error)),
             Err(PublishError::Wrong(reason)) => {
                 return Err(OpenError::Damaged(StoreError::row(report.size, "head", reason)));

@@ -56,6 +56,7 @@ impl<S: EventStore> Sequencer<S> {
             named: Named::of(sealed.as_ref()),
             period: looked_up.period.as_ref(),
             erasable: Some(looked_up.erasable.is_some()),
+            begins: looked_up.begins,
             ..Context::at(now, &self.world)
         };
         let judged = judge::judge(&proposal, head, &state, &context).map(drop);

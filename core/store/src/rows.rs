@@ -12,9 +12,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use gongkai_domain::kind;
-use gongkai_log::{
-    Content, Digest, Edge, Entry, Finding, List, Row, TreeHash, VerifierKey, checkpoint, tile::TILE_WIDTH,
-};
+use gongkai_log::{Content, Digest, Edge, Entry, Finding, List, LogKeys, Row, TreeHash, tile::TILE_WIDTH};
 
 use crate::{
     database::{self, Connection, Place, query},
@@ -66,14 +64,14 @@ fn found(index: u64, column: &str, reason: impl Into<String>) -> Ended {
 ///
 /// # Errors
 /// [`OpenError`] when the database cannot be read.
-pub async fn check_rows(layout: &Layout, log: &VerifierKey) -> Result<Option<Finding>, OpenError> {
+pub async fn check_rows(layout: &Layout, log: &LogKeys) -> Result<Option<Finding>, OpenError> {
     let place = Place::of(layout)?;
     row_store::examine(layout, &place, true).await?;
     check_place(&place, log).await
 }
 
 /// The same of a place that need not be in use yet.
-pub(crate) async fn check_place(place: &Place, log: &VerifierKey) -> Result<Option<Finding>, OpenError> {
+pub(crate) async fn check_place(place: &Place, log: &LogKeys) -> Result<Option<Finding>, OpenError> {
     let mut connection = place.read(Duration::from_secs(5)).await?;
     connection.begin_reading().await?;
     let checked = check(&mut connection, log).await;
@@ -85,7 +83,7 @@ pub(crate) async fn check_place(place: &Place, log: &VerifierKey) -> Result<Opti
     }
 }
 
-async fn check(connection: &mut Connection, log: &VerifierKey) -> Result<(), Ended> {
+async fn check(connection: &mut Connection, log: &LogKeys) -> Result<(), Ended> {
     let (head, _) = tables::load_head(connection).await?;
     let published = published(connection, log, head.size).await?;
     let mut walked = Walked { edge: Edge::new(), last: None };
@@ -123,7 +121,7 @@ async fn check(connection: &mut Connection, log: &VerifierKey) -> Result<(), End
 }
 
 /// Size and root of the last checkpoint that each node has published.
-async fn published(connection: &mut Connection, log: &VerifierKey, size: u64) -> Result<Vec<(u64, TreeHash)>, Ended> {
+async fn published(connection: &mut Connection, log: &LogKeys, size: u64) -> Result<Vec<(u64, TreeHash)>, Ended> {
     let mut published = Vec::new();
     for publication in tables::load_publications(connection).await? {
         published.push(checkpoint_of(&publication, log, size)?);
@@ -131,12 +129,12 @@ async fn published(connection: &mut Connection, log: &VerifierKey, size: u64) ->
     Ok(published)
 }
 
-fn checkpoint_of(publication: &Publication, log: &VerifierKey, size: u64) -> Result<(u64, TreeHash), Ended> {
+fn checkpoint_of(publication: &Publication, log: &LogKeys, size: u64) -> Result<(u64, TreeHash), Ended> {
     if publication.durable_size > size || !publication.durable_size.is_multiple_of(TILE_WIDTH) {
         return Err(found(size, "publication.durable_size", "is beyond the last entry, or within a bundle"));
     }
-    let (checkpoint, _) = checkpoint::open(&publication.checkpoint, log)
-        .map_err(|error| found(size, "publication.checkpoint", chain(&error)))?;
+    let (checkpoint, _) =
+        log.open(&publication.checkpoint).map_err(|error| found(size, "publication.checkpoint", chain(&error)))?;
     if checkpoint.size > size {
         return Err(found(checkpoint.size, "publication.checkpoint", "is beyond the last entry"));
     }

@@ -158,6 +158,7 @@ pub(crate) struct LookedUp {
     pub target: Option<Withdrawable>,
     pub period: Option<Digest>,
     pub erasable: Option<Erased>,
+    pub begins: Option<bool>,
     pub askers: Vec<Asker>,
 }
 
@@ -465,6 +466,9 @@ impl<S: EventStore> Sequencer<S> {
         if let Some(ordered) = kind::body::<erasure::Ordered>(&statement.kind, &statement.body) {
             named.erasable = self.erasable(&ordered, named.target.as_ref()).await?;
         }
+        if let Some(beginning) = kind::rotation::beginning(statement) {
+            named.begins = self.begins(item, beginning).await?;
+        }
         Ok(named)
     }
 
@@ -482,6 +486,7 @@ impl<S: EventStore> Sequencer<S> {
             named: Named::of(sealed.as_ref()),
             period: named.period.as_ref(),
             erasable: Some(named.erasable.is_some()),
+            begins: named.begins,
             ..Context::at(now, world)
         };
         let keys = judge::judge(&proposal, stream.0, &stream.1, &context)?;

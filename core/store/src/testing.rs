@@ -59,7 +59,7 @@ pub fn key(name: &str, seed: u8) -> SigningKey {
 
 /// The keys of the made-up ledger.
 pub fn ledger_keys() -> LedgerKeys {
-    LedgerKeys { log: key(ORIGIN, 1), intake: key("intake.ledger.example/qinghe", 2) }
+    LedgerKeys { log: key(ORIGIN, 1), intake: key("intake.ledger.example/qinghe", 2), beside: Vec::new() }
 }
 
 fn stream(family: &str, number: u128) -> StreamId {

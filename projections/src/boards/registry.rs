@@ -3,7 +3,7 @@
 
 use gongkai_domain::{
     World,
-    kind::{Described, ledger, registry},
+    kind::{Described, ledger, registry, rotation},
 };
 
 use super::read;
@@ -118,10 +118,20 @@ impl Projection for Registry {
             }
             registry::RoleWithdrawn::KIND => vec![row(&ROLES).int("withdrawn_index", event.index)],
             ledger::Created::KIND => first_keys(event, &read!(event, ledger::Created)),
+            // Under the one name there is one key at a time.
+            rotation::KeyRotated::KIND => vec![
+                Change::new(&KEYS)
+                    .text("stream", format!("{}#{LOG_KEY_PLACE}", event.statement.stream))
+                    .text("verifier", read!(event, rotation::KeyRotated).new_key.0)
+                    .int("authorized_index", event.index),
+            ],
             _ => Vec::new(),
         })
     }
 }
+
+/// Place of the log key among those that the genesis brings.
+const LOG_KEY_PLACE: usize = 0;
 
 /// The keys that the genesis brings have no stream of their own; their place in it stands for one.
 fn first_keys(event: &PublicEvent, created: &ledger::Created) -> Vec<Change> {

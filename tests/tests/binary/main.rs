@@ -25,6 +25,7 @@ mod published_only;
 mod push;
 mod real_data;
 mod review;
+mod rotation;
 mod secrecy;
 mod sign_in;
 mod tally;

@@ -1,7 +1,7 @@
 //! What `doctor` looks at of the machines that copy the log: whether they followed what was withdrawn, and whether those
 //! that are handed it have all of it.
 
-use gongkai_log::{Checkpoint, Note, VerifierKey};
+use gongkai_log::{Checkpoint, Note};
 use gongkai_store::{DirectoryFetch, ReadStore};
 
 use super::Doctor;
@@ -22,8 +22,7 @@ impl Doctor {
         if urls.is_empty() {
             return;
         }
-        let text = std::fs::read_to_string(self.layout.vkey()).unwrap_or_default();
-        let Ok(vkey) = VerifierKey::parse(text.trim()) else {
+        let Ok(keys) = local::log_keys(&self.layout) else {
             let what = format!("{} 读不出账本公钥，镜像没有核对", self.layout.vkey().display());
             return self.remark("mirror_unchecked", what, "请启动一次网站，它会重新写出公钥");
         };
@@ -38,7 +37,7 @@ impl Doctor {
             }
         };
         let now = local::clock().now();
-        let asked = tokio::task::spawn_blocking(move || mirrors::check(&urls, &withdrawals, &vkey, now)).await;
+        let asked = tokio::task::spawn_blocking(move || mirrors::check(&urls, &withdrawals, &keys, now)).await;
         match asked {
             Ok(reports) => reports.iter().for_each(|report| self.mirror(report)),
             Err(error) => {

@@ -1,6 +1,6 @@
 //! What `doctor` looks at of the witnesses: whether they answer, and whether what they have cosigned is this ledger.
 
-use gongkai_log::{Checkpoint, Note, VerifierKey, checkpoint, merkle};
+use gongkai_log::{Checkpoint, Note, merkle};
 use gongkai_store::{DirectoryFetch, LogHead, ReadStore};
 
 use super::Doctor;
@@ -54,9 +54,8 @@ impl Doctor {
     }
 
     fn witnessed(&mut self, name: &str, note: &Note, head: &LogHead) {
-        let text = std::fs::read_to_string(self.layout.vkey()).unwrap_or_default();
-        let Ok(vkey) = VerifierKey::parse(text.trim()) else { return };
-        let Ok((seen, _)) = checkpoint::open(&note.to_string(), &vkey) else {
+        let Ok(keys) = local::log_keys(&self.layout) else { return };
+        let Ok(seen) = keys.check(note) else {
             let what = format!("见证方 {name} 给出的检查点不是这本账的钥匙签名的");
             return self.wrong("witness_lies", what, "请和见证方核对它的地址和验证钥匙");
         };

@@ -19,7 +19,7 @@ pub(super) fn check(args: &Args, text: &str) -> Outcome {
     let (vkey, vouched) = args.vkey(|| Ok(None))?;
     let policy = args.policy()?;
     let index = file.inclusion.index;
-    let checkpoint = match file.inclusion.verify(&file.entry, &vkey, policy.as_ref()) {
+    let checkpoint = match file.inclusion.verify_under(&file.entry, &args.keys(&vkey)?, policy.as_ref()) {
         Ok(checkpoint) => checkpoint,
         Err(error) => return no(args, &named(Some(index), "proof", chain(&error))),
     };

@@ -11,9 +11,9 @@ use gongkai_log::entry::ENTRY_BYTES_MAX;
 use gongkai_log::fork::{FORK_BYTES_MAX, FORK_FORM, Judgement};
 use gongkai_log::note::NOTE_BYTES_MAX;
 use gongkai_log::proof::PROOF_FORM;
-use gongkai_log::{Checkpoint, Digest, Fetch, Finding, Fork, MapFile, Report, TlogProof, VerifierKey, checkpoint};
+use gongkai_log::{Checkpoint, Digest, Fetch, Finding, Fork, LogKeys, MapFile, Report, TlogProof, VerifierKey};
 use gongkai_store::log_fetch::ANOTHER_HASH;
-use gongkai_store::{DatabaseFetch, DirectoryFetch, Layout, check_rows};
+use gongkai_store::{DatabaseFetch, DirectoryFetch, Layout, check_rows, published_keys};
 use serde_json::{Value, json};
 
 use self::partial::Complete;
@@ -160,7 +160,7 @@ fn lone_checkpoint(args: &Args, text: &str) -> Outcome {
         return Err(Fault::usage("--old-checkpoint", "单个检查点证明不了只增不改").mend("请核验账本目录、网址或归档"));
     }
     let policy = args.policy()?;
-    let opened = checkpoint::open(text, &vkey).map_err(|error| chain(&error));
+    let opened = args.keys(&vkey)?.open(text).map_err(|error| chain(&error));
     let opened = opened.and_then(|(checkpoint, note)| match &policy {
         Some(policy) => policy.check(&note).map(|_| checkpoint).map_err(|error| chain(&error)),
         None => Ok(checkpoint),
@@ -183,11 +183,11 @@ fn fork(args: &Args, file: &Path) -> Outcome {
     }
     let parsed = Fork::parse(&checking::read(file)?).map_err(|error| Fault::usage(place(), chain(&error)))?;
     let (vkey, _) = args.vkey(|| Ok(None))?;
-    let (forked, said, sizes) = match parsed.judge(&vkey) {
+    let (forked, said, sizes) = match parsed.judge_under(&args.keys(&vkey)?) {
         Ok(Judgement::Forked { held, shown }) => (
             true,
             format!(
-                "分叉属实：{} 用同一把钥匙签过两个互相矛盾的检查点（{} 条和 {} 条），它有两部历史",
+                "分叉属实：{} 签过两个互相矛盾的检查点（{} 条和 {} 条），它有两部历史",
                 held.origin, held.size, shown.size
             ),
             Some((held.size, shown.size)),
@@ -234,7 +234,7 @@ fn proof(args: &Args, file: &Path, text: &str) -> Outcome {
     let (vkey, vouched) = args.vkey(|| Ok(None))?;
     let policy = args.policy()?;
     let index = parsed.index;
-    match parsed.verify(&entry, &vkey, policy.as_ref()) {
+    match parsed.verify_under(&entry, &args.keys(&vkey)?, policy.as_ref()) {
         Ok(_) if entry.len() > ENTRY_BYTES_MAX => no(args, &named(Some(index), "length", "条目太长".into())),
         Ok(checkpoint) => {
             let text = format!(
@@ -271,7 +271,7 @@ fn opening(args: &Args, file: &Path) -> Outcome {
         let parsed: Kept = serde_json::from_slice(&text).map_err(|error| {
             Fault::usage(kept.display().to_string(), format!("不是 status --out 写的文件（{error}）"))
         })?;
-        match handed.check_kept(&promise, &parsed, &vkey) {
+        match handed.check_kept(&promise, &parsed, &args.keys(&vkey)?) {
             Ok(index) => {
                 let line = format!("；记在第 {index} 号条目");
                 said += &line;
@@ -294,7 +294,7 @@ fn whole(args: &Args, source: &Source) -> Outcome {
     let (vkey, vouched) = args.vkey(|| source.offered_key())?;
     let vault = args.with_vault.open(source)?;
     match checked(args, source, &vkey)? {
-        Ok(Good { report, genesis, extent }) => {
+        Ok(Good { report, genesis, extent, keys }) => {
             let sealed = vault.map(|vault| vault.check(local::clock().now())).transpose()?;
             let mut value = report_json(&report, vouched);
             value["genesis"] = json!(genesis);
@@ -306,7 +306,7 @@ fn whole(args: &Args, source: &Source) -> Outcome {
                     |part| json!({"org": part.org, "organizations": part.organizations, "size": part.size}),
                 );
             }
-            if let Some(old) = args.old(&vkey)? {
+            if let Some(old) = args.old(&keys)? {
                 let line = format!("\n与以前的检查点（{} 条）一致：只增加，没有改动", old.size);
                 text += &line;
             }
@@ -359,6 +359,7 @@ struct Good {
     report: Report,
     genesis: Option<Digest>,
     extent: Extent,
+    keys: LogKeys,
 }
 
 fn checked(args: &Args, source: &Source, vkey: &VerifierKey) -> Result<Result<Good, Found>, Fault> {
@@ -387,9 +388,13 @@ fn one_copy<F: Fetch>(
     label: &'static str,
     copy: &'static str,
 ) -> Result<Result<Good, Found>, Fault> {
-    let mut replay = Replay::new(vkey);
-    let checked = checking::run(fetch, &mut replay, vkey, args, label, copy)?;
-    Ok(checked.map(|report| Good { report, genesis: replay.genesis(), extent: Extent::Whole }))
+    let keys = match checking::keys_of(fetch, vkey)? {
+        Ok(keys) => keys,
+        Err(found) => return Ok(Err(Found { copy, ..found })),
+    };
+    let mut replay = Replay::new(keys.first());
+    let checked = checking::run(fetch, &mut replay, &keys, args, label, copy)?;
+    Ok(checked.map(|report| Good { report, genesis: replay.genesis(), extent: Extent::Whole, keys }))
 }
 
 /// Checks the database as if it were published, and that it goes on from what is. Its checkpoint is made
@@ -401,17 +406,18 @@ pub fn database(layout: &Layout, vkey: &VerifierKey, published: &Checkpoint, fas
     let key = keyfile::generate(vkey.name()).map_err(|error| Fault::failed("数据库", &error))?;
     let fetch = tokio::runtime::Handle::current().block_on(DatabaseFetch::open(layout, &key))?;
     let old = Some(published.clone());
+    let keys = published_keys(layout, vkey).map_err(|error| Fault::from(&error))?;
     let checked = checking::run_with(
         &fetch,
-        &mut Replay::new(vkey),
-        &key.verifier(),
+        &mut Replay::new(keys.first()),
+        &(&key.verifier()).into(),
         Limits { fast, old, policy: None },
         "核验数据库",
         DATABASE,
     )?;
     // What is only looked up is no part of any proof, and is compared last.
     let Ok(report) = checked else { return Ok(checked) };
-    let finding = tokio::runtime::Handle::current().block_on(check_rows(layout, vkey))?;
+    let finding = tokio::runtime::Handle::current().block_on(check_rows(layout, &keys))?;
     Ok(finding.map_or(Ok(report), |finding| Err(Found { finding, copy: DATABASE })))
 }
 
@@ -486,6 +492,9 @@ fn meaning(field: &str) -> &'static str {
         "authority" => "的签名人没有这个权限，或内容不合规则",
         "signatures" => "的签名与签名人不符",
         "checkpoint" => "的检查点不成立",
+        "checkpoint key" => "的检查点只有已经换掉的账本钥匙签名，可能是盗用，不算数",
+        "key history" | "key-history" => "的钥匙来历与账目不符",
+        "beginning" => "换钥匙时接续的检查点不是这个账本的开头",
         "map root" => "登记的总目与账目不符",
         "map" => "与总目不符：有缺漏，或总目证明不成立",
         "old checkpoint" => "与以前的检查点不符，历史被改写过",

@@ -7,15 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gongkai_domain::Replay;
 use gongkai_log::entry::ENTRY_BYTES_MAX;
+use gongkai_log::log_keys::HISTORY_PATH;
 use gongkai_log::map::{Head, MAP_PROOF_BYTES_MAX, keys_of};
 use gongkai_log::tile::{self, level_tiles};
 use gongkai_log::{
     Authority as _, Checkpoint, Edge, Entry, Fetch as _, MapFile, MapKey, Openings, Report, SignedStatement, TilePath,
-    TreeHash, VerifierKey, checkpoint,
+    TreeHash, VerifierKey,
 };
 
 use super::{Args, Extent, Good, named};
-use crate::cli::checking::Found;
+use crate::cli::checking::{self, Found};
 use crate::cli::complete::{self, Parents};
 use crate::fetch::{OPENINGS_BYTES_MAX, TarFetch};
 use crate::outcome::{Fault, chain};
@@ -38,7 +39,11 @@ pub(super) struct Complete {
 pub(super) fn check(fetch: &TarFetch, vkey: &VerifierKey, args: &Args) -> Result<Result<Good, Found>, Fault> {
     let ours = |error: &dyn std::error::Error| Fault::failed("归档", error);
     let text = String::from_utf8_lossy(&fetch.checkpoint().map_err(|e| ours(&e))?).into_owned();
-    let (checkpoint, note) = match checkpoint::open(&text, vkey) {
+    let keys = match checking::keys_of(fetch, vkey)? {
+        Ok(keys) => keys,
+        Err(found) => return Ok(Err(found)),
+    };
+    let (checkpoint, note) = match keys.open(&text) {
         Ok(opened) => opened,
         Err(error) => return Ok(Err(named(None, "checkpoint", chain(&error)))),
     };
@@ -55,12 +60,15 @@ pub(super) fn check(fetch: &TarFetch, vkey: &VerifierKey, args: &Args) -> Result
     {
         return Ok(Err(named(None, "policy", chain(&error))));
     }
-    if let Some(old) = args.old(vkey)?
+    if let Some(found) = strange_rotation(fetch, &leaves)? {
+        return Ok(Err(found));
+    }
+    if let Some(old) = args.old(&keys)?
         && !begins_with(&leaves, &old)
     {
         return Ok(Err(named(None, "old checkpoint", "不是以前那个账本的延续".into())));
     }
-    let mut replay = Replay::new(vkey);
+    let mut replay = Replay::new(keys.first());
     let root = checkpoint.root;
     let mut report = Report { root, ..Report::begun(checkpoint, note) };
     let mut counting = match Counting::of(fetch, &leaves)? {
@@ -80,7 +88,21 @@ pub(super) fn check(fetch: &TarFetch, vkey: &VerifierKey, args: &Args) -> Result
         Ok(complete) => complete,
         Err(found) => return Ok(Err(found)),
     };
-    Ok(Ok(Good { report, genesis: replay.genesis(), extent: Extent::Part(complete) }))
+    Ok(Ok(Good { report, genesis: replay.genesis(), extent: Extent::Part(complete), keys }))
+}
+
+/// What brought a key must be in the log, at the place that it says.
+fn strange_rotation(fetch: &TarFetch, leaves: &[TreeHash]) -> Result<Option<Found>, Fault> {
+    let bytes = fetch.extra(HISTORY_PATH).map_err(|error| Fault::failed(HISTORY_PATH, &error))?.unwrap_or_default();
+    let entries = tile::decode_bundle(&bytes).map_err(|error| Fault::failed(HISTORY_PATH, &error))?;
+    for bytes in entries {
+        let entry = Entry::parse(bytes.to_vec()).map_err(|error| Fault::failed(HISTORY_PATH, &error))?;
+        let leaf = usize::try_from(entry.index).ok().and_then(|at| leaves.get(at));
+        if leaf != Some(&entry.leaf_hash()) {
+            return Ok(Some(named(Some(entry.index), HISTORY_PATH, "这一条不在这个账本里".into())));
+        }
+    }
+    Ok(None)
 }
 
 /// The organization that the bundle says it is of.

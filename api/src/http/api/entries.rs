@@ -136,8 +136,8 @@ fn to_json(entry: &Entry, openings: Option<Openings>, world: &World) -> Value {
         if let Some(signer) = signers.get(place) {
             signature["role"] = json!(signer.role);
         }
-        if let Some(key) = world.key(&line.name) {
-            signature["registered_index"] = json!(key.authorized_at);
+        if let Some((_, registered)) = world.key_at(&line.name, entry.index) {
+            signature["registered_index"] = json!(registered);
         }
         signature
     });

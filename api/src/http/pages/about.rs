@@ -12,7 +12,7 @@ use crate::site::about::AboutPage;
 pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
     let page = frame(&app).await.map(|Frame { site, .. }| AboutPage {
         site,
-        vkey: app.about.vkey.to_string(),
+        vkey: app.vkey().to_string(),
         base_url: app.about.base_url.clone(),
         contact: app.about.contact.clone(),
     });

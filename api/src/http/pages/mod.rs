@@ -148,7 +148,7 @@ pub async fn frame(app: &App) -> Result<Frame, Problem> {
     let site = Site {
         name: app.about.name.clone(),
         origin: app.about.origin().to_owned(),
-        key_fingerprint: format!("{:08x}", app.about.vkey.id()),
+        key_fingerprint: format!("{:08x}", app.vkey().id()),
         entries: Count(signed.as_ref().map_or(0, |signed| signed.checkpoint.size)),
         checkpoint_at: signed.as_ref().map(|signed| parts::moment(signed.written_at)),
         is_demo: app.about.is_demo,

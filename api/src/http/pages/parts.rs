@@ -353,7 +353,7 @@ pub async fn check_of(
 ) -> Result<Check, Problem> {
     // The page says that nothing was changed only after it has checked that just now.
     let proof = app.published.proof(entry.index).await?;
-    let proven = proof.map(|proof| proof.verify(&entry.bytes, &app.about.vkey, None).is_ok());
+    let proven = proof.map(|proof| proof.verify_under(&entry.bytes, &app.keys(), None).is_ok());
     let note = entry.content.note();
     let (statement, signers): (Digest, &[Signer]) = match &entry.content {
         Content::Statement(signed) => (signed.hash, &signed.statement.signers),
@@ -362,8 +362,8 @@ pub async fn check_of(
     let line = |(place, line): (usize, &gongkai_log::NoteSignature)| SignatureLine {
         role: signers.get(place).map_or_else(|| "收件".to_owned(), |signer| role_label(&signer.role)),
         key: line.name.clone(),
-        public_key: public_key(reader, &line.name),
-        registered: reader.world().key(&line.name).map(|key| key.authorized_at),
+        public_key: public_key(reader, &line.name, entry.index),
+        registered: reader.world().key_at(&line.name, entry.index).map(|(_, registered)| registered),
         // The entry's head has five lines, the text three, and a blank line follows.
         line: place + 10,
     };
@@ -385,7 +385,7 @@ pub async fn check_of(
         openings: Some(format!("/log/{}", tile::openings_path(entry.index / tile::TILE_WIDTH))),
         signatures: note.signatures.iter().enumerate().map(line).collect(),
         base_url: app.about.base_url.clone(),
-        vkey: app.about.vkey.to_string(),
+        vkey: app.vkey().to_string(),
         open: false,
     })
 }
@@ -406,8 +406,8 @@ fn role_label(wire: &str) -> String {
 }
 
 /// The last part of a verifier key: base64 of type and public key.
-fn public_key(reader: &Reader, name: &str) -> String {
-    let text = reader.world().key(name).map(|key| key.verifier.to_string()).unwrap_or_default();
+fn public_key(reader: &Reader, name: &str, index: u64) -> String {
+    let text = reader.world().key_at(name, index).map(|(key, _)| key.to_string()).unwrap_or_default();
     // Base64 may itself hold a `+`.
     text.splitn(3, '+').nth(2).unwrap_or_default().to_owned()
 }

@@ -31,7 +31,7 @@ pub async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Respo
 async fn make(app: &App, uri: &Uri, wrong: Option<String>) -> Result<VerifyPage, Problem> {
     Params::of(uri)?.only(&["no", "lang"])?;
     let Frame { site, .. } = frame(app).await?;
-    Ok(VerifyPage { site, vkey: app.about.vkey.to_string(), base_url: app.about.base_url.clone(), wrong })
+    Ok(VerifyPage { site, vkey: app.vkey().to_string(), base_url: app.about.base_url.clone(), wrong })
 }
 
 /// The entry that a number (`1310`, `№1310`), a short address or a link of this site names.

@@ -1,12 +1,12 @@
 //! The ledger itself: its genesis, and the times when it stopped and went on.
 //!
 //! The genesis names the keys that everything else rests on; its hash is what verifiers pin.
-//! Rotation of the log key is not here yet: it needs witnessed heads.
+//! Not here: another log key than the genesis names (`rotation`).
 
 use std::borrow::Cow;
 
 use chrono::{DateTime, FixedOffset};
-use gongkai_log::VerifierKey;
+use gongkai_log::{LogKeys, VerifierKey};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -117,11 +117,12 @@ impl Payload for Created {
     fn learn(&self, world: &mut World, event: &Recorded<'_>) {
         world.created(event.statement.origin.clone());
         let ledger_keys =
-            [(Some(Role::Log), &self.log_key), (Some(Role::Intake), &self.intake_key), (None, &self.recovery_key)];
+            [(Role::Log, &self.log_key), (Role::Intake, &self.intake_key), (Role::Recovery, &self.recovery_key)];
         for (role, key) in ledger_keys {
             let Ok(key) = VerifierKey::parse(&key.0) else { continue };
-            if let Some(role) = role {
-                world.set_ledger_key(role, key.name().to_owned());
+            world.set_ledger_key(role, key.name().to_owned());
+            if role == Role::Log {
+                world.set_log_keys(LogKeys::new(key.clone()));
             }
             world.add_key(key, None, event.index);
         }

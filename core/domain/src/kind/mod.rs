@@ -47,6 +47,7 @@ pub mod rating;
 pub mod receiver;
 pub mod registry;
 pub mod review;
+pub mod rotation;
 pub mod rule;
 pub mod session;
 pub mod slot;
@@ -60,6 +61,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<ledger::Created>(),
     Kind::of::<ledger::Halted>(),
     Kind::of::<ledger::Resumed>(),
+    Kind::of::<rotation::KeyRotated>(),
     Kind::of::<map::Rooted>(),
     Kind::of::<registry::OrganizationRegistered>(),
     Kind::of::<registry::OrganizationRenamed>(),

@@ -9,7 +9,7 @@ use gongkai_domain::{
     envelope, event, judge, kind, prepare, submission,
     vault::TierSecret,
 };
-use gongkai_log::{Digest, KeyKind, SignedStatement, Signer, SigningKey, StreamId};
+use gongkai_log::{Digest, KeyKind, SignedStatement, Signer, SigningKey, StreamId, TreeHash, merkle};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -270,7 +270,9 @@ impl Ledger {
         let target = checked.kind.target(&statement.body).and_then(|index| self.target(index));
         let named = checked.proposal().named().and_then(|stream| self.streams.get(&stream));
         let named = Named::of(named.map(|(_, state)| state));
-        let context = Context { target: target.as_ref(), named, ..Context::at(self.now.to_utc(), &self.world) };
+        let begins = kind::rotation::beginning(statement).map(|named| self.root(named.size) == Some(named.root));
+        let at = Context::at(self.now.to_utc(), &self.world);
+        let context = Context { target: target.as_ref(), named, begins, ..at };
         let keys = judge::judge(&checked.proposal(), head, &state, &context)?;
         checked
             .signed
@@ -288,6 +290,13 @@ impl Ledger {
         self.entries.push(checked);
         self.times.push(self.now.to_utc());
         Ok(stream.to_string())
+    }
+
+    /// Root of a tree over the first entries, if there are so many.
+    pub(crate) fn root(&self, size: u64) -> Option<TreeHash> {
+        let first = self.entries.get(..usize::try_from(size).ok()?)?;
+        let leaf = |checked: &Checked| merkle::leaf_hash(checked.signed.note.to_string().as_bytes());
+        Some(merkle::root_of(&first.iter().map(leaf).collect::<Vec<_>>()))
     }
 
     fn target(&self, index: u64) -> Option<Target> {

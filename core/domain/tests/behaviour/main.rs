@@ -17,6 +17,7 @@ mod question;
 mod registry;
 mod reply;
 mod review;
+mod rotation;
 mod schedule;
 mod session;
 mod slot;

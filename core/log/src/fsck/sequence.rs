@@ -5,14 +5,15 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Authority, Bundle, Check, Fetch, Finding, FsckError, Options, Outcome, Report, Shared, finding, signature_of,
+    Authority, Beginning, Bundle, Check, Fetch, Finding, FsckError, Options, Outcome, Report, Shared, Tiles, finding,
+    signature_of,
 };
 use crate::checkpoint::Checkpoint;
 use crate::entry::Entry;
 use crate::hash::{Digest, TreeHash};
 use crate::key::{KeyKind, VerifierKey};
 use crate::map::GrowingMap;
-use crate::merkle::{self, Edge};
+use crate::merkle::{self, Edge, ProveError};
 use crate::note::Note;
 use crate::slot::Openings;
 use crate::tile::{TILE_WIDTH, TilePath};
@@ -74,6 +75,8 @@ pub(super) struct Sequence<'s, 'a, F: Fetch, A> {
     pub(super) bundle: u64,
     reached: Reached,
     report: Report,
+    // Trees that entries name as beginnings of this log.
+    beginnings: Vec<(u64, Beginning)>,
 }
 
 impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
@@ -91,6 +94,7 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
             bundle: reached.edge.size() / TILE_WIDTH,
             reached,
             report: Report::begun(shared.checkpoint.clone(), note),
+            beginnings: Vec::new(),
         }
     }
 
@@ -149,10 +153,39 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
             return refuse("origin", reason);
         }
         self.map_root(index, entry)?;
+        self.beginning(index, entry)?;
         self.continue_stream(index, entry)?;
         self.signatures(place, index, entry, openings, checks)?;
         self.reached.head = entry.hash;
         self.reached.recorded_at = Some(entry.recorded_at);
+        Ok(())
+    }
+
+    /// Remembers what an entry names as a beginning of this log, to be compared when the tree is complete.
+    fn beginning(&mut self, index: u64, entry: &Entry) -> Result<(), Finding> {
+        let Some(named) = self.authority.beginning(entry) else { return Ok(()) };
+        if named.size > index {
+            return Err(finding(index, "beginning", format!("names {} entries, there were {index}", named.size)));
+        }
+        self.beginnings.push((index, named));
+        Ok(())
+    }
+
+    fn compare_beginnings(&self) -> Outcome<(), F> {
+        let Checkpoint { size, root, .. } = self.shared.checkpoint;
+        for (index, named) in &self.beginnings {
+            let refuse = |reason: String| finding(*index, "beginning", reason);
+            let proof = merkle::prove_consistency(named.size, *size, &Tiles(self.shared.fetch));
+            let proof = proof.map_err(|error| match error {
+                ProveError::Read { path, source } => FsckError::Read { path: path.to_string(), source },
+                other => refuse(other.to_string()).into(),
+            })?;
+            if merkle::verify_consistency(named.size, *size, &named.root, root, &proof).is_err() {
+                return Err(
+                    refuse(format!("the tree of {} entries that it names is not this log's", named.size)).into()
+                );
+            }
+        }
         Ok(())
     }
 
@@ -210,6 +243,8 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
         let before = known(self.authority);
         self.authority.observe(entry, openings).map_err(|reason| finding(index, "authority", reason))?;
         for (line, (signature, key)) in lines.iter().zip(before).enumerate() {
+            // A log's new key has the name of the one before: the entry that brings it is signed by the new one.
+            let key = key.filter(|key| signature.is_by(key));
             let key = key.or_else(|| self.authority.key(&signature.name).cloned());
             let key = key.filter(|key| signature.is_by(key) && key.kind() == KeyKind::Ed25519);
             let key = key.ok_or_else(|| {
@@ -299,6 +334,7 @@ impl<'s, 'a, F: Fetch, A: Authority> Sequence<'s, 'a, F, A> {
             let reason = format!("says root {stated}, the entries have {root}");
             return Err(finding(None, "checkpoint", reason).into());
         }
+        self.compare_beginnings()?;
         self.report.root = root;
         self.report.head = self.reached.head;
         self.report.streams = self.reached.map.streams();

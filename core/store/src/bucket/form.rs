@@ -39,6 +39,7 @@ pub fn of(name: &str) -> Form {
     match published.split('/').next().unwrap_or_default() {
         "checkpoint" => form(TEXT, CHECKPOINT),
         "vkey" | "policy" => form(TEXT, VKEY),
+        "key-history" => form(OCTETS, VKEY),
         "openings" | "lines" => form(JSON_LINES, OPENINGS),
         "tile" | "attachment" => form(OCTETS, IMMUTABLE),
         _ => form(OCTETS, PRIVATE),

@@ -14,7 +14,7 @@ pub mod form;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use gongkai_log::{Checkpoint, Digest, VerifierKey, checkpoint};
+use gongkai_log::{Checkpoint, Digest, LogKeys};
 use object_store::{
     MultipartUpload as _, ObjectStore, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload,
     RetryConfig, UpdateVersion,
@@ -295,12 +295,12 @@ impl Bucket {
     /// The checkpoint that is there; `None` before the first.
     ///
     /// # Errors
-    /// [`StoreError::Foreign`] when it is not one that this key signed: another log is published there.
-    pub async fn checkpoint(&self, key: &VerifierKey) -> Result<Option<There>, StoreError> {
+    /// [`StoreError::Foreign`] when it is not one that the log's keys signed: another log is published there.
+    pub async fn checkpoint(&self, keys: &LogKeys) -> Result<Option<There>, StoreError> {
         let Some(Found { bytes, version }) = self.get(CHECKPOINT).await? else { return Ok(None) };
         let foreign = |reason| StoreError::Foreign { name: CHECKPOINT.to_owned(), reason };
         let note = String::from_utf8(bytes).map_err(|error| foreign(error.to_string()))?;
-        let (checkpoint, _) = checkpoint::open(&note, key).map_err(|error| foreign(chain(&error)))?;
+        let (checkpoint, _) = keys.open(&note).map_err(|error| foreign(chain(&error)))?;
         Ok(Some(There { checkpoint, version }))
     }
 

@@ -79,7 +79,7 @@ impl Ledger {
     pub fn sign_pull(&self, intake: &str, from: u64) -> Result<String, StoreError> {
         let wrong = |error: &dyn std::error::Error| StoreError::row(from, "request", chain(error));
         let text = pull_text(intake, from, self.clock().now()).map_err(|error| wrong(&error))?;
-        note::sign(&text, &[&self.0.keys.log]).map_err(|error| wrong(&error))
+        note::sign(&text, &[self.log_key()]).map_err(|error| wrong(&error))
     }
 
     /// A file of capsules for an intake.
@@ -89,7 +89,7 @@ impl Ledger {
     pub fn sign_capsules(&self, intake: &str, capsules: &Capsules) -> Result<String, StoreError> {
         let wrong = |error: &dyn std::error::Error| StoreError::row(capsules.answered, "capsules", chain(error));
         let text = capsules.text(intake).map_err(|error| wrong(&error))?;
-        let note = note::sign(&text, &[&self.0.keys.log]).map_err(|error| wrong(&error))?;
+        let note = note::sign(&text, &[self.log_key()]).map_err(|error| wrong(&error))?;
         Ok(capsules.to_file(&note))
     }
 }

@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use gongkai_domain::World;
-use gongkai_log::{Digest, Entry, RefusalReceipt, SigningKey, StreamId, VerifierKey, note};
+use gongkai_log::{Digest, Entry, LogKeys, RefusalReceipt, SigningKey, StreamId, VerifierKey, note};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot, watch},
@@ -51,6 +51,15 @@ pub struct LedgerKeys {
     pub log: SigningKey,
     /// Signs what the ledger itself says.
     pub intake: SigningKey,
+    /// Further log keys of this machine: one that was replaced and signs on for a time, one that is to come.
+    pub beside: Vec<SigningKey>,
+}
+
+impl LedgerKeys {
+    /// The private half of a log key, if it is here.
+    pub(crate) fn log_key(&self, key: &VerifierKey) -> Option<&SigningKey> {
+        std::iter::once(&self.log).chain(&self.beside).find(|own| own.verifier() == *key)
+    }
 }
 
 /// Limits and times of a running ledger.
@@ -88,6 +97,8 @@ pub struct Settings {
     /// After how long without anything new the checkpoint is cosigned and published again: readers see that the ledger
     /// is alive, and a cosignature that came late is not lost.
     pub freshness: Duration,
+    /// Open although no key of the log is here, because it is about to be replaced. Nothing is published before that.
+    pub awaits_key: bool,
     /// Where everything public is put besides the directory; `None` leaves it there alone.
     pub bucket: Option<Bucket>,
 }
@@ -110,6 +121,7 @@ impl Default for Settings {
             map_interval: Duration::from_mins(10),
             cosigners: None,
             freshness: Duration::from_mins(5),
+            awaits_key: false,
             bucket: None,
         }
     }
@@ -251,13 +263,23 @@ impl Ledger {
         Health { halted: shared.halted(), committed: *shared.committed.borrow(), published: *shared.published.borrow() }
     }
 
-    /// The log's verifier key, which the genesis names.
+    /// The log's verifier key of now: the genesis names it, or the rotation since.
     ///
     /// # Panics
     /// Never: a ledger does not open with another log key.
     pub fn vkey(&self) -> VerifierKey {
         let key = self.with_world(|world| world.key(self.origin()).map(|key| key.verifier.clone()));
         key.expect("a ledger does not open with another log key than its genesis names")
+    }
+
+    /// The log key of now, where it is on this machine.
+    fn log_key(&self) -> &SigningKey {
+        self.0.keys.log_key(&self.vkey()).unwrap_or(&self.0.keys.log)
+    }
+
+    /// The log's keys over time.
+    pub fn log_keys(&self) -> LogKeys {
+        self.with_world(|world| world.log_keys().cloned()).unwrap_or_else(|| (&self.vkey()).into())
     }
 
     /// Registry, calendar, rules and books as of the last commit. Keep it short: the sequencer waits.

@@ -31,6 +31,7 @@ use crate::{
     recover::{Recover, Recovery},
     row_store::{self, RowStore},
     sequencer::{Item, Message, Sequencer},
+    signing::Signing,
     streams::Streams,
 };
 
@@ -121,7 +122,7 @@ impl Ledger {
     ) -> Result<Self, OpenError> {
         let reader = ReadStore::connect(&Place::of(layout)?, settings.readers_max, settings.busy_timeout);
         let keys = Arc::new(keys);
-        let ready = match get_ready(&reader, layout, &keys, &settings).await {
+        let ready = match get_ready(&reader, layout, &keys, (&settings, &clock)).await {
             Ok(ready) => ready,
             Err(error) => {
                 // Leave nothing open: the operator is going to put another file there. That closing
@@ -201,13 +202,13 @@ async fn get_ready(
     reader: &ReadStore,
     layout: &Layout,
     keys: &Arc<LedgerKeys>,
-    settings: &Settings,
+    (settings, clock): (&Settings, &Arc<dyn Clock>),
 ) -> Result<Ready, OpenError> {
     let (head, world) = reader.head_and_world().await.map_err(|error| match error {
         error @ StoreError::Row { .. } => OpenError::Damaged(error),
         error => OpenError::Store(error),
     })?;
-    check_keys(&world, keys)?;
+    check_keys(&world, keys, settings)?;
     let shared = Arc::new(Shared::new(keys.log.name().to_owned(), world.clone(), head.size));
     let recover = Recover {
         runtime: Handle::current(),
@@ -215,6 +216,8 @@ async fn get_ready(
         keys: keys.clone(),
         shared: shared.clone(),
         settings: settings.clone(),
+        clock: clock.clone(),
+        signing: Signing::of(&world, &keys.log.verifier()),
     };
     let recovered = task::spawn_blocking(move || recover.run()).await;
     let (publisher, recovery) =
@@ -222,11 +225,15 @@ async fn get_ready(
     Ok(Ready { head, world, shared, publisher, recovery })
 }
 
-/// The keys handed in must be those that the genesis names.
-fn check_keys(world: &World, keys: &LedgerKeys) -> Result<(), OpenError> {
+/// The keys handed in must be those that the ledger names: the genesis, or the rotation since.
+fn check_keys(world: &World, keys: &LedgerKeys, settings: &Settings) -> Result<(), OpenError> {
     for (role, wire, key) in [(Role::Log, "log", &keys.log), (Role::Intake, "intake", &keys.intake)] {
         let known = world.ledger_key(role).and_then(|name| world.key(name)).map(|known| &known.verifier);
-        if known != Some(&key.verifier()) {
+        let is_log = role == Role::Log;
+        let is_here = known.is_some_and(|known| *known == key.verifier() || is_log && keys.log_key(known).is_some());
+        // The name must be right in any case: it is the origin.
+        let is_awaited = is_log && settings.awaits_key && known.is_some_and(|known| known.name() == key.name());
+        if !is_here && !is_awaited {
             let expected = known.map_or_else(|| "unknown".to_owned(), ToString::to_string);
             return Err(OpenError::Key { role: wire, given: key.verifier().to_string(), expected });
         }

@@ -10,7 +10,8 @@
 //!
 //! [`Mirror::follow`] looks at a [`Source`] once:
 //!
-//! 1. The checkpoint must be signed by the key that the operator gave, have no lines beyond its three, and be cosigned by
+//! 1. The checkpoint must be signed by the key that the operator gave or one that replaced it (`key-history` proves it, and
+//!    the entries must say the same), have no lines beyond its three, and be cosigned by
 //!    a quorum of the operator's policy, if there is one ([`Mirror::demanding`]).
 //! 2. It is held against the last one that was accepted. The same: nothing to do. Longer: hashes of the source's own tiles
 //!    show whether its tree begins with ours. If they lead to its signed root and not to ours, or the size is the same and
@@ -55,13 +56,17 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use gongkai_domain::Replay;
+use gongkai_domain::{Replay, key_history};
 use gongkai_log::{
-    Checkpoint, Fetch, Finding, Fork, FsckError, Options, Policy, Reached, TilePath, VerifierKey,
-    checkpoint::{self, CheckpointError},
+    Authority as _, Checkpoint, Fetch, Finding, Fork, FsckError, LogKeys, Options, Policy, Reached, TilePath,
+    VerifierKey,
+    checkpoint::CheckpointError,
     fork::Judgement,
     fsck::Tiles,
-    fsck_from, merkle,
+    fsck_from,
+    log_keys::HISTORY_PATH,
+    merkle,
+    note::NoteError,
     policy::PolicyError,
     tile::{self, new_tiles},
 };
@@ -79,6 +84,7 @@ use crate::{
     layout::Layout,
     log_fetch::{ANOTHER_HASH, DirectoryFetch},
     reader::chain,
+    signing::{history_of_tiles, is_said, keys_in},
 };
 
 /// Most missing files that are named one by one.
@@ -180,8 +186,8 @@ struct Known {
 
 impl Known {
     /// Nothing yet.
-    fn new(vkey: &VerifierKey) -> Self {
-        Self { reached: Reached::default(), replay: Replay::new(vkey), lines_withdrawn: 0 }
+    fn new(keys: &LogKeys) -> Self {
+        Self { reached: Reached::default(), replay: Replay::new(keys.first()), lines_withdrawn: 0 }
     }
 }
 
@@ -189,6 +195,8 @@ impl Known {
 pub struct Mirror {
     layout: Layout,
     vkey: VerifierKey,
+    // The log's keys, as what was accepted tells.
+    keys: LogKeys,
     // What the operator demands of witnesses, with its text.
     policy: Option<(Policy, String)>,
     clock: Arc<dyn Clock>,
@@ -216,7 +224,9 @@ impl Mirror {
         for folder in [layout.log(), layout.mirror()] {
             fs::create_dir_all(&folder).map_err(|e| StoreError::file("making folder", &folder, e))?;
         }
-        let mut mirror = Self { layout, vkey, policy: None, clock, held: None, known: None };
+        let keys = keys_in(&kept_history(&layout), &vkey)
+            .map_err(|error| MirrorFault::Damaged(finding(HISTORY_PATH, &chain(&error))))?;
+        let mut mirror = Self { layout, vkey, keys, policy: None, clock, held: None, known: None };
         let kept = mirror.kept_checkpoint();
         mirror.held = mirror.own_checkpoint(&kept, "mirror/checkpoint")?;
         let published = mirror.own_checkpoint(&mirror.layout.checkpoint(), "checkpoint")?;
@@ -229,11 +239,17 @@ impl Mirror {
             (_, None) => {}
             (_, Some(published)) => mirror.held = Some(published),
         }
-        let vkey = format!("{}\n", mirror.vkey);
-        if !fs::read_to_string(mirror.layout.vkey()).is_ok_and(|there| there == vkey) {
-            records::put(&mirror.layout.vkey(), vkey.as_bytes())?;
-        }
+        mirror.say_key()?;
         Ok(mirror)
+    }
+
+    /// Tells readers the key that signs what is here.
+    fn say_key(&self) -> Result<(), StoreError> {
+        let vkey = format!("{}\n", self.keys.at(self.size()));
+        if fs::read_to_string(self.layout.vkey()).is_ok_and(|there| there == vkey) {
+            return Ok(());
+        }
+        records::put(&self.layout.vkey(), vkey.as_bytes())
     }
 
     /// Its directory.
@@ -241,9 +257,14 @@ impl Mirror {
         &self.layout
     }
 
-    /// The key of the log that it follows.
+    /// A key of the log that it follows: the one that the operator gave.
     pub fn vkey(&self) -> &VerifierKey {
         &self.vkey
+    }
+
+    /// All keys of that log, as far as was followed.
+    pub fn keys(&self) -> &LogKeys {
+        &self.keys
     }
 
     /// Entries of the last checkpoint that was accepted.
@@ -276,9 +297,9 @@ impl Mirror {
         self.load(progress)?;
         let bytes = source.checkpoint();
         let bytes = bytes.map_err(|source| MirrorFault::Unreadable { path: "checkpoint".to_owned(), source })?;
-        let shown = self.signed(bytes).map_err(Refused::Checkpoint)?;
+        let (shown, keys) = self.shown(source, bytes)?;
         self.check_quorum(&shown)?;
-        let followed = self.accept_longer(source, shown, progress)?;
+        let followed = self.accept_longer(source, (shown, &keys), progress)?;
         self.copy_policy(source)?;
         Ok(followed)
     }
@@ -286,19 +307,20 @@ impl Mirror {
     fn accept_longer<S: Source>(
         &mut self,
         source: &S,
-        shown: Signed,
+        (shown, keys): (Signed, &LogKeys),
         progress: Option<Progress<'_>>,
     ) -> Done<Followed, S> {
-        if !self.is_longer(source, &shown)? {
+        if !self.is_longer(source, &shown, keys)? {
             self.renew(shown)?;
             return Ok(Followed::Nothing);
         }
+        let told = (&shown, keys);
         // What an earlier attempt left may be torn; then once more without it.
-        match self.attempt(source, &shown, false, progress) {
+        match self.attempt(source, told, false, progress) {
             Err(Attempt { fault: MirrorFault::Refused(_), reused: true }) => {
                 self.clear_staging()?;
                 self.load(progress)?;
-                self.attempt(source, &shown, true, progress).map_err(|attempt| attempt.fault)
+                self.attempt(source, told, true, progress).map_err(|attempt| attempt.fault)
             }
             ended => ended.map_err(|attempt| attempt.fault),
         }
@@ -310,20 +332,31 @@ impl Mirror {
         })
     }
 
-    /// A note that the log signed.
-    fn signed(&self, bytes: Vec<u8>) -> Result<Signed, CheckpointError> {
-        let note = String::from_utf8(bytes).map_err(|_| CheckpointError::Form)?;
-        let (checkpoint, parsed) = checkpoint::open(&note, &self.vkey)?;
-        if checkpoint.text() != parsed.text {
-            return Err(CheckpointError::Form);
+    /// What a source shows, under the keys that we know or, where the log has a new one, that its history proves. Whether
+    /// the log's own entries say the same is found out before anything is accepted.
+    fn shown<S: Source>(&self, source: &S, bytes: Vec<u8>) -> Done<(Signed, LogKeys), S> {
+        let under_known = signed(bytes.clone(), &self.keys);
+        let is_new = matches!(under_known, Err(CheckpointError::Note(NoteError::Unsigned)));
+        // At the beginning the key that the operator gave may be a later one than that of the genesis.
+        if !is_new && self.held.is_some() {
+            return Ok((under_known.map_err(Refused::Checkpoint)?, self.keys.clone()));
         }
-        Ok(Signed { checkpoint, note })
+        let history = source.extra(HISTORY_PATH);
+        let history = history.map_err(|source| MirrorFault::Unreadable { path: HISTORY_PATH.to_owned(), source })?;
+        let keys = history.and_then(|bytes| key_history::read(&bytes, &self.vkey).ok());
+        let continues = |keys: &LogKeys| {
+            self.held.is_none()
+                || keys.first() == self.keys.first() && keys.rotations().starts_with(self.keys.rotations())
+        };
+        match keys.filter(continues) {
+            Some(keys) => Ok((signed(bytes, &keys).map_err(Refused::Checkpoint)?, keys)),
+            None => Ok((under_known.map_err(Refused::Checkpoint)?, self.keys.clone())),
+        }
     }
-
     fn own_checkpoint(&self, path: &PathBuf, name: &str) -> Result<Option<Signed>, MirrorFault<StoreError>> {
         match fs::read(path) {
             Ok(bytes) => {
-                let signed = self.signed(bytes);
+                let signed = signed(bytes, &self.keys);
                 signed.map(Some).map_err(|error| MirrorFault::Damaged(finding(name, &chain(&error))))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -355,7 +388,7 @@ impl Mirror {
         if self.known.is_some() {
             return Ok(());
         }
-        let mut known = Known::new(&self.vkey);
+        let mut known = Known::new(&self.keys);
         if !self.layout.checkpoint().is_file() {
             self.known = Some(known);
             return Ok(());
@@ -363,7 +396,7 @@ impl Mirror {
         let own = Own { fetch: DirectoryFetch::new(self.layout.log()), missing: Mutex::default() };
         let naming = NamingLists::default();
         let mut watching = Watching::new(&mut known.replay, &naming);
-        let options = Options { progress, ..options() };
+        let options = Options { progress, keys: Some(&self.keys), ..options() };
         let checked = fsck_from(Reached::default(), &own, &mut watching, &self.vkey, &options);
         let (report, reached) = checked.map_err(|error| match error {
             FsckError::Finding(finding) => MirrorFault::Damaged(finding),
@@ -387,7 +420,7 @@ impl Mirror {
     }
 
     /// Whether a checkpoint goes beyond what we have and, as far as its tiles tell, continues it.
-    fn is_longer<S: Source>(&self, source: &S, shown: &Signed) -> Done<bool, S> {
+    fn is_longer<S: Source>(&self, source: &S, shown: &Signed, keys: &LogKeys) -> Done<bool, S> {
         let Some(held) = &self.held else { return Ok(true) };
         let (ours, theirs) = (held.checkpoint.size, shown.checkpoint.size);
         if held.checkpoint == shown.checkpoint {
@@ -402,7 +435,7 @@ impl Mirror {
             merkle::prove_beginning(theirs, ours, &Tiles(&own)).unwrap_or_default()
         };
         let fork = Fork { held: held.note.clone(), shown: shown.note.clone(), hashes };
-        let judged = fork.judge(&self.vkey).map_err(Refused::Checkpoint)?;
+        let judged = fork.judge_under(keys).map_err(Refused::Checkpoint)?;
         let now = self.clock.now();
         let (held, shown) = (ours, theirs);
         if matches!(judged, Judgement::Forked { .. }) {
@@ -421,21 +454,24 @@ impl Mirror {
     fn attempt<S: Source>(
         &mut self,
         source: &S,
-        shown: &Signed,
+        (shown, keys): (&Signed, &LogKeys),
         fresh: bool,
         progress: Option<Progress<'_>>,
     ) -> Result<Followed, Attempt<S::Error>> {
         // Not put back where something fails: it may have learned from what is refused. It was loaded just before.
-        let mut known = self.known.take().unwrap_or_else(|| Known::new(&self.vkey));
+        let mut known = self.known.take().filter(|known| known.reached.size() > 0).unwrap_or_else(|| Known::new(keys));
         let (from, size) = (known.reached.size(), shown.checkpoint.size);
         let folder = self.staging_folder();
         let layout = self.layout.clone();
         let staging = Staging::new(source, &layout, &folder, &shown.note, (from, size), fresh);
-        let accepted = self.verify(&staging, source, &mut known, progress);
+        let accepted = self.verify(&staging, (source, keys), &mut known, progress);
         let withdrawals = accepted.and_then(|found| self.accept(&staging, shown, &found, &mut known));
         let reused = staging.reused();
         let withdrawals = withdrawals.map_err(|fault| Attempt { fault, reused })?;
         self.held = Some(shown.clone());
+        if let Some(keys) = known.replay.log_keys() {
+            self.keys = keys.clone();
+        }
         self.known = Some(known);
         remove_superseded(&self.layout, from, size);
         // It is found again, and used or removed, by the next attempt.
@@ -449,7 +485,7 @@ impl Mirror {
     fn verify<S: Source>(
         &self,
         staging: &Staging<'_, S>,
-        source: &S,
+        (source, keys): (&S, &LogKeys),
         known: &mut Known,
         progress: Option<Progress<'_>>,
     ) -> Done<Found, S> {
@@ -461,7 +497,7 @@ impl Mirror {
             .map_err(|e| StoreError::file("making folder", self.staging_folder(), e))?;
         let mut watching = Watching::new(&mut known.replay, &staging.naming);
         let held = self.held.as_ref().map(|held| held.checkpoint.clone());
-        let options = Options { progress, old_checkpoint: held, ..options() };
+        let options = Options { progress, old_checkpoint: held, keys: Some(keys), ..options() };
         let reached = mem::take(&mut known.reached);
         let checked = staging.while_fetching(|| fsck_from(reached, staging, &mut watching, &self.vkey, &options))?;
         let found = watching.found;
@@ -495,10 +531,39 @@ impl Mirror {
         acceptance.prepare(found, known.lines_withdrawn > 0)?;
         acceptance.put_in_place()?;
         records::append(&self.layout, &acceptance.records, self.clock.now())?;
+        self.say_keys(known, shown.checkpoint.size)?;
         records::put(&self.layout.checkpoint(), shown.note.as_bytes())?;
         records::put(&self.kept_checkpoint(), shown.note.as_bytes())?;
         Ok(found.withdrawals.len())
     }
+
+    /// What brought the log's keys, from the entries that were verified, and the key of this size. If we stop before the
+    /// checkpoint, the history is longer than it, which changes nothing.
+    fn say_keys(&self, known: &Known, size: u64) -> Result<(), StoreError> {
+        let Some(keys) = known.replay.log_keys().filter(|keys| !is_said(&self.layout, keys, size)) else {
+            return Ok(());
+        };
+        if let Some(history) = history_of_tiles(&DirectoryFetch::new(self.layout.log()), keys, size)? {
+            records::put(&self.layout.key_history(), &history)?;
+            records::put(&kept_history(&self.layout), &history)?;
+        }
+        records::put(&self.layout.vkey(), format!("{}\n", keys.at(size)).as_bytes())
+    }
+}
+
+/// What brought the log's keys, where it outlives `log/`.
+fn kept_history(layout: &Layout) -> PathBuf {
+    layout.mirror().join(HISTORY_PATH)
+}
+
+/// A note that the log signed.
+fn signed(bytes: Vec<u8>, keys: &LogKeys) -> Result<Signed, CheckpointError> {
+    let note = String::from_utf8(bytes).map_err(|_| CheckpointError::Form)?;
+    let (checkpoint, parsed) = keys.open(&note)?;
+    if checkpoint.text() != parsed.text {
+        return Err(CheckpointError::Form);
+    }
+    Ok(Signed { checkpoint, note })
 }
 
 /// Why an attempt failed, and whether it read what an earlier one had left.

@@ -9,7 +9,11 @@ use std::{
 };
 
 use gongkai_log::{
-    Digest, Fetch, TilePath, list::LIST_BYTES_MAX, note::NOTE_BYTES_MAX, policy::POLICY_BYTES_MAX,
+    Digest, Fetch, TilePath,
+    list::LIST_BYTES_MAX,
+    log_keys::{HISTORY_BYTES_MAX, HISTORY_PATH},
+    note::NOTE_BYTES_MAX,
+    policy::POLICY_BYTES_MAX,
     tile::BUNDLE_BYTES_MAX,
 };
 
@@ -22,6 +26,7 @@ pub const OPENINGS_BYTES_MAX: usize = 64 << 20;
 pub fn extra_bytes_max(path: &str) -> usize {
     match path {
         "policy" => POLICY_BYTES_MAX,
+        HISTORY_PATH => HISTORY_BYTES_MAX,
         path if path.starts_with("lines/") => LIST_BYTES_MAX,
         _ => OPENINGS_BYTES_MAX,
     }

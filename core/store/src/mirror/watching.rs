@@ -13,7 +13,7 @@ use gongkai_domain::{
     Kind, Replay,
     kind::{self, slot},
 };
-use gongkai_log::{Authority, Digest, Entry, MapRoot, Openings, Statement, VerifierKey};
+use gongkai_log::{Authority, Beginning, Digest, Entry, LogKeys, MapRoot, Openings, Statement, VerifierKey};
 use serde_json::{Map, Value};
 
 /// A withdrawal that is to be followed.
@@ -101,6 +101,14 @@ impl Authority for Watching<'_> {
             self.note(entry, &signed.statement);
         }
         Ok(())
+    }
+
+    fn log_keys(&self) -> Option<&LogKeys> {
+        self.replay.log_keys()
+    }
+
+    fn beginning(&self, entry: &Entry) -> Option<Beginning> {
+        self.replay.beginning(entry)
     }
 
     fn map_root(&self, entry: &Entry) -> Option<MapRoot> {

@@ -157,7 +157,7 @@ async fn said(layout: &Layout) -> Option<String> {
         Err(error) => return Some(format!("{error:?}")),
         Ok(_) => {}
     }
-    check_rows(layout, &ledger_keys().log.verifier()).await.unwrap().map(|finding| format!("{finding:?}"))
+    check_rows(layout, &(&ledger_keys().log.verifier()).into()).await.unwrap().map(|finding| format!("{finding:?}"))
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod publication;
 mod published_log;
 mod rehearsal;
 mod review;
+mod rotation;
 mod scheduled;
 mod sealed;
 mod sealed_audit;

@@ -313,7 +313,7 @@ async fn a_database_with_less_than_the_bucket_is_not_opened_and_the_checkpoint_s
     // The same question as somebody asks it who finds a database again.
     let key = ledger_keys().log.verifier();
     let head = in_directory(&old);
-    let published = server.bucket().checkpoint(&key).await.unwrap().unwrap();
+    let published = server.bucket().checkpoint(&(&key).into()).await.unwrap().unwrap();
     assert!(matches!(published.refuse_behind(&head), Err(StoreError::Row { .. })));
     published.refuse_behind(&there).unwrap();
     assert_eq!(in_bucket(&server), there);
