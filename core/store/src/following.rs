@@ -36,44 +36,45 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// Takes in what others have committed, between turns.
-    pub(crate) fn hear(&mut self) {
+    pub(crate) async fn hear(&mut self) {
         if self.lost || self.shared.halted().is_some() {
             return;
         }
-        let runtime = self.runtime.clone();
-        let heard = runtime.block_on(async {
-            let head = self.store.load_head().await?;
-            self.follow(&head).await
-        });
-        if let Err(error) = heard {
+        if let Err(error) = self.hear_head().await {
             self.lost = true;
             self.lament(&error);
         }
     }
 
+    async fn hear_head(&mut self) -> Result<(), StoreError> {
+        let head = self.store.load_head().await?;
+        self.follow(&head).await
+    }
+
     /// Connects again if the database was lost. While it is not there, each message tries once and is answered by the
     /// failure of its own work.
-    pub(crate) fn find_again(&mut self) {
+    pub(crate) async fn find_again(&mut self) {
         if !self.lost || self.shared.halted().is_some() {
             return;
         }
-        let runtime = self.runtime.clone();
-        let found = runtime.block_on(async {
-            // Before the head is read: other nodes go on.
-            let published = self.published_there().await?;
-            self.store.reconnect().await?;
-            let head = self.store.load_head().await?;
-            self.follow(&head).await?;
-            let there = Checkpoint { origin: self.shared.origin.clone(), size: head.size, root: head.edge.root() };
-            published.map_or(Ok(()), |published| published.refuse_behind(&there))
-        });
-        match found.and_then(|()| self.begin_sealed()) {
+        match self.connect_again().await {
             Ok(()) => {
                 self.lost = false;
                 tracing::info!(size = self.head.size, "the database is there again");
             }
             Err(error) => self.lament(&error),
         }
+    }
+
+    async fn connect_again(&mut self) -> Result<(), StoreError> {
+        // Before the head is read: other nodes go on.
+        let published = self.published_there().await?;
+        self.store.reconnect().await?;
+        let head = self.store.load_head().await?;
+        self.follow(&head).await?;
+        let there = Checkpoint { origin: self.shared.origin.clone(), size: head.size, root: head.edge.root() };
+        published.map_or(Ok(()), |published| published.refuse_behind(&there))?;
+        self.begin_sealed().await
     }
 
     /// The checkpoint in the bucket, where there is one: others may have published what this database has not got.

@@ -137,7 +137,6 @@ impl Ledger {
         let (done_sender, done) = watch::channel(());
         let sequencer = Sequencer {
             store,
-            runtime: Handle::current(),
             shared: shared.clone(),
             keys: Some(Arc::clone(&keys)),
             reading: (clock.now().trunc_subsecs(6), clock.monotonic()),
@@ -155,8 +154,9 @@ impl Ledger {
             ahead: TimeDelta::zero(),
         };
         let (ready_sender, ready) = oneshot::channel();
+        let runtime = Handle::current();
         let spawned = thread::Builder::new().name("sequencer".into()).spawn(move || {
-            sequencer.run(messages, ready_sender);
+            sequencer.run(&runtime, messages, ready_sender);
             // Only now may another process write here.
             drop(guard);
             drop(done_sender);
@@ -317,7 +317,6 @@ async fn commit_genesis(
     let item = Item { key: None, admitted: Box::new(admitted), answer };
     let first = Sequencer {
         store,
-        runtime: Handle::current(),
         shared,
         keys: None,
         reading: (clock.now().trunc_subsecs(6), clock.monotonic()),
@@ -334,9 +333,7 @@ async fn commit_genesis(
         erasure_heard: false,
         ahead: TimeDelta::zero(),
     };
-    let ended = task::spawn_blocking(move || first.run_once(item)).await;
-    let closed = ended.map_err(|e| StoreError::file("writing", "genesis", std::io::Error::other(e)))?;
-    closed?;
+    first.run_once(item).await?;
     match receipt.await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(SubmitError::Refused(refusal))) => Err(OpenError::Genesis(refusal)),
