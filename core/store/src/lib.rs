@@ -44,6 +44,7 @@ mod outlet;
 mod own_words;
 pub mod published_log;
 mod publisher;
+mod read_back;
 mod reader;
 mod recover;
 mod rehearsal;

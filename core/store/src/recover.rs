@@ -27,7 +27,8 @@ use crate::{
     ledger::{LedgerKeys, Settings, Shared},
     node,
     outlet::Outlet,
-    publisher::{ChainEnd, PublishError, Publisher},
+    publisher::{PublishError, Publisher},
+    read_back::ChainEnd,
     reader::{chain, parse_entry, parse_list, parse_openings},
     tables,
 };

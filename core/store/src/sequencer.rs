@@ -211,9 +211,16 @@ impl<S: EventStore> Sequencer<S> {
         if let Err(error) = self.resume().await {
             tracing::error!(error = chain(&error), "the ledger is open for reading only");
         }
-        if let Err(error) = self.begin_sealed().await {
-            tracing::error!(error = chain(&error), "the sealed events could not be counted");
-            self.shared.halt("封存事项读不出来，请检查磁盘后重新启动".into());
+        match self.begin_sealed().await {
+            Ok(()) => {}
+            Err(error) if error.is_passing() || matches!(error, StoreError::Gone { .. }) => {
+                tracing::warn!(error = chain(&error), "the sealed events are counted with the next message");
+                self.lost = true;
+            }
+            Err(error) => {
+                tracing::error!(error = chain(&error), "the sealed events could not be counted");
+                self.shared.halt("封存事项读不出来，请检查磁盘后重新启动".into());
+            }
         }
         // Whoever opened the ledger may have gone away.
         let _ = ready.send(());

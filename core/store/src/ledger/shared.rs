@@ -34,7 +34,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(super) fn new(origin: String, world: World, size: u64) -> Self {
+    pub(crate) fn new(origin: String, world: World, size: u64) -> Self {
         Self {
             origin,
             world: RwLock::new(world),

@@ -18,6 +18,7 @@ mod review;
 mod scheduled;
 mod sealed;
 mod sealed_audit;
+mod simulation;
 mod tampering;
 mod withdrawal;
 mod writing;
