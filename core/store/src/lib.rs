@@ -62,6 +62,7 @@ pub mod taken;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod timekeeping;
 mod uploads;
 pub mod vault;
 mod withdrawal;

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, FixedOffset, SubsecRound as _, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, SubsecRound as _, Utc};
 use gongkai_domain::{
     Context, Head, Named, Recorded, Refusal, World,
     anonymity::Asker,
@@ -32,7 +32,7 @@ use crate::{
     admission::Admitted,
     clock::Clock,
     error::{StoreError, SubmitError},
-    event_store::{At, Batch, Changed, Erased, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry, NewSealed},
+    event_store::{At, Batch, Changed, Erased, EventStore, Known, KnownRequest, LogHead, NewEntry, NewSealed},
     ledger::{Accepted, LedgerKeys, Receipt, Settings, Shared},
     map::Spoken,
     observer::TRACE,
@@ -41,12 +41,10 @@ use crate::{
     rehearsal::Rehearsed,
     sealed_sequencer::vault_store,
     streams::Streams,
+    timekeeping::ServerTime,
     vault::KeyEntry,
     withdrawal::Withdrawable,
 };
-
-/// How far the clock may go back without stopping the ledger (design 4).
-const CLOCK_BACK_MAX: TimeDelta = TimeDelta::seconds(1);
 
 /// Most bytes of notes and lists in one batch.
 const BATCH_BYTES_MAX: usize = 64 << 20;
@@ -94,13 +92,6 @@ pub(crate) enum Message {
     Resume(oneshot::Sender<Result<(), SubmitError>>),
     /// Take nothing more; finish what is waiting.
     Close,
-}
-
-/// The time of a batch, or why there is none.
-pub(crate) struct ClockFault {
-    cause: &'static str,
-    observed_at: DateTime<Utc>,
-    message: String,
 }
 
 /// What a batch has come to so far.
@@ -193,8 +184,8 @@ pub(crate) struct Sequencer<S: EventStore> {
     pub lost: bool,
     /// Another node has ordered an erasure, whose keys are to be destroyed before anything is sealed again.
     pub erasure_heard: bool,
-    /// How far this node's clock was ahead of the database's at its last turn; zero where it is alone.
-    pub ahead: TimeDelta,
+    /// What the database's server said of the time in this node's last turn; `None` where it is alone.
+    pub server: Option<ServerTime>,
 }
 
 impl<S: EventStore> Sequencer<S> {
@@ -225,7 +216,7 @@ impl<S: EventStore> Sequencer<S> {
         // Whoever opened the ledger may have gone away.
         let _ = ready.send(());
         while let Some(message) = queue.recv().await {
-            self.find_again().await;
+            self.find_again(matches!(message, Message::Resume(_))).await;
             let mut control = None;
             match message {
                 Message::Submit(first) => {
@@ -590,63 +581,6 @@ impl<S: EventStore> Sequencer<S> {
         tracing::error!(error = chain(&error), "the ledger stopped");
         self.shared.halt(reason.clone());
         SubmitError::Halted(reason)
-    }
-
-    /// The time for a batch: never before the last entry's.
-    pub(crate) fn read_clock(&mut self) -> Result<DateTime<Utc>, ClockFault> {
-        let now = self.clock.now().trunc_subsecs(6);
-        let monotonic = self.clock.monotonic();
-        let last = self.head.recorded_at;
-        let apart_max = self.settings.clocks_apart_max.and_then(|max| TimeDelta::from_std(max).ok());
-        if let Some(fault) = apart_max.and_then(|max| self.apart(now, max)) {
-            return Err(fault);
-        }
-        // Another node's clock may be as far ahead.
-        if now + CLOCK_BACK_MAX + apart_max.unwrap_or_default() < last {
-            let message = format!(
-                "时钟倒退：最后入账时间 {}，现在时钟 {}。校正时钟后重新启动即可恢复",
-                last.to_rfc3339(),
-                now.to_rfc3339()
-            );
-            return Err(ClockFault { cause: "clock_back", observed_at: now, message });
-        }
-        let passed = TimeDelta::from_std(monotonic.saturating_sub(self.reading.1)).unwrap_or(TimeDelta::MAX);
-        let jump_max = TimeDelta::from_std(self.settings.clock_jump_max).unwrap_or(TimeDelta::MAX);
-        if now - self.reading.0 > passed.checked_add(&jump_max).unwrap_or(TimeDelta::MAX) {
-            let message = format!(
-                "时钟跳前：上次读数 {}，现在时钟 {}。确认或校正时钟后重新启动即可恢复",
-                self.reading.0.to_rfc3339(),
-                now.to_rfc3339()
-            );
-            return Err(ClockFault { cause: "clock_ahead", observed_at: now, message });
-        }
-        self.reading = (now, monotonic);
-        Ok(now.max(last))
-    }
-
-    /// Whether this node's clock is too far from the database's: the other nodes would have to follow it.
-    fn apart(&self, now: DateTime<Utc>, max: TimeDelta) -> Option<ClockFault> {
-        if self.ahead.abs() <= max {
-            return None;
-        }
-        let (cause, direction) = if self.ahead > max { ("clock_ahead", "快") } else { ("clock_back", "慢") };
-        let seconds = self.ahead.abs().num_seconds();
-        let message = format!(
-            "本机时钟比数据库服务器的时钟{direction} {seconds} 秒。校正时钟后重新启动即可恢复，其他节点照常收件"
-        );
-        Some(ClockFault { cause, observed_at: now, message })
-    }
-
-    /// Stops, and remembers why until it can be put on record.
-    pub(crate) async fn halt_for_clock(&mut self, fault: ClockFault) -> SubmitError {
-        self.store.pass().await;
-        tracing::error!(cause = fault.cause, observed_at = %fault.observed_at, "the ledger stopped");
-        let halt = Halt { cause: fault.cause.to_owned(), observed_at: fault.observed_at };
-        if let Err(error) = self.store.save_halt(halt).await {
-            tracing::error!(error = chain(&error), "the halt could not be saved");
-        }
-        self.shared.halt(fault.message.clone());
-        SubmitError::Halted(fault.message)
     }
 
     /// Goes on after a halt for the clock, which is put on record first. Also called on start.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{SubsecRound as _, TimeDelta};
+use chrono::SubsecRound as _;
 use gongkai_domain::{Submission, World, world::Role};
 use tokio::{
     runtime::Handle,
@@ -151,7 +151,7 @@ impl Ledger {
             reader: Some(reader.clone()),
             lost: false,
             erasure_heard: false,
-            ahead: TimeDelta::zero(),
+            server: None,
         };
         let (ready_sender, ready) = oneshot::channel();
         let runtime = Handle::current();
@@ -331,7 +331,7 @@ async fn commit_genesis(
         reader: None,
         lost: false,
         erasure_heard: false,
-        ahead: TimeDelta::zero(),
+        server: None,
     };
     first.run_once(item).await?;
     match receipt.await {

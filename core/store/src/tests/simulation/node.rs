@@ -11,7 +11,7 @@ use std::{
     task::{Context, Waker},
 };
 
-use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use gongkai_domain::World;
 use gongkai_log::{Checkpoint, Edge, TreeHash, merkle::leaf_hash};
 use tokio::sync::{mpsc, oneshot};
@@ -158,7 +158,7 @@ impl Node {
             reader: None,
             lost: false,
             erasure_heard: false,
-            ahead: TimeDelta::zero(),
+            server: None,
             settings,
         };
         let (ready, _) = oneshot::channel();

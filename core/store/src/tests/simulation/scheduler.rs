@@ -1,7 +1,7 @@
 //! Which action comes next: what is possible now, weighed, and chosen by the seed.
 
 use super::{
-    memory::{Asks, Fate, lock},
+    memory::{Asks, Fate, Op, lock},
     node::{Life, Node},
     world::{Action, World},
 };
@@ -37,12 +37,12 @@ fn of_node(world: &mut World, node: usize, options: &mut Vec<(u64, Action)>) {
     match asks {
         Asks::Fate(op) => {
             let fate = world.plan.fate(op, &mut world.random);
-            options.push((40, Action::Go(node, fate)));
+            options.push((40, Action::Go(node, op, fate)));
         }
         Asks::Turn => {
             // It has waited long enough, or looks again.
             let busy = world.random.happens(world.plan.failing);
-            options.push((10, if busy { Action::Go(node, Fate::Busy) } else { Action::Wake(node) }));
+            options.push((10, if busy { Action::Go(node, Op::TakeTurn, Fate::Busy) } else { Action::Wake(node) }));
         }
         Asks::Nothing => {}
     }
@@ -128,7 +128,8 @@ fn is_over(world: &World) -> bool {
             || refused(node)
             || node.up().is_some_and(|up| {
                 let known = *up.shared.committed.borrow();
-                up.gate.asks() == Asks::Nothing && !up.is_called() && !up.is_to_publish() && known == size
+                let halted = up.shared.halted().is_some();
+                !halted && up.gate.asks() == Asks::Nothing && !up.is_called() && !up.is_to_publish() && known == size
             })
     };
     world.jobs.iter().all(|job| job.settled) && world.attempts.is_empty() && !world.fold.is_behind(rows)
@@ -155,7 +156,7 @@ fn calm_actions(world: &World) -> Vec<Action> {
             Life::Up(_) if number >= nodes || node.halted().is_some() => actions.push(Action::Crash(number)),
             Life::Up(up) => {
                 match up.gate.asks() {
-                    Asks::Fate(_) => actions.push(Action::Go(number, Fate::Done)),
+                    Asks::Fate(op) => actions.push(Action::Go(number, op, Fate::Done)),
                     Asks::Turn => actions.push(Action::Wake(number)),
                     Asks::Nothing if up.is_called() => actions.push(Action::Wake(number)),
                     Asks::Nothing if *up.shared.committed.borrow() < database.rows.head.size => {
@@ -206,8 +207,8 @@ fn fenced(world: &mut World) -> Result<(), String> {
         for _ in 0..2 {
             world.step(Action::Submit(job, number))?;
             world.step(Action::Wake(number))?;
-            while let Some(Asks::Fate(_)) = world.nodes[number].up().map(|up| up.gate.asks()) {
-                world.step(Action::Go(number, Fate::Done))?;
+            while let Some(Asks::Fate(op)) = world.nodes[number].up().map(|up| up.gate.asks()) {
+                world.step(Action::Go(number, op, Fate::Done))?;
             }
         }
         // Alone, one that has nothing to write learns it when it does.

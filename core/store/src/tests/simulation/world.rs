@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::{
     checks::{Checks, Fold},
     material::material,
-    memory::{Database, Fate, lock},
+    memory::{Database, Fate, Op, lock},
     node::{Life, Node, crash},
     plan::Plan,
     publishing::{Done, Outside},
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     Clock as _,
-    ledger::Accepted,
+    ledger::{Accepted, Settings},
     sequencer::{Answer, Item, Message},
     testing::start_time,
 };
@@ -37,7 +37,7 @@ const STOPS_MAX: u32 = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// An operation of the node's store meets its fate, and the node goes on.
-    Go(usize, Fate),
+    Go(usize, Op, Fate),
     /// The node looks whether it is its turn, or begins with what it was told.
     Wake(usize),
     Submit(usize, usize),
@@ -147,7 +147,7 @@ impl World {
 
     fn act(&mut self, action: Action) -> Result<(), String> {
         match action {
-            Action::Go(node, fate) => self.go(node, fate),
+            Action::Go(node, _, fate) => self.go(node, fate),
             Action::Wake(node) => self.nodes[node].up_mut().map_or((), |up| up.poll()),
             Action::Submit(job, node) => self.submit(job, node),
             Action::Follow(node) => self.tell(node, Message::Follow(oneshot::channel().0)),
@@ -156,7 +156,7 @@ impl World {
             Action::Publish(node) => return self.publish(node),
             Action::Open(node) => self.open(node),
             Action::Begin(node) => {
-                let settings = self.plan.settings();
+                let settings = Settings { bucket: self.outside.bucket.clone(), ..self.plan.settings() };
                 let begun = self.nodes[node].begin(&lock(&self.database).rows, settings);
                 if !begun && !self.checks.lost_some {
                     return Err(format!("a node does not start: {node}"));
@@ -306,6 +306,8 @@ impl World {
         let Attempt { job, node, known, .. } = *attempt;
         let Job { piece, key, settled } = &mut self.jobs[job];
         let said = match answer {
+            // It was committed when it was looked up, and went with the database before.
+            Ok(Accepted::Entry(receipt)) if self.nodes[node].knows_more => format!("entry {}, lost", receipt.index),
             Ok(Accepted::Entry(receipt)) => {
                 *settled = true;
                 let request = &material().pieces[*piece].request;
