@@ -30,6 +30,13 @@ use crate::{
 impl<S: EventStore> Sequencer<S> {
     /// Waits for this node's turn, and takes in what was committed before it. Alone it is always this node's.
     pub(crate) async fn begin_turn(&mut self) -> Result<(), StoreError> {
+        let begun = self.catch_up_in_turn().await;
+        // Whoever asked may only say so; the next message connects again.
+        self.lost |= matches!(begun, Err(StoreError::Gone { .. }));
+        begun
+    }
+
+    async fn catch_up_in_turn(&mut self) -> Result<(), StoreError> {
         if self.lost {
             // There may be a connection, to a database that nobody has compared with what this node knows.
             let source = sqlx::Error::Io(io::ErrorKind::NotConnected.into());

@@ -134,7 +134,11 @@ mod tests {
         let at = |second| DateTime::from_timestamp(second, 0).unwrap();
         let server = ServerTime { clock: at(100), asked: Duration::from_secs(5), answered: Duration::from_secs(8) };
         let ahead = |now, monotonic| server.ahead(at(now), Duration::from_secs(monotonic)).num_seconds();
-        assert_eq!([ahead(100, 8), ahead(103, 8), ahead(106, 11)], [0; 3], "it was read at any moment of three seconds");
+        assert_eq!(
+            [ahead(100, 8), ahead(103, 8), ahead(106, 11)],
+            [0; 3],
+            "it was read at any moment of three seconds"
+        );
         assert_eq!(ahead(108, 8), 5);
         assert_eq!(ahead(93, 8), -7);
         assert_eq!(ahead(108, 11), 2, "the time goes on");

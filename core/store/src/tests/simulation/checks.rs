@@ -83,7 +83,11 @@ impl Checks {
         }
         holds(rows, key, given)?;
         let first = self.receipts.entry(key.to_owned()).or_insert_with(|| given.clone());
-        if first == given { Ok(()) } else { Err(format!("another receipt for the same key: {key}, {first:?}, {given:?}")) }
+        if first == given {
+            Ok(())
+        } else {
+            Err(format!("another receipt for the same key: {key}, {first:?}, {given:?}"))
+        }
     }
 
     /// A checkpoint that was put in place: of it and all before, one is a beginning of the other.

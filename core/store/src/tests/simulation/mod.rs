@@ -16,6 +16,7 @@ mod plan;
 mod publishing;
 mod random;
 mod rows;
+mod scenarios;
 mod scheduler;
 mod world;
 

@@ -49,6 +49,13 @@ impl Plan {
         }
     }
 
+    /// One in which nothing goes wrong by itself: nodes of a server with a bucket, whose standby has what it had at first.
+    pub(super) fn quiet(nodes: usize, jobs: Vec<(usize, String)>) -> Self {
+        let (alone, bucket, lossy, steps) = (false, true, true, 0);
+        let (failing, unlucky, batch_max, streams_cached_max) = (0, 0, 4, 64);
+        Self { nodes, alone, bucket, lossy, steps, failing, unlucky, batch_max, streams_cached_max, jobs }
+    }
+
     pub(super) fn settings(&self) -> Settings {
         Settings {
             batch_max: self.batch_max,

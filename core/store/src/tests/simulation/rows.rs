@@ -118,7 +118,9 @@ impl Rows {
         let mut known = Known { requests, streams: Vec::new() };
         for stream in streams {
             for index in self.streams.get(stream.as_str()).into_iter().flatten() {
-                let Some(row) = usize::try_from(*index).ok().and_then(|index| self.entries.get(index)) else { continue };
+                let Some(row) = usize::try_from(*index).ok().and_then(|index| self.entries.get(index)) else {
+                    continue;
+                };
                 known.streams.push(StreamEntry { stream: stream.clone(), index: *index, bytes: row.bytes.clone() });
             }
         }

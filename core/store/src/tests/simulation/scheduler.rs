@@ -132,7 +132,9 @@ fn is_over(world: &World) -> bool {
                 !halted && up.gate.asks() == Asks::Nothing && !up.is_called() && !up.is_to_publish() && known == size
             })
     };
-    world.jobs.iter().all(|job| job.settled) && world.attempts.is_empty() && !world.fold.is_behind(rows)
+    world.jobs.iter().all(|job| job.settled)
+        && world.attempts.is_empty()
+        && !world.fold.is_behind(rows)
         && world.nodes.iter().all(quiet)
 }
 
@@ -159,7 +161,8 @@ fn calm_actions(world: &World) -> Vec<Action> {
                     Asks::Fate(op) => actions.push(Action::Go(number, op, Fate::Done)),
                     Asks::Turn => actions.push(Action::Wake(number)),
                     Asks::Nothing if up.is_called() => actions.push(Action::Wake(number)),
-                    Asks::Nothing if *up.shared.committed.borrow() < database.rows.head.size => {
+                    // One that knows more than there is learns so with the next message, whatever it is.
+                    Asks::Nothing if *up.shared.committed.borrow() != database.rows.head.size => {
                         actions.push(Action::Follow(number));
                     }
                     Asks::Nothing => {}

@@ -113,6 +113,15 @@ impl World {
     pub(super) fn new(seed: u64) -> Result<Self, String> {
         let mut random = Random::new(seed);
         let plan = Plan::new(&mut random);
+        Self::made(random, plan)
+    }
+
+    /// A world in which nothing happens but what is told.
+    pub(super) fn of(seed: u64, plan: Plan) -> Result<Self, String> {
+        Self::made(Random::new(seed), plan)
+    }
+
+    fn made(mut random: Random, plan: Plan) -> Result<Self, String> {
         let rows = material().rows.clone();
         let database = Arc::new(Mutex::new(Database::new(rows.clone(), plan.alone, start_time())));
         let jobs = plan.jobs.iter().map(|(piece, key)| Job { piece: *piece, key: key.clone(), settled: false });
