@@ -117,7 +117,7 @@ impl<S: EventStore> Sequencer<S> {
             error if error.is_passing() => tracing::warn!(error = chain(error), "the database is busy"),
             error => {
                 tracing::error!(error = chain(error), "the database is not the one that was left");
-                self.shared.halt(format!("数据库与本进程先前所见不符（{}），请检查后重新启动", chain(error)));
+                self.shared.halt_for_good(format!("数据库与本进程先前所见不符（{}），请检查后重新启动", chain(error)));
             }
         }
     }

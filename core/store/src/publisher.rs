@@ -182,7 +182,7 @@ impl Publisher {
     /// Nothing is signed from here on, and nothing more is accepted: it could not be trusted to be kept.
     fn stop(&self, reason: String) {
         tracing::error!(reason, "publication stopped");
-        self.shared.halt(reason);
+        self.shared.halt_for_good(reason);
     }
 
     /// Publishes everything that is committed.

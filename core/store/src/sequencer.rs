@@ -210,7 +210,7 @@ impl<S: EventStore> Sequencer<S> {
             }
             Err(error) => {
                 tracing::error!(error = chain(&error), "the sealed events could not be counted");
-                self.shared.halt("封存事项读不出来，请检查磁盘后重新启动".into());
+                self.shared.halt_for_good("封存事项读不出来，请检查磁盘后重新启动".into());
             }
         }
         // Whoever opened the ledger may have gone away.
@@ -579,7 +579,7 @@ impl<S: EventStore> Sequencer<S> {
             other => format!("存储故障（{}），请检查磁盘后重新启动", chain(other)),
         };
         tracing::error!(error = chain(&error), "the ledger stopped");
-        self.shared.halt(reason.clone());
+        self.shared.halt_for_good(reason.clone());
         SubmitError::Halted(reason)
     }
 
@@ -612,6 +612,10 @@ impl<S: EventStore> Sequencer<S> {
             return Err(SubmitError::Halted(fault.message));
         }
         self.shared.go_on();
+        if let Some(reason) = self.shared.halted() {
+            // What is on record may be the clock of another node. It does not mend what stopped this one.
+            return Err(SubmitError::Halted(reason));
+        }
         if let Err(error) = self.put_on_record(&halt).await {
             let reason = format!("暂停记录没有写入（{error}）");
             self.shared.halt(reason.clone());

@@ -71,7 +71,7 @@ impl Ledger {
         let store = RowStore::open(&draft, settings.busy_timeout).await?;
         let origin = keys.log.name().to_owned();
         let admitted = admission::admit_public(&origin, genesis, |_| None).map_err(OpenError::Genesis)?;
-        commit_genesis(store, &origin, admitted, clock.clone(), settings.clone()).await?;
+        Box::pin(commit_genesis(store, &origin, admitted, clock.clone(), settings.clone())).await?;
         row_store::put_in_place(layout, &draft, &place).await?;
         // Whoever opens a ledger inside a long command carries no more of it than a pointer.
         Box::pin(Self::start(layout, &place, keys, clock, settings, guard)).await
@@ -255,7 +255,7 @@ fn spawn_publisher(publisher: Publisher) -> std_mpsc::SyncSender<crate::publishe
     let shared = publisher.shared.clone();
     let spawned = thread::Builder::new().name("publisher".into()).spawn(move || publisher.run(&receiver));
     if let Err(error) = spawned {
-        shared.halt(format!("发布线程没有启动（{error}）"));
+        shared.halt_for_good(format!("发布线程没有启动（{error}）"));
     }
     sender
 }

@@ -84,16 +84,9 @@ impl Gate {
 
     fn ask(&self, asks: Asks) -> Poll<Fate> {
         let mut state = lock(&self.0);
-        match state.1.take() {
-            Some(fate) => {
-                state.0 = Asks::Nothing;
-                Poll::Ready(fate)
-            }
-            None => {
-                state.0 = asks;
-                Poll::Pending
-            }
-        }
+        let fate = state.1.take();
+        state.0 = if fate.is_some() { Asks::Nothing } else { asks };
+        fate.map_or(Poll::Pending, Poll::Ready)
     }
 
     fn is_through(&self) {

@@ -70,8 +70,8 @@ pub(super) struct Node {
     pub excused: bool,
     /// It knows commits that the database lacks, and must not make one there.
     pub knows_more: bool,
-    /// That it has stopped is in the trace already.
-    pub told: bool,
+    /// Why it had stopped when somebody looked last.
+    pub stopped: Option<String>,
     /// It does not start any more: the database lacks what was signed, or other tiles are in the bucket.
     pub refused: bool,
     /// How often its publisher has stopped it.
@@ -87,7 +87,7 @@ impl Node {
             directory: None,
             excused: false,
             knows_more: false,
-            told: false,
+            stopped: None,
             refused: false,
             stops: 0,
         }
@@ -129,7 +129,7 @@ impl Node {
         let Life::Starting(start) = std::mem::replace(&mut self.life, Life::Down) else { return false };
         let (store, gate, there) = *start;
         let there = there.map(|there| there.checkpoint);
-        let (signed, published) = match (&self.directory, &there) {
+        let (signed, in_place) = match (&self.directory, &there) {
             (Some(directory), Some(there)) if there.size > directory.size => (Some(there), directory.size),
             (Some(directory), _) => (Some(directory), directory.size),
             (None, there) => (there.as_ref(), 0),
@@ -140,7 +140,7 @@ impl Node {
         };
         self.knows_more = false;
         let shared = Arc::new(Shared::new(ORIGIN.to_owned(), world.clone(), rows.head.size));
-        shared.published.send_replace(published);
+        shared.published.send_replace(in_place);
         let (queue, messages) = mpsc::channel(QUEUE_MAX);
         let (publisher, signals) = std_mpsc::sync_channel(1);
         let mut sequencer = Sequencer {
@@ -167,7 +167,7 @@ impl Node {
             let closed = crate::EventStore::close(sequencer.store).await;
             closed.expect("what is in memory can be closed");
         });
-        let publishing = Publishing::new(published);
+        let publishing = Publishing::new(in_place);
         let up = Up { life, gate, shared, queue, publishing, signals, fresh: true, ended: false };
         self.life = Life::Up(Box::new(up));
         true

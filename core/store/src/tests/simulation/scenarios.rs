@@ -19,7 +19,9 @@ fn nodes(count: usize) -> World {
 }
 
 fn start(world: &mut World, node: usize) {
-    [Action::Open(node), Action::Begin(node), Action::Wake(node)].into_iter().for_each(|action| step(world, action));
+    for action in [Action::Open(node), Action::Begin(node), Action::Wake(node)] {
+        step(world, action);
+    }
 }
 
 fn step(world: &mut World, action: Action) {
@@ -37,9 +39,8 @@ fn go_on(world: &mut World, node: usize, until: Option<Op>) {
         match asks(world, node) {
             Asks::Fate(op) if Some(op) == until => return,
             Asks::Fate(op) => step(world, Action::Go(node, op, Fate::Done)),
-            Asks::Turn => return,
             Asks::Nothing if world.nodes[node].up().unwrap().is_called() => step(world, Action::Wake(node)),
-            Asks::Nothing => return,
+            Asks::Turn | Asks::Nothing => return,
         }
     }
 }
@@ -138,4 +139,22 @@ fn a_database_that_was_found_again_is_compared_before_anything_is_recorded_there
     submit(&mut world, 1, 1);
     assert!(matches!(world.nodes[1].life, Life::Up(_)) && world.nodes[1].halted().is_some());
     assert!(!world.jobs[1].settled);
+}
+
+#[test]
+fn a_storage_fault_is_not_mended_by_resuming_after_the_clock_of_another_node() {
+    let mut world = nodes(2);
+    step(&mut world, Action::Submit(0, 0));
+    go_on(&mut world, 0, Some(Op::Append));
+    step(&mut world, Action::Go(0, Op::Append, Fate::Device));
+    settle(&mut world, 0);
+    assert!(world.nodes[0].halted().is_some());
+    step(&mut world, Action::Jump(1, 5_000));
+    submit(&mut world, 1, 1);
+    assert!(world.nodes[1].halted().is_some(), "its halt is to be put on record");
+    step(&mut world, Action::Resume(0));
+    settle(&mut world, 0);
+    assert!(world.nodes[0].halted().is_some());
+    submit(&mut world, 0, 0);
+    assert!(!world.jobs[0].settled);
 }

@@ -17,7 +17,7 @@ use super::{
     checks::{Checks, Fold},
     material::material,
     memory::{Database, Fate, Op, lock},
-    node::{Life, Node, crash},
+    node::{Life, Node, Up, crash},
     plan::Plan,
     publishing::{Done, Outside},
     random::Random,
@@ -157,7 +157,7 @@ impl World {
     fn act(&mut self, action: Action) -> Result<(), String> {
         match action {
             Action::Go(node, _, fate) => self.go(node, fate),
-            Action::Wake(node) => self.nodes[node].up_mut().map_or((), |up| up.poll()),
+            Action::Wake(node) => self.nodes[node].up_mut().map_or((), Up::poll),
             Action::Submit(job, node) => self.submit(job, node),
             Action::Follow(node) => self.tell(node, Message::Follow(oneshot::channel().0)),
             Action::Resume(node) => self.tell(node, Message::Resume(oneshot::channel().0)),
@@ -234,7 +234,7 @@ impl World {
             }
             Err(reason) if self.checks.lost_some => {
                 // As the publisher does: nothing is signed from here on.
-                up.shared.halt(reason);
+                up.shared.halt_for_good(reason);
                 up.publishing.stopped = true;
                 // Once it may be of what it knew itself; again and again it is for the operator to settle.
                 *stops += 1;
@@ -342,11 +342,10 @@ impl World {
             if node.up().is_some_and(|up| up.ended) {
                 node.life = Life::Down;
             }
-            let Some(reason) = node.halted() else {
-                node.told = false;
-                continue;
-            };
-            if !std::mem::replace(&mut node.told, true) {
+            let halted = node.halted();
+            let before = std::mem::replace(&mut node.stopped, halted.clone());
+            let Some(reason) = halted else { continue };
+            if before.as_ref() != Some(&reason) {
                 self.trace.push(Event::Halted { node: node.number, reason: reason.clone() });
             }
             // Whoever does not get a halt on record, for whatever reason, stays stopped until told to resume.
@@ -361,7 +360,7 @@ impl World {
     pub(super) fn put_right(&mut self) {
         let mut database = lock(&self.database);
         let clocks = self.nodes.iter().map(|node| node.clock.now());
-        let latest = clocks.fold(database.now.max(database.rows.head.recorded_at), |latest, now| latest.max(now));
+        let latest = clocks.fold(database.now.max(database.rows.head.recorded_at), Ord::max);
         database.now = latest + TimeDelta::seconds(1);
         for node in &mut self.nodes {
             node.clock.set_wall(database.now);
