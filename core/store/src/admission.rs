@@ -29,7 +29,7 @@ pub(crate) enum Verified {
 }
 
 /// A submission that waits for its turn.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Admitted {
     /// The note, verbatim.
     pub note: String,
@@ -50,7 +50,7 @@ pub(crate) struct Admitted {
 }
 
 /// What of a submission is not public, ready to be stored.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sealing {
     /// The slots and cells.
     pub values: Vec<SealedValue>,

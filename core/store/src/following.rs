@@ -9,7 +9,8 @@
 //! it stops, for what was acknowledged is not there. Where there is a bucket, so is one that has less than was published
 //! there. Not here: the directory (`recover` on start, `publisher` before it signs).
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::io;
+
 use gongkai_domain::{
     Recorded,
     kind::{self, erasure},
@@ -19,61 +20,87 @@ use gongkai_log::{Checkpoint, Content};
 use crate::{
     bucket::There,
     error::StoreError,
-    event_store::{EventStore, LogHead},
+    event_store::{EventStore, LogHead, Turn},
     publisher::Signal,
     reader::{READ_ENTRIES_MAX, chain, parse_entry, teaches},
     sequencer::Sequencer,
+    timekeeping::ServerTime,
 };
 
 impl<S: EventStore> Sequencer<S> {
     /// Waits for this node's turn, and takes in what was committed before it. Alone it is always this node's.
     pub(crate) async fn begin_turn(&mut self) -> Result<(), StoreError> {
-        let before = self.clock.now();
-        let Some(turn) = self.store.take_turn().await? else { return Ok(()) };
-        self.ahead = ahead(turn.clock, before, self.clock.now());
+        let begun = self.catch_up_in_turn().await;
+        // Whoever asked may only say so; the next message connects again.
+        self.lost |= matches!(begun, Err(StoreError::Gone { .. }));
+        begun
+    }
+
+    async fn catch_up_in_turn(&mut self) -> Result<(), StoreError> {
+        if self.lost {
+            // There may be a connection, to a database that nobody has compared with what this node knows.
+            let source = sqlx::Error::Io(io::ErrorKind::NotConnected.into());
+            return Err(StoreError::Gone { doing: "waiting for a turn", source });
+        }
+        let Some(turn) = self.take_turn().await? else { return Ok(()) };
         self.follow(&turn.head).await?;
-        self.hear_sealed().await
+        self.hear_sealed().await?;
+        if self.doubts_the_time() {
+            // The same turn again: now the answer comes at once.
+            self.take_turn().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the turn, or asks again in it, and notes what time it is there.
+    async fn take_turn(&mut self) -> Result<Option<Turn>, StoreError> {
+        let asked = self.clock.monotonic();
+        let Some(turn) = self.store.take_turn().await? else { return Ok(None) };
+        self.server = Some(ServerTime { clock: turn.clock, asked, answered: self.clock.monotonic() });
+        Ok(Some(turn))
     }
 
     /// Takes in what others have committed, between turns.
-    pub(crate) fn hear(&mut self) {
+    pub(crate) async fn hear(&mut self) {
         if self.lost || self.shared.halted().is_some() {
             return;
         }
-        let runtime = self.runtime.clone();
-        let heard = runtime.block_on(async {
-            let head = self.store.load_head().await?;
-            self.follow(&head).await
-        });
-        if let Err(error) = heard {
+        if let Err(error) = self.hear_head().await {
             self.lost = true;
             self.lament(&error);
         }
     }
 
-    /// Connects again if the database was lost. While it is not there, each message tries once and is answered by the
-    /// failure of its own work.
-    pub(crate) fn find_again(&mut self) {
-        if !self.lost || self.shared.halted().is_some() {
+    async fn hear_head(&mut self) -> Result<(), StoreError> {
+        let head = self.store.load_head().await?;
+        self.follow(&head).await
+    }
+
+    /// Connects again if the database was lost. While it is not there each message tries once, and there are no turns. A
+    /// node that has stopped does not ask, until it is told to resume.
+    pub(crate) async fn find_again(&mut self, resumes: bool) {
+        if !self.lost || (self.shared.halted().is_some() && !resumes) {
             return;
         }
-        let runtime = self.runtime.clone();
-        let found = runtime.block_on(async {
-            // Before the head is read: other nodes go on.
-            let published = self.published_there().await?;
-            self.store.reconnect().await?;
-            let head = self.store.load_head().await?;
-            self.follow(&head).await?;
-            let there = Checkpoint { origin: self.shared.origin.clone(), size: head.size, root: head.edge.root() };
-            published.map_or(Ok(()), |published| published.refuse_behind(&there))
-        });
-        match found.and_then(|()| self.begin_sealed()) {
+        match self.connect_again().await {
             Ok(()) => {
                 self.lost = false;
                 tracing::info!(size = self.head.size, "the database is there again");
             }
             Err(error) => self.lament(&error),
         }
+    }
+
+    async fn connect_again(&mut self) -> Result<(), StoreError> {
+        self.store.reconnect().await?;
+        // Before the head is read: other nodes go on. After there is a connection: what was published through the one that
+        // was lost is there by now.
+        let published = self.published_there().await?;
+        let head = self.store.load_head().await?;
+        self.follow(&head).await?;
+        let there = Checkpoint { origin: self.shared.origin.clone(), size: head.size, root: head.edge.root() };
+        published.map_or(Ok(()), |published| published.refuse_behind(&there))?;
+        self.begin_sealed().await
     }
 
     /// The checkpoint in the bucket, where there is one: others may have published what this database has not got.
@@ -90,7 +117,7 @@ impl<S: EventStore> Sequencer<S> {
             error if error.is_passing() => tracing::warn!(error = chain(error), "the database is busy"),
             error => {
                 tracing::error!(error = chain(error), "the database is not the one that was left");
-                self.shared.halt(format!("数据库与本进程先前所见不符（{}），请检查后重新启动", chain(error)));
+                self.shared.halt_for_good(format!("数据库与本进程先前所见不符（{}），请检查后重新启动", chain(error)));
             }
         }
     }
@@ -145,29 +172,5 @@ impl<S: EventStore> Sequencer<S> {
         }
         self.head = LogHead { size: index + 1, entry_hash: entry.hash, edge, recorded_at: entry.recorded_at };
         Ok(())
-    }
-}
-
-/// How far this node's clock is ahead of the server's at least, whose reading was taken between these two of ours.
-fn ahead(server: DateTime<Utc>, before: DateTime<Utc>, after: DateTime<Utc>) -> TimeDelta {
-    if server < before {
-        before - server
-    } else if server > after {
-        after - server
-    } else {
-        TimeDelta::zero()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_is_ahead_by_what_the_way_to_the_server_does_not_explain() {
-        let at = |second| DateTime::from_timestamp(second, 0).unwrap();
-        assert_eq!(ahead(at(10), at(9), at(12)), TimeDelta::zero());
-        assert_eq!(ahead(at(10), at(15), at(16)), TimeDelta::seconds(5));
-        assert_eq!(ahead(at(10), at(2), at(3)), TimeDelta::seconds(-7));
     }
 }

@@ -45,6 +45,7 @@ mod outlet;
 mod own_words;
 pub mod published_log;
 mod publisher;
+mod read_back;
 mod reader;
 mod recover;
 mod rehearsal;
@@ -63,6 +64,7 @@ pub mod taken;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod timekeeping;
 mod uploads;
 pub mod vault;
 mod withdrawal;

@@ -21,47 +21,45 @@ use crate::{
 
 impl<S: EventStore> Sequencer<S> {
     /// Appends `ledger.halted` and `ledger.resumed`, signed by the intake key, as one batch.
-    pub(crate) fn put_on_record(&mut self, halt: &Halt) -> Result<(), SubmitError> {
-        let runtime = self.runtime.clone();
-        let Some(genesis) = self.genesis()? else { return Ok(()) };
+    pub(crate) async fn put_on_record(&mut self, halt: &Halt) -> Result<(), SubmitError> {
+        let Some(genesis) = self.genesis().await? else { return Ok(()) };
         let stream = genesis.statement.stream.clone();
-        runtime.block_on(self.look_up(Vec::new(), std::iter::once(stream.to_string())))?;
+        self.look_up(Vec::new(), std::iter::once(stream.to_string())).await?;
         let head = self.streams.get_mut(&stream.to_string()).map_err(SubmitError::Storage)?.0;
         let (last, observed) = (china(self.head.recorded_at), china(halt.observed_at));
         let halted = json!({"cause": halt.cause, "last_recorded_at": last, "observed_at": observed});
         let (first, head) = self.say("ledger.halted.v1", &genesis, &stream, head, &halted)?;
         let (second, _) = self.say("ledger.resumed.v1", &genesis, &stream, head, &json!({"cause": halt.cause}))?;
         let (items, answers): (Vec<_>, Vec<_>) = [first, second].into_iter().map(item).unzip();
-        self.turn(items, true);
+        self.turn(items, true).await;
         for answer in answers {
-            answer.blocking_recv().map_err(|_| SubmitError::Busy)??;
+            answer.await.map_err(|_| SubmitError::Busy)??;
         }
         Ok(())
     }
 
     /// Says the root of the map, in a stream of its own.
-    pub(crate) fn say_root(&mut self, root: MapRoot) -> Result<Spoken, SubmitError> {
-        let said = self.say_root_in_turn(root);
+    pub(crate) async fn say_root(&mut self, root: MapRoot) -> Result<Spoken, SubmitError> {
+        let said = self.say_root_in_turn(root).await;
         // Where it was recorded the turn has ended with it.
-        self.runtime.block_on(self.store.pass());
+        self.store.pass().await;
         said
     }
 
-    fn say_root_in_turn(&mut self, root: MapRoot) -> Result<Spoken, SubmitError> {
+    async fn say_root_in_turn(&mut self, root: MapRoot) -> Result<Spoken, SubmitError> {
         if let Some(reason) = self.shared.halted() {
             return Err(SubmitError::Halted(reason));
         }
-        let runtime = self.runtime.clone();
-        if let Err(error) = runtime.block_on(self.begin_turn()) {
-            return Err(self.fall_back(error));
+        if let Err(error) = self.begin_turn().await {
+            return Err(self.fall_back(error).await);
         }
         if self.head.size.saturating_sub(root.size) > BEHIND_MAX {
             return Ok(Spoken::TooLate);
         }
-        if runtime.block_on(self.is_rooted_since(root.size))? {
+        if self.is_rooted_since(root.size).await? {
             return Ok(Spoken::Overtaken);
         }
-        let Some(genesis) = self.genesis()? else { return Ok(Spoken::TooEarly) };
+        let Some(genesis) = self.genesis().await? else { return Ok(Spoken::TooEarly) };
         if self.world.organization(&genesis.statement.org).is_none() {
             return Ok(Spoken::TooEarly);
         }
@@ -75,8 +73,8 @@ impl<S: EventStore> Sequencer<S> {
         let fields = json!({"size": root.size, "root": root.root});
         let (said, _) = self.say("map.rooted.v1", &genesis, &stream, None, &fields)?;
         let (item, answer) = item(said);
-        self.turn(vec![item], true);
-        match answer.blocking_recv().map_err(|_| SubmitError::Busy)?? {
+        self.turn(vec![item], true).await;
+        match answer.await.map_err(|_| SubmitError::Busy)?? {
             Accepted::Entry(receipt) => Ok(Spoken::Entry(receipt.index)),
             Accepted::Promise(_) => Err(SubmitError::Busy),
         }
@@ -98,11 +96,8 @@ impl<S: EventStore> Sequencer<S> {
         Ok(false)
     }
 
-    fn genesis(&mut self) -> Result<Option<SignedStatement>, SubmitError> {
-        let runtime = self.runtime.clone();
-        let Some(first) = runtime.block_on(self.store.load_range(0, 1))?.into_iter().next() else {
-            return Ok(None);
-        };
+    async fn genesis(&mut self) -> Result<Option<SignedStatement>, SubmitError> {
+        let Some(first) = self.store.load_range(0, 1).await?.into_iter().next() else { return Ok(None) };
         match parse_entry(0, first.bytes)?.content {
             Content::Statement(genesis) => Ok(Some(genesis)),
             Content::Sealed(_) => Ok(None),

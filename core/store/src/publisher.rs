@@ -32,6 +32,7 @@ use crate::{
     ledger::{LedgerKeys, Shared},
     observer::TRACE,
     outlet::Outlet,
+    read_back::{ChainEnd, Segment, checkpoint_of, refuse_to_go_back},
     reader::{chain, parse_entry},
     signing::{Signing, history, is_said},
     tables,
@@ -87,50 +88,6 @@ impl From<GrowingError> for PublishError {
     fn from(error: GrowingError) -> Self {
         Self::Wrong(chain(&error))
     }
-}
-
-/// The end of the chain so far.
-#[derive(Clone, Debug)]
-pub(crate) struct ChainEnd {
-    /// BLAKE3 of the last entry.
-    pub hash: Digest,
-    /// Its `recorded_at`, in the form of fixed width whose order is that of time.
-    pub recorded_at: Vec<u8>,
-}
-
-impl ChainEnd {
-    /// Before the first entry.
-    pub(crate) fn start() -> Self {
-        Self { hash: Digest::ZERO, recorded_at: Vec::new() }
-    }
-
-    /// Whether the head lines of an entry follow; moves on to it if they do.
-    pub(crate) fn follow(&mut self, index: u64, bytes: &[u8]) -> Result<(), String> {
-        let mut lines = bytes.splitn(5, |byte| *byte == b'\n').skip(1);
-        let (number, time, prev) = (lines.next(), lines.next(), lines.next());
-        if number != Some(index.to_string().as_bytes()) {
-            return Err(format!("entry {index}: index: not the number of its place"));
-        }
-        if prev != Some(self.hash.to_string().as_bytes()) {
-            return Err(format!("entry {index}: prev: not the hash of the entry before"));
-        }
-        let time = time.unwrap_or_default();
-        if time < self.recorded_at.as_slice() {
-            return Err(format!("entry {index}: recorded_at: before the entry before"));
-        }
-        self.recorded_at.clear();
-        self.recorded_at.extend_from_slice(time);
-        self.hash = Digest::of(bytes);
-        Ok(())
-    }
-}
-
-/// Entries that were read back.
-struct Segment {
-    head: LogHead,
-    entries: Vec<(u64, Vec<u8>)>,
-    // The entry after the last one, whose `prev` vouches for it; `None` at the head.
-    next: Option<(u64, Vec<u8>)>,
 }
 
 /// See the module.
@@ -237,7 +194,7 @@ impl Publisher {
     /// Nothing is signed from here on, and nothing more is accepted: it could not be trusted to be kept.
     fn stop(&self, reason: String) {
         tracing::error!(reason, "publication stopped");
-        self.shared.halt(reason);
+        self.shared.halt_for_good(reason);
     }
 
     /// Publishes everything that is committed.
@@ -246,7 +203,7 @@ impl Publisher {
             let segment = self.read()?;
             let last = segment.next.is_none();
             let head = segment.head.clone();
-            let end = self.check(&segment)?;
+            let end = segment.check(self.growing.size(), &self.end).map_err(PublishError::Wrong)?;
             self.write(segment.entries)?;
             self.end = end;
             if last {
@@ -264,25 +221,6 @@ impl Publisher {
             let next = (entries.len() as u64 > SEGMENT).then(|| entries.pop()).flatten();
             Ok(Segment { head, entries, next })
         })
-    }
-
-    /// Whether the entries follow the published ones, and the next entry or the head follows them.
-    fn check(&self, segment: &Segment) -> Result<ChainEnd, PublishError> {
-        let mut end = self.end.clone();
-        for (place, (index, bytes)) in (self.growing.size()..).zip(&segment.entries) {
-            if *index != place {
-                return Err(PublishError::Wrong(format!("entry {place} is missing")));
-            }
-            end.follow(*index, bytes).map_err(PublishError::Wrong)?;
-        }
-        match &segment.next {
-            Some((index, bytes)) => end.clone().follow(*index, bytes).map_err(PublishError::Wrong)?,
-            None if end.hash != segment.head.entry_hash => {
-                return Err(PublishError::Wrong("the last entry is not that of the head".into()));
-            }
-            None => {}
-        }
-        Ok(end)
     }
 
     /// Writes everything but the unfinished tiles and the checkpoint.
@@ -363,19 +301,13 @@ impl Publisher {
 
     /// The unfinished tiles, and then the checkpoint: the one file that makes the others count.
     fn finish(&mut self, head: &LogHead) -> Result<(), PublishError> {
-        if *self.growing.edge() != head.edge {
-            return Err(PublishError::Wrong("the tree is not that of the head".into()));
-        }
-        if head.size < self.published {
-            return Err(PublishError::Wrong(format!("{} entries, {} were published", head.size, self.published)));
-        }
+        let checkpoint = checkpoint_of(&self.shared.origin, head, self.growing.edge(), self.published);
+        let checkpoint = checkpoint.map_err(PublishError::Wrong)?;
         for (path, bytes) in self.growing.partial()? {
             self.files.write_partial(&self.layout.tile(&path), &bytes)?;
         }
         self.say_keys(head.size)?;
         self.put_out()?;
-        let root = head.edge.root();
-        let checkpoint = Checkpoint { origin: self.shared.origin.clone(), size: head.size, root };
         self.refuse_to_go_back(&checkpoint)?;
         let there = self.agree(&checkpoint)?;
         let note = self.signing.sign(&checkpoint, &self.keys, self.clock.now())?;
@@ -410,18 +342,12 @@ impl Publisher {
         Ok(self.files.write(&self.layout.vkey(), vkey.as_bytes(), Change::Said)?)
     }
 
-    /// A larger checkpoint in place means that somebody else publishes here.
+    /// Compares it with the one that is in place.
     fn refuse_to_go_back(&self, checkpoint: &Checkpoint) -> Result<(), PublishError> {
         let Ok(note) = fs::read_to_string(self.layout.checkpoint()) else { return Ok(()) };
         match self.signing.keys.open(&note) {
-            Ok((there, _)) if there.size > checkpoint.size => Err(PublishError::Wrong(format!(
-                "a checkpoint of {} entries is in place, this one has {}",
-                there.size, checkpoint.size
-            ))),
-            Ok((there, _)) if there.size == checkpoint.size && there.root != checkpoint.root => {
-                Err(PublishError::Wrong("another checkpoint of this size is in place".into()))
-            }
-            _ => Ok(()),
+            Ok((there, _)) => refuse_to_go_back(&there, checkpoint).map_err(PublishError::Wrong),
+            Err(_) => Ok(()),
         }
     }
 

@@ -19,9 +19,8 @@ pub(crate) type Rehearsed = Result<(), SubmitError>;
 
 impl<S: EventStore> Sequencer<S> {
     /// Judges and answers.
-    pub(crate) fn rehearse(&mut self, item: &Item, answer: oneshot::Sender<Rehearsed>) {
-        let runtime = self.runtime.clone();
-        let judged = runtime.block_on(self.judge_alone(item));
+    pub(crate) async fn rehearse(&mut self, item: &Item, answer: oneshot::Sender<Rehearsed>) {
+        let judged = self.judge_alone(item).await;
         // Whoever asked may have gone away.
         let _ = answer.send(judged.unwrap_or_else(|error| Err(error.into())));
     }

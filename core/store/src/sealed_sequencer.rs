@@ -42,11 +42,10 @@ pub(crate) fn vault_store(fault: VaultFault) -> StoreError {
 
 impl<S: EventStore> Sequencer<S> {
     /// Counts the sealed events, and ends erasures that a crash has cut short.
-    pub(crate) fn begin_sealed(&mut self) -> Result<(), StoreError> {
-        let runtime = self.runtime.clone();
-        self.sealed_count = runtime.block_on(self.store.count_sealed())?;
-        let unfinished = runtime.block_on(self.store.load_erasures())?;
-        runtime.block_on(self.end_erasures(unfinished));
+    pub(crate) async fn begin_sealed(&mut self) -> Result<(), StoreError> {
+        self.sealed_count = self.store.count_sealed().await?;
+        let unfinished = self.store.load_erasures().await?;
+        self.end_erasures(unfinished).await;
         self.tell_sealed();
         Ok(())
     }
@@ -255,10 +254,10 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// Records the period of all that wait.
-    pub(crate) fn period(&mut self, answer: Option<oneshot::Sender<Result<u64, SubmitError>>>) {
-        let ended = self.end_period(answer.is_some());
+    pub(crate) async fn period(&mut self, answer: Option<oneshot::Sender<Result<u64, SubmitError>>>) {
+        let ended = self.end_period(answer.is_some()).await;
         // Where one was recorded the turn has ended with it.
-        self.runtime.block_on(self.store.pass());
+        self.store.pass().await;
         if let Err(error) = &ended {
             tracing::error!(error = chain(error), "a period of sealed events was not recorded");
         }
@@ -270,35 +269,34 @@ impl<S: EventStore> Sequencer<S> {
 
     /// Of several nodes each has its clock for the periods, and the first one records it: unless `at_once` the others find
     /// that the last one is too young.
-    fn end_period(&mut self, at_once: bool) -> Result<u64, SubmitError> {
+    async fn end_period(&mut self, at_once: bool) -> Result<u64, SubmitError> {
         if let Some(reason) = self.shared.halted() {
             return Err(SubmitError::Halted(reason));
         }
         let Some(vault) = self.settings.vault.clone() else {
             return Err(SubmitError::Halted("账本没有启用限阅库".into()));
         };
-        let runtime = self.runtime.clone();
-        if let Err(error) = runtime.block_on(self.begin_turn()) {
-            return Err(self.fall_back(error));
+        if let Err(error) = self.begin_turn().await {
+            return Err(self.fall_back(error).await);
         }
         let now = match self.read_clock() {
             Ok(now) => now,
-            Err(fault) => return Err(self.halt_for_clock(fault)),
+            Err(fault) => return Err(self.halt_for_clock(fault).await),
         };
-        if let Some((index, recorded_at)) = runtime.block_on(self.last_period())?
+        if let Some((index, recorded_at)) = self.last_period().await?
             && !at_once
             && (now - recorded_at) * 2 < TimeDelta::from_std(self.settings.period).unwrap_or(TimeDelta::MAX)
         {
             return Ok(index);
         }
-        let waiting = runtime.block_on(self.store.load_waiting())?;
+        let waiting = self.store.load_waiting().await?;
         let (root, period) = plant(&vault, &waiting);
         let (head, entry) = self.period_entry(now, &root, period)?;
         let index = self.head.size;
         let publication = self.shared.take_publication();
         let batch = Batch { publication, ..Batch::of(index, vec![entry], head.clone()) };
-        if let Err(error) = runtime.block_on(self.store.append(batch)) {
-            return Err(self.fall_back(error));
+        if let Err(error) = self.store.append(batch).await {
+            return Err(self.fall_back(error).await);
         }
         self.head = head;
         self.shared.committed.send_replace(self.head.size);

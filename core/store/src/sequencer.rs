@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, FixedOffset, SubsecRound as _, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, SubsecRound as _, Utc};
 use gongkai_domain::{
     Context, Head, Named, Recorded, Refusal, World,
     anonymity::Asker,
@@ -26,12 +26,13 @@ use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
 };
+use tracing::Instrument as _;
 
 use crate::{
     admission::Admitted,
     clock::Clock,
     error::{StoreError, SubmitError},
-    event_store::{At, Batch, Changed, Erased, EventStore, Halt, Known, KnownRequest, LogHead, NewEntry, NewSealed},
+    event_store::{At, Batch, Changed, Erased, EventStore, Known, KnownRequest, LogHead, NewEntry, NewSealed},
     ledger::{Accepted, LedgerKeys, Receipt, Settings, Shared},
     map::Spoken,
     observer::TRACE,
@@ -40,12 +41,10 @@ use crate::{
     rehearsal::Rehearsed,
     sealed_sequencer::vault_store,
     streams::Streams,
+    timekeeping::ServerTime,
     vault::KeyEntry,
     withdrawal::Withdrawable,
 };
-
-/// How far the clock may go back without stopping the ledger (design 4).
-const CLOCK_BACK_MAX: TimeDelta = TimeDelta::seconds(1);
 
 /// Most bytes of notes and lists in one batch.
 const BATCH_BYTES_MAX: usize = 64 << 20;
@@ -93,13 +92,6 @@ pub(crate) enum Message {
     Resume(oneshot::Sender<Result<(), SubmitError>>),
     /// Take nothing more; finish what is waiting.
     Close,
-}
-
-/// The time of a batch, or why there is none.
-pub(crate) struct ClockFault {
-    cause: &'static str,
-    observed_at: DateTime<Utc>,
-    message: String,
 }
 
 /// What a batch has come to so far.
@@ -171,7 +163,6 @@ enum Found {
 /// See the module.
 pub(crate) struct Sequencer<S: EventStore> {
     pub store: S,
-    pub runtime: Handle,
     pub shared: Arc<Shared>,
     /// Absent while the genesis is written, which needs none.
     pub keys: Option<Arc<LedgerKeys>>,
@@ -194,56 +185,68 @@ pub(crate) struct Sequencer<S: EventStore> {
     pub lost: bool,
     /// Another node has ordered an erasure, whose keys are to be destroyed before anything is sealed again.
     pub erasure_heard: bool,
-    /// How far this node's clock was ahead of the database's at its last turn; zero where it is alone.
-    pub ahead: TimeDelta,
+    /// What the database's server said of the time in this node's last turn; `None` where it is alone.
+    pub server: Option<ServerTime>,
 }
 
 impl<S: EventStore> Sequencer<S> {
     /// Runs until the queue is closed and empty; everything in it is answered.
     ///
     /// A halt that is not on record yet is put there first; `ready` is told when that is over.
-    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Message>, ready: oneshot::Sender<()>) {
-        if let Err(error) = self.resume() {
+    pub(crate) fn run(mut self, runtime: &Handle, queue: mpsc::Receiver<Message>, ready: oneshot::Sender<()>) {
+        runtime.block_on(self.serve(queue, ready));
+        self.finish(runtime);
+    }
+
+    /// Its whole life between start and end, in which it waits for messages and for its database and for nothing else.
+    pub(crate) async fn serve(&mut self, mut queue: mpsc::Receiver<Message>, ready: oneshot::Sender<()>) {
+        if let Err(error) = self.resume().await {
             tracing::error!(error = chain(&error), "the ledger is open for reading only");
         }
-        if let Err(error) = self.begin_sealed() {
-            tracing::error!(error = chain(&error), "the sealed events could not be counted");
-            self.shared.halt("封存事项读不出来，请检查磁盘后重新启动".into());
+        match self.begin_sealed().await {
+            Ok(()) => {}
+            Err(error) if error.is_passing() || matches!(error, StoreError::Gone { .. }) => {
+                tracing::warn!(error = chain(&error), "the sealed events are counted with the next message");
+                self.lost = true;
+            }
+            Err(error) => {
+                tracing::error!(error = chain(&error), "the sealed events could not be counted");
+                self.shared.halt_for_good("封存事项读不出来，请检查磁盘后重新启动".into());
+            }
         }
         // Whoever opened the ledger may have gone away.
         let _ = ready.send(());
-        while let Some(message) = queue.blocking_recv() {
-            self.find_again();
+        while let Some(message) = queue.recv().await {
+            self.find_again(matches!(message, Message::Resume(_))).await;
             let mut control = None;
             match message {
                 Message::Submit(first) => {
                     let items = self.collect(first, &mut queue, &mut control);
-                    self.turn(items, false);
+                    self.turn(items, false).await;
                 }
                 other => control = Some(other),
             }
             match control {
-                Some(Message::Resume(answer)) => drop(answer.send(self.resume())),
-                Some(Message::Period(answer)) => self.period(answer),
+                Some(Message::Resume(answer)) => drop(answer.send(self.resume().await)),
+                Some(Message::Period(answer)) => self.period(answer).await,
                 Some(Message::Follow(done)) => {
-                    self.hear();
+                    self.hear().await;
                     // Whoever watches may have gone away.
                     let _ = done.send(());
                 }
                 // The map's keeper may have gone away.
-                Some(Message::Root(root, answer)) => drop(answer.send(self.say_root(root))),
-                Some(Message::Rehearse(item, answer)) => self.rehearse(&item, answer),
+                Some(Message::Root(root, answer)) => drop(answer.send(self.say_root(root).await)),
+                Some(Message::Rehearse(item, answer)) => self.rehearse(&item, answer).await,
                 Some(Message::Close) => queue.close(),
                 Some(Message::Submit(_)) | None => {}
             }
         }
-        self.finish();
     }
 
     /// Takes one item, and ends: how a ledger begins.
-    pub(crate) fn run_once(mut self, item: Item) -> Result<(), StoreError> {
-        self.turn(vec![item], false);
-        self.runtime.block_on(self.store.close())
+    pub(crate) async fn run_once(mut self, item: Item) -> Result<(), StoreError> {
+        self.turn(vec![item], false).await;
+        self.store.close().await
     }
 
     /// All that wait, up to a batch.
@@ -267,8 +270,8 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// Publishes what is committed, remembers how far, and closes the database.
-    fn finish(self) {
-        let Self { mut store, runtime, shared, publisher, reader, settings, .. } = self;
+    fn finish(self, runtime: &Handle) {
+        let Self { mut store, shared, publisher, reader, settings, .. } = self;
         let (done, wait) = std_mpsc::channel();
         if publisher.send(Signal::Stop(done)).is_ok() {
             // The publisher drops its end when it cannot go on; what is missing is published on start.
@@ -293,28 +296,31 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// One batch: judge, commit, answer.
-    pub(crate) fn turn(&mut self, items: Vec<Item>, clears_halt: bool) {
-        let _span = tracing::info_span!(target: TRACE, "commit", submissions = items.len()).entered();
+    pub(crate) async fn turn(&mut self, items: Vec<Item>, clears_halt: bool) {
+        let span = tracing::info_span!(target: TRACE, "commit", submissions = items.len());
+        self.take(items, clears_halt).instrument(span).await;
+    }
+
+    async fn take(&mut self, items: Vec<Item>, clears_halt: bool) {
         if let Some(reason) = self.shared.halted() {
             return answer_all(&self.shared, items, &SubmitError::Halted(reason));
         }
-        let runtime = self.runtime.clone();
-        if let Err(error) = runtime.block_on(self.begin_turn()) {
-            let error = self.fall_back(error);
+        if let Err(error) = self.begin_turn().await {
+            let error = self.fall_back(error).await;
             return answer_all(&self.shared, items, &error);
         }
         let now = match self.read_clock() {
             Ok(now) => now,
             Err(fault) => {
-                let error = self.halt_for_clock(fault);
+                let error = self.halt_for_clock(fault).await;
                 return answer_all(&self.shared, items, &error);
             }
         };
         let (started, size) = (Instant::now(), self.head.size + self.sealed_count);
-        let (verdicts, committed) = match runtime.block_on(self.sequence(&items, now, clears_halt)) {
+        let (verdicts, committed) = match self.sequence(&items, now, clears_halt).await {
             Ok(done) => done,
             Err(error) => {
-                let error = self.fall_back(error);
+                let error = self.fall_back(error).await;
                 return answer_all(&self.shared, items, &error);
             }
         };
@@ -332,7 +338,7 @@ impl<S: EventStore> Sequencer<S> {
             // A submitter that went away asks again with its key.
             let _ = item.answer.send(verdict);
         }
-        runtime.block_on(self.store.rest());
+        self.store.rest().await;
     }
 
     /// Judges all items in order and commits what is accepted. An error means that nothing was.
@@ -555,8 +561,8 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// After a batch that was not committed: back to the last commit, and stop unless the fault passes.
-    pub(crate) fn fall_back(&mut self, error: StoreError) -> SubmitError {
-        self.runtime.block_on(self.store.pass());
+    pub(crate) async fn fall_back(&mut self, error: StoreError) -> SubmitError {
+        self.store.pass().await;
         self.world = self.shared.with_world(World::clone);
         self.streams.clear();
         self.sealed_streams.clear();
@@ -578,87 +584,29 @@ impl<S: EventStore> Sequencer<S> {
             other => format!("存储故障（{}），请检查磁盘后重新启动", chain(other)),
         };
         tracing::error!(error = chain(&error), "the ledger stopped");
-        self.shared.halt(reason.clone());
+        self.shared.halt_for_good(reason.clone());
         SubmitError::Halted(reason)
     }
 
-    /// The time for a batch: never before the last entry's.
-    pub(crate) fn read_clock(&mut self) -> Result<DateTime<Utc>, ClockFault> {
-        let now = self.clock.now().trunc_subsecs(6);
-        let monotonic = self.clock.monotonic();
-        let last = self.head.recorded_at;
-        let apart_max = self.settings.clocks_apart_max.and_then(|max| TimeDelta::from_std(max).ok());
-        if let Some(fault) = apart_max.and_then(|max| self.apart(now, max)) {
-            return Err(fault);
-        }
-        // Another node's clock may be as far ahead.
-        if now + CLOCK_BACK_MAX + apart_max.unwrap_or_default() < last {
-            let message = format!(
-                "时钟倒退：最后入账时间 {}，现在时钟 {}。校正时钟后重新启动即可恢复",
-                last.to_rfc3339(),
-                now.to_rfc3339()
-            );
-            return Err(ClockFault { cause: "clock_back", observed_at: now, message });
-        }
-        let passed = TimeDelta::from_std(monotonic.saturating_sub(self.reading.1)).unwrap_or(TimeDelta::MAX);
-        let jump_max = TimeDelta::from_std(self.settings.clock_jump_max).unwrap_or(TimeDelta::MAX);
-        if now - self.reading.0 > passed.checked_add(&jump_max).unwrap_or(TimeDelta::MAX) {
-            let message = format!(
-                "时钟跳前：上次读数 {}，现在时钟 {}。确认或校正时钟后重新启动即可恢复",
-                self.reading.0.to_rfc3339(),
-                now.to_rfc3339()
-            );
-            return Err(ClockFault { cause: "clock_ahead", observed_at: now, message });
-        }
-        self.reading = (now, monotonic);
-        Ok(now.max(last))
-    }
-
-    /// Whether this node's clock is too far from the database's: the other nodes would have to follow it.
-    fn apart(&self, now: DateTime<Utc>, max: TimeDelta) -> Option<ClockFault> {
-        if self.ahead.abs() <= max {
-            return None;
-        }
-        let (cause, direction) = if self.ahead > max { ("clock_ahead", "快") } else { ("clock_back", "慢") };
-        let seconds = self.ahead.abs().num_seconds();
-        let message = format!(
-            "本机时钟比数据库服务器的时钟{direction} {seconds} 秒。校正时钟后重新启动即可恢复，其他节点照常收件"
-        );
-        Some(ClockFault { cause, observed_at: now, message })
-    }
-
-    /// Stops, and remembers why until it can be put on record.
-    pub(crate) fn halt_for_clock(&mut self, fault: ClockFault) -> SubmitError {
-        self.runtime.block_on(self.store.pass());
-        tracing::error!(cause = fault.cause, observed_at = %fault.observed_at, "the ledger stopped");
-        let halt = Halt { cause: fault.cause.to_owned(), observed_at: fault.observed_at };
-        if let Err(error) = self.runtime.block_on(self.store.save_halt(halt)) {
-            tracing::error!(error = chain(&error), "the halt could not be saved");
-        }
-        self.shared.halt(fault.message.clone());
-        SubmitError::Halted(fault.message)
-    }
-
     /// Goes on after a halt for the clock, which is put on record first. Also called on start.
-    pub(crate) fn resume(&mut self) -> Result<(), SubmitError> {
-        let resumed = self.resume_in_turn();
+    pub(crate) async fn resume(&mut self) -> Result<(), SubmitError> {
+        let resumed = self.resume_in_turn().await;
         // Where something was put on record the turn has ended with it.
-        self.runtime.block_on(self.store.pass());
+        self.store.pass().await;
         resumed
     }
 
-    fn resume_in_turn(&mut self) -> Result<(), SubmitError> {
-        let runtime = self.runtime.clone();
+    async fn resume_in_turn(&mut self) -> Result<(), SubmitError> {
         // Nobody else puts the same halt on record meanwhile.
-        runtime.block_on(self.begin_turn())?;
-        let halt = runtime.block_on(self.store.load_halt())?;
+        self.begin_turn().await?;
+        let halt = self.store.load_halt().await?;
         let Some(halt) = halt else {
             // Nothing to put on record. A storage fault is not mended by asking.
             return match self.shared.halted() {
                 Some(reason) => Err(SubmitError::Halted(reason)),
                 None => match self.read_clock() {
                     Ok(_) => Ok(()),
-                    Err(fault) => Err(self.halt_for_clock(fault)),
+                    Err(fault) => Err(self.halt_for_clock(fault).await),
                 },
             };
         };
@@ -669,7 +617,11 @@ impl<S: EventStore> Sequencer<S> {
             return Err(SubmitError::Halted(fault.message));
         }
         self.shared.go_on();
-        if let Err(error) = self.put_on_record(&halt) {
+        if let Some(reason) = self.shared.halted() {
+            // What is on record may be the clock of another node. It does not mend what stopped this one.
+            return Err(SubmitError::Halted(reason));
+        }
+        if let Err(error) = self.put_on_record(&halt).await {
             let reason = format!("暂停记录没有写入（{error}）");
             self.shared.halt(reason.clone());
             return Err(SubmitError::Halted(reason));

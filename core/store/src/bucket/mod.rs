@@ -18,7 +18,7 @@ use gongkai_log::{Checkpoint, Digest, LogKeys};
 use object_store::{
     MultipartUpload as _, ObjectStore, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload,
     RetryConfig, UpdateVersion,
-    aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut},
+    aws::{AmazonS3Builder, S3ConditionalPut},
     client::{ClientOptions, HttpClient, HttpConnector},
     path::Path,
 };
@@ -50,7 +50,7 @@ pub(crate) const CHECKPOINT: &str = "log/checkpoint";
 pub struct Bucket(Arc<Inner>);
 
 struct Inner {
-    store: AmazonS3,
+    store: Arc<dyn ObjectStore>,
     folder: Path,
     // As people write it.
     name: String,
@@ -166,7 +166,14 @@ impl Bucket {
         }
         let name = address.to_string();
         let store = builder.build().map_err(|source| failed("opening", &name, source))?;
-        Ok(Self(Arc::new(Inner { store, folder: Path::from(address.folder()), name })))
+        Ok(Self(Arc::new(Inner { store: Arc::new(store), folder: Path::from(address.folder()), name })))
+    }
+
+    /// A bucket of this process, as long as somebody holds it.
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Self {
+        let store = Arc::new(object_store::memory::InMemory::new());
+        Self(Arc::new(Inner { store, folder: Path::from("ledger"), name: "memory".to_owned() }))
     }
 
     /// As people write it.

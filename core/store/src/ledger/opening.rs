@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{SubsecRound as _, TimeDelta};
+use chrono::SubsecRound as _;
 use gongkai_domain::{Submission, World, world::Role};
 use tokio::{
     runtime::Handle,
@@ -72,7 +72,7 @@ impl Ledger {
         let store = RowStore::open(&draft, settings.busy_timeout).await?;
         let origin = keys.log.name().to_owned();
         let admitted = admission::admit_public(&origin, genesis, |_| None).map_err(OpenError::Genesis)?;
-        commit_genesis(store, &origin, admitted, clock.clone(), settings.clone()).await?;
+        Box::pin(commit_genesis(store, &origin, admitted, clock.clone(), settings.clone())).await?;
         row_store::put_in_place(layout, &draft, &place).await?;
         // Whoever opens a ledger inside a long command carries no more of it than a pointer.
         Box::pin(Self::start(layout, &place, keys, clock, settings, guard)).await
@@ -138,7 +138,6 @@ impl Ledger {
         let (done_sender, done) = watch::channel(());
         let sequencer = Sequencer {
             store,
-            runtime: Handle::current(),
             shared: shared.clone(),
             keys: Some(Arc::clone(&keys)),
             reading: (clock.now().trunc_subsecs(6), clock.monotonic()),
@@ -153,11 +152,12 @@ impl Ledger {
             reader: Some(reader.clone()),
             lost: false,
             erasure_heard: false,
-            ahead: TimeDelta::zero(),
+            server: None,
         };
         let (ready_sender, ready) = oneshot::channel();
+        let runtime = Handle::current();
         let spawned = thread::Builder::new().name("sequencer".into()).spawn(move || {
-            sequencer.run(messages, ready_sender);
+            sequencer.run(&runtime, messages, ready_sender);
             // Only now may another process write here.
             drop(guard);
             drop(done_sender);
@@ -262,7 +262,7 @@ fn spawn_publisher(publisher: Publisher) -> std_mpsc::SyncSender<crate::publishe
     let shared = publisher.shared.clone();
     let spawned = thread::Builder::new().name("publisher".into()).spawn(move || publisher.run(&receiver));
     if let Err(error) = spawned {
-        shared.halt(format!("发布线程没有启动（{error}）"));
+        shared.halt_for_good(format!("发布线程没有启动（{error}）"));
     }
     sender
 }
@@ -324,7 +324,6 @@ async fn commit_genesis(
     let item = Item { key: None, admitted: Box::new(admitted), answer };
     let first = Sequencer {
         store,
-        runtime: Handle::current(),
         shared,
         keys: None,
         reading: (clock.now().trunc_subsecs(6), clock.monotonic()),
@@ -339,11 +338,9 @@ async fn commit_genesis(
         reader: None,
         lost: false,
         erasure_heard: false,
-        ahead: TimeDelta::zero(),
+        server: None,
     };
-    let ended = task::spawn_blocking(move || first.run_once(item)).await;
-    let closed = ended.map_err(|e| StoreError::file("writing", "genesis", std::io::Error::other(e)))?;
-    closed?;
+    first.run_once(item).await?;
     match receipt.await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(SubmitError::Refused(refusal))) => Err(OpenError::Genesis(refusal)),

@@ -14,11 +14,18 @@ use crate::{
     sequencer::Answer,
 };
 
+/// Why nothing is taken.
+struct Halted {
+    reason: String,
+    // Only a new start, which verifies, ends it.
+    for_good: bool,
+}
+
 /// What all threads of a ledger see.
 pub(crate) struct Shared {
     pub origin: String,
     world: RwLock<World>,
-    halted: Mutex<Option<String>>,
+    halted: Mutex<Option<Halted>>,
     publication: Mutex<Option<Publication>>,
     checkpoint: Mutex<String>,
     observer: OnceLock<Arc<dyn Observer>>,
@@ -34,7 +41,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(super) fn new(origin: String, world: World, size: u64) -> Self {
+    pub(crate) fn new(origin: String, world: World, size: u64) -> Self {
         Self {
             origin,
             world: RwLock::new(world),
@@ -100,15 +107,25 @@ impl Shared {
     }
 
     pub(crate) fn halted(&self) -> Option<String> {
-        lock(&self.halted).clone()
+        lock(&self.halted).as_ref().map(|halted| halted.reason.clone())
     }
 
+    /// Stops until somebody says that the clock is right.
     pub(crate) fn halt(&self, reason: String) {
-        *lock(&self.halted) = Some(reason);
+        let mut halted = lock(&self.halted);
+        if halted.as_ref().is_none_or(|halted| !halted.for_good) {
+            *halted = Some(Halted { reason, for_good: false });
+        }
     }
 
+    /// Stops until the next start.
+    pub(crate) fn halt_for_good(&self, reason: String) {
+        *lock(&self.halted) = Some(Halted { reason, for_good: true });
+    }
+
+    /// Ends a halt for the clock; another one stays, which a thread may have called in the meantime.
     pub(crate) fn go_on(&self) {
-        *lock(&self.halted) = None;
+        lock(&self.halted).take_if(|halted| !halted.for_good);
     }
 
     pub(crate) fn take_publication(&self) -> Option<Publication> {

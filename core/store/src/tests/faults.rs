@@ -16,7 +16,7 @@ use crate::{
     StoreError, SubmitError, conformance,
     event_store::{Erased, Known, Publication, RawSealed, SealedValue, Waiting},
     ledger::take_lock,
-    publisher::ChainEnd,
+    read_back::ChainEnd,
     tables,
     testing::{COUNTY, Fixture, key, ledger_keys, pledge, start_time},
 };

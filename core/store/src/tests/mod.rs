@@ -19,6 +19,7 @@ mod rotation;
 mod scheduled;
 mod sealed;
 mod sealed_audit;
+mod simulation;
 mod tampering;
 mod withdrawal;
 mod writing;
