@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gongkai_api::cli::local::clock;
 use gongkai_api::keyfile;
 use gongkai_log::{Checkpoint, Note, SigningKey, VerifierKey, checkpoint};
 use gongkai_tests::ledger::{ORIGIN, TestLedger, VILLAGE, pledge};
@@ -25,11 +26,6 @@ impl<'l> Rotating<'l> {
         gongkai([&words[..], more].concat())
     }
 
-    fn endorse(&self, key: &Path, file: &Path, out: &Path) -> Ran {
-        let [key, file, out] = [key, file, out].map(|path| path.to_str().unwrap());
-        gongkai(["rotate-key", "endorse", "--key", key, "--out", out, file])
-    }
-
     fn apply(&self, file: &Path) -> Ran {
         let dir = self.ledger.dir();
         gongkai(["rotate-key", "apply", "--dir", dir.to_str().unwrap(), file.to_str().unwrap()])
@@ -39,9 +35,14 @@ impl<'l> Rotating<'l> {
     fn endorsed(&self, more: &[&str]) -> PathBuf {
         let (prepared, endorsed) = (self.ledger.path("换钥匙.json"), self.ledger.path("已背书.json"));
         let _ = self.prepare(&prepared, more).ok();
-        let _ = self.endorse(&self.ledger.own_key_file("recovery.key"), &prepared, &endorsed).ok();
+        let _ = endorse(&self.ledger.own_key_file("recovery.key"), &prepared, &endorsed).ok();
         endorsed
     }
+}
+
+fn endorse(key: &Path, file: &Path, out: &Path) -> Ran {
+    let [key, file, out] = [key, file, out].map(|path| path.to_str().unwrap());
+    gongkai(["rotate-key", "endorse", "--key", key, "--out", out, file])
 }
 
 fn keys(ledger: &TestLedger) -> Vec<String> {
@@ -80,10 +81,10 @@ fn a_stolen_log_key_is_replaced_in_three_steps_and_a_mirror_follows_over_it() {
     let (prepared, endorsed) = (ledger.path("换钥匙.json"), ledger.path("已背书.json"));
     let _ = rotating.prepare(&prepared, &["--reason", "stolen"]).ok().says("恢复钥匙");
     let registrar = ledger.own_key_file("registrar-1.key");
-    let _ = rotating.endorse(&registrar, &prepared, &endorsed).exits(2).says("要由恢复钥匙");
+    let _ = endorse(&registrar, &prepared, &endorsed).exits(2).says("要由恢复钥匙");
     let _ = rotating.apply(&prepared).exits(2);
     let recovery = ledger.own_key_file("recovery.key");
-    let _ = rotating.endorse(&recovery, &prepared, &endorsed).ok().says("钥匙被盗").says("不再签");
+    let _ = endorse(&recovery, &prepared, &endorsed).ok().says("钥匙被盗").says("不再签");
     let _ = rotating.apply(&endorsed).exits(2).says("另一个");
     assert_eq!(keys(&ledger), ["log-next.key", "log.key"]);
     assert!(server.stop().success());
@@ -170,7 +171,7 @@ fn the_thief_is_named(ledger: &TestLedger, thief: &SigningKey, entry: u64) {
 fn after_a_planned_change_both_keys_sign_for_a_time_and_the_old_one_is_kept_for_that() {
     let ledger = TestLedger::new();
     let rotating = Rotating::of(&ledger);
-    let until = (chrono::Utc::now() + chrono::TimeDelta::days(30)).to_rfc3339();
+    let until = (clock().now() + chrono::TimeDelta::days(30)).to_rfc3339();
     let endorsed = rotating.endorsed(&["--reason", "planned", "--overlap-until", &until]);
     let _ = rotating.apply(&endorsed).ok();
     assert_eq!(keys(&ledger), ["log-former.key", "log.key"]);
@@ -185,7 +186,7 @@ fn after_a_planned_change_both_keys_sign_for_a_time_and_the_old_one_is_kept_for_
     let refused = rotating.prepare(&out, &["--reason", "stolen", "--overlap-until", &until]);
     let _ = refused.ok();
     let again = ledger.path("wieder-endorsed.json");
-    let _ = rotating.endorse(&ledger.own_key_file("recovery.key"), &out, &again).ok();
+    let _ = endorse(&ledger.own_key_file("recovery.key"), &out, &again).ok();
     let _ = rotating.apply(&again).exits(1).says("钥匙被盗时原钥匙不能再签");
     assert_eq!(keys(&ledger), ["log-former.key", "log-next.key", "log.key"]);
 }
