@@ -259,3 +259,49 @@ async fn a_replica_of_another_history_is_never_read() {
     let (reader, is_spared) = near(&views, None, &primary).await;
     assert_eq!((reader.size(), is_spared), (log.len(), false));
 }
+
+/// Entries that somebody sees in the views of a database.
+async fn shown(postgres: &Postgres, schema: &str) -> u64 {
+    let sql = format!("SELECT next_index FROM {schema}.cursors WHERE projection = 'events'");
+    let shown: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut database(postgres).await).await.unwrap();
+    shown.unsigned_abs()
+}
+
+/// A primary shows a commit when the standbys that it waits for have it, which another standby may have shown long before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_replica_shows_before_its_primary_does_is_not_given_out() {
+    let ((primary, standby), log) = (pair(), Log::without(60).await);
+    let dir = tempfile::tempdir().unwrap();
+    let (views, mut engine) = node(dir.path(), &primary, &standby, &log).await;
+    follows(&views).await;
+    let schema = schema(&views);
+    let mut hand = database(&primary).await;
+    hand.execute("ALTER SYSTEM SET synchronous_standby_names = 'FIRST 1 (nobody)'").await.unwrap();
+    hand.execute("SELECT pg_reload_conf()").await.unwrap();
+    // As long as the server has not heard of it a batch goes through.
+    let (before, batch) = tokio::time::timeout(SOON, async {
+        loop {
+            let before = log.len();
+            log.grow(1);
+            let batch = tokio::spawn(async move { engine.catch_up().await.map(|()| engine) });
+            while !batch.is_finished() && shown(&standby, &schema).await == before {}
+            if !batch.is_finished() && shown(&primary, &schema).await == before {
+                return (before, batch);
+            }
+            engine = batch.await.unwrap().unwrap();
+        }
+    })
+    .await
+    .unwrap();
+    let (reader, is_spared) = near(&views, None, &primary).await;
+    assert_eq!((reader.size(), is_spared), (before, false), "it may never become so");
+    drop(reader);
+    hand.execute("ALTER SYSTEM RESET synchronous_standby_names").await.unwrap();
+    hand.execute("SELECT pg_reload_conf()").await.unwrap();
+    // Whether the writer had the patience does not matter: its commit is done.
+    let _ = batch.await.unwrap();
+    let given_out =
+        tokio::time::timeout(SOON, async { while near(&views, None, &primary).await.0.size() == before {} });
+    given_out.await.unwrap();
+    assert_eq!(until_spared(&views, &primary).await.size(), log.len());
+}
