@@ -41,6 +41,8 @@ const DOCUMENTS_WAITING_MAX: usize = 10_000;
 /// How long the index waits for more documents when one follows the other: a commit costs tens of
 /// milliseconds, and every commit leaves files to be merged.
 pub(crate) const INDEX_PAUSE: Duration = Duration::from_secs(1);
+/// How often it is looked whether the index is done while nothing else is to do.
+pub(crate) const INDEX_LOOK: Duration = Duration::from_millis(20);
 /// Version of the documents; raise it when `documents` makes others.
 pub(crate) const DOCUMENTS: u32 = 1;
 /// The rows and one index.
@@ -151,25 +153,41 @@ impl Builder {
             (Pace::Steady, Some(at)) => INDEX_PAUSE.saturating_sub(at.elapsed()),
             _ => Duration::ZERO,
         };
-        let Some(touched) = moved else {
-            if !rest.is_zero() && !self.waiting.streams.is_empty() {
-                return Ok(Step::Later(rest));
-            }
-            self.index().await?;
-            self.settle().await?;
-            self.writer = None;
-            self.scrub().await?;
-            return Ok(if self.scrub { Step::Later(SCRUB_PAUSE) } else { Step::Done });
-        };
+        let Some(touched) = moved else { return self.rest(pace, rest).await };
         self.waiting.extend(touched);
         let (caught_up, withdrawn) = (rest.is_zero() && self.feed.told() >= end, self.waiting.withdrawn);
-        if caught_up || withdrawn || self.waiting.streams.len() >= DOCUMENTS_WAITING_MAX {
+        let due = caught_up && !(pace == Pace::Steady && self.is_indexing());
+        if due || withdrawn || self.waiting.streams.len() >= DOCUMENTS_WAITING_MAX {
             self.index().await?;
         }
-        if caught_up || withdrawn {
+        // Rows wait for the index only where somebody waits for both, or something has to go from both.
+        if withdrawn || (caught_up && pace == Pace::Hurry) {
             self.settle().await?;
         }
         Ok(Step::Moved)
+    }
+
+    /// What is left to do while there is no new row.
+    async fn rest(&mut self, pace: Pace, rest: Duration) -> Result<Step, FollowError> {
+        if !rest.is_zero() && !self.waiting.streams.is_empty() {
+            return Ok(Step::Later(rest));
+        }
+        let goes_on = |builder: &Self| pace == Pace::Steady && builder.is_indexing();
+        if !goes_on(self) {
+            self.index().await?;
+        }
+        if goes_on(self) {
+            return Ok(Step::Later(INDEX_LOOK));
+        }
+        self.settle().await?;
+        self.writer = None;
+        self.scrub().await?;
+        Ok(if self.scrub { Step::Later(SCRUB_PAUSE) } else { Step::Done })
+    }
+
+    /// Whether a portion is on its way into the search index.
+    fn is_indexing(&self) -> bool {
+        self.indexing.as_ref().is_some_and(|indexing| !indexing.work.is_finished())
     }
 
     /// Begins to bring the search index up to the rows; they may grow meanwhile.

@@ -76,6 +76,7 @@ impl Nginx {
 
     /// Waits until it takes connections.
     async fn ready(&mut self) -> Outcome<()> {
+        let mut look = tokio::time::interval(Duration::from_millis(5));
         loop {
             if Client::connect(self.address).await.is_ok() {
                 return Ok(());
@@ -83,7 +84,7 @@ impl Nginx {
             if let Some(status) = self.process.try_wait()? {
                 return Err(format!("nginx ended: {status}").into());
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            look.tick().await;
         }
     }
 }

@@ -66,7 +66,7 @@ async fn progress(client: &mut Client) -> Outcome<(u64, u64)> {
 
 /// Waits until a node's views have all that is committed.
 async fn caught_up(address: SocketAddr) -> Outcome<()> {
-    let start = Instant::now();
+    let (start, mut look) = (Instant::now(), tokio::time::interval(LOOK));
     while start.elapsed() < PATIENCE {
         let mut client = Client::connect(address).await?;
         // A node without views yet answers 503.
@@ -74,9 +74,9 @@ async fn caught_up(address: SocketAddr) -> Outcome<()> {
             if committed == views {
                 return Ok(());
             }
-            tokio::time::sleep(LOOK).await;
+            look.tick().await;
         }
-        tokio::time::sleep(LOOK).await;
+        look.tick().await;
     }
     Err("the views of a node do not catch up".into())
 }
