@@ -5,17 +5,16 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 use gongkai_domain::{
-    Role,
     field::{self, Field, Place, Shape},
     kind::{self, Kind, slot::WithdrawalBasis},
     schedule,
 };
-use gongkai_log::{Proxy, Signer};
+use gongkai_log::Proxy;
 use gongkai_store::database::Row;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{CHUNK, Columns, ReadError, Reader, Shown, Tombstone, display, in_chunk, int, label_or, text};
+use super::{CHUNK, Columns, ReadError, Reader, Shown, Tombstone, display, int, label_or, text};
 use crate::{
     diff::{Segment, diff},
     status::Status,
@@ -35,17 +34,11 @@ macro_rules! event {
 const HISTORY: &str = event!("WHERE e.stream = $1 ORDER BY e.revision");
 const ENTRY: &str = event!("WHERE e.entry_index = $1");
 const WITHDRAWN: &str = "SELECT w.target_index, w.place, w.number, w.entry_index, w.org, w.basis, e.recorded_at, e.signers, e.fields \
-     FROM withdrawals w JOIN events e ON e.entry_index = w.entry_index WHERE w.target_index = $1 ORDER BY w.entry_index, w.place, w.number";
-const HOLDERS: &str = "SELECT k.name AS key_name, k.person, p.name AS person_name FROM keys k LEFT JOIN persons p ON p.stream = k.person \
-     WHERE k.name IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, \
-     $26, $27, $28, $29, $30, $31, $32)";
-
-pub(super) const STATEMENTS: &[(&str, &str)] = &[
-    ("history.stream", HISTORY),
-    ("history.entry", ENTRY),
-    ("history.withdrawn", WITHDRAWN),
-    ("history.holders", HOLDERS),
-];
+     FROM withdrawals w JOIN events e ON e.entry_index = w.entry_index WHERE w.target_index IN ($1, $2, $3, $4, $5, $6, $7, $8, \
+     $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32) \
+     ORDER BY w.entry_index, w.place, w.number";
+pub(super) const STATEMENTS: &[(&str, &str)] =
+    &[("history.stream", HISTORY), ("history.entry", ENTRY), ("history.withdrawn", WITHDRAWN)];
 
 /// Who signed, in which role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -230,31 +223,24 @@ impl Reader {
 
     /// What of an entry was withdrawn.
     pub async fn withdrawn(&mut self, index: u64) -> Result<Vec<Withdrawn>, ReadError> {
-        let rows = self.rows(WITHDRAWN, vec![int(index)]).await?;
-        let orgs: Vec<String> = rows.iter().map(|row| row.text("org")).collect::<Result<_, _>>()?;
-        let names = self.org_names(orgs.iter().map(String::as_str)).await?;
-        let mut withdrawn = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let org = row.text("org")?;
-            let open = open_slots(&row.text("fields")?)?;
-            let said = |name: &str| open.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let basis = row.text("basis")?;
-            let number = row.count("number")?;
-            let slot = row.text("place")? == "slot";
-            withdrawn.push(Withdrawn {
-                slot: slot.then_some(number),
-                line: (!slot).then_some(number),
-                tombstone: Tombstone {
-                    index: row.count("entry_index")?,
-                    org_name: names.get(&org).unwrap_or(&org).clone(),
-                    org,
-                    signers: self.signers(&row.text("signers")?).await?,
-                    basis: label_or(WithdrawalBasis::from_wire(&basis).map(WithdrawalBasis::label), &basis).to_owned(),
-                    reason: said("reason"),
-                    appeal: said("appeal"),
-                    at: row.recorded("recorded_at")?,
-                },
-            });
+        Ok(self.withdrawn_of(&[index]).await?.remove(&index).unwrap_or_default())
+    }
+
+    /// What of these entries was withdrawn, by entry.
+    async fn withdrawn_of(&mut self, indexes: &[u64]) -> Result<HashMap<u64, Vec<Withdrawn>>, ReadError> {
+        let mut withdrawn: HashMap<u64, Vec<Withdrawn>> = HashMap::new();
+        for chunk in indexes.chunks(CHUNK) {
+            let last = chunk.last().copied().unwrap_or_default();
+            let args = (0..CHUNK).map(|place| int(chunk.get(place).copied().unwrap_or(last)));
+            let rows = self.rows(WITHDRAWN, args.collect()).await?;
+            let orgs: Vec<String> = rows.iter().map(|row| row.text("org")).collect::<Result<_, _>>()?;
+            let names = self.org_names(orgs.iter().map(String::as_str)).await?;
+            let signers: Vec<String> = rows.iter().map(|row| row.text("signers")).collect::<Result<_, _>>()?;
+            let signers = self.signers_of(&signers).await?;
+            for (row, signers) in rows.iter().zip(signers) {
+                let trace = tombstone(row, &names, signers)?;
+                withdrawn.entry(row.count("target_index")?).or_default().push(trace);
+            }
         }
         Ok(withdrawn)
     }
@@ -270,17 +256,19 @@ impl Reader {
         }
         let orgs = self.org_names(codes.iter().map(String::as_str)).await?;
         let persons = self.person_names(&persons.into_iter().collect::<Vec<_>>()).await?;
-        let mut done = Vec::with_capacity(events.len());
-        for (mut event, signers) in events {
-            event.signers = self.signers(&signers).await?;
+        let (mut events, signers): (Vec<HistoryEvent>, Vec<String>) = events.into_iter().unzip();
+        let signers = self.signers_of(&signers).await?;
+        let indexes: Vec<u64> = events.iter().map(|event| event.index).collect();
+        let mut withdrawn = self.withdrawn_of(&indexes).await?;
+        for (event, signers) in events.iter_mut().zip(signers) {
+            event.signers = signers;
             event.org_name = orgs.get(&event.org).unwrap_or(&event.org).clone();
-            let withdrawn = self.withdrawn(event.index).await?;
+            let withdrawn = withdrawn.remove(&event.index).unwrap_or_default();
             event.withdrawn_count = withdrawn.len() as u64;
-            event.fields = shown_fields(&event, &withdrawn, &orgs, &persons);
-            self.show_schedule(&mut event).await?;
-            done.push(event);
+            event.fields = shown_fields(event, &withdrawn, &orgs, &persons);
+            self.show_schedule(event).await?;
         }
-        Ok(done)
+        Ok(events)
     }
 
     /// In place of a schedule's days, where each promise stands today.
@@ -292,24 +280,30 @@ impl Reader {
         field.value = Shown::Given(sentences.join("；"));
         Ok(())
     }
+}
 
-    /// Names behind keys.
-    pub(crate) async fn signers(&mut self, json: &str) -> Result<Vec<SignerName>, ReadError> {
-        let signers: Vec<Signer> = serde_json::from_str(json)?;
-        let keys: Vec<&str> = signers.iter().map(|signer| signer.key.as_str()).collect();
-        let mut holders: HashMap<String, (Option<String>, Option<String>)> = HashMap::new();
-        for chunk in keys.chunks(CHUNK) {
-            for row in self.rows(HOLDERS, in_chunk(chunk)).await? {
-                holders.insert(row.text("key_name")?, (row.maybe("person")?, row.maybe("person_name")?));
-            }
-        }
-        let named = |signer: Signer| {
-            let (person, name) = holders.get(&signer.key).cloned().unwrap_or_default();
-            let role_label = label_or(Role::from_wire(&signer.role).map(Role::label), &signer.role).to_owned();
-            SignerName { role: signer.role, role_label, key: signer.key, person, name }
-        };
-        Ok(signers.into_iter().map(named).collect())
-    }
+/// What a row says of a withdrawal.
+fn tombstone(row: &Row, names: &HashMap<String, String>, signers: Vec<SignerName>) -> Result<Withdrawn, ReadError> {
+    let org = row.text("org")?;
+    let open = open_slots(&row.text("fields")?)?;
+    let said = |name: &str| open.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let basis = row.text("basis")?;
+    let number = row.count("number")?;
+    let slot = row.text("place")? == "slot";
+    Ok(Withdrawn {
+        slot: slot.then_some(number),
+        line: (!slot).then_some(number),
+        tombstone: Tombstone {
+            index: row.count("entry_index")?,
+            org_name: names.get(&org).unwrap_or(&org).clone(),
+            org,
+            signers,
+            basis: label_or(WithdrawalBasis::from_wire(&basis).map(WithdrawalBasis::label), &basis).to_owned(),
+            reason: said("reason"),
+            appeal: said("appeal"),
+            at: row.recorded("recorded_at")?,
+        },
+    })
 }
 
 fn open_slots(json: &str) -> Result<Map<String, Value>, ReadError> {

@@ -22,6 +22,7 @@ pub mod history;
 pub mod home;
 pub mod matters;
 pub mod moved;
+mod names;
 pub mod nominations;
 pub mod notices;
 pub mod organizations;
@@ -52,6 +53,7 @@ pub use fulfilment::FulfilmentPoint;
 pub use history::{Attachment, FieldDiff, HistoryEvent, PastHistory, ShownField, SignerName};
 pub use home::Home;
 pub use matters::{Filter, Matter, Page, PastPage, StatusCount, category_label};
+use names::Names;
 pub use nominations::{Nomination, Nominee};
 pub use notices::Notice;
 pub use organizations::{Organization, OrganizationItem, OrganizationThen, PostHeld};
@@ -139,27 +141,24 @@ pub struct Reader {
     world: Arc<World>,
     search: SearchIndex,
     cursors: BTreeMap<String, Cursor>,
+    names: Names,
     today: NaiveDate,
 }
 
 const CURSORS: &str = "SELECT projection, next_index, halted FROM cursors ORDER BY projection";
 /// Nothing, when it was promoted in the meantime.
 const CURSORS_OF_REPLICA: &str = "SELECT projection, next_index, halted FROM cursors WHERE pg_is_in_recovery()";
-const ORG_NAMES: &str = "SELECT code, name, from_on, entry_index FROM organization_names WHERE code IN ($1, $2, $3, $4, $5, $6, $7, \
-     $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32) \
-     ORDER BY code, entry_index";
-const PERSON_NAMES: &str = "SELECT stream, name FROM persons WHERE stream IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-     $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)";
 
 /// Every statement of this room with its name, for the test that prepares them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str)> {
-    let mut all = vec![("cursors", CURSORS), ("org_names", ORG_NAMES), ("person_names", PERSON_NAMES)];
+    let mut all = vec![("cursors", CURSORS)];
     for module in [
         matters::STATEMENTS,
         matters::counted::STATEMENTS,
         matters::past::STATEMENTS,
         moved::STATEMENTS,
         history::STATEMENTS,
+        names::STATEMENTS,
         vacancies::STATEMENTS,
         nominations::STATEMENTS,
         disclosures::STATEMENTS,
@@ -201,13 +200,13 @@ impl Reader {
                 *learned = Learned { world: Arc::clone(&world), size };
             }
         }
-        Ok(Self { transaction, near: None, world, search, cursors, today })
+        Ok(Self { transaction, near: None, world, search, cursors, names: Names::default(), today })
     }
 
     /// A moment of a replica.
     pub(crate) fn of_replica(moment: Moment, search: SearchIndex, today: NaiveDate) -> Self {
         let Moment { transaction, world, cursors, near } = moment;
-        Self { transaction, near: Some(near), world, search, cursors, today }
+        Self { transaction, near: Some(near), world, search, cursors, names: Names::default(), today }
     }
 
     /// The views as they would be once `event` is recorded: nothing of it is, and dropping the reader forgets it.
@@ -220,7 +219,7 @@ impl Reader {
     ) -> Result<Self, ReadError> {
         let made = follower::foreseen(write, registry, event).await;
         let (transaction, world, cursors) = made.map_err(|error| ReadError::Foreseen(Box::new(error)))?;
-        Ok(Self { transaction, near: None, world, search, cursors, today })
+        Ok(Self { transaction, near: None, world, search, cursors, names: Names::default(), today })
     }
 
     /// Ends the moment at once; dropping a reader ends it a little later.
@@ -279,57 +278,6 @@ impl Reader {
             Some(row) => Ok(row.at::<i64>(0)?.unsigned_abs()),
             None => Ok(0),
         }
-    }
-
-    /// Names of organizations today, by code; one without an open name is absent.
-    pub async fn org_names<'c>(
-        &mut self,
-        codes: impl IntoIterator<Item = &'c str>,
-    ) -> Result<HashMap<String, String>, ReadError> {
-        self.org_names_on(codes, self.today).await
-    }
-
-    /// Open names of organizations on a day, by code; those without one are absent.
-    pub(crate) async fn org_names_on<'c>(
-        &mut self,
-        codes: impl IntoIterator<Item = &'c str>,
-        day: NaiveDate,
-    ) -> Result<HashMap<String, String>, ReadError> {
-        let mut codes: Vec<&str> = codes.into_iter().collect();
-        codes.sort_unstable();
-        codes.dedup();
-        let day = day.to_string();
-        let mut names = HashMap::new();
-        for chunk in codes.chunks(CHUNK) {
-            for row in self.rows(ORG_NAMES, in_chunk(chunk)).await? {
-                let from: Option<String> = row.maybe("from_on")?;
-                if from.is_some_and(|from| from > day) {
-                    continue;
-                }
-                match row.maybe::<String>("name")? {
-                    Some(name) => names.insert(row.text("code")?, name),
-                    None => names.remove(&row.text("code")?),
-                };
-            }
-        }
-        Ok(names)
-    }
-
-    /// Open names of persons, by stream.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn person_names(&mut self, persons: &[String]) -> Result<HashMap<String, String>, ReadError> {
-        let mut names = HashMap::new();
-        for chunk in persons.chunks(CHUNK) {
-            let chunk: Vec<&str> = chunk.iter().map(String::as_str).collect();
-            for row in self.rows(PERSON_NAMES, in_chunk(&chunk)).await? {
-                if let Some(name) = row.maybe::<String>("name")? {
-                    names.insert(row.text("stream")?, name);
-                }
-            }
-        }
-        Ok(names)
     }
 }
 
