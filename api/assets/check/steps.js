@@ -72,6 +72,12 @@ class Case {
     return this.fetching;
   }
 
+  /** Trusts this key, and no other yet. */
+  alone(key) {
+    this.key = key;
+    this.keys = key && [{ at: 0n, key }];
+  }
+
   /** Remembers a checkpoint note that the trusted key signed. */
   async trust(note) {
     this.trusted();
@@ -148,10 +154,9 @@ class Case {
 async function key(check) {
   const { asked, kept } = check;
   const before = kept.get("key");
-  check.key = asked.key ? parseKey(asked.key) : before && parseKey(before.text);
+  check.alone(asked.key ? parseKey(asked.key) : before && parseKey(before.text));
   const offered = parseKey(await needed("/log/vkey", text));
-  check.key ??= offered;
-  check.keys = [{ at: 0n, key: check.key }];
+  check.alone(check.key ?? offered);
   const mark = check.key.fingerprint;
   if ([before?.text ?? offered.text, offered.text].some((other) => other !== check.key.text)) {
     const history = await fetched("/log/key-history");
