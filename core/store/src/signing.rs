@@ -95,10 +95,7 @@ pub(crate) async fn history(
     keys: &LogKeys,
     size: u64,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let indexes = bringing(keys, size);
-    if indexes.len() < 2 {
-        return Ok(None);
-    }
+    let Some(indexes) = bringing(keys, size) else { return Ok(None) };
     let entries = tables::load_some(connection, &indexes).await?;
     let entries: Vec<Vec<u8>> = entries.into_iter().map(|(_, bytes)| bytes).collect();
     encoded(&entries).map(Some)
@@ -110,10 +107,7 @@ pub(crate) fn history_of_tiles<F: Fetch<Error = StoreError>>(
     keys: &LogKeys,
     size: u64,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let indexes = bringing(keys, size);
-    if indexes.len() < 2 {
-        return Ok(None);
-    }
+    let Some(indexes) = bringing(keys, size) else { return Ok(None) };
     let entry = |index: u64| {
         let damaged = |reason: String| StoreError::row(index, "bytes", reason);
         let number = index / TILE_WIDTH;
@@ -132,12 +126,14 @@ pub(crate) fn history_of_tiles<F: Fetch<Error = StoreError>>(
 pub(crate) fn is_said(layout: &Layout, keys: &LogKeys, size: u64) -> bool {
     let vkey = format!("{}\n", keys.at(size));
     let is_told = fs::read_to_string(layout.vkey()).is_ok_and(|there| there == vkey);
-    is_told && (bringing(keys, size).len() < 2 || layout.key_history().is_file())
+    is_told && (bringing(keys, size).is_none() || layout.key_history().is_file())
 }
 
-fn bringing(keys: &LogKeys, size: u64) -> Vec<u64> {
+/// The entries that brought the keys; `None` while there is one key.
+fn bringing(keys: &LogKeys, size: u64) -> Option<Vec<u64>> {
     let rotations = keys.rotations().iter().map(|(entry, _)| *entry).filter(|entry| *entry < size);
-    std::iter::once(0).chain(rotations).collect()
+    let all: Vec<u64> = std::iter::once(0).chain(rotations).collect();
+    (all.len() > 1).then_some(all)
 }
 
 fn encoded(entries: &[Vec<u8>]) -> Result<Vec<u8>, StoreError> {

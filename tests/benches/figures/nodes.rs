@@ -21,15 +21,12 @@ use crate::{
     fixture::{Press, Random},
     http::{Client, Load, closed_loop, closed_loops, get},
     process::{GONGKAI, Process, argument, gongkai},
-    serving::{bare, page, submission},
+    serving::{CLIENTS, bare, hand_in, page, submission},
     table::{Figure, Table},
     writing::{Ground, Writing, Written, median},
 };
 
 const ROUNDS: u64 = 3;
-const CLIENTS: usize = 32;
-/// Pledges of each client in a round; each is followed by its report.
-const PLEDGES: u64 = 100;
 /// Pages of each client in a round.
 const PAGES: usize = 200;
 /// What views must keep up with.
@@ -107,7 +104,7 @@ pub(crate) async fn measure(setup: &Setup, press: &Press, entries: u64, table: &
     pages(setup, press, &nodes, &written, table).await
 }
 
-/// Clients that hand in signed statements and wait for each receipt, half of them at each node.
+/// Half of the clients at each node; the server's flushes are among those of this process.
 async fn submissions(
     setup: &Setup,
     press: &Press,
@@ -115,36 +112,13 @@ async fn submissions(
     written: &mut Written,
     table: &mut Table,
 ) -> Outcome<()> {
-    let mut first = press.pledges(written.pledges, written.pledges + 1)?.into_iter().map(submission);
-    written.pledges += 1;
-    let first = first.next().ok_or("one pledge was made")??;
-    let (_bare, bare) = bare(setup, nodes[0].internal, &first).await?;
     let addresses = nodes.each_ref().map(|node| node.internal);
-    let flushed = || -> Outcome<u64> {
+    let flushed = || {
         let nodes: Outcome<u64> = nodes.iter().map(|node| node.process.flushes()).sum();
         Ok(nodes? + setup.flushes.read()?)
     };
-    let (mut rates, mut loads, mut bare_rates, mut flushes) = (Vec::new(), Vec::new(), Vec::new(), 0);
-    for _ in 0..ROUNDS {
-        let mut requests = Vec::new();
-        for _ in 0..CLIENTS {
-            let keyed = press.pledges_and_reports(written.pledges, written.pledges + PLEDGES)?;
-            written.pledges += PLEDGES;
-            requests.push(keyed.into_iter().map(submission).collect::<Outcome<Vec<_>>>()?);
-        }
-        let before = flushed()?;
-        let load = closed_loops(&addresses, requests.clone()).await?;
-        flushes += flushed()? - before;
-        rates.push(load.rate());
-        loads.push(load);
-        bare_rates.push(closed_loop(bare, requests).await?.rate());
-    }
-    let load = Load::merge(loads);
-    let name = format!("PostgreSQL: {CLIENTS} HTTP clients of two nodes");
-    let figure = Figure::new(&name, median(rates), "receipts/s").beside("bare HTTP, same bytes", median(bare_rates));
-    table.add(figure.at_least(4_000.0).flushed(flushes, ROUNDS * CLIENTS as u64 * PLEDGES * 2));
-    table.add(Figure::new(format!("{name}, p99"), load.percentile_ms(99), "ms").at_most(30.0));
-    table.add(Figure::new(format!("{name}, longest wait"), load.max_ms(), "ms").at_most(500.0));
+    let handed_in = hand_in(setup, press, written, &addresses, flushed).await?;
+    handed_in.tell(&format!("PostgreSQL: {CLIENTS} HTTP clients of two nodes"), (30.0, 500.0), table);
     Ok(())
 }
 

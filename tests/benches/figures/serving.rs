@@ -13,7 +13,7 @@ use gongkai_log::{
 use crate::{
     Outcome, Setup,
     fixture::{self, Keyed, Press, Random},
-    http::{self, Answer, Client, Load, closed_loop, get, post, steady},
+    http::{self, Answer, Client, Load, closed_loop, closed_loops, get, post, steady},
     process::{GONGKAI, Process, argument},
     table::{Figure, Table, whole},
     writing::{Written, median},
@@ -25,7 +25,8 @@ pub(crate) const BARE: &str = "bare";
 /// What has a server tell its metrics.
 const METRICS: &str = "metrics_listen = \"127.0.0.1:0\"\n";
 const ROUNDS: u64 = 3;
-const CLIENTS: usize = 32;
+/// Clients at once.
+pub(crate) const CLIENTS: usize = 32;
 /// Pledges of each client in a round; each is followed by its report.
 const PLEDGES: u64 = 100;
 /// Pledges of each client while others read: longer than they do.
@@ -94,37 +95,8 @@ impl<'s> Serving<'s> {
 
     /// Clients that hand in signed statements and wait for each receipt.
     pub(crate) async fn submissions(&self, press: &Press, written: &mut Written, table: &mut Table) -> Outcome<()> {
-        let mut first = press.pledges(written.pledges, written.pledges + 1)?.into_iter().map(submission);
-        written.pledges += 1;
-        let first = first.next().ok_or("one pledge was made")??;
-        let (_bare, bare) = bare(self.setup, self.internal, &first).await?;
-        let (mut rates, mut loads, mut bare_rates, mut bare_loads) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut flushes = 0;
-        for _ in 0..ROUNDS {
-            let mut requests = Vec::new();
-            for _ in 0..CLIENTS {
-                let keyed = press.pledges_and_reports(written.pledges, written.pledges + PLEDGES)?;
-                written.pledges += PLEDGES;
-                requests.push(keyed.into_iter().map(submission).collect::<Outcome<Vec<_>>>()?);
-            }
-            let flushed = self.process.flushes()?;
-            let load = closed_loop(self.internal, requests.clone()).await?;
-            flushes += self.process.flushes()? - flushed;
-            rates.push(load.rate());
-            loads.push(load);
-            let load = closed_loop(bare, requests).await?;
-            bare_rates.push(load.rate());
-            bare_loads.push(load);
-        }
-        let (load, limit) = (Load::merge(loads), Load::merge(bare_loads));
-        let receipts = ROUNDS * CLIENTS as u64 * PLEDGES * 2;
-        let figure = Figure::new(format!("{CLIENTS} HTTP clients"), median(rates), "receipts/s");
-        let figure = figure.beside("bare HTTP, same bytes", median(bare_rates)).at_least(4_000.0);
-        table.add(figure.flushed(flushes, receipts));
-        let p99 = Figure::new(format!("{CLIENTS} HTTP clients, p99"), load.percentile_ms(99), "ms");
-        table.add(p99.beside("bare HTTP", limit.percentile_ms(99)).at_most(25.0));
-        let longest = Figure::new(format!("{CLIENTS} HTTP clients, longest wait"), load.max_ms(), "ms");
-        table.add(longest.beside("bare HTTP", limit.max_ms()).at_most(250.0));
+        let handed_in = hand_in(self.setup, press, written, &[self.internal], || self.process.flushes()).await?;
+        handed_in.tell(&format!("{CLIENTS} HTTP clients"), (25.0, 250.0), table);
         Ok(())
     }
 
@@ -228,6 +200,61 @@ impl<'s> Serving<'s> {
         ));
         Ok(())
     }
+}
+
+/// What clients were answered, and a bare server's answers to the same bytes.
+pub(crate) struct HandedIn {
+    rates: Vec<f64>,
+    bare_rates: Vec<f64>,
+    load: Load,
+    bare_load: Load,
+    flushes: u64,
+}
+
+impl HandedIn {
+    /// The figures, with the most that a receipt may take, at p99 and at all, in ms.
+    pub(crate) fn tell(self, name: &str, (p99_max, longest_max): (f64, f64), table: &mut Table) {
+        let figure = Figure::new(name, median(self.rates), "receipts/s");
+        let figure = figure.beside("bare HTTP, same bytes", median(self.bare_rates)).at_least(4_000.0);
+        table.add(figure.flushed(self.flushes, ROUNDS * CLIENTS as u64 * PLEDGES * 2));
+        let p99 = Figure::new(format!("{name}, p99"), self.load.percentile_ms(99), "ms");
+        table.add(p99.beside("bare HTTP", self.bare_load.percentile_ms(99)).at_most(p99_max));
+        let longest = Figure::new(format!("{name}, longest wait"), self.load.max_ms(), "ms");
+        table.add(longest.beside("bare HTTP", self.bare_load.max_ms()).at_most(longest_max));
+    }
+}
+
+/// Clients that hand in signed statements and wait for each receipt, as many at each address as at every other.
+pub(crate) async fn hand_in(
+    setup: &Setup,
+    press: &Press,
+    written: &mut Written,
+    addresses: &[SocketAddr],
+    flushed: impl Fn() -> Outcome<u64>,
+) -> Outcome<HandedIn> {
+    let mut first = press.pledges(written.pledges, written.pledges + 1)?.into_iter().map(submission);
+    written.pledges += 1;
+    let first = first.next().ok_or("one pledge was made")??;
+    let (_bare, bare) = bare(setup, addresses[0], &first).await?;
+    let (mut rates, mut loads, mut bare_rates, mut bare_loads) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut flushes = 0;
+    for _ in 0..ROUNDS {
+        let mut requests = Vec::new();
+        for _ in 0..CLIENTS {
+            let keyed = press.pledges_and_reports(written.pledges, written.pledges + PLEDGES)?;
+            written.pledges += PLEDGES;
+            requests.push(keyed.into_iter().map(submission).collect::<Outcome<Vec<_>>>()?);
+        }
+        let before = flushed()?;
+        let load = closed_loops(addresses, requests.clone()).await?;
+        flushes += flushed()? - before;
+        rates.push(load.rate());
+        loads.push(load);
+        let load = closed_loop(bare, requests).await?;
+        bare_rates.push(load.rate());
+        bare_loads.push(load);
+    }
+    Ok(HandedIn { rates, bare_rates, load: Load::merge(loads), bare_load: Load::merge(bare_loads), flushes })
 }
 
 /// A bare server that answers what this server answers to `request`.
