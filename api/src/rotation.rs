@@ -91,9 +91,11 @@ impl RotationFile {
     /// What it says.
     ///
     /// # Errors
-    /// None after [`RotationFile::read`].
+    /// It would be refused whoever signed it.
     pub fn said(&self) -> Result<(Statement, KeyRotated), Fault> {
-        self.parsed().map_err(|reason| Fault::usage("更换钥匙的文件", reason))
+        let (statement, rotated) = self.parsed().map_err(|reason| Fault::usage("更换钥匙的文件", reason))?;
+        rotated.overlap(statement.declared_at)?;
+        Ok((statement, rotated))
     }
 
     /// With the signature of the recovery key.

@@ -179,6 +179,8 @@ async fn written(options: &Prepare, layout: &Layout, store: &ReadStore) -> Resul
         declared_at: local::china_time(local::clock().now()),
     };
     let file = RotationFile::new(prepare(&command, &setting, &mut keyfile::random)?);
+    // Not only when it is applied, after somebody went to the recovery key with it.
+    file.said()?;
     file.write(&options.out)?;
     Ok((file, new))
 }

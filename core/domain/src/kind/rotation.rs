@@ -8,7 +8,7 @@
 //!
 //! Not here: which key signs a checkpoint of which size ([`gongkai_log::LogKeys`]). A further reason is a further choice.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, FixedOffset, TimeDelta};
 use gongkai_log::{Beginning, KeyKind, Note, Statement, TreeHash, VerifierKey, chain};
 use serde_json::{Value, json};
 
@@ -66,7 +66,7 @@ impl Payload for KeyRotated {
         if keys.uses(new.public()) || context.world.keys().any(|(_, known)| known.verifier.public() == new.public()) {
             return Err(Refusal::field("new_key", "新账本钥匙", "这把钥匙在这个账本里已经用过，必须另做一把"));
         }
-        self.overlap(proposal)?;
+        self.overlap(proposal.statement.declared_at)?;
         if context.begins == Some(false) {
             return Err(Refusal::field("head_size", "接续的检查点", "不是这个账本的开头：条数或根与账本不符"));
         }
@@ -121,14 +121,16 @@ impl KeyRotated {
         }
     }
 
-    /// Only a key that is still in good hands signs on beside the new one, and not for ever.
-    fn overlap(&self, proposal: &Proposal<'_>) -> Result<(), Refusal> {
+    /// Only a key that is still in good hands signs on beside the new one, and not for ever after this was declared.
+    ///
+    /// # Errors
+    /// [`Refusal::Field`] otherwise.
+    pub fn overlap(&self, declared: DateTime<FixedOffset>) -> Result<(), Refusal> {
         let Some(Moment(until)) = self.overlap_until else { return Ok(()) };
         let refused = |reason: String| Err(Refusal::field("overlap_until", "原钥匙并签到何时", reason));
         if self.reason != RotationReason::Planned {
             return refused(format!("{}时原钥匙不能再签", self.reason.label()));
         }
-        let declared = proposal.statement.declared_at;
         if until <= declared || until > declared + TimeDelta::days(OVERLAP_DAYS_MAX) {
             return refused(format!("应在申报之后，{OVERLAP_DAYS_MAX} 天以内"));
         }
