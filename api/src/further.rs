@@ -25,6 +25,8 @@ pub struct Seen {
     pub by: String,
     /// Entries of the largest checkpoint; `None` when there was no answer under our key.
     pub size: Option<u64>,
+    /// The note that says so.
+    pub note: Option<String>,
 }
 
 /// Asks all mirrors at the same time.
@@ -32,12 +34,14 @@ pub fn mirrors(urls: &[String], keys: &LogKeys) -> Vec<Seen> {
     let ask = |url: &String| {
         let fetch = HttpFetch::with(fetch::agent_staying(ANSWER_TIME_MAX), url);
         let note = fetch.get("checkpoint", NOTE_BYTES_MAX).ok().flatten();
-        let opened = note.and_then(|note| keys.open(&String::from_utf8(note).ok()?).ok());
-        Seen { by: format!("镜像 {url}"), size: opened.map(|(checkpoint, _)| checkpoint.size) }
+        let note = note.and_then(|note| String::from_utf8(note).ok());
+        let opened = note.as_ref().and_then(|note| keys.open(note).ok());
+        let size = opened.map(|(checkpoint, _)| checkpoint.size);
+        Seen { by: format!("镜像 {url}"), size, note: note.filter(|_| size.is_some()) }
     };
     thread::scope(|scope| {
         let asked: Vec<_> = urls.iter().map(|url| (url, scope.spawn(move || ask(url)))).collect();
-        let silent = |url: &str| Seen { by: format!("镜像 {url}"), size: None };
+        let silent = |url: &str| Seen { by: format!("镜像 {url}"), size: None, note: None };
         asked.into_iter().map(|(url, asked)| asked.join().unwrap_or_else(|_| silent(url))).collect()
     })
 }
@@ -48,12 +52,12 @@ pub fn witnesses(cosigning: &Cosigning, keys: &LogKeys) -> Vec<Seen> {
     let answered = looked.filter_map(|(name, answer)| Some((name, answer?)));
     answered
         .map(|(name, answer)| {
-            let size = match answer {
-                Ok(None) => Some(0),
-                Ok(Some(note)) => keys.check(&note).ok().map(|checkpoint| checkpoint.size),
-                Err(_) => None,
+            let (size, note) = match answer {
+                Ok(None) => (Some(0), None),
+                Ok(Some(note)) => (keys.check(&note).ok().map(|checkpoint| checkpoint.size), Some(note.to_string())),
+                Err(_) => (None, None),
             };
-            Seen { by: format!("见证方 {name}"), size }
+            Seen { by: format!("见证方 {name}"), size, note }
         })
         .collect()
 }
@@ -70,7 +74,7 @@ mod tests {
 
     #[test]
     fn only_who_has_seen_more_is_ahead_and_who_is_silent_proves_nothing() {
-        let seen = |by: &str, size| Seen { by: by.into(), size };
+        let seen = |by: &str, size| Seen { by: by.into(), size, note: None };
         let all = [seen("a", Some(9)), seen("b", None), seen("c", Some(12)), seen("d", Some(10))];
         assert_eq!(ahead(&all, 9), Some(("c", 12)));
         assert_eq!(ahead(&all, 12), None);

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use gongkai_domain::Refusal;
 use gongkai_log::FsckError;
-use gongkai_store::{OpenError, StoreError, moving::MoveError};
+use gongkai_store::{OpenError, StoreError, moving::MoveError, regain::RegainError};
 use serde_json::json;
 
 use crate::client::Refused;
@@ -194,6 +194,47 @@ impl<E: Error + Send + Sync + 'static> From<FsckError<E>> for Fault {
     }
 }
 
+/// What to do about a database that is behind.
+pub const NEWER: &str = "请恢复更新的备份；没有更新的，用 gongkai recover 从镜像或日志的副本补回";
+
+impl From<RegainError> for Fault {
+    fn from(error: RegainError) -> Self {
+        const UNTOUCHED: &str = "账本保持原样";
+        match error {
+            RegainError::Open(error) => error.into(),
+            RegainError::Copy(error) => Self::failed("recovery/", &error).mend("请移走 recovery/ 再运行一次"),
+            RegainError::Short { size, seen } => {
+                Self::no("没有补回", format!("来源只有 {size} 条，而别处见过 {seen} 条")).mend(format!(
+                    "{UNTOUCHED}。请换一个存有全部 {seen} 条的来源：镜像、log/ 的副本、归档、对象存储。谁都没有的，\
+                     这本账不能再接着写：用镜像或 log/ 的副本以 serve --published-only 继续公开已有的，\
+                     另建一本新账（gongkai init），并向社会说明从哪一条起换了账"
+                ))
+            }
+            RegainError::Forked { held, shown, evidence } => {
+                let cause = format!("账本签过互相矛盾的两个检查点：别处或本机存有的 {held} 条，来源的 {shown} 条");
+                Self::no("分叉", cause).mend(format!(
+                    "{UNTOUCHED}；证据在 {}，任何人都可以用 gongkai verify 核验；请通知主办单位、见证方和监督机构",
+                    evidence.display()
+                ))
+            }
+            RegainError::Diverged { index } => {
+                Self::no("没有补回", format!("数据库和来源从第 {index} 号条目起不同")).mend(format!(
+                    "{UNTOUCHED}。请核对是不是同一本账；数据库里这以后登记的没有公布过，请换一份只到第 {index} 号之前的备份"
+                ))
+            }
+            RegainError::Locked { index } => {
+                Self::usage("限阅库", format!("第 {index} 号条目是删除令，限阅库没有解锁就不能照办"))
+                    .mend("请给出 --vault-passphrase-file；限阅库整个丢失的，请一并恢复它的备份")
+            }
+            RegainError::TooMany { missing } => {
+                Self::no("没有补回", format!("缺 {missing} 条，一次补不了这么多")).mend("请恢复更新的备份")
+            }
+            RegainError::Clock(reason) => Self::ours("时钟", reason),
+            error @ RegainError::Refused(_) => Self::failed("ledger.recovered.v1", &error),
+        }
+    }
+}
+
 impl From<OpenError> for Fault {
     fn from(error: OpenError) -> Self {
         match &error {
@@ -221,11 +262,16 @@ impl From<OpenError> for Fault {
             OpenError::Genesis(refusal) => Self::no("创世条目", refusal.to_string()),
             OpenError::Behind { size, published } => {
                 Self::ours("数据库", format!("只有 {size} 条，而已发布 {published} 条：是旧备份，或被截断"))
-                    .mend("请恢复更新的备份；用这份启动会发布第二部历史")
+                    .mend(format!("{NEWER}；用这份启动会发布第二部历史"))
             }
             OpenError::Witnessed { size, witnessed } => {
                 Self::ours("数据库", format!("只有 {size} 条，而见证方联署过 {witnessed} 条：是旧备份，或被截断"))
-                    .mend("请恢复更新的备份；用这份启动会写出第二部历史，见证方不会联署")
+                    .mend(format!("{NEWER}；用这份启动会写出第二部历史，见证方不会联署"))
+            }
+            OpenError::Unrecovered { size, seen, by } => {
+                Self::ours("数据库", format!("是旧备份：只有 {size} 条，而{by}有 {seen} 条，还没有补回")).mend(
+                    "请运行 gongkai recover --source 加镜像或日志副本，补回缺少的条目；用这份启动会写出第二部历史",
+                )
             }
             OpenError::Disagrees { published } => {
                 Self::ours("数据库", format!("与已发布的 {published} 条不一致，被改动过"))
@@ -247,6 +293,9 @@ impl From<MoveError> for Fault {
         match error {
             MoveError::Open(error) => error.into(),
             MoveError::Vault(fault) => crate::cli::vault::fault(fault),
+            MoveError::Beside(fault) => {
+                Self::failed("草稿和网上收件", &fault).mend("账本还在原处；请排除故障后再运行一次")
+            }
             MoveError::There => Self::usage("--to", "数据已经在那里了"),
             MoveError::Wrong(reason) => Self::ours("搬过去的数据", format!("与条目不符（{reason}），没有启用"))
                 .mend("账本还在原处；请运行 gongkai verify --dir 看原处有没有毛病"),

@@ -7,6 +7,8 @@
 //! Not here: the verdict (`gongkai_log::witness`), the durable state (`gongkai_store::witness_book`), and asking other
 //! witnesses about our own log (`cosigning`).
 
+pub mod numbers;
+
 use std::time::Duration;
 
 use axum::Router;
@@ -22,7 +24,9 @@ use gongkai_log::{AddCheckpoint, VerifierKey};
 use gongkai_store::WitnessBook;
 use gongkai_store::witness_book::AddError;
 
+use self::numbers::Numbers;
 use crate::http::log::TEXT;
+use crate::http::metrics::requests;
 use crate::http::server::Limits;
 
 /// Type of the body of a conflict (c2sp.org/tlog-witness).
@@ -34,10 +38,11 @@ const RECORDED_CACHING: &str = "public, max-age=60";
 struct Witness {
     book: WitnessBook,
     vkey: VerifierKey,
+    numbers: Numbers,
 }
 
 /// The routes of a witness with this book and this key.
-pub fn router(book: WitnessBook, vkey: VerifierKey, limits: Limits) -> Router {
+pub fn router(book: WitnessBook, vkey: VerifierKey, limits: Limits, numbers: Numbers) -> Router {
     Router::new()
         .route("/", get(about))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -45,7 +50,8 @@ pub fn router(book: WitnessBook, vkey: VerifierKey, limits: Limits) -> Router {
         .route("/{origin}/checkpoint", get(recorded))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .layer(from_fn_with_state(limits.request_time_max, in_time))
-        .with_state(Witness { book, vkey })
+        .layer(from_fn_with_state(numbers.requests(), requests::counted))
+        .with_state(Witness { book, vkey, numbers })
 }
 
 /// Who sends slowly holds a connection no longer than this.
@@ -62,6 +68,7 @@ async fn add(State(witness): State<Witness>, body: Bytes) -> Response {
         Ok(request) => witness.book.add(request).await,
         Err(error) => Err(error.into()),
     };
+    witness.numbers.answered(&added);
     match added {
         Ok(line) => typed(StatusCode::OK, TEXT, format!("{line}\n")),
         Err(AddError::Refused(WitnessError::Conflict { recorded })) => {

@@ -20,7 +20,7 @@ use crate::{
     home::Home,
     lease::Fence,
     projection::TABLES,
-    read::Reader,
+    read::{Reader, Remembered},
     search::{Opened, SearchIndex, SearchWriter},
     source::Source,
     watcher::{Feed, Watcher},
@@ -52,6 +52,8 @@ pub(crate) struct Generation {
     pub write: Pool,
     pub read: Pool,
     pub search: SearchIndex,
+    /// What readers asked of these rows.
+    pub remembered: Remembered,
 }
 
 /// How soon the search index follows the rows.
@@ -200,7 +202,8 @@ impl Builder {
         }
         // Names that hold from a later day are names too.
         let search = self.generation.search.clone();
-        let mut reader = Reader::new(&self.generation.read, self.feed.registry(), search, NaiveDate::MAX).await?;
+        let rows = (&self.generation.read, None);
+        let mut reader = Reader::new(rows, self.feed.registry(), search, NaiveDate::MAX).await?;
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
             None => self.generation.search.writer(HEAP_BYTES)?,
@@ -280,7 +283,7 @@ impl Generation {
     pub(crate) async fn open(home: &Home, name: &str, fence: Option<&Fence>) -> Result<Self, FollowError> {
         let (write, read) = home.pools(name, fence).await?;
         let search = index(&home.index(name))?;
-        Ok(Self { name: name.to_owned(), home: home.clone(), write, read, search })
+        Ok(Self { name: name.to_owned(), home: home.clone(), write, read, search, remembered: Remembered::default() })
     }
 
     async fn has_page_indexes(&self) -> Result<bool, FollowError> {

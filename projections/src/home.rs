@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use gongkai_store::{ServerUrl, database::Pool};
+use gongkai_store::{
+    ServerUrl,
+    database::{Pool, connections},
+};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, PgPool, Row as _,
     postgres::PgPoolOptions,
@@ -299,7 +302,7 @@ impl Server {
             ("lock_timeout", "10s"),
             ("idle_in_transaction_session_timeout", idle_max),
         ]);
-        let pool = PgPoolOptions::new().max_connections(connections_max).acquire_timeout(PATIENCE);
+        let pool = connections(connections_max).acquire_timeout(PATIENCE);
         Pool::Server(pool.connect_lazy_with(options))
     }
 }

@@ -112,8 +112,9 @@ impl Views {
     pub async fn read(&self, today: NaiveDate, at_least: Option<u64>) -> Result<Reader, ReadError> {
         self.wait(at_least).await?;
         let serving = self.serving().ok_or(ReadError::NotReady)?;
-        let (pool, search) = (&serving.generation.read, serving.generation.search.clone());
-        let reader = Reader::new(pool, &serving.registry, search, today).await?;
+        let generation = &serving.generation;
+        let rows = (&generation.read, Some(&generation.remembered));
+        let reader = Reader::new(rows, &serving.registry, generation.search.clone(), today).await?;
         self.see(reader.size());
         Ok(reader)
     }

@@ -211,6 +211,17 @@ pub fn stream(family: &str, number: u32) -> String {
     format!("{family}/018f0000-0000-7000-8000-{number:012x}")
 }
 
+/// A made-up stream of a sealed event: its number tells nothing.
+pub fn sealed_stream(family: &str, number: u64) -> String {
+    format!("{family}/018f0000-0000-4000-8000-{number:012x}")
+}
+
+/// Somebody reads something: a sealed event in a stream of its own.
+pub fn access(number: u64) -> Value {
+    json!({"kind": "access.recorded.v1", "stream": sealed_stream("access", number), "org": COUNTY, "fields": {
+        "read": stream("letter", 1), "revision": 0, "purpose": "inspection", "reason": "例行检查(虚构)"}})
+}
+
 /// Registers an organization.
 pub fn organization(code: &str, level: &str, parent: Option<&str>, name: &str) -> Value {
     let mut fields = json!({"code": code, "level": level, "name": name});

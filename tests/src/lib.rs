@@ -10,8 +10,11 @@
     reason = "a helper of tests panics exactly where a test has to fail"
 )]
 
+pub mod gap;
+pub mod gauges;
 pub mod ledger;
 pub mod load;
+pub mod objects;
 pub mod outsider;
 pub mod parsers;
 pub mod postgres;
@@ -24,6 +27,7 @@ pub mod statement;
 use std::path::{Path, PathBuf};
 
 pub use ledger::TestLedger;
+pub use objects::ObjectServer;
 pub use outsider::Outsider;
 pub use postgres::Postgres;
 pub use process::{Ran, binary, gongkai, gongkai_with};

@@ -5,7 +5,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use gongkai_log::{SigningKey, note};
+use serde_json::{Value, json};
 
 use crate::process;
 
@@ -65,9 +66,19 @@ impl Server {
 
     /// A witness for a log, at an address (port 0 takes a free one); `internal` is empty.
     pub fn witness(dir: &std::path::Path, listen: &str, vkey: &str) -> Self {
+        Self::try_start_witness(dir, &["--listen", listen, "--log", vkey], None)
+            .unwrap_or_else(|said| panic!("the witness did not start: {said}"))
+    }
+
+    /// A witness that shows its numbers at an address, if one is said; `internal` is where.
+    ///
+    /// # Errors
+    /// Everything that it said, with the exit status.
+    pub fn try_start_witness(dir: &std::path::Path, args: &[&str], numbers: Option<&str>) -> Result<Self, String> {
         let mut command = process::command();
-        command.arg("witness").arg("--dir").arg(dir).args(["--listen", listen, "--log", vkey]);
-        Self::begin(command, 1).unwrap_or_else(|said| panic!("the witness did not start: {said}"))
+        command.arg("witness").args(args).arg("--dir").arg(dir);
+        command.args(numbers.iter().flat_map(|address| ["--metrics-listen", address]));
+        Self::begin(command, 1 + usize::from(numbers.is_some()))
     }
 
     /// Follows a source and serves what was verified, public only; `internal` is empty.
@@ -94,6 +105,14 @@ impl Server {
     /// # Errors
     /// Everything that it said, with the exit status.
     pub fn try_start_intake(dir: &std::path::Path, ledger: &str) -> Result<Self, String> {
+        Self::try_start_intake_with(dir, ledger, None)
+    }
+
+    /// The same, with its numbers at an address, if one is said; `internal` is where.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_start_intake_with(dir: &std::path::Path, ledger: &str, numbers: Option<&str>) -> Result<Self, String> {
         let mut command = process::command();
         command.args([
             "intake",
@@ -108,7 +127,8 @@ impl Server {
             "--dir",
         ]);
         command.arg(dir);
-        Self::begin(command, 1)
+        command.args(numbers.iter().flat_map(|address| ["--metrics-listen", address]));
+        Self::begin(command, 1 + usize::from(numbers.is_some()))
     }
 
     fn launch(dir: &std::path::Path, more: &[&str], change: impl FnOnce(&mut Command)) -> Result<Self, String> {
@@ -182,6 +202,15 @@ impl Server {
     /// Hands in a submission on the internal listener.
     pub fn submit(&self, key: &str, submission: &Value) -> Answer {
         post(&format!("{}/api/v1/submissions", self.internal), &[("Idempotency-Key", key)], submission.to_string())
+    }
+
+    /// Signs in at the desk; gives what the `Authorization` header says then.
+    pub fn sign_in(&self, own: &SigningKey) -> String {
+        let at = |name: &str| format!("{}/internal/api/v1/{name}", self.internal);
+        let challenge = post(&at("challenges"), &[], json!({"key": own.name()}).to_string()).json();
+        let signed = note::sign(challenge["challenge"].as_str().unwrap(), &[own]).unwrap();
+        let session = post(&at("sessions"), &[], json!({"note": signed}).to_string()).json();
+        format!("Bearer {}", session["token"].as_str().unwrap())
     }
 
     /// Entries that the served checkpoint names.
@@ -333,6 +362,12 @@ pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Answer {
 /// Posts JSON.
 pub fn post(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
     try_post(url, headers, body).unwrap_or_else(|e| panic!("{url}: {e}"))
+}
+
+/// Deletes an address with headers.
+pub fn delete(url: &str, headers: &[(&str, &str)]) -> Answer {
+    let request = headers.iter().fold(agent().delete(url), |request, (name, value)| request.header(*name, *value));
+    answer(request.call()).unwrap_or_else(|e| panic!("{url:.200}: {e}"))
 }
 
 /// Puts JSON.

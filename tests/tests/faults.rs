@@ -140,6 +140,51 @@ fn backups_under_load_hold_every_receipt_from_before_whatever_is_killed() {
     ledger.check();
 }
 
+/// Case 21, the way on: whenever it is killed the ledger stays closed until everything is back, and nothing is there by half.
+#[test]
+fn a_recovery_that_is_killed_at_any_moment_is_run_again_and_leaves_no_half() {
+    let ledger = TestLedger::new();
+    let (mut random, out) = (Random::new(), ledger.path("backups"));
+    std::fs::create_dir_all(&out).unwrap();
+    let old = ledger.size();
+    assert!(backing_up(&ledger, &out).wait().unwrap().success());
+    let backup =
+        std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    let pledges: Vec<_> = (0..300).map(|number| pledge(&format!("装第{number}盏路灯"))).collect();
+    let _ = ledger.publish(&pledges).ok();
+    let (size, seen) = (ledger.size(), ledger.file("seen.checkpoint", ledger.checkpoint()).display().to_string());
+    let (backup, mut cut) = (backup.display().to_string(), 0);
+    for round in 0..rounds(8).min(100) {
+        let to = ledger.path(&format!("recovered-{round}"));
+        let dir = to.display().to_string();
+        let _ = gongkai(["restore", "--fast", "--from", &backup, "--dir", &dir, "--to-recover", "--checkpoint", &seen])
+            .ok();
+        let source = ledger.dir().join("log").display().to_string();
+        let mut command = gongkai_tests::process::command();
+        command.args(["recover", "--dir", &dir, "--source", &source]);
+        let mut recovering = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+        moment(&mut random, 300_000);
+        // It may have ended by then.
+        let _ = recovering.kill();
+        if !recovering.wait().unwrap().success() {
+            cut += 1;
+        }
+        let lacks = to.join("unrecovered.json").exists();
+        if lacks {
+            let refused = Server::try_start(&to, |_| {}).unwrap_err();
+            assert!(refused.contains("还没有补回"), "round {round}: {refused}");
+        }
+        let again = gongkai(["recover", "--dir", &dir, "--source", &source, "--json"]).ok().json();
+        assert!(lacks || again["recovered"].is_null(), "round {round}: {again}");
+        let server = Server::start(&to);
+        assert_eq!(server.size(), size + 1, "round {round}: {again}");
+        assert!(server.stop().success());
+        let _ = gongkai(["verify", "--fast", "--dir", &dir, "--old-checkpoint", &seen]).ok();
+        std::fs::remove_dir_all(&to).unwrap();
+    }
+    assert!(cut > 0 && size > old, "nothing was cut short");
+}
+
 /// Case 2.
 #[test]
 fn after_a_power_loss_every_receipt_is_there() {

@@ -3,7 +3,7 @@
 //! The order is what makes the parts fit, whatever is recorded meanwhile:
 //!
 //! 1. The published checkpoint. The ledger's copy that follows has at least as many entries.
-//! 2. `drafts.db` and `taken.db`. A draft leaves the first when it is published, a packet enters the second when it was
+//! 2. `drafts.db` and `taken.db`, written from the server where they are there. A draft leaves the first when it is published, a packet enters the second when it was
 //!    recorded: copied before the ledger, a draft may be there twice but never nowhere, and no packet is held for taken that
 //!    the ledger does not have; taking one in again records nothing twice.
 //! 3. `ledger.db`.
@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use gongkai_log::{Checkpoint, Digest, VerifierKey};
 use gongkai_store::backup::{copy_database, copy_file, measure, private_folder};
-use gongkai_store::{Layout, Vault, moving, published_keys};
+use gongkai_store::{Drafts, Layout, TakenBook, Vault, moving, published_keys};
 
 use crate::cli::terminal::Progress;
 use crate::config::Config;
@@ -64,11 +64,7 @@ pub async fn take(from: &Layout, config: &Config, to: &Layout, wanted: Wanted) -
     let keys = master_keys(from)?;
     if vault {
         folder(&to.vault())?;
-        for (source, target) in [(from.drafts(), to.drafts()), (from.taken(), to.taken())] {
-            if source.is_file() {
-                database(&source, &target, "复制限阅库").await?;
-            }
-        }
+        working(from, to).await?;
     }
     ledger(from, to).await?;
     if vault {
@@ -137,6 +133,21 @@ async fn ledger(from: &Layout, to: &Layout) -> Result<(), Fault> {
     drop(progress);
     database(&file, &to.database(), "整理账本").await?;
     fs::remove_dir_all(&passing).map_err(|error| Fault::failed(passing.display().to_string(), &error))
+}
+
+/// Copies what lies beside the ledger.
+async fn working(from: &Layout, to: &Layout) -> Result<(), Fault> {
+    if from.server().exists() {
+        Drafts::back_up(from, &to.drafts()).await.map_err(|error| Fault::failed("没有提交的草稿", &error))?;
+        TakenBook::back_up(from, &to.taken()).await.map_err(|error| Fault::failed("收下的网上收件", &error))?;
+        return Ok(());
+    }
+    for (source, target) in [(from.drafts(), to.drafts()), (from.taken(), to.taken())] {
+        if source.is_file() {
+            database(&source, &target, "复制限阅库").await?;
+        }
+    }
+    Ok(())
 }
 
 /// Copies a database, and tells how far it is by the length of the copy.

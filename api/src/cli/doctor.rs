@@ -1,5 +1,6 @@
 //! `doctor`: what is wrong with a ledger's directory, and the command that mends it. It changes nothing.
 
+mod bucket;
 mod copies;
 mod following;
 mod intakes;
@@ -17,6 +18,7 @@ use gongkai_domain::World;
 use gongkai_log::tile::new_tiles;
 use gongkai_log::{Checkpoint, Note, TilePath};
 use gongkai_projections::Home;
+use gongkai_store::regain::{Pending, pending};
 use gongkai_store::{Layout, LogHead, ReadStore};
 use serde::Serialize;
 use serde_json::json;
@@ -25,7 +27,7 @@ use super::{local, terminal};
 use crate::config::Config;
 use crate::http::zone;
 use crate::keyfile;
-use crate::outcome::{Fault, Outcome, Verdict, chain};
+use crate::outcome::{Fault, NEWER, Outcome, Verdict, chain};
 
 /// Below this much free space a busy ledger may stop before anybody looks again.
 const FREE_BYTES_MIN: u64 = 1 << 30;
@@ -137,6 +139,7 @@ impl Doctor {
                 self.witnesses(&store, config.as_ref()).await;
                 self.handed(config.as_ref()).await;
                 self.intakes(&store, config.as_ref()).await;
+                self.bucket(&store, config.as_ref(), running).await;
                 store.close().await;
             }
         }
@@ -223,6 +226,7 @@ impl Doctor {
     async fn database(&mut self, store: &ReadStore, running: bool) {
         match store.head().await {
             Ok(head) => {
+                self.recovery();
                 self.published(&head, running);
                 self.clock(&head);
             }
@@ -238,6 +242,19 @@ impl Doctor {
         }
     }
 
+    /// Entries that a restore found missing were brought back.
+    fn recovery(&mut self) {
+        match pending(&self.layout) {
+            Ok(None) => {}
+            Ok(Some(Pending { size, seen, by })) => {
+                let what = format!("恢复的是旧备份：只有 {size} 条，而{by}有 {seen} 条，还没有补回，不能写");
+                let remedy = format!("请运行 gongkai recover --dir {} --source 加镜像的网址或日志的副本", self.dir());
+                self.wrong("unrecovered", what, remedy);
+            }
+            Err(error) => self.wrong("unrecovered", chain(&error), "请重新恢复备份（gongkai restore --to-recover）"),
+        }
+    }
+
     /// The published files lead as far as the database, and none is missing.
     fn published(&mut self, head: &LogHead, running: bool) {
         let dir = self.dir();
@@ -250,7 +267,7 @@ impl Doctor {
         };
         if checkpoint.size > head.size {
             let what = format!("已发布 {} 条，数据库只有 {} 条：数据库是旧备份，或被截断", checkpoint.size, head.size);
-            self.wrong("checkpoint_ahead", what, "请恢复更新的备份；不要用这份数据库启动");
+            self.wrong("checkpoint_ahead", what, format!("{NEWER}；不要用这份数据库启动"));
         } else if checkpoint.size < head.size && !running {
             let what = format!("有 {} 条已入账、尚未发布", head.size - checkpoint.size);
             self.wrong("checkpoint_behind", what, format!("请运行 gongkai serve --dir {dir}，启动时会自动补发"));

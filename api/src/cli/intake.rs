@@ -12,7 +12,9 @@ use tokio::time::MissedTickBehavior;
 use super::checking::verifier_key;
 use super::serve::{fault, stop_signal};
 use super::{local, terminal};
+use crate::gap::numbers::Numbers;
 use crate::gap::{carry, server};
+use crate::http::metrics::requests;
 use crate::http::server::{Limits, Listener, run as listen};
 use crate::keyfile;
 use crate::outcome::{Fault, Outcome, Verdict, chain};
@@ -50,6 +52,9 @@ pub struct Args {
     /// 承诺账本在多少小时内答复，与账本登记的一致
     #[arg(long, value_name = "小时", default_value_t = 72, hide_default_value = true, value_parser = clap::value_parser!(u32).range(1..=1_440))]
     hours: u32,
+    /// 指标（/metrics，Prometheus 文本格式）监听的本机地址（默认不开）
+    #[arg(long, value_name = "本机地址")]
+    metrics_listen: Option<SocketAddr>,
     /// 把还没有答复的批次写到这个文件，带进内网；写完就结束
     #[arg(long, value_name = "文件", conflicts_with = "read_capsules")]
     write_batches: Option<PathBuf>,
@@ -86,12 +91,18 @@ pub async fn run(args: Args) -> Outcome {
     let book = IntakeBook::open(layout, key, ledger, settings, Arc::clone(&clock), Arc::new(keyfile::random)).await;
     let book = book.map_err(|error| unusable(&args.dir, &error))?;
     let (limits, stop) = (Limits::default(), stop_signal());
+    let shown = requests::listener(args.metrics_listen).await.map_err(|error| fault(&error))?;
     let listener = Listener::bind(args.listen).await.map_err(|error| fault(&error))?;
     terminal::say(format_args!("收件 http://{}", listener.address()))?;
     terminal::say(format_args!("验证钥匙 {}", book.vkey()))?;
-    let periods = tokio::spawn(keep_periods(book.clone()));
-    let router = server::router(book, clock, limits);
-    let served = listen(vec![(listener, router)], limits, stop).await.map_err(|error| fault(&error));
+    let numbers = Numbers::new(book.clone());
+    let mut listeners = vec![(listener, server::router(book.clone(), clock, limits, numbers.clone()))];
+    if let Some(shown) = shown {
+        terminal::say(format_args!("指标 http://{}/metrics", shown.address()))?;
+        listeners.push((shown, numbers.router()));
+    }
+    let periods = tokio::spawn(keep_periods(book));
+    let served = listen(listeners, limits, stop).await.map_err(|error| fault(&error));
     // A period that is being recorded is committed or not; the next start publishes it.
     periods.abort();
     served.map(|()| Verdict::Yes)

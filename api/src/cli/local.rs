@@ -357,7 +357,10 @@ pub async fn open_for_rotation(layout: &Layout) -> Result<Ledger, Fault> {
 }
 
 /// How a ledger runs, as its configuration says.
-fn settings(vault: Option<Vault>, cosigning: Option<Cosigning>, config: &Config) -> Result<Settings, Fault> {
+///
+/// # Errors
+/// A bucket that cannot be used.
+pub fn settings(vault: Option<Vault>, cosigning: Option<Cosigning>, config: &Config) -> Result<Settings, Fault> {
     let period = Duration::from_secs(config.sealed_period_seconds);
     let map_interval = Duration::from_secs(config.map_seconds);
     let (clocks_apart_max, bucket) = (Some(CLOCKS_APART_MAX), bucket::open(config)?);

@@ -14,7 +14,7 @@ use crate::outcome::{Fault, Outcome, Verdict};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "例子：\n  $ gongkai migrate --from ledger --to postgres://gongkai@10.0.0.5/ledger\n  \
     $ gongkai migrate --from postgres://gongkai@10.0.0.5/ledger --to ledger\n\n\
-    ledger 是账本目录：钥匙、配置和已发布文件一直在那里，搬的是账本的数据和限阅库里包好的数据密钥。\n\
+    ledger 是账本目录：钥匙、配置和已发布文件一直在那里，搬的是账本的数据、限阅库里包好的数据密钥、没提交的草稿和网上收件。\n\
     请在网站停下时运行。搬完先逐条核对，再启用；中途停下，账本还在原处，再运行一次即可。")]
 pub struct Args {
     /// 数据现在在哪里：账本目录，或目录所指的 PostgreSQL 数据库

@@ -1,25 +1,23 @@
 //! `mirror`: follows a ledger, verifies everything, and serves the public side from what it verified.
 //!
-//! Following is `gongkai_store::mirror`'s; here are the options, the source behind the word that names it, the pace, and
-//! the sentences. It looks on a thread of its own, and the site is the one of `serve --published-only`, which reads
-//! nothing but the files that were accepted. To follow from another kind of place, add it to [`Place`].
+//! Following is `gongkai_store::mirror`'s; here are the options, the pace, and the sentences; the source behind the word
+//! that names it is `sources`. It looks on a thread of its own, and the site is the one of `serve --published-only`, which reads
+//! nothing but the files that were accepted.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use gongkai_log::{Fetch, FsckError, VerifierKey};
-use gongkai_store::mirror::source::DirectorySource;
-use gongkai_store::mirror::{Followed, Refused, Source, records};
+use gongkai_log::{FsckError, VerifierKey};
+use gongkai_store::mirror::{Followed, Refused, records};
 use gongkai_store::{Layout, Mirror, MirrorFault, PublishedLog, StoreError, published_keys, take_lock};
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::terminal::Progress;
+use super::sources::{LookFault, Place};
 use super::{checking, local, serve, terminal};
 use crate::config::Config;
-use crate::fetch::{HttpFetch, TarFetch};
 use crate::gap::watch::Intakes;
 use crate::mirrors::{Mirrors, Stuck};
 use crate::outcome::{Fault, Outcome, Verdict, chain};
@@ -72,61 +70,20 @@ pub struct Args {
     pub json: bool,
 }
 
-/// Where it follows from.
-#[derive(Debug, Clone)]
-enum Place {
-    Url(String),
-    Directory(PathBuf),
-    Archive(PathBuf),
-}
-
-impl Place {
-    fn of(text: &str) -> Result<Self, Fault> {
-        if text.starts_with("http://") || text.starts_with("https://") {
-            return Ok(Self::Url(text.to_owned()));
-        }
-        let path = PathBuf::from(text);
-        match std::fs::metadata(&path) {
-            Ok(found) if found.is_dir() => Ok(Self::Directory(path)),
-            Ok(_) => Ok(Self::Archive(path)),
-            Err(error) => Err(Fault::usage(format!("--source {text}"), error.to_string())
-                .mend("请给出网址（https:// 开头）、目录或归档文件")),
-        }
-    }
-
-    /// Looks once. What was refused is looked at once more, because a ledger may have published meanwhile.
-    fn look(&self, mirror: &mut Mirror) -> Result<Followed, Fault> {
-        match self {
-            Self::Url(url) => follow(mirror, &HttpFetch::new(url)),
-            Self::Directory(dir) => follow(mirror, &DirectorySource::new(dir)),
-            Self::Archive(file) => {
-                let opened = TarFetch::open(file);
-                let place = file.display().to_string();
-                follow(mirror, &opened.map_err(|error| Fault::usage(place, chain(&error)))?)
-            }
-        }
-    }
-}
-
-fn follow<S: Source>(mirror: &mut Mirror, source: &S) -> Result<Followed, Fault> {
-    let progress = Progress::new("同步核验");
-    let tell = |done, all| progress.tell(done, all);
-    match mirror.follow(source, Some(&tell)) {
-        Err(MirrorFault::Refused(Refused::Finding(_) | Refused::Incomplete(_))) => {
-            mirror.follow(source, Some(&tell)).map_err(|fault| told::<S>(fault, mirror))
-        }
-        ended => ended.map_err(|fault| told::<S>(fault, mirror)),
-    }
+/// Looks once, and says in sentences why it did not end well.
+fn look(place: &Place, mirror: &mut Mirror) -> Result<Followed, Fault> {
+    place.look(mirror).map_err(|fault| told(fault, mirror))
 }
 
 /// What people are told about a look that did not end well.
-fn told<S: Source>(fault: MirrorFault<<S as Fetch>::Error>, mirror: &Mirror) -> Fault {
+fn told(fault: LookFault, mirror: &Mirror) -> Fault {
     match fault {
-        MirrorFault::Refused(refused) => refusal(refused, mirror),
-        MirrorFault::Unreadable { path, source } => Fault::failed(format!("读取来源的 {path}"), &source)
+        LookFault::Refused(refused) => refusal(refused, mirror),
+        LookFault::Unreadable { path, cause } => Fault::ours(format!("读取来源的 {path}"), cause)
             .mend("读不到不等于被改动；请检查网络或磁盘后再运行一次，已取到的会接着用"),
-        MirrorFault::Damaged(finding) => damaged(&finding.to_string(), mirror),
-        MirrorFault::Own(error) => Fault::failed("镜像目录", &error).mend("请检查磁盘后再运行一次，会从断处接着做"),
+        LookFault::Damaged(finding) => damaged(&finding.to_string(), mirror),
+        LookFault::Own(error) => Fault::failed("镜像目录", &error).mend("请检查磁盘后再运行一次，会从断处接着做"),
+        LookFault::Wrong(fault) => fault,
     }
 }
 
@@ -219,7 +176,7 @@ fn is_of(layout: &Layout, there: &str, vkey: &VerifierKey) -> bool {
 }
 
 fn once(args: &Args, place: &Place, mut mirror: Mirror) -> Outcome {
-    let followed = place.look(&mut mirror)?;
+    let followed = look(place, &mut mirror)?;
     configure(mirror.layout(), mirror.vkey())?;
     if args.json {
         let (accepted, withdrawals) = match &followed {
@@ -304,7 +261,7 @@ impl Following {
         let mut told = None;
         let mut pause = self.every;
         loop {
-            let looked = self.place.look(&mut mirror);
+            let looked = look(&self.place, &mut mirror);
             let is_refused = is_refused(&looked);
             self.mirrors.set_stuck(stuck(mirror.layout(), is_refused));
             match looked {

@@ -41,12 +41,14 @@ pub mod push;
 pub mod read;
 pub mod reading;
 pub mod rebuild;
+pub mod recover;
 pub mod restore;
 pub mod review;
 pub mod rotate_key;
 pub mod serve;
 pub mod showing;
 pub mod sides;
+pub mod sources;
 pub mod status;
 pub mod submit;
 pub mod take_in;
@@ -148,6 +150,8 @@ pub enum Command {
     Backup(backup::Args),
     /// 从备份恢复到空目录，逐条证明恢复了什么
     Restore(restore::Args),
+    /// 旧备份缺了条目：从镜像或日志的副本补回，记录在案
+    Recover(recover::Args),
     /// 列出全部设置，或写出账本现在生效的配置
     Config(config::Args),
     /// 检查账本目录有什么毛病，怎么修
@@ -189,6 +193,7 @@ impl Command {
             Self::RotateKey(args) => args.json(),
             Self::Backup(args) => args.json,
             Self::Restore(args) => args.json,
+            Self::Recover(args) => args.json,
             Self::Doctor(args) => args.json,
         }
     }
@@ -229,6 +234,7 @@ impl Command {
             Self::RotateKey(args) => Box::pin(rotate_key::run(args)).await,
             Self::Backup(args) => backup::run(args).await,
             Self::Restore(args) => restore::run(args).await,
+            Self::Recover(args) => Box::pin(recover::run(args)).await,
             Self::Config(args) => config::run(&args),
             Self::Doctor(args) => doctor::run(args).await,
         }

@@ -7,7 +7,9 @@
 //!
 //! What was recorded after the backup is not in it, and nobody here knows what that was. Whoever has seen more of the log
 //! (a witness, a mirror, `--checkpoint`) is believed under the log's own key, and then nothing is restored: going on from
-//! there would write a second history. There is no option that does it all the same; see the message for what to do.
+//! there would write a second history. There is no option that does it all the same. With `--to-recover` the old database is
+//! put in place with a mark that it lacks entries (`gongkai_store::regain::Pending`): it does not open for writing until
+//! `recover` has brought them back.
 //!
 //! Not here: what is redone on the first start (tiles, views, search, the map), which is the start's.
 
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use gongkai_log::{Checkpoint, LogKeys, Report, VerifierKey};
 use gongkai_store::backup::{copy_file, flush_folder, private_folder};
+use gongkai_store::regain::Pending;
 use gongkai_store::{Layout, published_keys};
 use serde_json::json;
 
@@ -36,6 +39,7 @@ const DRAFT: &str = "restore.draft";
     $ gongkai restore --from 备份/gongkai-20260302T010203Z --dir ledger --checkpoint 群众留存的检查点 --vkey vkey.txt\n\n\
     只恢复到空目录。先逐个文件对清单，再像 verify 一样逐条核验，都对了才放到位；哪个文件坏了会写明，返回 1。\n\
     备份之后登记的内容不在里面。见证方、镜像或 --checkpoint 给出的检查点比备份更长的，拒绝恢复：接着写会成为第二部历史。\n\
+    只有旧备份时加 --to-recover，再用 gongkai recover 从镜像或日志的副本补回缺少的条目，记录在案后继续。\n\
     备份里没有的私钥（log.key、intake.key）请放回 keys/；切片、查询库、搜索和总目在第一次启动时重做。")]
 pub struct Args {
     /// 备份（gongkai backup 写的那个目录）
@@ -50,6 +54,9 @@ pub struct Args {
     /// 别处保存的检查点：备份比它短就拒绝，比它长要能证明接得上
     #[arg(long, value_name = "文件")]
     checkpoint: Option<PathBuf>,
+    /// 别处有更新的内容时仍放到位，标明缺了条目；要用 gongkai recover 补回以后才能写
+    #[arg(long)]
+    to_recover: bool,
     /// 成批验签，快一倍多
     #[arg(long)]
     fast: bool,
@@ -67,9 +74,16 @@ pub async fn run(args: Args) -> Outcome {
     let vkey = key(&args, &manifest)?;
     let keys = published_keys(&Layout::new(&args.from), &vkey).map_err(|error| Fault::from(&error))?;
     let elsewhere = args.checkpoint.as_deref().map(|path| seen_elsewhere(path, &keys)).transpose()?;
+    // Whoever has seen more, as far as is known.
+    let mut ahead = None;
     if let Some(seen) = elsewhere.as_ref().filter(|seen| seen.size > manifest.size) {
-        return Err(behind(&manifest, "--checkpoint 给出的检查点", seen.size));
+        let by = "--checkpoint 给出的检查点";
+        if !args.to_recover {
+            return Err(behind(&manifest, by, seen.size));
+        }
+        ahead = Some((by.to_owned(), seen.size));
     }
+    let elsewhere = elsewhere.filter(|seen| seen.size <= manifest.size);
     let draft = room(&args.dir)?;
     copy(&args, &manifest, &draft)?;
     let copied = Layout::new(&draft);
@@ -79,19 +93,29 @@ pub async fn run(args: Args) -> Outcome {
     }
     let seen = ask(&copied, &keys).await?;
     if let Some((by, size)) = further::ahead(&seen, report.size) {
-        // Nothing is left that could be served.
-        remove(&draft)?;
-        return Err(behind(&manifest, by, size));
+        if !args.to_recover {
+            // Nothing is left that could be served.
+            remove(&draft)?;
+            return Err(behind(&manifest, by, size));
+        }
+        if ahead.as_ref().is_none_or(|(_, most)| *most < size) {
+            ahead = Some((by.to_owned(), size));
+        }
+    }
+    let pending = ahead.map(|(by, seen)| Pending { size: report.size, seen, by });
+    if let Some(pending) = &pending {
+        // It gets its place before the configuration does: there is no moment at which this would be served.
+        pending.write(&copied).map_err(|error| Fault::from(&error))?;
     }
     place(&args.dir, &draft)?;
-    tell(&args, &manifest, &report, &seen)
+    tell(&args, &manifest, &report, (&seen, pending.as_ref()))
 }
 
 fn behind(manifest: &Manifest, by: &str, seen: u64) -> Fault {
     let cause = format!("备份有 {} 条，{by}有 {seen} 条：备份之后还登记过 {} 条", manifest.size, seen - manifest.size);
     Fault::no("没有恢复", cause).mend(
-        "请恢复更新的备份。确实没有更新的，这本账不能再接着写：用镜像或 log/ 的副本以 serve --published-only 继续公开已有的，\
-         另建一本新账（gongkai init），并向社会说明从哪一条起换了账",
+        "请恢复更新的备份。没有更新的，加 --to-recover 放到位，再用 gongkai recover 从镜像、log/ 的副本、归档或对象存储\
+         补回缺少的条目",
     )
 }
 
@@ -216,14 +240,14 @@ fn place(dir: &Path, draft: &Path) -> Result<(), Fault> {
     flush_folder(dir).map_err(|error| Fault::from(&error))
 }
 
-fn tell(args: &Args, manifest: &Manifest, report: &Report, seen: &[Seen]) -> Outcome {
+fn tell(args: &Args, manifest: &Manifest, report: &Report, (seen, pending): (&[Seen], Option<&Pending>)) -> Outcome {
     if args.json {
         let seen: Vec<_> = seen.iter().map(|seen| json!({"by": seen.by, "size": seen.size})).collect();
         terminal::say(json!({
             "ok": true, "dir": args.dir.display().to_string(), "origin": manifest.origin, "size": report.size,
             "root": report.root, "head": report.head, "recorded_at": manifest.recorded_at,
             "published": manifest.published, "made_at": manifest.made_at, "authenticated": args.vkey.is_some(),
-            "open_keys": manifest.open_keys, "vault": manifest.vault, "seen": seen,
+            "open_keys": manifest.open_keys, "vault": manifest.vault, "seen": seen, "lacking": pending,
         }))?;
         return Ok(Verdict::Yes);
     }
@@ -238,6 +262,7 @@ fn tell(args: &Args, manifest: &Manifest, report: &Report, seen: &[Seen]) -> Out
     ))?;
     for seen in seen {
         match seen.size {
+            Some(size) if size > report.size => {}
             Some(size) => terminal::say(format_args!("{} 见过 {size} 条，没有比这里多的", seen.by))?,
             None => terminal::say(format_args!("注意：{} 没有答复，不知道它见过多少", seen.by))?,
         }
@@ -246,6 +271,15 @@ fn tell(args: &Args, manifest: &Manifest, report: &Report, seen: &[Seen]) -> Out
         terminal::say(format_args!("未认证：没有给出 --vkey；备份自己说是 {}", manifest.vkey))?;
     }
     let dir = args.dir.display();
+    if let Some(Pending { size, seen, by }) = pending {
+        let keys = if manifest.open_keys { "" } else { "把 log.key、intake.key 放回 keys/，再" };
+        terminal::say(format_args!(
+            "还缺 {} 条：{by}有 {seen} 条，备份只有 {size} 条，现在不能写。请{keys}运行 \
+             gongkai recover --dir {dir} --source 加镜像的网址、log/ 的副本、归档或 bucket",
+            seen - size
+        ))?;
+        return Ok(Verdict::Yes);
+    }
     if manifest.open_keys {
         terminal::say(format_args!("请运行 gongkai serve --dir {dir}；切片、查询库和搜索会在启动时重做"))?;
     } else {

@@ -23,7 +23,7 @@ use crate::http::tls::{Identity, TlsError};
 use crate::http::{Bound, InternalOptions, ServeOptions, SiteOptions, serve};
 use crate::keyfile::KeyFileError;
 use crate::mirrors::Mirrors;
-use crate::outcome::{Fault, Outcome, Verdict, chain};
+use crate::outcome::{Fault, NEWER, Outcome, Verdict, chain};
 use crate::pushing::keeping::Kept;
 
 /// Options of `serve`.
@@ -267,7 +267,7 @@ async fn not_behind(layout: &Layout, config: &Config) -> Result<(), Fault> {
         None => Ok(()),
         Some((by, seen)) => {
             Err(Fault::ours("数据库", format!("只有 {size} 条，而{by}已有 {seen} 条：是旧备份，或被截断"))
-                .mend("请恢复更新的备份；用这份启动会写出第二部历史"))
+                .mend(format!("{NEWER}；用这份启动会写出第二部历史")))
         }
     }
 }
@@ -321,7 +321,7 @@ pub fn fault(error: &ServeError) -> Fault {
             )
         }
         ServeError::NumbersNotLoopback(address) => {
-            Fault::usage("gongkai.toml 的 metrics_listen", format!("{address} 不是本机地址，没有启动"))
+            Fault::usage("指标的监听地址", format!("{address} 不是本机地址，没有启动"))
                 .mend("指标会透露收件的时刻，只在本机提供：请写 127.0.0.1:9464 这样的地址，由本机的采集程序来取")
         }
         ServeError::Tls(_) => Fault::usage("内部监听", chain(error))

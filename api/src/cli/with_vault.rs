@@ -133,7 +133,7 @@ impl Sealed {
                 "ok": report.breaches() == 0, "lost": false, "breaches": report.breaches(),
                 "remarks": report.remarks(), "events": report.events, "waiting": report.waiting,
                 "erased": report.erased, "enveloped": report.enveloped, "values": report.values,
-                "periods": report.periods, "counts": report.counts, "findings": report.findings,
+                "periods": report.periods, "brought_back": report.brought_back, "counts": report.counts, "findings": report.findings,
             }),
             Self::Lost { events, values } => json!({
                 "ok": false, "lost": true, "breaches": 1, "remarks": 0, "events": events, "values": values,

@@ -12,10 +12,11 @@ use gongkai_store::{Layout, WitnessBook, take_lock};
 use super::checking::verifier_key;
 use super::serve::{fault, stop_signal};
 use super::{local, terminal};
+use crate::http::metrics::requests;
 use crate::http::server::{Limits, Listener, run as listen};
 use crate::keyfile;
 use crate::outcome::{Fault, Outcome, Verdict, chain};
-use crate::witness;
+use crate::witness::{self, numbers::Numbers};
 
 /// Options of `witness`.
 #[derive(Debug, clap::Args)]
@@ -48,6 +49,9 @@ pub struct Args {
     /// 从文件第一行读取见证钥匙的口令
     #[arg(long, value_name = "文件")]
     passphrase_file: Option<PathBuf>,
+    /// 指标（/metrics，Prometheus 文本格式）监听的本机地址（默认不开）
+    #[arg(long, value_name = "本机地址")]
+    metrics_listen: Option<SocketAddr>,
 }
 
 /// Port beside the site's.
@@ -71,11 +75,17 @@ pub async fn run(args: Args) -> Outcome {
     let book = book.map_err(|error| unusable(&args.dir, &error))?;
     let limits = Limits::default();
     let stop = stop_signal();
+    let shown = requests::listener(args.metrics_listen).await.map_err(|error| fault(&error))?;
     let listener = Listener::bind(args.listen).await.map_err(|error| fault(&error))?;
     terminal::say(format_args!("见证 http://{}", listener.address()))?;
     terminal::say(format_args!("验证钥匙 {vkey}"))?;
-    let router = witness::router(book, vkey, limits);
-    listen(vec![(listener, router)], limits, stop).await.map_err(|error| fault(&error))?;
+    let numbers = Numbers::new(book.clone(), args.dir);
+    let mut listeners = vec![(listener, witness::router(book, vkey, limits, numbers.clone()))];
+    if let Some(shown) = shown {
+        terminal::say(format_args!("指标 http://{}/metrics", shown.address()))?;
+        listeners.push((shown, numbers.router()));
+    }
+    listen(listeners, limits, stop).await.map_err(|error| fault(&error))?;
     Ok(Verdict::Yes)
 }
 

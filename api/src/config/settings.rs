@@ -39,7 +39,7 @@ const OTHERS: [(&str, &str); 6] = [
     (SESSION_TOKEN, "临时钥匙的令牌；长期钥匙不用"),
 ];
 /// What begins the names that the project's own tests use.
-const OF_TESTS: [&str; 7] = ["SHARED", "BLESS", "ROUNDS", "SEED", "BINARY", "FLUSHES", "BENCH_"];
+const OF_TESTS: [&str; 8] = ["SHARED", "BLESS", "ROUNDS", "SEED", "SOAK_", "BINARY", "FLUSHES", "BENCH_"];
 
 /// How the environment writes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -40,7 +40,8 @@ async fn witness(folder: &TempDir, number: u8) -> SocketAddr {
     let book = WitnessBook::open(&path, key(number), [log().verifier()], clock()).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = witness::router(book, key(number).verifier(), Limits::default());
+    let numbers = witness::numbers::Numbers::new(book.clone(), folder.path().to_owned());
+    let router = witness::router(book, key(number).verifier(), Limits::default(), numbers);
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     address
 }

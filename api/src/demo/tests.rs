@@ -548,11 +548,12 @@ fn disclosures_have_every_shape_and_an_open_question() {
     }
 }
 
-/// Public kinds that the story does without: halts and roots of the map, which the ledger says itself, a new log key, intakes, which need a second machine, what needs a proof from the vault, and ballots with their slips.
+/// Public kinds that the story does without: halts and roots of the map, which the ledger says itself, a new log key, entries that were brought back, intakes, which need a second machine, what needs a proof from the vault, and ballots with their slips.
 const UNTOLD: &[&str] = &[
     "ledger.halted.v1",
     "ledger.resumed.v1",
     "ledger.key_rotated.v1",
+    "ledger.recovered.v1",
     "map.rooted.v1",
     "organization.split.v1",
     "intake.opened.v1",

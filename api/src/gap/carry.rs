@@ -151,8 +151,8 @@ pub fn offered(agent: &ureq::Agent, url: &str) -> Result<VerifierKey, Fault> {
     key.ok_or_else(|| Fault::usage(url, "这个地址上没有网上收件处").mend("请检查网址"))
 }
 
-/// Pulls from these addresses and takes files that were carried in, for ever and one after the other: what two would take in
-/// at once, they would answer twice.
+/// Pulls from these addresses and takes files that were carried in, for ever and one after the other: two would wait for each
+/// other at every packet.
 pub async fn keep(ledger: Ledger, layout: Layout, urls: Vec<String>, every: Duration) {
     let agent = fetch::agent();
     let mut told: Vec<Option<String>> = vec![None; urls.len()];

@@ -27,12 +27,14 @@ use gongkai_log::{Digest, Fetch as _, TilePath};
 use gongkai_store::{Clock, DirectoryFetch, IntakeBook, IntakeFault, LATE_FILE};
 use serde_json::{Value, json};
 
+use super::numbers::Numbers;
 use crate::http::citizen::address::Client;
 use crate::http::citizen::rate::{Each, Rate, Total};
 use crate::http::citizen::work::{LASTS, Work};
 use crate::http::citizen::{WORK_HEADER, too_many};
 use crate::http::guard;
 use crate::http::log::{OCTETS, TEXT};
+use crate::http::metrics::requests;
 use crate::http::problem::{Problem, chain};
 use crate::http::server::Limits;
 
@@ -68,10 +70,12 @@ struct Inner {
     packets: Each,
     questions: Each,
     slow_lane: Total,
+    numbers: Numbers,
 }
 
 /// The routes of an intake with this book.
-pub fn router(book: IntakeBook, clock: Arc<dyn Clock>, limits: Limits) -> Router {
+pub fn router(book: IntakeBook, clock: Arc<dyn Clock>, limits: Limits, numbers: Numbers) -> Router {
+    let counted = from_fn_with_state(numbers.requests(), requests::counted);
     let desk = Desk(Arc::new(Inner {
         log: DirectoryFetch::new(book.layout().log()),
         book,
@@ -80,6 +84,7 @@ pub fn router(book: IntakeBook, clock: Arc<dyn Clock>, limits: Limits) -> Router
         packets: Each::new(PACKETS),
         questions: Each::new(QUESTIONS),
         slow_lane: Total::new(SLOW_LANE),
+        numbers,
     }));
     let limited = |bytes| DefaultBodyLimit::max(bytes);
     Router::new()
@@ -98,6 +103,7 @@ pub fn router(book: IntakeBook, clock: Arc<dyn Clock>, limits: Limits) -> Router
         .layer(from_fn_with_state(guard::Guarding::new(limits.request_time_max), guard::guard))
         // Outside the guard, whose limit on bodies is for everybody; this one looks who sends first.
         .route("/intake/v1/answers", post(answers).layer(DefaultBodyLimit::disable()))
+        .layer(counted)
         .with_state(desk)
 }
 
@@ -178,13 +184,27 @@ async fn hand_in(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
+    let taken = taken(&desk, client, &headers, &body).await;
+    match &taken {
+        Ok(_) => desk.0.numbers.promised(),
+        Err(problem) => desk.0.numbers.refused(problem.row.code),
+    }
+    taken
+}
+
+async fn taken(
+    desk: &Desk,
+    client: Client,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(StatusCode, Json<Value>), Problem> {
     let now = desk.0.clock.monotonic();
     desk.0.packets.take(client, now).map_err(too_many)?;
     match headers.get(WORK_HEADER) {
-        Some(solved) => desk.0.work.accept(solved.to_str().unwrap_or_default(), &body, now)?,
+        Some(solved) => desk.0.work.accept(solved.to_str().unwrap_or_default(), body, now)?,
         None => desk.0.slow_lane.take(now).map_err(too_many)?,
     }
-    let packet = std::str::from_utf8(&body).map_err(|_| Problem::new("malformed", "不是文字"))?;
+    let packet = std::str::from_utf8(body).map_err(|_| Problem::new("malformed", "不是文字"))?;
     let handed = desk.0.book.hand_in(packet).await.map_err(|fault| told(&fault))?;
     Ok((StatusCode::ACCEPTED, Json(json!(handed))))
 }

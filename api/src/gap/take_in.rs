@@ -3,7 +3,7 @@
 //! Everything of a file is checked before anything is recorded. A packet goes the way of every citizen's submission, with its
 //! commitment as the idempotency key, after what was said about a public matter meanwhile; what became of it is kept before the next is taken. When all are through, their answers
 //! become one root, and the ledger says so (`intake.answered`): that commit ends it. If we stop before, the same file is
-//! taken again: nothing is recorded twice, and what was refused is not judged again.
+//! taken again: nothing is recorded twice, and what was refused is not judged again. So it is where two nodes take it at once.
 //!
 //! Not here: where files come from (`carry`), the ledger's rules.
 
@@ -18,6 +18,7 @@ use gongkai_domain::{Head, Refusal, Submission};
 use gongkai_log::sealed::PERIOD_LEAVES;
 use gongkai_log::{Digest, Entry, Statement, VerifierKey};
 use gongkai_projections::follow_up;
+use gongkai_store::taken::Place;
 use gongkai_store::{Accepted, Ledger, StoreError, StoredEntry, SubmitError, Taken, TakenBook, TakenFault, VaultFault};
 use serde_json::{Value, json};
 
@@ -77,9 +78,9 @@ pub struct TakenIn {
     pub accepted: u64,
     /// Packets that were refused.
     pub refused: u64,
-    /// Packets that an earlier attempt had taken.
+    /// Packets that an earlier attempt, or another node, had taken.
     pub known: u64,
-    /// Entry that says so; `None` when there was nothing new.
+    /// Entry that says so; `None` when there was nothing new, or another node has said it.
     pub answered_at: Option<u64>,
 }
 
@@ -88,46 +89,65 @@ fn intake_of(ledger: &Ledger, key: &VerifierKey) -> Option<Intake> {
     ledger.with_world(|world| world.intakes().find(|intake| intake.key == *key).cloned())
 }
 
-/// Takes a file of batches in.
+/// Takes a file of batches in. Other nodes may take in the same one: each packet is answered by whoever comes first, and so
+/// are its periods; what is left then is gone on with.
 ///
 /// # Errors
 /// [`TakeInFault`]; nothing of a file that is refused is recorded.
 pub async fn take_in(ledger: &Ledger, batches: &Batches) -> Result<TakenIn, TakeInFault> {
     let foreign = || TakeInFault::Foreign(batches.intake.clone());
     let key = VerifierKey::parse(&batches.intake).map_err(|_| foreign())?;
-    let intake = intake_of(ledger, &key).ok_or_else(foreign)?;
     let taken = ledger.taken().ok_or(TakeInFault::NoVault)?;
-    let (answered, prev) = intake.answered();
-    if batches.from > answered {
-        return Err(TakeInFault::Gap { answered, from: batches.from });
-    }
-    let known = usize::try_from(answered - batches.from).unwrap_or(usize::MAX);
-    let new = batches.batches.get(known..).unwrap_or_default();
-    let Some((new, last)) = checked(new, &intake, prev)? else {
-        return Ok(TakenIn { from: answered, to: answered, ..TakenIn::default() });
-    };
-    let to = answered + new.len() as u64;
-    let mut done = TakenIn { from: answered, to, ..TakenIn::default() };
-    for (number, batch) in (answered..).zip(new) {
-        for item in &batch.packets {
-            let commitment = item.commitment();
-            if taken.knows(&commitment).await? {
-                done.known += 1;
-                continue;
+    let mut done = TakenIn::default();
+    loop {
+        let intake = intake_of(ledger, &key).ok_or_else(foreign)?;
+        let (answered, prev) = intake.answered();
+        (done.from, done.to) = (answered, answered);
+        if batches.from > answered {
+            return Err(TakeInFault::Gap { answered, from: batches.from });
+        }
+        let known = usize::try_from(answered - batches.from).unwrap_or(usize::MAX);
+        let new = batches.batches.get(known..).unwrap_or_default();
+        let Some((new, last)) = checked(new, &intake, prev)? else { return Ok(done) };
+        take_all(ledger, &taken, &intake, new, &mut done).await?;
+        let to = answered + new.len() as u64;
+        let now = ledger.clock().now();
+        let answers = taken.root((&intake.stream, intake.key.name()), (answered, to), now).await?;
+        let fields = json!({"from": answered, "to": to, "entry_hash": last, "answers": answers});
+        match ledger.answer_intake(&intake.stream, &intake.org, fields).await {
+            Ok(receipt) => {
+                (done.to, done.answered_at) = (to, Some(receipt.index));
+                return Ok(done);
             }
-            let kept = answer(ledger, &taken, &intake, (number, commitment), &item.packet).await?;
-            match kept.outcome {
-                Outcome::Accepted => done.accepted += 1,
-                Outcome::Refused => done.refused += 1,
-            }
-            taken.keep(&intake.stream, item.leaf, &kept, ledger.clock().now()).await?;
+            // Whoever was refused in its turn has heard by then what others said before it.
+            Err(SubmitError::Refused(_))
+                if intake_of(ledger, &key).is_some_and(|intake| intake.answered().0 > answered) => {}
+            Err(error) => return Err(error.into()),
         }
     }
-    let answers = taken.answer(&intake.stream, intake.key.name(), (answered, to)).await?;
-    let fields = json!({"from": answered, "to": to, "entry_hash": last, "answers": answers});
-    let receipt = ledger.answer_intake(&intake.stream, &intake.org, fields).await?;
-    done.answered_at = Some(receipt.index);
-    Ok(done)
+}
+
+/// Answers every packet of these batches that nobody has answered.
+async fn take_all(
+    ledger: &Ledger,
+    taken: &TakenBook,
+    intake: &Intake,
+    batches: &[Batch],
+    done: &mut TakenIn,
+) -> Result<(), TakeInFault> {
+    for (number, batch) in (done.from..).zip(batches) {
+        for item in &batch.packets {
+            let commitment = item.commitment();
+            let place = Place { intake: &intake.stream, batch: number, leaf: item.leaf, commitment };
+            let answer = answer(ledger, taken, intake, (number, commitment), &item.packet);
+            match taken.once(place, ledger.clock().now(), Box::pin(answer)).await? {
+                Some(Outcome::Accepted) => done.accepted += 1,
+                Some(Outcome::Refused) => done.refused += 1,
+                None => done.known += 1,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The batches that are taken at once, every one checked, with the hash of the last entry; `None` when there is none.
@@ -281,7 +301,7 @@ pub async fn capsules(ledger: &Ledger, intake: &Intake, today: NaiveDate) -> Res
     let as_of = ledger.clock().now().trunc_subsecs(6);
     let (answered, _) = intake.answered();
     let mut capsules = Vec::new();
-    let all = taken.all(&intake.stream, answered).await?;
+    let all = taken.all(intake).await?;
     let askings = cosigning::last_askings(&all);
     for (place, taken) in all.into_iter().enumerate() {
         let Some(follow) = taken.follow.clone() else { continue };

@@ -6,61 +6,34 @@
 //! public listener nor on the internal one.
 //!
 //! To add a number, add a member to [`Numbers`], and register it in its `new` with the sentence that says what it is.
-//! Not here: what is measured inside the ledger (`gongkai_store::Observer` tells), health and readiness (`api/health`).
+//! Not here: what is measured inside the ledger (`gongkai_store::Observer` tells), health and readiness (`api/health`),
+//! what every program that listens counts ([`requests`]), and what witness and intake count besides (their `numbers`).
 
-use std::path::Path;
+pub mod requests;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::State;
+use axum::response::Response;
 use axum::routing::get;
 use gongkai_projections::replicas::Standing;
 use gongkai_store::{Layout, Observer};
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use tracing::Instrument as _;
 
+use self::requests::{Code, Refusals, Requests, Storage, seconds, set};
 use super::App;
-use super::problem::Problem;
 use crate::cosigning::State as Witness;
-use crate::traces::TARGET;
 
-/// Media type of the answer: version 1.0 of the `OpenMetrics` text form.
-const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// Bounds of durations in seconds: from a small commit to what a reader gives up at.
-const SECONDS: [f64; 12] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 /// Bounds of the sizes of batches.
 const SIZES: [f64; 9] = [1.0, 2.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0];
-
-/// A refusal's code.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Code {
-    code: &'static str,
-}
-
-/// A request as far as it is told: the route's template, and the class of the answer's status.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Route {
-    route: String,
-    class: &'static str,
-}
-
-/// A part of what is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Part {
-    part: &'static str,
-}
 
 /// A replica, by its place in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -70,21 +43,16 @@ struct Replica {
 
 type Floating = Gauge<f64, AtomicU64>;
 
-fn seconds() -> Histogram {
-    Histogram::new(SECONDS)
-}
-
 /// What is counted as it happens.
 #[derive(Debug)]
 struct Numbers {
     registry: Registry,
     accepted: Counter,
-    refused: Family<Code, Counter>,
+    refused: Refusals,
     batch: Histogram,
     commit: Histogram,
     publish: Histogram,
-    requests: Family<Route, Histogram, fn() -> Histogram>,
-    in_flight: Gauge,
+    requests: Requests,
     now: Now,
 }
 
@@ -104,8 +72,7 @@ struct Now {
     checkpoint_age: Floating,
     witnesses: Gauge,
     answering: Gauge,
-    stored: Family<Part, Gauge>,
-    free: Gauge,
+    storage: Storage,
 }
 
 /// See the module. Cheap to clone.
@@ -128,8 +95,7 @@ impl Numbers {
             batch: Histogram::new(SIZES),
             commit: seconds(),
             publish: seconds(),
-            requests: Family::new_with_constructor(seconds),
-            in_flight: Gauge::default(),
+            requests: Requests::default(),
             now: Now::default(),
         };
         registry.register("receipts", "Submissions answered with a receipt or a promise", numbers.accepted.clone());
@@ -137,9 +103,7 @@ impl Numbers {
         registry.register("batch_entries", "Entries and sealed events in a commit", numbers.batch.clone());
         registry.register("commit_seconds", "Time of a commit, from look-ups to the disk", numbers.commit.clone());
         registry.register("publish_seconds", "Time of a publication, with cosignatures", numbers.publish.clone());
-        let requests = "Time of HTTP requests, by route template and class of status";
-        registry.register("http_request_seconds", requests, numbers.requests.clone());
-        registry.register("http_requests_in_flight", "HTTP requests being answered", numbers.in_flight.clone());
+        numbers.requests.register(&mut registry);
         numbers.now.register(&mut registry);
         Self { registry, ..numbers }
     }
@@ -158,12 +122,11 @@ impl Now {
         gauge("internal_views_behind_entries", "The same of the internal views", &self.internal_behind);
         gauge("witnesses", "Witnesses of the policy", &self.witnesses);
         gauge("witnesses_answering", "Witnesses that cosigned when they were last asked", &self.answering);
-        gauge("disk_free_bytes", "Free space where the ledger lies", &self.free);
         registry.register("replica_reading", "1 while pages are read from a replica", self.replica_reading.clone());
         let behind = "Entries that a replica does not have yet, as far as is known";
         registry.register("replica_behind_entries", behind, self.replica_behind.clone());
         registry.register("checkpoint_age_seconds", "Since the checkpoint was written", self.checkpoint_age.clone());
-        registry.register("storage_bytes", "Bytes of the ledger's databases", self.stored.clone());
+        self.storage.register(registry);
     }
 
     async fn look(&self, app: &App) {
@@ -172,7 +135,7 @@ impl Now {
         let published = signed.as_ref().map_or(0, |signed| signed.checkpoint.size);
         let committed = health.as_ref().map_or(published, |health| health.committed);
         let views = app.views.status().size;
-        let inside = app.internal.as_ref().map(|internal| *internal.size().borrow());
+        let inside = app.internal.as_ref().map(|internal| *internal.entries().borrow());
         set(&self.accepting, u64::from(health.as_ref().is_some_and(|health| health.halted.is_none())));
         set(&self.committed, committed);
         set(&self.published, published);
@@ -205,23 +168,15 @@ impl Now {
 
     fn measure(&self, layout: Option<Layout>) {
         let Some(layout) = layout else { return };
-        set(&self.free, fs4::available_space(layout.root()).unwrap_or(0));
-        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-        let log = layout.database().with_extension("db-wal");
-        for (part, path) in [
+        let files = [
             ("ledger", layout.database()),
-            ("ledger_wal", log),
+            ("ledger_wal", layout.database().with_extension("db-wal")),
             ("wraps", layout.wraps()),
             ("drafts", layout.drafts()),
             ("map", layout.map()),
-        ] {
-            set(&self.stored.get_or_create(&Part { part }), bytes(&path));
-        }
+        ];
+        self.storage.measure(layout.root(), files.iter().map(|(part, path)| (*part, path.as_path())));
     }
-}
-
-fn set(gauge: &Gauge, value: u64) {
-    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
 }
 
 impl Observer for Metrics {
@@ -243,48 +198,18 @@ impl Observer for Metrics {
     }
 }
 
-/// Counts a request being answered for as long as it lives, also one whose client goes away.
-struct Answering(Gauge);
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.0.dec();
+impl Metrics {
+    /// The requests among them.
+    pub fn requests(&self) -> Requests {
+        self.0.requests.clone()
     }
-}
-
-/// The middleware that counts and traces requests.
-pub async fn counted(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    // Without a template it is an address that somebody made up.
-    let template = request.extensions().get::<MatchedPath>().cloned();
-    let method = request.method().clone();
-    metrics.0.in_flight.inc();
-    let answering = Answering(metrics.0.in_flight.clone());
-    let route = template.as_ref().map_or("-", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!(target: TARGET, "request", %method, route, class = tracing::field::Empty);
-    let response = next.run(request).instrument(span.clone()).await;
-    drop(answering);
-    let class = match response.status().as_u16() {
-        ..200 => "1xx",
-        200..300 => "2xx",
-        300..400 => "3xx",
-        400..500 => "4xx",
-        _ => "5xx",
-    };
-    span.record("class", class);
-    metrics.0.requests.get_or_create(&Route { route, class }).observe(begun.elapsed().as_secs_f64());
-    response
 }
 
 /// `GET /metrics`.
 async fn metrics(State(app): State<App>) -> Response {
     let numbers = &app.metrics.0;
     numbers.now.look(&app).await;
-    let mut text = String::new();
-    match encode(&mut text, &numbers.registry) {
-        Ok(()) => ([(CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
-        Err(error) => Problem::internal(&error).into_response(),
-    }
+    requests::shown(&numbers.registry)
 }
 
 /// What the listener for whoever runs the ledger answers.
@@ -298,6 +223,8 @@ pub fn router(app: &App) -> Router {
 
 #[cfg(test)]
 mod tests {
+    use prometheus_client::encoding::text::encode;
+
     use super::*;
 
     #[test]

@@ -398,7 +398,7 @@ fn finish(router: Router<App>, app: &App, limits: &Limits) -> Router {
         .layer(DefaultBodyLimit::max(api::BODY_BYTES_MAX))
         .layer(compression)
         .layer(axum::middleware::from_fn_with_state(guard::Guarding::new(limits.request_time_max), guard::guard))
-        .layer(axum::middleware::from_fn_with_state(app.metrics.clone(), metrics::counted))
+        .layer(axum::middleware::from_fn_with_state(app.metrics.requests(), metrics::requests::counted))
         .with_state(app.clone())
 }
 
@@ -423,11 +423,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         Some((options, transport)) => Some(Listener::bind(options.listen).await?.speaking(transport)),
         None => None,
     };
-    let metrics = match metrics {
-        Some(address) if !server::is_this_machine(address) => return Err(ServeError::NumbersNotLoopback(address)),
-        Some(address) => Some(Listener::bind(address).await?),
-        None => None,
-    };
+    let metrics = metrics::requests::listener(metrics).await?;
     let [inside, numbers] = [&internal, &metrics].map(|listener| listener.as_ref().map(Listener::address));
     let bound = Bound { public: public.address(), internal: inside, metrics: numbers };
     let about = About {

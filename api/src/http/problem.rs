@@ -13,7 +13,7 @@ use gongkai_domain::Refusal;
 pub use gongkai_log::chain;
 use gongkai_projections::internal::InternalError;
 use gongkai_projections::read::ReadError;
-use gongkai_store::{StoreError, SubmitError};
+use gongkai_store::{StoreError, SubmitError, VaultFault};
 use serde_json::{Map, Value, json};
 
 use super::published::PublishedError;
@@ -227,8 +227,24 @@ impl From<SubmitError> for Problem {
             SubmitError::Refused(refusal) => Self::from(refusal),
             SubmitError::Halted(reason) => Self::new("halted", format!("账本暂停收件：{reason}")),
             SubmitError::Busy => Self::new("busy", "等待登记的提交太多，请稍后用同一个提交编号再试"),
-            SubmitError::Storage(error) => Self::from(&*error),
-            SubmitError::Vault(fault) => Self::internal(&*fault),
+            SubmitError::Storage(error) => Self::not_recorded(&error),
+            SubmitError::Vault(fault) => match &*fault {
+                VaultFault::Store(error) => Self::not_recorded(error),
+                fault => Self::internal(fault),
+            },
+        }
+    }
+}
+
+impl Problem {
+    /// Nothing was recorded, because of the storage. A connection that was lost is made again by whoever asks next.
+    fn not_recorded(error: &StoreError) -> Self {
+        match error {
+            StoreError::Gone { .. } => {
+                tracing::warn!(error = chain(error), "the database is gone");
+                Self::new("halted", "与数据库的连接断了，正在重连。请稍后用同一个提交编号再试，不会重复登记")
+            }
+            error => Self::from(error),
         }
     }
 }

@@ -3,23 +3,37 @@
 //! Everything that the public can check is read from here and from nowhere else: neither the ledger's
 //! database nor a key is needed (design 6). Files that carry their hash or their place in their name
 //! never change; the checkpoint is replaced as a whole. Entries that were read are kept in a small
-//! cache, which is right for ever because an entry never changes.
+//! memory, which is right for ever because an entry never changes; tiles of hashes, the checkpoint and the policy until
+//! their file is another ([`Stamp`]). The checkpoint's signatures are checked once for all pages.
 //!
 //! Not here: HTTP (`log`), and who writes these files (the store).
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Display;
+use std::hash::Hash;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
+use axum::body::Bytes;
 use chrono::{DateTime, Utc};
 use gongkai_log::merkle::{self, ProveError};
 use gongkai_log::tile::{self, TILE_WIDTH, TileKind, TilePath};
-use gongkai_log::{Checkpoint, Digest, Entry, List, Note, Openings, Policy, TileSource, TlogProof};
+use gongkai_log::{
+    Checkpoint, Digest, Entry, List, LogKeys, Note, Openings, Policy, TileSource, TlogProof, TreeHash, VerifierKey,
+};
+
+/// The one file that makes the others count.
+const CHECKPOINT: &str = "checkpoint";
 
 /// Bytes of entries that are kept in memory.
-const CACHE_BYTES_MAX: usize = 8 << 20;
+const ENTRY_BYTES_MAX: usize = 8 << 20;
+/// Bytes of tiles that are kept in memory: all tiles of hashes of half a million entries.
+const TILE_BYTES_MAX: usize = 16 << 20;
+/// The longest tile that is kept, which is one of hashes: beside the bytes of a bundle its reading hardly counts.
+const KEPT_TILE_BYTES_MAX: usize = 8 << 10;
 
 /// Why something that is published could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -61,27 +75,84 @@ pub struct Signed {
 #[derive(Debug, Clone)]
 pub struct Published {
     dir: Arc<Path>,
-    cache: Arc<Mutex<Cache>>,
+    entries: Arc<Mutex<Recent<u64, Arc<Entry>>>>,
+    tiles: Arc<Mutex<Recent<String, (Stamp, Bytes)>>>,
+    checkpoint: Arc<Latest<Signed>>,
+    policy: Arc<Latest<Policy>>,
+    judged: Arc<Mutex<Judged>>,
 }
 
+/// By what a file is known to be the one that was read before. Whoever replaces one renames another over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    bytes: u64,
+    modified: SystemTime,
+}
+
+/// A small file as it was read last.
+#[derive(Debug)]
+struct Latest<T>(Mutex<Option<(Stamp, Arc<T>)>>);
+
+impl<T> Default for Latest<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Latest<T> {
+    fn of(&self, stamp: Stamp) -> Option<Arc<T>> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().filter(|(of, _)| *of == stamp).map(|(_, read)| Arc::clone(read))
+    }
+
+    fn keep(&self, stamp: Stamp, read: T) -> Arc<T> {
+        let read = Arc::new(read);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((stamp, Arc::clone(&read)));
+        read
+    }
+}
+
+/// A checkpoint, and hashes that lead from an entry to its root.
+type Way = (Arc<Signed>, Vec<TreeHash>);
+
+/// What was found of the signatures of a checkpoint; they say the same for ever.
 #[derive(Debug, Default)]
-struct Cache {
-    entries: HashMap<u64, Arc<Entry>>,
-    order: VecDeque<u64>,
-    bytes: usize,
+struct Judged {
+    /// Whether it is signed by the log under this key.
+    signed: Option<(Arc<Signed>, VerifierKey, bool)>,
+    /// How many witnesses of a policy cosigned it.
+    cosigned: Option<(Arc<Signed>, Arc<Policy>, u64)>,
 }
 
-impl Cache {
-    fn keep(&mut self, entry: &Arc<Entry>) {
-        if self.entries.insert(entry.index, Arc::clone(entry)).is_some() {
-            return;
+/// What was read last, as much of it as fits; the oldest makes room.
+#[derive(Debug)]
+struct Recent<K, V> {
+    known: HashMap<K, (V, usize)>,
+    order: VecDeque<K>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl<K: Clone + Eq + Hash, V: Clone> Recent<K, V> {
+    fn new(bytes_max: usize) -> Mutex<Self> {
+        Mutex::new(Self { known: HashMap::new(), order: VecDeque::new(), bytes: 0, bytes_max })
+    }
+
+    fn get(&self, key: &K) -> Option<V> {
+        self.known.get(key).map(|(value, _)| value.clone())
+    }
+
+    fn keep(&mut self, key: K, value: V, bytes: usize) {
+        match self.known.insert(key.clone(), (value, bytes)) {
+            Some((_, before)) => self.bytes -= before,
+            None => self.order.push_back(key),
         }
-        self.bytes += entry.bytes.len();
-        self.order.push_back(entry.index);
-        while self.bytes > CACHE_BYTES_MAX {
+        self.bytes += bytes;
+        while self.bytes > self.bytes_max {
             let Some(oldest) = self.order.pop_front() else { break };
-            if let Some(gone) = self.entries.remove(&oldest) {
-                self.bytes -= gone.bytes.len();
+            if let Some((_, gone)) = self.known.remove(&oldest) {
+                self.bytes -= gone;
             }
         }
     }
@@ -90,7 +161,14 @@ impl Cache {
 impl Published {
     /// Reads from this directory.
     pub fn new(dir: &Path) -> Self {
-        Self { dir: Arc::from(dir), cache: Arc::default() }
+        Self {
+            dir: Arc::from(dir),
+            entries: Arc::new(Recent::new(ENTRY_BYTES_MAX)),
+            tiles: Arc::new(Recent::new(TILE_BYTES_MAX)),
+            checkpoint: Arc::default(),
+            policy: Arc::default(),
+            judged: Arc::default(),
+        }
     }
 
     /// Path of a file below the directory. `path` must come from a strict parser, never from a request as it is.
@@ -104,13 +182,32 @@ impl Published {
     }
 
     /// The bytes of a tile. A partial tile whose file is gone is cut from the full tile.
-    pub async fn tile(&self, path: TilePath) -> Result<Option<Vec<u8>>, PublishedError> {
-        self.blocking(move |log| log.read_tile(&path)).await
+    pub async fn tile(&self, path: TilePath) -> Result<Option<Bytes>, PublishedError> {
+        let name = path.to_string();
+        let stamp = self.stamp(&name)?;
+        let known = self.tiles.lock().unwrap_or_else(PoisonError::into_inner).get(&name);
+        if let (Some(stamp), Some((of, bytes))) = (stamp, known)
+            && stamp == of
+        {
+            return Ok(Some(bytes));
+        }
+        let Some(bytes) = self.blocking(move |log| log.read_tile(&path)).await? else { return Ok(None) };
+        let bytes = Bytes::from(bytes);
+        if let Some(stamp) = stamp.filter(|_| bytes.len() <= KEPT_TILE_BYTES_MAX) {
+            let mut tiles = self.tiles.lock().unwrap_or_else(PoisonError::into_inner);
+            tiles.keep(name, (stamp, bytes.clone()), bytes.len());
+        }
+        Ok(Some(bytes))
     }
 
     /// The current checkpoint; `None` before the first one.
-    pub async fn checkpoint(&self) -> Result<Option<Signed>, PublishedError> {
-        self.blocking(Self::read_checkpoint).await
+    pub async fn checkpoint(&self) -> Result<Option<Arc<Signed>>, PublishedError> {
+        // To look at a file's times takes less than to have another thread do it.
+        match self.stamp(CHECKPOINT)?.map(|stamp| self.checkpoint.of(stamp)) {
+            None => Ok(None),
+            Some(Some(known)) => Ok(Some(known)),
+            Some(None) => self.blocking(Self::read_checkpoint).await,
+        }
     }
 
     /// The folder itself.
@@ -119,11 +216,31 @@ impl Published {
     }
 
     /// The policy with which the log is published; `None` when no witnesses are asked.
-    pub async fn policy(&self) -> Result<Option<Policy>, PublishedError> {
+    pub async fn policy(&self) -> Result<Option<Arc<Policy>>, PublishedError> {
         const PATH: &str = "policy";
+        let Some(stamp) = self.stamp(PATH)? else { return Ok(None) };
+        if let Some(known) = self.policy.of(stamp) {
+            return Ok(Some(known));
+        }
         let Some(bytes) = self.file(PATH.into()).await? else { return Ok(None) };
         let text = String::from_utf8(bytes).map_err(|error| damaged(PATH, error))?;
-        Policy::parse(&text).map(Some).map_err(|error| damaged(PATH, error))
+        let policy = Policy::parse(&text).map_err(|error| damaged(PATH, error))?;
+        Ok(Some(self.policy.keep(stamp, policy)))
+    }
+
+    /// How many witnesses of the policy cosigned a checkpoint.
+    pub async fn cosigned(&self, signed: &Arc<Signed>) -> Result<u64, PublishedError> {
+        let Some(policy) = self.policy().await? else { return Ok(0) };
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        match &judged.cosigned {
+            Some((of, by, count)) if Arc::ptr_eq(of, signed) && Arc::ptr_eq(by, &policy) => Ok(*count),
+            _ => {
+                let cosigned = policy.cosigned(&signed.note).unwrap_or_default();
+                let count = cosigned.iter().flatten().count() as u64;
+                judged.cosigned = Some((Arc::clone(signed), policy, count));
+                Ok(count)
+            }
+        }
     }
 
     /// An entry that a checkpoint covers.
@@ -170,6 +287,26 @@ impl Published {
         self.blocking(move |log| log.prove(index)).await
     }
 
+    /// An entry that a checkpoint covers, and whether it is in the tree of the current one, which the log signed: as found
+    /// just now in the tiles.
+    pub async fn proven(&self, index: u64, keys: LogKeys) -> Result<Option<(Arc<Entry>, bool)>, PublishedError> {
+        self.blocking(move |log| {
+            let entry = match log.cached(index) {
+                Some(entry) => entry,
+                None => match log.read_entry(index)? {
+                    Some(entry) => entry,
+                    None => return Ok(None),
+                },
+            };
+            let Some((signed, hashes)) = log.path_of(index)? else { return Ok(None) };
+            let Checkpoint { size, root, .. } = &signed.checkpoint;
+            let leaf = merkle::leaf_hash(&entry.bytes);
+            let is_in = merkle::verify_inclusion(index, *size, &leaf, &hashes, root).is_ok();
+            Ok(Some((entry, is_in && log.is_signed(&signed, &keys))))
+        })
+        .await
+    }
+
     async fn blocking<T, F>(&self, read: F) -> Result<T, PublishedError>
     where
         T: Send + 'static,
@@ -180,7 +317,7 @@ impl Published {
     }
 
     fn cached(&self, index: u64) -> Option<Arc<Entry>> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).entries.get(&index).cloned()
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).get(&index)
     }
 
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, PublishedError> {
@@ -203,15 +340,41 @@ impl Published {
         cut(path, full).map(Some)
     }
 
-    fn read_checkpoint(&self) -> Result<Option<Signed>, PublishedError> {
-        const PATH: &str = "checkpoint";
-        let Some(bytes) = self.read(PATH)? else { return Ok(None) };
-        let modified = std::fs::metadata(self.dir.join(PATH)).and_then(|meta| meta.modified());
-        let written_at = modified.map_err(|source| PublishedError::Read { path: PATH.into(), source })?.into();
-        let text = String::from_utf8(bytes).map_err(|error| damaged(PATH, error))?;
-        let note = Note::parse(&text).map_err(|error| damaged(PATH, error))?;
-        let checkpoint = Checkpoint::parse(&note.text).map_err(|error| damaged(PATH, error))?;
-        Ok(Some(Signed { checkpoint, note, written_at }))
+    /// `None` when there is no such file.
+    fn stamp(&self, path: &str) -> Result<Option<Stamp>, PublishedError> {
+        let known = std::fs::metadata(self.dir.join(path))
+            .and_then(|meta| Ok(Stamp { inode: meta.ino(), bytes: meta.len(), modified: meta.modified()? }));
+        match known {
+            Ok(stamp) => Ok(Some(stamp)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(source) => Err(PublishedError::Read { path: path.to_owned(), source }),
+        }
+    }
+
+    fn read_checkpoint(&self) -> Result<Option<Arc<Signed>>, PublishedError> {
+        // Looked at before it is read: one that is replaced in between is read again the next time.
+        let Some(stamp) = self.stamp(CHECKPOINT)? else { return Ok(None) };
+        if let Some(known) = self.checkpoint.of(stamp) {
+            return Ok(Some(known));
+        }
+        let Some(bytes) = self.read(CHECKPOINT)? else { return Ok(None) };
+        let text = String::from_utf8(bytes).map_err(|error| damaged(CHECKPOINT, error))?;
+        let note = Note::parse(&text).map_err(|error| damaged(CHECKPOINT, error))?;
+        let checkpoint = Checkpoint::parse(&note.text).map_err(|error| damaged(CHECKPOINT, error))?;
+        Ok(Some(self.checkpoint.keep(stamp, Signed { checkpoint, note, written_at: stamp.modified.into() })))
+    }
+
+    fn is_signed(&self, signed: &Arc<Signed>, keys: &LogKeys) -> bool {
+        let key = keys.at(signed.checkpoint.size);
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        match &judged.signed {
+            Some((of, by, is_signed)) if Arc::ptr_eq(of, signed) && by == key => *is_signed,
+            _ => {
+                let is_signed = keys.check(&signed.note).is_ok();
+                judged.signed = Some((Arc::clone(signed), key.clone(), is_signed));
+                is_signed
+            }
+        }
     }
 
     fn read_entry(&self, index: u64) -> Result<Option<Arc<Entry>>, PublishedError> {
@@ -228,7 +391,8 @@ impl Published {
             return Err(damaged(&name, "holds another entry at this place"));
         }
         let entry = Arc::new(entry);
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).keep(&entry);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.keep(index, Arc::clone(&entry), entry.bytes.len());
         Ok(Some(entry))
     }
 
@@ -258,12 +422,18 @@ impl Published {
     }
 
     fn prove(&self, index: u64) -> Result<Option<TlogProof>, PublishedError> {
+        let path = self.path_of(index)?;
+        Ok(path.map(|(signed, hashes)| TlogProof { extra: None, index, hashes, checkpoint: signed.note.clone() }))
+    }
+
+    /// The hashes that lead from an entry to the root of the current checkpoint.
+    fn path_of(&self, index: u64) -> Result<Option<Way>, PublishedError> {
         let Some(signed) = self.read_checkpoint()? else { return Ok(None) };
         if index >= signed.checkpoint.size {
             return Ok(None);
         }
         match merkle::prove_inclusion(index, signed.checkpoint.size, &Tiles(self)) {
-            Ok(hashes) => Ok(Some(TlogProof { extra: None, index, hashes, checkpoint: signed.note })),
+            Ok(hashes) => Ok(Some((signed, hashes))),
             Err(ProveError::Read { source, .. }) => Err(source),
             Err(error) => Err(damaged("tile", error)),
         }
@@ -302,4 +472,53 @@ fn is_absent(error: &io::Error) -> bool {
 
 fn damaged(path: &str, reason: impl Display) -> PublishedError {
     PublishedError::Damaged { path: path.to_owned(), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_in_memory_is_bounded_and_the_oldest_makes_room() {
+        let recent = Recent::new(10);
+        let mut recent = recent.lock().unwrap();
+        for key in 0..4_u32 {
+            recent.keep(key, key, 4);
+        }
+        recent.keep(3, 7, 5);
+        assert_eq!((0..4).map(|key| recent.get(&key)).collect::<Vec<_>>(), [None, None, Some(2), Some(7)]);
+        recent.keep(9, 9, 11);
+        assert_eq!((recent.known.len(), recent.order.len(), recent.bytes), (0, 0, 0), "what is too long is not kept");
+    }
+
+    #[tokio::test]
+    async fn a_tile_and_a_checkpoint_that_are_replaced_on_the_disk_are_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Published::new(dir.path());
+        let path = TilePath::parse("tile/0/000").unwrap();
+        let replace = |name: &str, bytes: &[u8]| {
+            let (file, new) = (dir.path().join(name), dir.path().join("new"));
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&new, bytes).unwrap();
+            std::fs::rename(&new, &file).unwrap();
+        };
+        assert!(log.tile(path).await.unwrap().is_none() && log.checkpoint().await.unwrap().is_none());
+        for fill in [1_u8, 2] {
+            replace("tile/0/000", &[fill; 8_192]);
+            for _ in 0..2 {
+                assert_eq!(log.tile(path).await.unwrap().unwrap()[..], [fill; 8_192]);
+            }
+        }
+        let key =
+            gongkai_log::SigningKey::from_seed("ledger.example/t", gongkai_log::KeyKind::Ed25519, [1; 32]).unwrap();
+        for size in [1, 2] {
+            let checkpoint = Checkpoint { origin: "ledger.example/t".into(), size, root: merkle::leaf_hash(b"") };
+            replace("checkpoint", gongkai_log::checkpoint::sign(&checkpoint, &[&key]).unwrap().as_bytes());
+            for _ in 0..2 {
+                assert_eq!(log.checkpoint().await.unwrap().unwrap().checkpoint.size, size);
+            }
+        }
+        std::fs::remove_file(dir.path().join("checkpoint")).unwrap();
+        assert!(log.checkpoint().await.unwrap().is_none());
+    }
 }

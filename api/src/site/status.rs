@@ -41,6 +41,27 @@ pub struct IntakeRow {
     pub owed: Vec<String>,
 }
 
+/// That entries were brought back, because the ledger's database had lost them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveryRow {
+    /// Entry that says so.
+    pub index: u64,
+    /// When it was recorded.
+    pub at: Moment,
+    /// First entry that was brought back.
+    pub first: u64,
+    /// Last entry that was.
+    pub last: u64,
+    /// Where they came from.
+    pub source: &'static str,
+    /// Values that are not public and are known to be lost.
+    pub openings_lost: Count,
+    /// Fields of which nobody can tell whether they were filled.
+    pub openings_undecided: Count,
+    /// Sealed periods whose content is lost.
+    pub periods_lost: Count,
+}
+
 /// The checkpoint that is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
@@ -72,6 +93,8 @@ pub struct StatusPage {
     pub handed: Vec<MirrorRow>,
     /// Whether the root of the map is still logged.
     pub roots: RootsCard,
+    /// When entries were brought back.
+    pub recoveries: Vec<RecoveryRow>,
     /// The intakes that are followed here.
     pub intakes: Vec<IntakeRow>,
     /// The replicas of the database that pages are read from, by number.
@@ -125,6 +148,16 @@ impl StatusPage {
                 is_alarm: false,
             }],
             roots: RootsCard::sample(),
+            recoveries: vec![RecoveryRow {
+                index: 1_020,
+                at: Moment::of(2026, 3, 11, 9, 0),
+                first: 996,
+                last: 1_019,
+                source: "镜像或网上公布的日志",
+                openings_lost: Count(2),
+                openings_undecided: Count(40),
+                periods_lost: Count(3),
+            }],
             intakes: vec![IntakeRow {
                 name: "ledger.example/qinghe/intake".into(),
                 batches: Some((Count(144), Count(140))),

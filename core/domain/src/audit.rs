@@ -26,7 +26,10 @@ use crate::{
     event::{Context, Named, Proposal, State, Target},
     field::{self, choices},
     finance, judge,
-    kind::{self, Kind, disclosure, erasure, nomination, notice, opening, pledge, registry, slot::Withdrawn},
+    kind::{
+        self, Kind, disclosure, erasure, nomination, notice, opening, pledge, recovery::BroughtBack, registry,
+        slot::Withdrawn,
+    },
     procedure,
     refusal::Refusal,
     replay::{Replay, recorded},
@@ -50,6 +53,7 @@ choices! {
         OverdueOpening = "overdue_opening" "到期未启封",
         StolenKey = "stolen_key" "钥匙被盗前的签名",
         Unjudged = "unjudged" "内容已撤下，无法复核",
+        BroughtBack = "brought_back" "从副本补回",
     }
 }
 
@@ -433,6 +437,15 @@ impl<E: Evidence> Auditor<E> {
             && revoked.reason == registry::RevocationReason::Stolen
         {
             self.stolen(id);
+        }
+        if let Some(said) = kind::body::<BroughtBack>(&statement.kind, &statement.body) {
+            let sentence = format!(
+                "第 {} 至 {} 号条目是从{}补回的：数据库丢过这些条目",
+                said.from_size,
+                said.size.saturating_sub(1),
+                said.source.label()
+            );
+            self.note(Category::BroughtBack, entry.index, id, org, sentence);
         }
     }
 

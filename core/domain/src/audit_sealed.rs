@@ -49,13 +49,14 @@ choices! {
         Unjudged = "unjudged" "内容已删除，无法复核",
         Spare = "spare_keys" "没有用处的数据密钥",
         Opening = "overdue_opening" "到期未启封",
+        Lost = "lost_in_recovery" "补回时已丢失",
     }
 }
 
 impl Category {
     /// Whether something is wrong; everything else is only remarked on.
     pub fn is_breach(self) -> bool {
-        !matches!(self, Self::Late | Self::Unjudged | Self::Spare | Self::Opening)
+        !matches!(self, Self::Late | Self::Unjudged | Self::Spare | Self::Opening | Self::Lost)
     }
 }
 
@@ -207,6 +208,8 @@ pub fn openings(held: &[Held]) -> Vec<Opening> {
 pub enum Inventory {
     /// The statement is from before the vault.
     Before,
+    /// It was lost with the vault that wrote it, on record: the statement was brought back from a copy.
+    Lost,
     /// There is none, and there must be one.
     Missing,
     /// It is not what the vault wrote.
@@ -219,7 +222,7 @@ impl Inventory {
     /// Compares it with what is held; whether something is missing.
     fn compare(self, held: &[Held], problems: &mut Vec<Problem>) -> bool {
         let slots = match self {
-            Self::Before => return false,
+            Self::Before | Self::Lost => return false,
             Self::Missing => {
                 let problem = Problem::new(Category::Missing, "封存清单不在，看不出封存的内容有没有被取走");
                 problems.push(problem.of("inventory"));
@@ -278,6 +281,10 @@ pub fn published(entry: &Published<'_>) -> Vec<Problem> {
         None => problems.push(Problem::new(Category::Withheld, "字段槽的封存值不在，无从核对").of("openings")),
     }
     list(kind, entry, &mut problems);
+    if entry.inventory == Inventory::Lost {
+        // Told once, for all that were brought back.
+        problems.retain(|problem| problem.category != Category::Missing);
+    }
     problems
 }
 

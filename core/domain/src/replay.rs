@@ -118,7 +118,7 @@ impl Authority for Replay {
     }
 
     fn beginning(&self, entry: &Entry) -> Option<Beginning> {
-        entry.content.statement().and_then(|signed| kind::rotation::beginning(&signed.statement))
+        entry.content.statement().and_then(|signed| kind::beginning(&signed.statement))
     }
 
     fn map_root(&self, entry: &Entry) -> Option<MapRoot> {

@@ -14,7 +14,7 @@ use crate::{
     competence,
     event::Recorded,
     field::choices,
-    kind::{self, disclosure::Totals, registry::Level},
+    kind::{self, disclosure::Totals, recovery::BroughtBack, registry::Level},
     matters::Matters,
     refusal::Refusal,
     rules::{Rule, RuleCode, Rules},
@@ -159,6 +159,17 @@ pub struct AnsweredTo {
     pub recorded_at: DateTime<Utc>,
 }
 
+/// That entries were brought back from a copy, because the database had lost them ([`kind::recovery`]).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recovery {
+    /// Entry that says so.
+    pub index: u64,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// What it says.
+    pub said: BroughtBack,
+}
+
 /// The closing balance of one published period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Booked {
@@ -179,6 +190,7 @@ pub struct World {
     ledger_keys: HashMap<Role, String>,
     log_keys: Option<LogKeys>,
     log_key_beside: Option<(VerifierKey, DateTime<Utc>)>,
+    recoveries: Vec<Recovery>,
     organizations: HashMap<String, Organization>,
     persons: HashMap<StreamId, String>,
     keys: HashMap<String, Key>,
@@ -236,6 +248,20 @@ impl World {
     /// The log key that was replaced last and signs beside the new one, and until when.
     pub fn log_key_beside(&self) -> Option<(VerifierKey, DateTime<Utc>)> {
         self.log_key_beside.clone()
+    }
+
+    /// When entries were brought back, in order.
+    pub fn recoveries(&self) -> &[Recovery] {
+        &self.recoveries
+    }
+
+    /// Whether the entry was brought back from a copy: what only the vault held of it is lost.
+    pub fn was_brought_back(&self, index: u64) -> bool {
+        self.recoveries.iter().any(|recovery| (recovery.said.from_size..recovery.said.size).contains(&index))
+    }
+
+    pub(crate) fn brought_back(&mut self, index: u64, recorded_at: DateTime<Utc>, said: BroughtBack) {
+        self.recoveries.push(Recovery { index, recorded_at, said });
     }
 
     /// From this entry on another key signs for the log; under the one name there is one key at a time.

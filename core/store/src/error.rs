@@ -52,6 +52,15 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    /// The database's server has no tables of a ledger any more: they were moved elsewhere.
+    #[error("there is no ledger any more in the database, {doing} found none")]
+    Moved {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: sqlx::Error,
+    },
     /// Another writer has taken over, or the head is not the one that this writer left.
     #[error("another writer has taken over the ledger (this one knew {size} entries, epoch {epoch})")]
     Fenced {
@@ -137,6 +146,8 @@ impl StoreError {
             (_, Some("57P01" | "57P02" | "57P03" | "25P03" | "08000" | "08003" | "08006")) => {
                 Self::Gone { doing, source }
             }
+            // No such table, no such schema.
+            (_, Some("42P01" | "3F000")) => Self::Moved { doing, source },
             _ if is_of_the_connection(&source) => Self::Gone { doing, source },
             _ => Self::Device { doing, source },
         }
@@ -155,6 +166,9 @@ impl StoreError {
         matches!(self, Self::Full { .. } | Self::Locked { .. } | Self::Overtaken)
     }
 }
+
+/// What a node says that goes on where the ledger was moved away.
+pub(crate) const MOVED: &str = "账本已不在这个数据库里（可能已用 gongkai migrate 搬走），本进程不再写入";
 
 /// What was being done when the driver failed.
 pub(crate) fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
@@ -264,6 +278,19 @@ pub enum OpenError {
         size: u64,
         /// Entries in the witnessed checkpoint.
         witnessed: u64,
+    },
+    /// A backup was restored that is known to lack entries, and they were not brought back yet.
+    #[error(
+        "the database has {size} entries, and {by} has seen {seen}; bring back what is missing first (`gongkai recover`). \
+         Starting from this one would make a second history"
+    )]
+    Unrecovered {
+        /// Entries in the database.
+        size: u64,
+        /// Entries that somebody has seen.
+        seen: u64,
+        /// Who.
+        by: String,
     },
     /// The database does not lead to the root that was published.
     #[error(

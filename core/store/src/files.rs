@@ -16,7 +16,7 @@ use crate::{error::StoreError, layout::Layout};
 
 /// How long partial tiles stay after their tile is full (c2sp.org/tlog-tiles: an hour or more is kind
 /// to readers of older checkpoints).
-const PARTIAL_KEPT: Duration = Duration::from_hours(1);
+pub(crate) const PARTIALS_KEPT: Duration = Duration::from_hours(1);
 
 /// What happened to a file, for whoever has to do the same elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub(crate) struct Files {
     partial: BTreeSet<PathBuf>,
     // Folders of partial tiles whose tile is full, and since when.
     superseded: VecDeque<(Instant, PathBuf)>,
+    // How long those stay.
+    partials_kept: Duration,
     // Set on start: compare before writing, and tell what was not there.
     repairing: Option<Vec<PathBuf>>,
     // What a bucket does not have yet as it is here; `None` without one.
@@ -62,9 +64,15 @@ impl Files {
             folders: BTreeSet::new(),
             partial: BTreeSet::new(),
             superseded: VecDeque::new(),
+            partials_kept: PARTIALS_KEPT,
             repairing: Some(Vec::new()),
             changed: bucket.then(BTreeMap::new),
         }
+    }
+
+    /// Keeps superseded partial tiles for another time than usual.
+    pub(crate) fn keep_partials(&mut self, kept: Duration) {
+        self.partials_kept = kept;
     }
 
     /// Ends the repair; gives the files that were missing or torn.
@@ -175,7 +183,7 @@ impl Files {
     /// Removes partial tiles that nobody needs any more, and gives their folders. What cannot be removed only takes space.
     pub(crate) fn remove_superseded(&mut self) -> Vec<PathBuf> {
         let mut removed = Vec::new();
-        while self.superseded.front().is_some_and(|(since, _)| since.elapsed() >= PARTIAL_KEPT) {
+        while self.superseded.front().is_some_and(|(since, _)| since.elapsed() >= self.partials_kept) {
             let Some((_, folder)) = self.superseded.pop_front() else { break };
             match fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

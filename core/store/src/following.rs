@@ -19,7 +19,7 @@ use gongkai_log::{Checkpoint, Content};
 
 use crate::{
     bucket::There,
-    error::StoreError,
+    error::{MOVED, StoreError},
     event_store::{EventStore, LogHead, Turn},
     publisher::Signal,
     reader::{READ_ENTRIES_MAX, chain, parse_entry, teaches},
@@ -114,6 +114,10 @@ impl<S: EventStore> Sequencer<S> {
         match error {
             StoreError::Bucket { .. } => tracing::warn!(error = chain(error), "nobody says what was published"),
             StoreError::Gone { .. } => tracing::warn!(error = chain(error), "the database is gone"),
+            StoreError::Moved { .. } => {
+                tracing::error!(error = chain(error), "the ledger was moved elsewhere");
+                self.shared.halt_for_good(MOVED.to_owned());
+            }
             error if error.is_passing() => tracing::warn!(error = chain(error), "the database is busy"),
             error => {
                 tracing::error!(error = chain(error), "the database is not the one that was left");

@@ -54,6 +54,16 @@ impl Layout {
         self.root.join("node")
     }
 
+    /// That entries are missing that others have seen, from a restore until they are brought back.
+    pub fn unrecovered(&self) -> PathBuf {
+        self.root.join("unrecovered.json")
+    }
+
+    /// What brings them back works here: a mirror of the log.
+    pub fn recovery(&self) -> PathBuf {
+        self.root.join("recovery")
+    }
+
     /// Configuration.
     pub fn configuration(&self) -> PathBuf {
         self.root.join("gongkai.toml")
@@ -74,7 +84,8 @@ impl Layout {
         self.vault().join("wraps.db")
     }
 
-    /// The working store: drafts and what is half signed, encrypted; no part of the ledger.
+    /// The working store where the rows are in the directory: drafts and what is half signed, encrypted; no part of the
+    /// ledger.
     pub fn drafts(&self) -> PathBuf {
         self.vault().join("drafts.db")
     }
@@ -84,7 +95,7 @@ impl Layout {
         self.root.join("map.db")
     }
 
-    /// What was taken in across a network gap, encrypted.
+    /// What was taken in across a network gap, encrypted, where the rows are in the directory.
     pub fn taken(&self) -> PathBuf {
         self.vault().join("taken.db")
     }

@@ -18,10 +18,12 @@ mod asker;
 mod attachments;
 pub mod backup;
 mod beginning;
+pub mod beside;
 pub mod bucket;
 pub mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+mod copying;
 mod cores;
 mod cosigners;
 pub mod database;
@@ -48,6 +50,7 @@ mod publisher;
 mod read_back;
 mod reader;
 mod recover;
+pub mod regain;
 mod rehearsal;
 mod row_store;
 mod rows;
@@ -77,7 +80,7 @@ pub use database::{Place, ServerUrl};
 pub use drafts::{Draft, DraftFault, Drafts};
 pub use error::{OpenError, StoreError, SubmitError};
 pub use event_store::{Batch, Changed, EventStore, Halt, LogHead, NewEntry, RawEntry};
-pub use intake::{HandedIn, IntakeBook, IntakeFault, IntakeSettings, LATE_FILE};
+pub use intake::{HandedIn, IntakeBook, IntakeFault, IntakeSettings, IntakeStands, LATE_FILE};
 pub use layout::Layout;
 pub use ledger::{
     ATTACHMENT_BYTES_MAX, Accepted, CreateOptions, Health, Ledger, LedgerKeys, Promised, Receipt, Settings, take_lock,

@@ -3,18 +3,24 @@
 //! The rows are copied into a draft, table by table, and the draft is compared with its own entries (`rows`: chain, tree,
 //! head, lookups) before it takes the name of the ledger. As long as `ledger.url` is there it says where the rows are, so
 //! writing or removing that file is the one moment at which they have moved; what a crash leaves of the other side is
-//! removed at the next start ([`remove_leftovers`]). The vault's wraps go with the rows. Not here: the working store, views,
-//! published files: they stay in the directory. A new table of the ledger is a line in [`TABLES`], and a test compares that list with the schema.
+//! removed at the next start ([`settle`]). The vault's wraps go with the rows, and so do the stores beside the ledger
+//! (`beside`). Not here: views and published files, which stay in the directory. A new table of the ledger is a line in
+//! [`TABLES`], and a test compares that list with the schema.
 
-use std::{fs, io, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use gongkai_log::LogKeys;
 
 use crate::{
-    database::{Connection, Place, Query, Row, Value, query},
+    beside::{self, BesideFault},
+    copying::{
+        Column::{Bytes, Integer, Text},
+        Table, copy, table,
+    },
+    database::{Connection, Place, query, remove_file},
     error::{OpenError, StoreError, sql},
     event_store::LogHead,
-    layout::{Layout, with_suffix},
+    layout::Layout,
     ledger::take_lock,
     row_store::{self, RowStore},
     rows, tables,
@@ -23,45 +29,6 @@ use crate::{
 
 /// How long a lock on a database is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Rows that are read at a time, and entries between two calls of the progress.
-const PAGE: i64 = 512;
-
-/// Rows of one INSERT: 12 columns of 64 rows are well below the parameters that either database takes.
-const ROWS_MAX: usize = 64;
-
-/// What a column holds.
-#[derive(Clone, Copy, Debug)]
-enum Column {
-    Integer(&'static str),
-    Text(&'static str),
-    Bytes(&'static str),
-}
-
-impl Column {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Integer(name) | Self::Text(name) | Self::Bytes(name) => name,
-        }
-    }
-
-    fn value(self, row: &Row, place: usize) -> Value {
-        match self {
-            Self::Integer(_) => Value::Integer(row.get(place)),
-            Self::Text(_) => Value::Text(row.get(place)),
-            Self::Bytes(_) => Value::Bytes(row.get(place)),
-        }
-    }
-}
-
-use Column::{Bytes, Integer, Text};
-
-/// A table, with the columns that order it first.
-struct Table {
-    name: &'static str,
-    key: usize,
-    columns: &'static [Column],
-}
 
 /// Every table of a ledger but the head, which is written last, and how far files are durable, which is begun anew.
 const TABLES: [Table; 12] = [
@@ -111,10 +78,6 @@ const TABLES: [Table; 12] = [
     table("inventories", 1, &[Integer("event"), Integer("slots"), Bytes("mac")]),
 ];
 
-const fn table(name: &'static str, key: usize, columns: &'static [Column]) -> Table {
-    Table { name, key, columns }
-}
-
 const SET_HEAD: &str = "UPDATE head SET size = $1, entry_hash = $2, edge = $3, recorded_at = $4 WHERE id = 1";
 
 /// Why a ledger was not moved; it is where it was.
@@ -126,6 +89,9 @@ pub enum MoveError {
     /// The vault cannot be read or made.
     #[error("moving the vault")]
     Vault(#[from] VaultFault),
+    /// What lies beside the ledger cannot be read or written.
+    #[error("moving what lies beside the ledger")]
+    Beside(#[from] BesideFault),
     /// The rows are there already.
     #[error("the rows of this ledger are there already")]
     There,
@@ -157,7 +123,7 @@ pub async fn move_rows(
     row_store::examine(layout, &from, false).await?;
     row_store::refuse_taken(to).await?;
     let _held = take_lock(layout)?;
-    remove_leftovers(layout)?;
+    settle(layout)?;
     if let Place::Server(_) = &from {
         // Other nodes are fenced: what they committed from here on would be left behind.
         let (fence, _) = row_store::writer(&from, PATIENCE).await?;
@@ -168,12 +134,14 @@ pub async fn move_rows(
     if let Some(finding) = rows::check_place(&draft, log).await? {
         return Err(MoveError::Wrong(finding.to_string()));
     }
-    if let Place::File(_) = to {
+    if let (Place::Server(url), Place::File(_)) = (&from, to) {
         Vault::copy_from_server(layout).await?;
+        beside::leave_server(layout, url).await?;
     }
     row_store::put_in_place(layout, &draft, to).await?;
     if let Place::Server(_) = to {
         Vault::move_to_server(layout).await?;
+        beside::go_to_server(layout).await?;
     }
     if let Place::Server(url) = &from {
         if matches!(to, Place::File(_)) {
@@ -181,14 +149,15 @@ pub async fn move_rows(
         }
         row_store::drop_ledger(url).await?;
     }
-    remove_leftovers(layout)?;
+    settle(layout)?;
     Ok(head)
 }
 
 /// What a move that was cut short after the rows has left to do.
 async fn finish(layout: &Layout, place: &Place) -> Result<LogHead, MoveError> {
     let _held = take_lock(layout)?;
-    if !Vault::move_to_server(layout).await? {
+    let moved = [Vault::move_to_server(layout).await?, beside::go_to_server(layout).await?];
+    if !moved.contains(&true) {
         return Err(MoveError::There);
     }
     let mut reading = place.read(PATIENCE).await?;
@@ -215,7 +184,12 @@ async fn copy_all(from: &Place, draft: &Place, told: impl Fn(u64, u64) + Send) -
     let (head, _) = tables::load_head(&mut reading).await?;
     let (mut writing, _) = row_store::writer(draft, PATIENCE).await?;
     for table in &TABLES {
-        copy(table, &mut reading, &mut writing, |copied| told(copied, head.size)).await?;
+        let told = |copied| {
+            if table.name == "entries" {
+                told(copied, head.size);
+            }
+        };
+        copy(table, &mut reading, &mut writing, told).await?;
     }
     set_head(&mut writing, &head).await?;
     reading.end_reading().await?;
@@ -225,85 +199,11 @@ async fn copy_all(from: &Place, draft: &Place, told: impl Fn(u64, u64) + Send) -
     Ok(head)
 }
 
-/// While `ledger.url` says where the rows are, a file of rows beside it is what a move left.
-pub(crate) fn remove_leftovers(layout: &Layout) -> Result<(), StoreError> {
-    if !layout.server().exists() {
-        return Ok(());
-    }
-    for suffix in ["", "-wal", "-shm"] {
-        let path = with_suffix(&layout.database(), suffix);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(StoreError::file("removing", path, error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Copies a table in the order of its key, a transaction a page.
-async fn copy(
-    table: &Table,
-    reading: &mut Connection,
-    writing: &mut Connection,
-    told: impl Fn(u64),
-) -> Result<(), StoreError> {
-    let doing = "copying rows";
-    let mut after: Option<Vec<Value>> = None;
-    let mut copied = 0;
-    loop {
-        let mut select = query(table.select(after.is_some()));
-        for value in after.iter().flatten() {
-            select = select.bind(value.clone());
-        }
-        let page = select.bind(PAGE).fetch_all(reading).await.map_err(sql(doing))?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(table.values(last).take(table.key).collect());
-        query("BEGIN").execute(writing).await.map_err(sql(doing))?;
-        for rows in page.chunks(ROWS_MAX) {
-            let insert =
-                rows.iter().flat_map(|row| table.values(row)).fold(query(table.insert(rows.len())), Query::bind);
-            insert.execute(writing).await.map_err(sql(doing))?;
-        }
-        query("COMMIT").execute(writing).await.map_err(sql(doing))?;
-        copied += page.len() as u64;
-        if table.name == "entries" {
-            told(copied);
-        }
-    }
-}
-
-impl Table {
-    fn values(&self, row: &Row) -> impl Iterator<Item = Value> {
-        self.columns.iter().enumerate().map(|(place, column)| column.value(row, place))
-    }
-
-    fn names(&self, columns: usize) -> String {
-        self.columns[..columns].iter().map(|column| column.name()).collect::<Vec<_>>().join(", ")
-    }
-
-    /// The next page, after a key if there is one.
-    fn select(&self, after: bool) -> String {
-        let (all, key) = (self.names(self.columns.len()), self.names(self.key));
-        let parameters = |count: usize| (1..=count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
-        let (condition, limit) = if after {
-            (format!("WHERE ({key}) > ({}) ", parameters(self.key)), self.key + 1)
-        } else {
-            (String::new(), 1)
-        };
-        format!("SELECT {all} FROM {} {condition}ORDER BY {key} LIMIT ${limit}", self.name)
-    }
-
-    fn insert(&self, rows: usize) -> String {
-        let width = self.columns.len();
-        let row = |row: usize| {
-            let parameters: Vec<String> = (1..=width).map(|column| format!("${}", row * width + column)).collect();
-            format!("({})", parameters.join(", "))
-        };
-        let rows: Vec<String> = (0..rows).map(row).collect();
-        format!("INSERT INTO {} ({}) VALUES {}", self.name, self.names(width), rows.join(", "))
-    }
+/// While `ledger.url` says where the rows are, a file of rows beside it is what a move left; of the stores beside the ledger
+/// the copies that a move made are those that are used, or are not.
+pub(crate) fn settle(layout: &Layout) -> Result<(), StoreError> {
+    beside::settle(layout)?;
+    if layout.server().exists() { remove_file(&layout.database()) } else { Ok(()) }
 }
 
 async fn set_head(writing: &mut Connection, head: &LogHead) -> Result<(), StoreError> {

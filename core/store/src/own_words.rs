@@ -96,7 +96,7 @@ impl<S: EventStore> Sequencer<S> {
         Ok(false)
     }
 
-    async fn genesis(&mut self) -> Result<Option<SignedStatement>, SubmitError> {
+    pub(crate) async fn genesis(&mut self) -> Result<Option<SignedStatement>, SubmitError> {
         let Some(first) = self.store.load_range(0, 1).await?.into_iter().next() else { return Ok(None) };
         match parse_entry(0, first.bytes)?.content {
             Content::Statement(genesis) => Ok(Some(genesis)),
@@ -105,7 +105,7 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// Prepares and signs something that the ledger itself says.
-    fn say(
+    pub(crate) fn say(
         &self,
         kind: &str,
         genesis: &SignedStatement,

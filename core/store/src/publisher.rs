@@ -32,7 +32,7 @@ use crate::{
     ledger::{LedgerKeys, Shared},
     observer::TRACE,
     outlet::Outlet,
-    read_back::{ChainEnd, Segment, checkpoint_of, refuse_to_go_back},
+    read_back::{ChainEnd, Segment, checkpoint_of, refuse_if_gone, refuse_to_go_back},
     reader::{chain, parse_entry},
     signing::{Signing, history, is_said},
     tables,
@@ -310,6 +310,7 @@ impl Publisher {
         self.put_out()?;
         self.refuse_to_go_back(&checkpoint)?;
         let there = self.agree(&checkpoint)?;
+        self.refuse_if_gone(&checkpoint)?;
         let note = self.signing.sign(&checkpoint, &self.keys, self.clock.now())?;
         let note = match &self.cosigners {
             None => note,
@@ -340,6 +341,19 @@ impl Publisher {
             self.files.write(&self.layout.key_history(), &entries, Change::Said)?;
         }
         Ok(self.files.write(&self.layout.vkey(), vkey.as_bytes(), Change::Said)?)
+    }
+
+    /// Writing files and objects took a while: asks again whether the database has what is about to be signed. A standby that
+    /// lacks commits and takes over after this can be noticed by others only, before they sign.
+    fn refuse_if_gone(&mut self, ours: &Checkpoint) -> Result<(), PublishError> {
+        let connection = &mut self.connection;
+        let (head, last) = self.runtime.block_on(async {
+            let (head, _) = tables::load_head(connection).await?;
+            let last = tables::load_bytes(connection, ours.size.saturating_sub(1), ours.size).await?.pop();
+            Ok::<_, StoreError>((head, last))
+        })?;
+        let last = last.as_ref().map(|(_, bytes)| bytes.as_slice());
+        refuse_if_gone(ours, &self.end, &head, last).map_err(PublishError::Wrong)
     }
 
     /// Compares it with the one that is in place.

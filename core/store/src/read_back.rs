@@ -86,6 +86,24 @@ pub(crate) fn checkpoint_of(origin: &str, head: &LogHead, edge: &Edge, published
     Ok(Checkpoint { origin: origin.to_owned(), size: head.size, root: edge.root() })
 }
 
+/// Whether the database still has what was read from it: a standby that took over since may lack it, or have other entries
+/// in its place. `ours` is what is to be signed and ends at `end`, `last` the bytes of its last entry in the database now.
+pub(crate) fn refuse_if_gone(
+    ours: &Checkpoint,
+    end: &ChainEnd,
+    head: &LogHead,
+    last: Option<&[u8]>,
+) -> Result<(), String> {
+    if head.size < ours.size {
+        return Err(format!("{} entries were read, the database has {} now", ours.size, head.size));
+    }
+    match last {
+        Some(bytes) if Digest::of(bytes) == end.hash => Ok(()),
+        None if ours.size == 0 => Ok(()),
+        _ => Err(format!("entry {} is another than the one that was read", ours.size.saturating_sub(1))),
+    }
+}
+
 /// A larger checkpoint in place means that somebody else publishes here.
 pub(crate) fn refuse_to_go_back(there: &Checkpoint, ours: &Checkpoint) -> Result<(), String> {
     if there.size > ours.size {

@@ -31,7 +31,7 @@ use tracing::Instrument as _;
 use crate::{
     admission::Admitted,
     clock::Clock,
-    error::{StoreError, SubmitError},
+    error::{MOVED, StoreError, SubmitError},
     event_store::{At, Batch, Changed, Erased, EventStore, Known, KnownRequest, LogHead, NewEntry, NewSealed},
     ledger::{Accepted, LedgerKeys, Receipt, Settings, Shared},
     map::Spoken,
@@ -102,7 +102,7 @@ pub(crate) struct Draft {
     pub entries: Vec<NewEntry>,
     // Places of the items that became entries, for the world of the readers.
     accepted: Vec<usize>,
-    changed: BTreeMap<u64, Changed>,
+    pub changed: BTreeMap<u64, Changed>,
     pub requests: HashMap<String, (Digest, Accepted)>,
     pub sealed: Vec<NewSealed>,
     pub erased: Vec<Erased>,
@@ -128,7 +128,7 @@ impl Draft {
     }
 
     /// Takes the openings away: from the batch when the entry is in it, else by a change of its row.
-    fn withdraw(&mut self, mut target: Withdrawable, withdrawn: &Withdrawn) -> Result<(), StoreError> {
+    pub(crate) fn withdraw(&mut self, mut target: Withdrawable, withdrawn: &Withdrawn) -> Result<(), StoreError> {
         let index = target.index();
         let changed = target.withdraw(withdrawn.slots(), withdrawn.lines())?;
         match index.checked_sub(self.from).and_then(|place| usize::try_from(place).ok()) {
@@ -155,7 +155,7 @@ pub(crate) struct LookedUp {
 }
 
 /// An entry that a proposal names.
-enum Found {
+pub(crate) enum Found {
     Statement(Box<Withdrawable>),
     Period(Digest),
 }
@@ -190,6 +190,35 @@ pub(crate) struct Sequencer<S: EventStore> {
 }
 
 impl<S: EventStore> Sequencer<S> {
+    /// Over a store that has taken over and is at `head`, with the world as of it; it remembers no stream yet.
+    pub(crate) fn over(
+        store: S,
+        shared: Arc<Shared>,
+        (head, world): (LogHead, World),
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+        publisher: std_mpsc::SyncSender<Signal>,
+    ) -> Self {
+        Self {
+            store,
+            shared,
+            keys: None,
+            reading: (clock.now().trunc_subsecs(6), clock.monotonic()),
+            clock,
+            head,
+            world,
+            streams: Streams::new(settings.streams_cached_max),
+            sealed_streams: Streams::new(settings.streams_cached_max),
+            settings,
+            sealed_count: 0,
+            publisher,
+            reader: None,
+            lost: false,
+            erasure_heard: false,
+            server: None,
+        }
+    }
+
     /// Runs until the queue is closed and empty; everything in it is answered.
     ///
     /// A halt that is not on record yet is put there first; `ready` is told when that is over.
@@ -440,6 +469,9 @@ impl<S: EventStore> Sequencer<S> {
         if item.is_sealed() {
             return self.accept_sealed(item, draft);
         }
+        if let Some(receipt) = self.regained(item).await? {
+            return Ok(Ok(Accepted::Entry(receipt)));
+        }
         let statement = &admitted.checked.signed.statement;
         let named = match self.name(item, draft).await {
             Ok(named) => named,
@@ -472,14 +504,14 @@ impl<S: EventStore> Sequencer<S> {
         if let Some(ordered) = kind::body::<erasure::Ordered>(&statement.kind, &statement.body) {
             named.erasable = self.erasable(&ordered, named.target.as_ref()).await?;
         }
-        if let Some(beginning) = kind::rotation::beginning(statement) {
+        if let Some(beginning) = kind::beginning(statement) {
             named.begins = self.begins(item, beginning).await?;
         }
         Ok(named)
     }
 
     /// Judges, seals, and takes the entry into draft, stream and world.
-    fn accept(&mut self, item: &Item, draft: &mut Draft, named: &LookedUp) -> Answer {
+    pub(crate) fn accept(&mut self, item: &Item, draft: &mut Draft, named: &LookedUp) -> Answer {
         let admitted = &item.admitted;
         let signed = &admitted.checked.signed;
         let name = signed.statement.stream.to_string();
@@ -539,7 +571,7 @@ impl<S: EventStore> Sequencer<S> {
     }
 
     /// The entry that a withdrawal names, as it stands with what this batch has changed already.
-    async fn load_target(&mut self, index: u64, draft: &Draft) -> Result<Option<Found>, StoreError> {
+    pub(crate) async fn load_target(&mut self, index: u64, draft: &Draft) -> Result<Option<Found>, StoreError> {
         let (bytes, mut openings, mut list) = if let Some(place) = index.checked_sub(draft.from) {
             let Some(entry) = usize::try_from(place).ok().and_then(|place| draft.entries.get(place)) else {
                 return Ok(None);
@@ -581,6 +613,7 @@ impl<S: EventStore> Sequencer<S> {
         // (the error is reported once). Only a restart, which verifies the tail, can tell.
         let reason = match &error {
             StoreError::Fenced { .. } => "另一个进程已接管账本，本进程不再写入".to_owned(),
+            StoreError::Moved { .. } => MOVED.to_owned(),
             other => format!("存储故障（{}），请检查磁盘后重新启动", chain(other)),
         };
         tracing::error!(error = chain(&error), "the ledger stopped");

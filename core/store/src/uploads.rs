@@ -145,19 +145,25 @@ impl Upload {
     }
 }
 
-/// Removes what nobody went on with; gives how many are left.
+/// Removes what nobody went on with; gives how many are left. Others end theirs meanwhile.
 fn forget_old(folder: &Path, now: SystemTime) -> io::Result<usize> {
     let mut left = 0;
     for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let age = now.duration_since(entry.metadata()?.modified()?).unwrap_or_default();
-        if age > KEPT {
-            fs::remove_file(entry.path())?;
-        } else {
-            left += 1;
+        match is_left(&entry?, now) {
+            Ok(is_left) => left += usize::from(is_left),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(left)
+}
+
+fn is_left(entry: &fs::DirEntry, now: SystemTime) -> io::Result<bool> {
+    let age = now.duration_since(entry.metadata()?.modified()?).unwrap_or_default();
+    if age > KEPT {
+        fs::remove_file(entry.path())?;
+    }
+    Ok(age <= KEPT)
 }
 
 #[cfg(test)]
@@ -197,6 +203,26 @@ mod tests {
         }
         let upload = begin(&layout, 3, Duration::ZERO).unwrap();
         upload.give_up().unwrap();
+        assert_eq!(fs::read_dir(layout.incoming()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn uploads_that_end_while_others_begin_hinder_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        fs::create_dir_all(layout.root()).unwrap();
+        std::thread::scope(|scope| {
+            for client in 0..4_u128 {
+                let layout = &layout;
+                scope.spawn(move || {
+                    for number in 0..500 {
+                        let mut upload = begin(layout, client << 64 | number, Duration::ZERO).unwrap();
+                        upload.write(&number.to_le_bytes()[..8]).unwrap();
+                        upload.give_up().unwrap();
+                    }
+                });
+            }
+        });
         assert_eq!(fs::read_dir(layout.incoming()).unwrap().count(), 0);
     }
 

@@ -259,6 +259,11 @@ impl InternalViews {
         if waited.await.unwrap_or_default() { Ok(()) } else { Err(InternalError::Behind) }
     }
 
+    /// Entries that the views reflect; changes after each commit.
+    pub fn entries(&self) -> watch::Receiver<u64> {
+        self.0.next_index.subscribe()
+    }
+
     /// Sealed events that the views reflect; changes after each commit.
     pub fn size(&self) -> watch::Receiver<u64> {
         self.0.next_seq.subscribe()

@@ -24,7 +24,8 @@ macro_rules! event {
     ($tail:literal) => {
         concat!(
             "SELECT e.entry_index, e.stream, e.revision, e.family, e.kind, e.org, e.recorded_at, e.declared_at, e.late_days, \
-             e.back_filled, e.entry_hash, e.statement_hash, e.parent, e.signers, e.proxy, e.body, e.fields, e.lines_count, e.target_index \
+             e.back_filled, e.entry_hash, e.statement_hash, e.parent, e.signers, e.proxy, e.body, e.fields, e.lines_count, e.target_index, \
+             (SELECT COUNT(*) FROM withdrawals w WHERE w.target_index = e.entry_index) AS withdrawn \
              FROM events e ",
             $tail
         )
@@ -247,19 +248,20 @@ impl Reader {
 
     pub(crate) async fn events(&mut self, rows: Vec<Row>) -> Result<Vec<HistoryEvent>, ReadError> {
         let mut events = Vec::with_capacity(rows.len());
+        let mut lacking = Vec::new();
         let (mut codes, mut persons) = (BTreeSet::new(), BTreeSet::new());
         for row in &rows {
             let event = event(row)?;
             codes.insert(event.org.clone());
             mentioned(&event, &mut codes, &mut persons);
+            lacking.extend((row.count("withdrawn")? > 0).then_some(event.index));
             events.push((event, row.text("signers")?));
         }
         let orgs = self.org_names(codes.iter().map(String::as_str)).await?;
         let persons = self.person_names(&persons.into_iter().collect::<Vec<_>>()).await?;
         let (mut events, signers): (Vec<HistoryEvent>, Vec<String>) = events.into_iter().unzip();
         let signers = self.signers_of(&signers).await?;
-        let indexes: Vec<u64> = events.iter().map(|event| event.index).collect();
-        let mut withdrawn = self.withdrawn_of(&indexes).await?;
+        let mut withdrawn = self.withdrawn_of(&lacking).await?;
         for (event, signers) in events.iter_mut().zip(signers) {
             event.signers = signers;
             event.org_name = orgs.get(&event.org).unwrap_or(&event.org).clone();

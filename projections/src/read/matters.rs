@@ -136,6 +136,9 @@ pub struct Matter {
     /// The past day at whose end all of this stood so; absent for today.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<NaiveDate>,
+    /// Whether a supervision is about it; only known of one that was asked for alone.
+    #[serde(skip)]
+    pub is_supervised: Option<bool>,
 }
 
 impl Matter {
@@ -333,7 +336,11 @@ const OPEN_PLEDGES_BY_DAY: &str = concat!(
     roots!(),
     ") GROUP BY m.due_on"
 );
-const ONE: &str = concat!(columns!("$2"), " FROM matters m WHERE m.stream = $1 AND CAST($2 AS TEXT) IS NOT NULL");
+const ONE: &str = concat!(
+    columns!("$2"),
+    ", (SELECT COUNT(*) FROM supervisions s WHERE s.about = m.stream) AS supervisions \
+     FROM matters m WHERE m.stream = $1 AND CAST($2 AS TEXT) IS NOT NULL"
+);
 const SOME: &str =
     concat!(columns!("$33"), " FROM matters m WHERE m.stream IN ", roots!(), " AND CAST($33 AS TEXT) IS NOT NULL");
 /// One look into the index a year; `DISTINCT` would go through every matter.
@@ -425,6 +432,7 @@ impl Raw {
             last_recorded_at: row.recorded("last_recorded_at")?,
             revisions: row.count("revisions")?,
             as_of: None,
+            is_supervised: None,
         };
         Ok(Self {
             key: row.text("status_key")?,
@@ -643,7 +651,8 @@ impl Reader {
         if let Some(((rule, _), deadline)) = period.as_ref().zip(deadline.as_mut()) {
             deadline.moved = self.moved_period(stream, |calendar| raw.last_day(rule, calendar)).await?;
         }
-        let matter = raw.finish(Terms::of(&world), &mut periods, today);
+        let mut matter = raw.finish(Terms::of(&world), &mut periods, today);
+        matter.is_supervised = Some(row.count("supervisions")? > 0);
         let mut named = self.with_org_names(vec![matter]).await?;
         Ok(named.pop().map(|matter| (matter, deadline)))
     }

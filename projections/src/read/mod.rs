@@ -27,8 +27,10 @@ pub mod nominations;
 pub mod notices;
 pub mod organizations;
 pub mod pledges;
+mod remembered;
 pub mod schedules;
 pub mod search;
+mod sessions;
 pub mod supervisions;
 pub mod timeline;
 pub mod vacancies;
@@ -53,11 +55,12 @@ pub use fulfilment::FulfilmentPoint;
 pub use history::{Attachment, FieldDiff, HistoryEvent, PastHistory, ShownField, SignerName};
 pub use home::Home;
 pub use matters::{Filter, Matter, Page, PastPage, StatusCount, category_label};
-use names::Names;
 pub use nominations::{Nomination, Nominee};
 pub use notices::Notice;
 pub use organizations::{Organization, OrganizationItem, OrganizationThen, PostHeld};
 pub use pledges::{FulfilmentRate, Pledge};
+use remembered::Memory;
+pub(crate) use remembered::Remembered;
 pub use schedules::ScheduledOpening;
 pub use search::{Found, SearchFilter, SearchPage};
 pub use timeline::TimelineItem;
@@ -141,7 +144,7 @@ pub struct Reader {
     world: Arc<World>,
     search: SearchIndex,
     cursors: BTreeMap<String, Cursor>,
-    names: Names,
+    memory: Arc<Memory>,
     today: NaiveDate,
 }
 
@@ -179,8 +182,9 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
 }
 
 impl Reader {
+    /// A moment of these rows; `remembered` is what others asked of them.
     pub(crate) async fn new(
-        pool: &Pool,
+        (pool, remembered): (&Pool, Option<&Remembered>),
         registry: &Registry,
         search: SearchIndex,
         today: NaiveDate,
@@ -200,13 +204,14 @@ impl Reader {
                 *learned = Learned { world: Arc::clone(&world), size };
             }
         }
-        Ok(Self { transaction, near: None, world, search, cursors, names: Names::default(), today })
+        let memory = remembered.map(|remembered| remembered.of(&cursors)).unwrap_or_default();
+        Ok(Self { transaction, near: None, world, search, cursors, memory, today })
     }
 
     /// A moment of a replica.
     pub(crate) fn of_replica(moment: Moment, search: SearchIndex, today: NaiveDate) -> Self {
         let Moment { transaction, world, cursors, near } = moment;
-        Self { transaction, near: Some(near), world, search, cursors, names: Names::default(), today }
+        Self { transaction, near: Some(near), world, search, cursors, memory: Arc::default(), today }
     }
 
     /// The views as they would be once `event` is recorded: nothing of it is, and dropping the reader forgets it.
@@ -219,7 +224,7 @@ impl Reader {
     ) -> Result<Self, ReadError> {
         let made = follower::foreseen(write, registry, event).await;
         let (transaction, world, cursors) = made.map_err(|error| ReadError::Foreseen(Box::new(error)))?;
-        Ok(Self { transaction, near: None, world, search, cursors, names: Names::default(), today })
+        Ok(Self { transaction, near: None, world, search, cursors, memory: Arc::default(), today })
     }
 
     /// Ends the moment at once; dropping a reader ends it a little later.

@@ -157,7 +157,7 @@ impl Reader {
     }
 
     /// The newest statements of a family of which there are few, in a subtree.
-    pub async fn newest(&mut self, family: &str, org: &str, limit: u32) -> Result<Vec<TimelineItem>, ReadError> {
+    pub(crate) async fn newest(&mut self, family: &str, org: &str, limit: u32) -> Result<Vec<TimelineItem>, ReadError> {
         let rows = self.rows(NEWEST, vec![text(family), int(limit), text(org)]).await?;
         rows.iter().map(item).collect()
     }

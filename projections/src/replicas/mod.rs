@@ -25,10 +25,10 @@ use std::{
 
 use gongkai_store::{
     ServerUrl,
-    database::{Pool, Purpose},
+    database::{Pool, Purpose, connections},
 };
 use serde::Serialize;
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::PgPool;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
@@ -288,7 +288,7 @@ fn pool(url: &ServerUrl, generation: &str, connections_max: u32) -> PgPool {
         ("default_transaction_read_only", "on"),
         ("idle_in_transaction_session_timeout", IDLE_MAX),
     ]);
-    PgPoolOptions::new().max_connections(connections_max).acquire_timeout(ANSWER_MAX).connect_lazy_with(options)
+    connections(connections_max).acquire_timeout(ANSWER_MAX).connect_lazy_with(options)
 }
 
 /// Connections that pages are read over.

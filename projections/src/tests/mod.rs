@@ -7,6 +7,7 @@ mod following;
 mod past;
 mod plans;
 mod reading;
+mod remembered;
 mod withdrawals;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};

@@ -30,7 +30,7 @@ fn attach(ledger: &TestLedger) {
     std::fs::write(folder.join(gongkai_log::Digest::of(b"voucher").to_hex()), b"voucher").unwrap();
 }
 
-fn backup(ledger: &TestLedger, out: &str, more: &[&str]) -> Ran {
+pub(super) fn backup(ledger: &TestLedger, out: &str, more: &[&str]) -> Ran {
     let out = ledger.path(out).display().to_string();
     let mut args = vec!["--out", &out, "--json"];
     args.extend(more);
@@ -38,11 +38,11 @@ fn backup(ledger: &TestLedger, out: &str, more: &[&str]) -> Ran {
 }
 
 /// The backup that a command says it made.
-fn made(ran: &Ran) -> PathBuf {
+pub(super) fn made(ran: &Ran) -> PathBuf {
     PathBuf::from(ran.json()["backup"].as_str().unwrap())
 }
 
-fn restore(from: &Path, to: &Path, more: &[&str]) -> Ran {
+pub(super) fn restore(from: &Path, to: &Path, more: &[&str]) -> Ran {
     let (from, to) = (from.to_str().unwrap(), to.to_str().unwrap());
     gongkai([&["restore", "--from", from, "--dir", to][..], more].concat())
 }

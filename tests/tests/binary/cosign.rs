@@ -6,27 +6,17 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use gongkai_log::{SigningKey, note};
+use gongkai_log::note;
+use gongkai_tests::gap::{Gap, configure};
 use gongkai_tests::ledger::{key, sheet};
 use gongkai_tests::server::{get_with, put, until};
 use gongkai_tests::statement::{Draft, with_note};
-use gongkai_tests::{Ran, Server, gongkai, post, walk};
+use gongkai_tests::{Ran, Server, gongkai, walk};
 use serde_json::{Value, json};
-
-use crate::intake::{Gap, configure};
 
 const DRAFT: &str = "5ea1ed00-0000-4000-8000-000000000021";
 const FIRST: &str = "supervisor.example/1";
 const SECOND: &str = "supervisor.example/2";
-
-/// A session of the publisher at the desk.
-fn session(server: &Server, own: &SigningKey) -> String {
-    let at = |name: &str| format!("{}/internal/api/v1/{name}", server.internal);
-    let challenge = post(&at("challenges"), &[], json!({"key": own.name()}).to_string()).json();
-    let signed = note::sign(challenge["challenge"].as_str().unwrap(), &[own]).unwrap();
-    let session = post(&at("sessions"), &[], json!({"note": signed}).to_string()).json();
-    format!("Bearer {}", session["token"].as_str().unwrap())
-}
 
 /// Leaves a sheet, signed by its author, for both supervisors; gives the session.
 fn left_for_signatures(server: &Server) -> String {
@@ -41,7 +31,7 @@ fn left_for_signatures(server: &Server) -> String {
     let draft = json!({"label": "二月收支(虚构)", "kind": "disclosure.published.v1",
         "href": "/internal/write/disclosure.published.v1", "prepared": {"statement": prepared.text,
             "openings": submission["openings"], "lines": submission["lines"], "signatures": [own]}});
-    let token = session(server, &author);
+    let token = server.sign_in(&author);
     let url = format!("{}/internal/api/v1/drafts/{DRAFT}", server.internal);
     let kept = put(&url, &[("Authorization", &token)], draft.to_string());
     assert_eq!(kept.status, 200, "{}", kept.text());

@@ -24,6 +24,7 @@ mod proofs;
 mod published_only;
 mod push;
 mod real_data;
+mod recovery;
 mod review;
 mod rotation;
 mod secrecy;

@@ -3,10 +3,11 @@
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
+use gongkai_tests::gap::{Gap, letter};
 use gongkai_tests::ledger::{COUNTY, TestLedger, VILLAGE, key, pledge};
 use gongkai_tests::server::{Answer, until};
 use gongkai_tests::statement::Draft;
-use gongkai_tests::{Server, get, gongkai, gongkai_with};
+use gongkai_tests::{Server, get, gongkai, gongkai_with, post};
 use serde_json::{Value, json};
 
 /// Marks what somebody wrote; the number tells where.
@@ -75,6 +76,9 @@ fn the_numbers_and_the_log_tell_how_much_and_nothing_that_anybody_wrote() {
     assert_eq!((number(&text, "gongkai_queue_waiting"), number(&text, "gongkai_queue_max")), (0, 8_192));
     assert_eq!(number(&text, "gongkai_entries_committed"), number(&text, "gongkai_entries_published"));
     assert_eq!(number(&text, "gongkai_accepting"), 1);
+    for behind in ["gongkai_views_behind_entries", "gongkai_internal_views_behind_entries"] {
+        until(behind, || (number(&get(&format!("{numbers}/metrics")).text(), behind) == 0).then_some(()));
+    }
     assert!(number(&text, "gongkai_storage_bytes{part=\"ledger\"}") > 0);
     assert!(number(&text, "gongkai_disk_free_bytes") > 0 && number(&text, "gongkai_checkpoint_age_seconds") < 600);
     let search = "gongkai_http_request_seconds_count{route=\"/search\",class=\"2xx\"}";
@@ -173,6 +177,84 @@ fn numbers_are_shown_at_a_loopback_address_of_their_own_and_nowhere_else() {
     assert!(refused.unwrap_err().contains("不是本机地址"));
     let plain = Server::start(&ledger.dir());
     assert!(!plain.said().contains("指标"), "off unless it is asked for");
+}
+
+const ANY: Option<&str> = Some("127.0.0.1:0");
+
+fn nowhere_else(server: &Server) {
+    assert_eq!(server.get("/metrics").status, 404);
+    assert_eq!(get(&format!("{}/healthz", server.internal)).status, 200);
+    assert_eq!(get(&format!("{}/", server.internal)).status, 404);
+}
+
+#[test]
+fn a_witness_shows_how_much_it_cosigns_and_refuses_and_names_no_ledger() {
+    let ledger = TestLedger::new();
+    let (dir, vkey) = (ledger.path("witness"), ledger.vkey());
+    let args = ["--listen", "127.0.0.1:0", "--log", &vkey];
+    let witness = Server::try_start_witness(&dir, &args, ANY).unwrap();
+    let key = witness.get("/").text();
+    let key = key.lines().find_map(|line| line.strip_prefix("验证钥匙 ")).unwrap();
+    let policy = format!("witness linxian {key} {}\nquorum linxian\n", witness.url);
+    std::fs::write(ledger.dir().join("witness.policy"), policy).unwrap();
+    let file = ledger.dir().join("gongkai.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}witness_policy = \"witness.policy\"\n")).unwrap();
+    let _ = ledger.publish(&[pledge("修桥")]).ok();
+    let refused = post(&format!("{}/add-checkpoint", witness.url), &[], "old 0\n\nnothing\n");
+    assert_eq!(refused.status, 400);
+
+    let text = get(&format!("{}/metrics", witness.internal)).text();
+    assert!(number(&text, "gongkai_cosignatures_total") >= 1);
+    assert_eq!(number(&text, "gongkai_refusals_total{code=\"malformed\"}"), 1);
+    assert_eq!((number(&text, "gongkai_accepting"), number(&text, "gongkai_queue_waiting")), (1, 0));
+    assert_eq!(number(&text, "gongkai_queue_max"), 1_024);
+    assert_eq!((number(&text, "gongkai_witnessed_logs"), number(&text, "gongkai_witnessed_logs_cosigned")), (1, 1));
+    assert!(
+        number(&text, "gongkai_storage_bytes{part=\"witness\"}") > 0 && number(&text, "gongkai_disk_free_bytes") > 0
+    );
+    let asked = "gongkai_http_request_seconds_count{route=\"/add-checkpoint\",class=\"4xx\"}";
+    assert_eq!(number(&text, asked), 1);
+    for name in [gongkai_tests::ledger::ORIGIN, COUNTY, "witness-"] {
+        assert!(!text.contains(name), "{name} is a label");
+    }
+    nowhere_else(&witness);
+    assert!(witness.stop().success());
+    let refused = Server::try_start_witness(&dir, &args, Some("0.0.0.0:0"));
+    assert!(refused.unwrap_err().contains("不是本机地址"));
+}
+
+#[test]
+fn an_intake_shows_how_much_it_takes_and_who_is_owed_an_answer_by_number_alone() {
+    let mut gap = Gap::new();
+    gap.intake.take().unwrap().kill();
+    let (dir, vkey) = (gap.ledger.path("intake"), gap.ledger.vkey());
+    let intake = Server::try_start_intake_with(&dir, &vkey, ANY).unwrap();
+    let numbers = format!("{}/metrics", intake.internal);
+    nowhere_else(&intake);
+    gap.intake = Some(intake);
+    let mirror = gap.mirror();
+    let handed = gap.hand_in(&mirror, &letter("opinion"), "letter.json", &[]).ok().json();
+    assert!(post(&format!("{}/intake/v1/packets", gap.url()), &[], "no packet").status >= 400);
+
+    let text = until("the period of the packet", || {
+        let text = get(&numbers).text();
+        (number(&text, "gongkai_queue_waiting") == 0).then_some(text)
+    });
+    assert_eq!(number(&text, "gongkai_promises_total"), 1);
+    assert_eq!(number(&text, "gongkai_refusals_total{code=\"malformed\"}"), 1);
+    assert_eq!((number(&text, "gongkai_accepting"), number(&text, "gongkai_queue_max")), (1, 65_536));
+    assert!(number(&text, "gongkai_periods") >= 1);
+    assert_eq!((number(&text, "gongkai_periods_answered"), number(&text, "gongkai_packets_overdue")), (0, 0));
+    assert!(number(&text, "gongkai_storage_bytes{part=\"intake\"}") > 0);
+    let packets = "gongkai_http_request_seconds_count{route=\"/intake/v1/packets\",class=\"4xx\"}";
+    assert_eq!(number(&text, packets), 1);
+    for secret in [handed["code"].as_str().unwrap(), VILLAGE, COUNTY, gongkai_tests::ledger::ORIGIN] {
+        assert!(!text.contains(secret), "{secret} is in the numbers");
+    }
+    gap.intake.take().unwrap().kill();
+    let refused = Server::try_start_intake_with(&dir, &vkey, Some("0.0.0.0:0"));
+    assert!(refused.unwrap_err().contains("不是本机地址"));
 }
 
 #[test]

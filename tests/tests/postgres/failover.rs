@@ -74,3 +74,35 @@ async fn a_standby_that_was_behind_is_neither_written_to_nor_started_on() {
     let entries: i64 = sqlx::query_scalar("SELECT count(*) FROM entries").fetch_one(&mut connection).await.unwrap();
     assert_eq!(entries.cast_unsigned(), size + 1, "nothing was written to it");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_was_behind_gets_back_what_was_published_and_the_ledger_goes_on() {
+    let mut primary = Postgres::start();
+    let ledger = TestLedger::on_server(&primary.url);
+    let mut standby = primary.standby();
+    let server = Server::start(&ledger.dir());
+    let size = server.size();
+    follows(&standby, size).await;
+    standby.crash();
+    let body = submission("修好村北机耕路");
+    let lost = insist(&server, "lost", &body);
+    let _ = server.eventually("/log/checkpoint", |answer| {
+        answer.text().lines().nth(1).is_some_and(|line| line == (size + 1).to_string())
+    });
+    assert!(server.stop().success());
+    primary.crash();
+    standby.take_the_place_of(&primary);
+    let refused = Server::try_start(&ledger.dir(), |_| {}).unwrap_err();
+    assert!(refused.contains("gongkai recover"), "{refused}");
+    let log = ledger.dir().join("log").display().to_string();
+    let told = ledger.run("recover", &["--source", &log, "--json"]).ok().json();
+    let recovered = &told["recovered"];
+    assert_eq!((recovered["from_size"].as_u64(), recovered["size"].as_u64()), (Some(size), Some(size + 1)));
+    let _ = ledger.run("recover", &["--source", &log]).ok().says("没有要补回的");
+    let server = Server::start(&ledger.dir());
+    assert_eq!(insist(&server, "lost", &body), lost, "its receipt is what it was");
+    let after = insist(&server, "after", &submission("清理沟渠"));
+    assert_eq!(after["index"].as_u64(), Some(size + 2));
+    assert!(server.stop().success());
+    ledger.check();
+}

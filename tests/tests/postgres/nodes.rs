@@ -1,26 +1,22 @@
 //! Several nodes of one ledger on one PostgreSQL: each takes its turn, and whatever befalls one of them befalls no receipt.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use gongkai_log::Digest;
 use gongkai_store::ServerUrl;
 use gongkai_store::testing::{self, COUNTY, Fixture};
 use gongkai_tests::load::{Random, hand_in, moment, rounds, submission};
 use gongkai_tests::process::signal;
-use gongkai_tests::server::{try_get, until};
-use gongkai_tests::shim::{ENOSPC, WRITE};
+use gongkai_tests::server::until;
 use gongkai_tests::statement::Draft;
-use gongkai_tests::{Outsider, Postgres, Server, Shim, TestLedger, gongkai, ledger};
+use gongkai_tests::{Postgres, Server, TestLedger, gongkai, ledger};
 use serde_json::{Value, json};
-use sqlx::Executor as _;
 
+use crate::chaos::Node;
 use crate::ledger::{insist, insist_at, tables};
-use crate::serving::{share_views, tell};
 
 /// Submitters at once.
 const WRITERS: usize = 4;
@@ -44,14 +40,14 @@ pub fn join(ledger: &TestLedger, count: usize) -> Vec<PathBuf> {
 }
 
 /// A pledge with a slot for the vault.
-fn with_contact(title: &str) -> String {
+pub fn with_contact(title: &str) -> String {
     let mut pledge = ledger::pledge(title);
     pledge["fields"]["contact"] = "值班电话八三二一零零七六".into();
     Draft::new(pledge, vec![("publisher", ledger::key("publisher.example/1"))]).submission().to_string()
 }
 
 /// Entries of the checkpoint that each node shows, once all show the same.
-fn agreed(servers: &[&Server]) -> u64 {
+pub fn agreed(servers: &[&Server]) -> u64 {
     until("one checkpoint of all nodes", || {
         let sizes: Vec<u64> = servers.iter().map(|server| server.size()).collect();
         let committed = servers.iter().map(|server| server.json("/healthz")["committed"].as_u64().unwrap());
@@ -63,7 +59,7 @@ fn tree(server: &Server) -> String {
     server.get("/log/checkpoint").text().lines().take(3).collect::<Vec<_>>().join("\n")
 }
 
-fn check(dirs: &[PathBuf]) {
+pub fn check(dirs: &[PathBuf]) {
     for dir in dirs {
         let dir = dir.to_str().unwrap();
         let _ = gongkai(["verify", "--dir", dir]).ok();
@@ -259,184 +255,6 @@ fn a_node_whose_clock_is_wrong_stops_alone_and_says_why() {
     check(&dirs);
 }
 
-/// A node under test, and the shim in it.
-struct Node {
-    server: Server,
-    shim: Shim,
-}
-
-impl Node {
-    fn start(dir: &std::path::Path) -> Self {
-        let shim = Shim::new(dir);
-        Self { server: Server::start_with(dir, |command| shim.load(command)), shim }
-    }
-}
-
-/// What befalls.
-#[derive(Debug, Clone, Copy)]
-enum Fault {
-    Killed,
-    Paused,
-    Cut,
-    DiskFull,
-    ClockWrong,
-    DatabaseDown,
-    ReplicaLate,
-    ReplicaDown,
-}
-
-const FAULTS: [Fault; 8] = [
-    Fault::Killed,
-    Fault::ReplicaLate,
-    Fault::Paused,
-    Fault::Cut,
-    Fault::ReplicaDown,
-    Fault::DiskFull,
-    Fault::ClockWrong,
-    Fault::DatabaseDown,
-];
-
-/// Where each node takes submissions and is read now.
-type Addresses = RwLock<Vec<(String, String)>>;
-
-/// Three nodes under load, and what befalls them.
-struct Chaos {
-    postgres: Postgres,
-    replica: Postgres,
-    dirs: Vec<PathBuf>,
-    nodes: Vec<Node>,
-    addresses: Arc<Addresses>,
-    random: Random,
-}
-
-impl Chaos {
-    fn begin(postgres: Postgres, replica: Postgres, dirs: Vec<PathBuf>) -> Self {
-        let nodes: Vec<Node> = dirs.iter().map(|dir| Node::start(dir)).collect();
-        let addresses = nodes.iter().map(Node::addresses).collect();
-        Self { postgres, replica, dirs, nodes, addresses: Arc::new(RwLock::new(addresses)), random: Random::new() }
-    }
-
-    /// Ends a node, in whichever state it is, and starts it again.
-    fn start_again(&mut self, place: usize) {
-        self.nodes.remove(place).server.kill();
-        let node = Node::start(&self.dirs[place]);
-        self.addresses.write().unwrap()[place] = node.addresses();
-        self.nodes.insert(place, node);
-    }
-
-    /// One fault, and the end of it.
-    fn strike(&mut self, fault: Fault) {
-        let place = usize::try_from(self.random.below(self.nodes.len() as u64)).unwrap();
-        println!("{fault:?} {place}");
-        moment(&mut self.random, 300_000);
-        match fault {
-            Fault::Killed => self.start_again(place),
-            Fault::Paused => {
-                let pid = self.nodes[place].server.pid();
-                signal(pid, "STOP");
-                moment(&mut self.random, 2_000_000);
-                signal(pid, "CONT");
-            }
-            Fault::Cut => {
-                let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gongkai' \
-                           AND pid % 2 = 0";
-                let runtime = tokio::runtime::Runtime::new().unwrap();
-                runtime.block_on(async { tables(&self.postgres).await.execute(cut).await }).unwrap();
-            }
-            Fault::DiskFull => {
-                self.nodes[place].shim.arm(WRITE, 1, u64::MAX, ENOSPC);
-                moment(&mut self.random, 500_000);
-                self.nodes[place].shim.disarm();
-                // Views and search may have stopped for good on a full disk; what was answered is in the database.
-                self.start_again(place);
-            }
-            Fault::ClockWrong => {
-                self.nodes[place].shim.put_clock_wrong(if self.random.below(2) == 0 { 3_600 } else { -3_600 });
-                moment(&mut self.random, 500_000);
-                self.start_again(place);
-            }
-            Fault::DatabaseDown => {
-                self.postgres.crash();
-                moment(&mut self.random, 300_000);
-                self.postgres.come_back();
-            }
-            Fault::ReplicaLate => {
-                tell(&self.replica, "SELECT pg_wal_replay_pause()");
-                moment(&mut self.random, 2_000_000);
-                tell(&self.replica, "SELECT pg_wal_replay_resume()");
-            }
-            Fault::ReplicaDown => {
-                self.replica.crash();
-                moment(&mut self.random, 300_000);
-                self.replica.come_back();
-            }
-        }
-    }
-}
-
-impl Node {
-    fn addresses(&self) -> (String, String) {
-        (self.server.internal.clone(), self.server.url.clone())
-    }
-}
-
-/// Receipts by index: the idempotency key and the entry's hash.
-type Receipts = BTreeMap<u64, (String, String)>;
-
-/// Submits until it is told to stop; each submission goes from node to node under its key until there is a receipt.
-fn submit(addresses: &Addresses, receipts: &Mutex<Receipts>, stop: &AtomicBool) {
-    static KEYS: AtomicUsize = AtomicUsize::new(0);
-    while !stop.load(Ordering::Relaxed) {
-        let number = KEYS.fetch_add(1, Ordering::Relaxed);
-        let (key, body, asked) = (format!("chaos-{number}"), submission(), Cell::new(number));
-        let receipt = until("a receipt from some node", || {
-            let address = {
-                let addresses = addresses.read().unwrap();
-                addresses[asked.replace(asked.get() + 1) % addresses.len()].0.clone()
-            };
-            hand_in(&address, &key, &body).filter(|answer| {
-                assert!(answer.status < 300 || [429, 503, 507].contains(&answer.status), "{}", answer.text());
-                answer.status < 300
-            })
-        });
-        let receipt = receipt.json();
-        let (index, hash) = (receipt["index"].as_u64().unwrap(), receipt["entry_hash"].as_str().unwrap().to_owned());
-        let known = receipts.lock().unwrap().insert(index, (key, hash));
-        assert!(known.is_none(), "two receipts for entry {index}");
-    }
-}
-
-/// Sees the checkpoints of all nodes: never two of one size that differ.
-fn watch(addresses: &Addresses, outsider: &Mutex<Outsider>, stop: &AtomicBool) {
-    while !stop.load(Ordering::Relaxed) {
-        let addresses = addresses.read().unwrap().clone();
-        for (_, url) in addresses {
-            if let Ok(answer) = try_get(&format!("{url}/log/checkpoint")) {
-                let _ = outsider.lock().unwrap().saw(&answer.text());
-            }
-        }
-    }
-}
-
-/// Reads pages of all nodes: no node shows less than it did. How many pages were read.
-fn read_pages(addresses: &Addresses, stop: &AtomicBool) -> u64 {
-    let (mut newest, mut pages) = (BTreeMap::new(), 0);
-    while !stop.load(Ordering::Relaxed) {
-        let addresses = addresses.read().unwrap().clone();
-        for (_, url) in addresses {
-            // What has no database, or is gone, has no page either.
-            let Some(list) = try_get(&format!("{url}/api/v1/pledges")).ok().filter(|list| list.status == 200) else {
-                continue;
-            };
-            let size = list.json()["size"].as_u64().unwrap();
-            let before = newest.insert(url, size).unwrap_or_default();
-            assert!(size >= before, "a page of {size} entries after one of {before}");
-            pages += 1;
-        }
-    }
-    pages
-}
-
 /// Ends the work of the other threads with the scope that it is in.
 pub struct End<'a>(pub &'a AtomicBool);
 
@@ -444,65 +262,4 @@ impl Drop for End<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
-}
-
-/// Every entry that has a receipt is there, and no submission is there twice.
-fn whole(dir: &std::path::Path, receipts: &Receipts, before: u64) {
-    let server = Server::start(dir);
-    for (index, (_, hash)) in receipts {
-        let entry = server.get(&format!("/entries/{index}"));
-        assert_eq!(Digest::of(&entry.body).to_string(), *hash, "entry {index} is another one");
-    }
-    let pledges = (before..server.size())
-        .filter(|index| server.get(&format!("/entries/{index}")).text().contains("\"kind\":\"pledge."))
-        .count();
-    assert_eq!(pledges, receipts.len(), "what was answered is recorded, once");
-    assert!(server.stop().success());
-}
-
-/// Whatever befalls whichever node, or the replica that all read from: no receipt is lost, no event is twice, all show one
-/// history, no page goes back, every directory verifies, and the shared views are those that a rebuild makes.
-#[test]
-fn three_nodes_lose_no_receipt_whatever_befalls_them() {
-    let postgres = Postgres::start_with(&["wal_retrieve_retry_interval=50ms"]);
-    let replica = postgres.standby();
-    let ledger = TestLedger::on_server(&postgres.url);
-    share_views(&ledger, &[&replica]);
-    let dirs = join(&ledger, 3);
-    let before = ledger.size();
-    let outsider = Mutex::new(Outsider::new(&ledger.vkey()));
-    let (receipts, stop) = (Mutex::new(Receipts::new()), AtomicBool::new(false));
-    let mut chaos = Chaos::begin(postgres, replica, dirs);
-    let addresses = Arc::clone(&chaos.addresses);
-    std::thread::scope(|scope| {
-        for _ in 0..WRITERS {
-            scope.spawn(|| submit(&addresses, &receipts, &stop));
-        }
-        scope.spawn(|| watch(&addresses, &outsider, &stop));
-        scope.spawn(|| assert!(read_pages(&addresses, &stop) > 0, "no page was read"));
-        // Also where an assertion fails here: the others would wait for ever.
-        let _end = End(&stop);
-        for round in 0..rounds(8) {
-            let fault = match FAULTS.get(usize::try_from(round).unwrap()) {
-                Some(fault) => *fault,
-                None => FAULTS[usize::try_from(chaos.random.below(FAULTS.len() as u64)).unwrap()],
-            };
-            chaos.strike(fault);
-            let answered = receipts.lock().unwrap().len();
-            until("a receipt after it", || (receipts.lock().unwrap().len() > answered).then_some(()));
-        }
-    });
-    let Chaos { postgres, replica, dirs, nodes, .. } = chaos;
-    let _ = agreed(&nodes.iter().map(|node| &node.server).collect::<Vec<_>>());
-    for node in nodes {
-        assert!(node.server.stop().success());
-    }
-    let (receipts, mut outsider) = (receipts.into_inner().unwrap(), outsider.into_inner().unwrap());
-    for dir in &dirs {
-        outsider.check_all_seen(&dir.join("log"));
-    }
-    whole(&dirs[0], &receipts, before);
-    check(&dirs);
-    println!("{} receipts, {} checkpoints seen", receipts.len(), outsider.seen());
-    drop((postgres, replica));
 }

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::cosigning::asking::Denial;
 use crate::cosigning::{Cosigning, State};
 use crate::fetch::Tiles;
-use crate::outcome::chain;
+use crate::outcome::{NEWER, chain};
 
 impl Doctor {
     /// Asks every witness of the policy.
@@ -62,7 +62,7 @@ impl Doctor {
         if seen.size > head.size {
             let state = State::Denied(Denial::Ahead { recorded: seen.size });
             let what = format!("见证方 {name}：{}", state.sentence());
-            return self.wrong("witness_ahead", what, "请恢复更新的备份；查明是谁用了这把日志钥匙");
+            return self.wrong("witness_ahead", what, format!("{NEWER}；查明是谁用了这把日志钥匙"));
         }
         let here = Checkpoint { origin: seen.origin.clone(), size: head.size, root: head.edge.root() };
         if !continues(&seen, &here, &DirectoryFetch::new(self.layout.log())) {

@@ -39,6 +39,7 @@ const KEEPING: &[&str] = &[
     "not_found",
     "cross_origin",
     "not_signed_in",
+    "busy",
     "internal",
 ];
 
@@ -60,7 +61,7 @@ struct Adding {
 
 /// The five endpoints.
 pub fn doors() -> [Door; 5] {
-    const READING: &[&str] = &["not_found", "not_signed_in", "internal"];
+    const READING: &[&str] = &["not_found", "not_signed_in", "busy", "internal"];
     let door = |endpoint| Door { endpoint, callers: Callers::SignedIn, unseen: Unseen::Told };
     let list = Endpoint {
         method: "get",

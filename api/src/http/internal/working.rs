@@ -9,13 +9,13 @@ use gongkai_domain::submission::{Filled, Line};
 use gongkai_domain::{Refusal, Submission, World, kind};
 use gongkai_log::note::NoteSignature;
 use gongkai_log::{Signer, Statement, StreamId, Tier};
-use gongkai_store::{Accepted, Draft, DraftFault, Drafts, Ledger, SubmitError};
+use gongkai_store::{Accepted, Draft, DraftFault, Drafts, Ledger, StoreError, SubmitError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::http::pages::nothing;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, chain};
 
 /// Most characters of a label.
 const LABEL_CHARS_MAX: usize = 200;
@@ -324,6 +324,11 @@ pub fn problem(fault: DraftFault) -> Problem {
         DraftFault::TooLong { .. } => Problem::new("too_large", "草稿太长，没有保存"),
         DraftFault::TooMany => Problem::new("too_many", "没写完的太多，请先在工作台上清理"),
         DraftFault::Full => Problem::new("too_many", "存草稿的地方满了，请告诉管理员"),
+        DraftFault::Store(error @ StoreError::Gone { .. }) => {
+            tracing::warn!(error = chain(&error), "the working store cannot be had");
+            Problem::new("busy", "存草稿的数据库暂时连不上，请稍后再试")
+        }
+        DraftFault::Store(error) => error.into(),
         other => Problem::internal(&other),
     }
 }

@@ -76,7 +76,7 @@ async fn made(app: &App, id: &str, is_whole: bool) -> Result<DisclosurePage, Pro
     let hand_in = hand_in::links(app, reader.world(), &matter.stream, matter.status);
     let ask_href = hand_in.first().map(|link| link.href.clone());
     Ok(DisclosurePage {
-        clocks: parts::clocks(&mut reader, &matter.stream).await?,
+        clocks: parts::clocks_of(&mut reader, &matter).await?,
         questions: questions::of(&found.questions, &found.history, &asking),
         wall,
         ask_href,

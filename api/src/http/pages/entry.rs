@@ -24,7 +24,7 @@ pub async fn show(State(app): State<App>, headers: HeaderMap, Path(text): super:
 async fn make(app: &App, text: &str) -> Result<EntryPage, Problem> {
     let Frame { site, signed } = frame(app).await?;
     let index = index(text)?;
-    let entry = app.entry(index).await?.ok_or_else(|| Problem::not_found("账本里没有这个序号的条目"))?;
+    let looked = parts::entry_of(app, index).await?;
     let mut reader = app.read().await?;
     let event = reader.entry(index).await?;
     let matter = match &event {
@@ -32,10 +32,11 @@ async fn make(app: &App, text: &str) -> Result<EntryPage, Problem> {
         None => None,
     };
     let withdrawn = event.as_ref().map_or(0, |event| event.withdrawn_count);
-    let check = parts::check_of(app, &reader, signed.as_ref(), &entry, withdrawn).await?;
+    let check = parts::check_of(app, &reader, signed.as_ref(), &looked, withdrawn).await?;
+    let entry = &looked.0;
     let label = event.as_ref().map(|event| event.label.clone());
     Ok(EntryPage {
-        openings: openings(app, &mut reader, &entry, event.as_ref()).await?,
+        openings: openings(app, &mut reader, entry, event.as_ref()).await?,
         site,
         kind: label.unwrap_or_else(|| "封存时段".to_owned()),
         matter: event.as_ref().map(|event| {

@@ -40,6 +40,8 @@ mod vacancy;
 mod verify;
 mod wall;
 
+use std::sync::Arc;
+
 use askama::Template as _;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri, Path, Request, State};
@@ -136,7 +138,7 @@ pub struct Frame {
     /// For the context.
     pub site: Site,
     /// The current checkpoint.
-    pub signed: Option<Signed>,
+    pub signed: Option<Arc<Signed>>,
 }
 
 /// The frame as of now.

@@ -33,7 +33,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<NominationPage, Problem>
     };
     Ok(NominationPage {
         path: parts::path(&mut reader, &matter.org).await?,
-        clocks: parts::clocks(&mut reader, &matter.stream).await?,
+        clocks: parts::clocks_of(&mut reader, &matter).await?,
         check: parts::check(app, &reader, signed.as_ref(), &nomination.history).await?,
         site,
         share,

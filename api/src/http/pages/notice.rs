@@ -26,7 +26,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<NoticePage, Problem> {
     let files = notice.history.iter().flat_map(|event| event.attachments.clone()).collect();
     Ok(NoticePage {
         path: parts::path(&mut reader, &matter.org).await?,
-        clocks: parts::clocks(&mut reader, &matter.stream).await?,
+        clocks: parts::clocks_of(&mut reader, &matter).await?,
         check: parts::check(app, &reader, signed.as_ref(), &notice.history).await?,
         seal: paper::seal_of(app, &notice.history).await?,
         wall_href: format!("{}/wall", parts::href(&matter.stream)),

@@ -2,6 +2,8 @@
 //!
 //! A new field of a view gets its place here once, for every page that shows the part.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Utc};
 use gongkai_domain::kind::family_label;
 use gongkai_log::{Content, Digest, Entry, MapKey, Signer, StreamId, TreeHash, tile};
@@ -218,6 +220,14 @@ pub fn history(events: Vec<HistoryEvent>) -> Vec<Event> {
 }
 
 /// The supervisions of a matter with their clocks.
+pub async fn clocks_of(reader: &mut Reader, matter: &read::Matter) -> Result<Vec<parts::Clock>, ReadError> {
+    if matter.is_supervised == Some(false) {
+        return Ok(Vec::new());
+    }
+    clocks(reader, &matter.stream).await
+}
+
+/// The supervisions about a stream, or the one that it is.
 pub async fn clocks(reader: &mut Reader, stream: &str) -> Result<Vec<parts::Clock>, ReadError> {
     let clock = |found: read::supervisions::Supervised| parts::Clock {
         href: href(&found.stream),
@@ -283,7 +293,7 @@ fn sha(hash: &TreeHash) -> HashText {
 pub async fn check(
     app: &App,
     reader: &Reader,
-    signed: Option<&Signed>,
+    signed: Option<&Arc<Signed>>,
     events: &[HistoryEvent],
 ) -> Result<Check, Problem> {
     let mut check = check_last(app, reader, signed, events).await?;
@@ -297,15 +307,26 @@ pub async fn check(
 pub async fn check_last(
     app: &App,
     reader: &Reader,
-    signed: Option<&Signed>,
+    signed: Option<&Arc<Signed>>,
     events: &[HistoryEvent],
 ) -> Result<Check, Problem> {
     let HistoryEvent { index, withdrawn_count, .. } = events.last().ok_or_else(super::nothing)?;
     if app.foreseen().is_some_and(|event| event.index == *index) {
         return Ok(Check::later(*index, moment(app.now())));
     }
-    let entry = app.entry(*index).await?.ok_or_else(|| Problem::not_found("账本里没有这个序号的条目"))?;
-    check_of(app, reader, signed, &entry, *withdrawn_count).await
+    check_of(app, reader, signed, &entry_of(app, *index).await?, *withdrawn_count).await
+}
+
+/// An entry, and whether it was found just now in what the log published; `None` before it is published.
+pub type Looked = (Arc<Entry>, Option<bool>);
+
+/// An entry as it was published, or for the moment until then as it was committed.
+pub async fn entry_of(app: &App, index: u64) -> Result<Looked, Problem> {
+    if let Some((entry, is_proven)) = app.published.proven(index, app.keys()).await? {
+        return Ok((entry, Some(is_proven)));
+    }
+    let entry = app.entry(index).await?.ok_or_else(|| Problem::not_found("账本里没有这个序号的条目"))?;
+    Ok((entry, None))
 }
 
 /// Whether the map has as many records of the matter as the page; `None` where that cannot be told yet.
@@ -347,13 +368,10 @@ pub async fn whole_of(app: &App, reader: &mut Reader, code: &str) -> Result<Opti
 pub async fn check_of(
     app: &App,
     reader: &Reader,
-    signed: Option<&Signed>,
-    entry: &Entry,
+    signed: Option<&Arc<Signed>>,
+    (entry, proven): &Looked,
     withdrawn: u64,
 ) -> Result<Check, Problem> {
-    // The page says that nothing was changed only after it has checked that just now.
-    let proof = app.published.proof(entry.index).await?;
-    let proven = proof.map(|proof| proof.verify_under(&entry.bytes, &app.keys(), None).is_ok());
     let note = entry.content.note();
     let (statement, signers): (Digest, &[Signer]) = match &entry.content {
         Content::Statement(signed) => (signed.hash, &signed.statement.signers),
@@ -369,7 +387,8 @@ pub async fn check_of(
     };
     Ok(Check {
         is_later: false,
-        proven,
+        // The page says that nothing was changed only after it has checked that just now.
+        proven: *proven,
         index: entry.index,
         recorded: moment(entry.recorded_at),
         entry_hash: blake(&entry.hash),
@@ -390,14 +409,12 @@ pub async fn check_of(
     })
 }
 
-async fn checkpoint(app: &App, signed: &Signed) -> Result<Checkpoint, Problem> {
-    let policy = app.published.policy().await?;
-    let cosigned = policy.and_then(|policy| policy.cosigned(&signed.note).ok()).unwrap_or_default();
+async fn checkpoint(app: &App, signed: &Arc<Signed>) -> Result<Checkpoint, Problem> {
     Ok(Checkpoint {
         size: Count(signed.checkpoint.size),
         root: signed.checkpoint.root.to_string(),
         at: moment(signed.written_at),
-        witnesses: small(cosigned.iter().flatten().count() as u64),
+        witnesses: small(app.published.cosigned(signed).await?),
     })
 }
 

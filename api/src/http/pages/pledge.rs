@@ -35,7 +35,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<PledgePage, Problem> {
     let mut hand_in = hand_in::links(app, reader.world(), &matter.stream, matter.status);
     hand_in.extend(hand_in::letter_about(app, reader.world(), &matter.org, &matter.stream, title));
     Ok(PledgePage {
-        clocks: parts::clocks(&mut reader, &matter.stream).await?,
+        clocks: parts::clocks_of(&mut reader, &matter).await?,
         sessions: sessions::promised_at(&mut reader, &matter.stream, &above).await?,
         hand_in,
         path,

@@ -1,7 +1,7 @@
 //! Sessions with the people (民情沟通面对面): what was moved, what was said to it, and the pledges that came of it; and, on
 //! a pledge's page, the session at which it was made.
 
-use gongkai_domain::kind::{self, Described as _, intake::PointResult, session};
+use gongkai_domain::kind::{Described as _, intake::PointResult, session};
 use gongkai_projections::read::{HistoryEvent, Reader, history};
 use serde_json::{Map, Value};
 
@@ -10,9 +10,6 @@ use crate::http::problem::Problem;
 use crate::site::format::Day;
 use crate::site::parts::{Link, Row, Shown};
 use crate::site::stream::Motion;
-
-/// Sessions that are looked through for a pledge, the newest of the organization above and all below it.
-const SESSIONS_MAX: u32 = 30;
 
 /// What was moved at a session; nothing of any other matter.
 pub async fn motions(reader: &mut Reader, first: &HistoryEvent) -> Result<Vec<Motion>, Problem> {
@@ -63,16 +60,8 @@ async fn pledge(reader: &mut Reader, stream: &str) -> Result<Link, Problem> {
     Ok(Link::new(parts::href(stream), title))
 }
 
-/// The sessions at which a pledge of an organization was made; `above` is the one whose sessions are looked through.
+/// The sessions at which a pledge was made; `above` is the organization whose sessions are looked through.
 pub async fn promised_at(reader: &mut Reader, pledge: &str, above: &str) -> Result<Vec<Link>, Problem> {
-    let family = kind::find(session::Held::KIND).map_or("session", kind::Kind::family);
-    let mut found = Vec::new();
-    for item in reader.newest(family, above, SESSIONS_MAX).await? {
-        let lines = reader.lines_of_entry(item.index).await?;
-        let names = |row: &Map<String, Value>| row.get("pledge").and_then(Value::as_str) == Some(pledge);
-        if lines.iter().filter_map(|line| line.row.as_ref()).any(names) {
-            found.push(Link::new(parts::href(&item.stream), item.title.unwrap_or(item.label)));
-        }
-    }
-    Ok(found)
+    let found = reader.promised_at(pledge, above).await?;
+    Ok(found.into_iter().map(|item| Link::new(parts::href(&item.stream), item.title.unwrap_or(item.label))).collect())
 }

@@ -1,4 +1,4 @@
-//! `/status`: the last checkpoint, who cosigned it, who copies the log, and which replicas of the database pages are read from.
+//! `/status`: the last checkpoint, who cosigned it, what was brought back, who copies the log, and which replicas of the database pages are read from.
 //!
 //! Who cosigned is read off the published checkpoint and policy, so that a copy of the log says the same; what happened
 //! when a witness was asked is known only where it is asked from.
@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::DateTime;
+use gongkai_domain::world::Recovery;
 use gongkai_log::Policy;
 use gongkai_projections::replicas::{Standing, Stands};
 
@@ -19,7 +20,7 @@ use crate::http::published::Signed;
 use crate::mirrors::{Mirrors, State as Followed};
 use crate::pushing::keeping::{self, Kept};
 use crate::site::format::Count;
-use crate::site::status::{self, IntakeRow, MirrorRow, StatusPage, WitnessRow};
+use crate::site::status::{self, IntakeRow, MirrorRow, RecoveryRow, StatusPage, WitnessRow};
 
 /// The page.
 pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
@@ -30,12 +31,12 @@ pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
 async fn make(app: &App) -> Result<StatusPage, Problem> {
     let Frame { site, .. } = frame(app).await?;
     let (signed, policy) = (app.published.checkpoint().await?, app.published.policy().await?);
-    let note = signed.as_ref().map(|signed| &signed.note);
-    let roots = roots::card(app, signed.as_ref()).await?;
+    let note = signed.as_deref().map(|signed| &signed.note);
+    let roots = roots::card(app, signed.as_deref()).await?;
     Ok(StatusPage {
         site,
         has_quorum: policy.as_ref().zip(note).is_some_and(|(policy, note)| policy.check(note).is_ok()),
-        witnesses: policy.map(|policy| witnesses(app, &policy, signed.as_ref())).unwrap_or_default(),
+        witnesses: policy.map(|policy| witnesses(app, &policy, signed.as_deref())).unwrap_or_default(),
         checkpoint: signed.map(|signed| status::Standing {
             size: Count(signed.checkpoint.size),
             root: signed.checkpoint.root.to_string(),
@@ -45,6 +46,7 @@ async fn make(app: &App) -> Result<StatusPage, Problem> {
         mirrors: mirrors(&app.about.mirrors),
         handed: handed(&app.about.kept),
         looked_at: app.about.mirrors.found().map(|(at, _)| parts::moment(at)),
+        recoveries: app.read().await?.world().recoveries().iter().map(recovery).collect(),
         intakes: app.about.intakes.found().iter().map(intake).collect(),
         replicas: (1..).zip(app.views.replicas()).map(replica).collect(),
     })
@@ -79,6 +81,20 @@ fn witnesses(app: &App, policy: &Policy, signed: Option<&Signed>) -> Vec<Witness
         }
     };
     policy.witnesses().iter().map(|listed| &listed.name).enumerate().map(row).collect()
+}
+
+fn recovery(recovery: &Recovery) -> RecoveryRow {
+    let Recovery { index, recorded_at, said } = recovery;
+    RecoveryRow {
+        index: *index,
+        at: parts::moment(*recorded_at),
+        first: said.from_size,
+        last: said.size.saturating_sub(1),
+        source: said.source.label(),
+        openings_lost: Count(said.openings_lost),
+        openings_undecided: Count(said.openings_undecided),
+        periods_lost: Count(said.periods_lost),
+    }
 }
 
 fn intake((place, found): &Found) -> IntakeRow {

@@ -35,7 +35,7 @@ pub(super) async fn make(app: &App, id: &str) -> Result<VacancyPage, Problem> {
     let recommend = hand_in.first().map(|link| link.href.as_str());
     let posts = vacancy.posts.iter().map(|found| post(found, &org, recommend)).collect();
     Ok(VacancyPage {
-        clocks: parts::clocks(&mut reader, &matter.stream).await?,
+        clocks: parts::clocks_of(&mut reader, &matter).await?,
         check: parts::check(app, &reader, signed.as_ref(), &vacancy.history).await?,
         site,
         share,

@@ -14,7 +14,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use gongkai_log::{Digest, StreamId, Tier};
+use gongkai_log::{Beginning, Digest, Statement, StreamId, Tier};
 use serde::{Deserialize as _, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -45,6 +45,7 @@ pub mod pledge;
 pub mod question;
 pub mod rating;
 pub mod receiver;
+pub mod recovery;
 pub mod registry;
 pub mod review;
 pub mod rotation;
@@ -62,6 +63,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<ledger::Halted>(),
     Kind::of::<ledger::Resumed>(),
     Kind::of::<rotation::KeyRotated>(),
+    Kind::of::<recovery::BroughtBack>(),
     Kind::of::<map::Rooted>(),
     Kind::of::<registry::OrganizationRegistered>(),
     Kind::of::<registry::OrganizationRenamed>(),
@@ -540,6 +542,11 @@ pub fn find(name: &str) -> Option<&'static Kind> {
     static BY_NAME: LazyLock<HashMap<&str, &Kind>> =
         LazyLock::new(|| KINDS.iter().map(|kind| (kind.name, kind)).collect());
     BY_NAME.get(name).copied()
+}
+
+/// The tree that a statement names as a beginning of its log, if it names one: of a recovery or a rotation.
+pub fn beginning(statement: &Statement) -> Option<Beginning> {
+    rotation::beginning(statement).or_else(|| recovery::beginning(statement))
 }
 
 /// The typed body, for a statement of that kind.

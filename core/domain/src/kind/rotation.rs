@@ -169,7 +169,7 @@ pub(crate) fn authority(
 }
 
 /// The head that a statement names as a beginning of its log, if it is a rotation.
-pub fn beginning(statement: &Statement) -> Option<Beginning> {
+pub(super) fn beginning(statement: &Statement) -> Option<Beginning> {
     let rotated = body::<KeyRotated>(&statement.kind, &statement.body)?;
     Some(Beginning { size: rotated.head_size, root: rotated.head_root })
 }

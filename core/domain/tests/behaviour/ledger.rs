@@ -270,7 +270,7 @@ impl Ledger {
         let target = checked.kind.target(&statement.body).and_then(|index| self.target(index));
         let named = checked.proposal().named().and_then(|stream| self.streams.get(&stream));
         let named = Named::of(named.map(|(_, state)| state));
-        let begins = kind::rotation::beginning(statement).map(|named| self.root(named.size) == Some(named.root));
+        let begins = kind::beginning(statement).map(|named| self.root(named.size) == Some(named.root));
         let at = Context::at(self.now.to_utc(), &self.world);
         let context = Context { target: target.as_ref(), named, begins, ..at };
         let keys = judge::judge(&checked.proposal(), head, &state, &context)?;

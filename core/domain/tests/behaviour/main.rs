@@ -14,6 +14,7 @@ mod notice;
 mod objection;
 mod pledge;
 mod question;
+mod recovery;
 mod registry;
 mod reply;
 mod review;

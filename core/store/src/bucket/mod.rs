@@ -27,6 +27,7 @@ use tokio::io::AsyncReadExt as _;
 
 pub use self::address::{Address, BucketOptions, Endpoint, NotABucket};
 pub(crate) use self::fetching::BucketFetch;
+pub use self::fetching::BucketSource;
 use crate::{error::StoreError, ledger::ATTACHMENT_BYTES_MAX, reader::chain};
 
 /// How long a connection may take.
@@ -44,6 +45,8 @@ const PART_BYTES: usize = 5 << 20;
 
 /// Name of the checkpoint.
 pub(crate) const CHECKPOINT: &str = "log/checkpoint";
+/// Name of the verifier key, which is there from the first start on.
+const VKEY: &str = "log/vkey";
 
 /// A folder of a bucket. Cheap to clone.
 #[derive(Clone)]
@@ -304,11 +307,16 @@ impl Bucket {
     /// # Errors
     /// [`StoreError::Foreign`] when it is not one that the log's keys signed: another log is published there.
     pub async fn checkpoint(&self, keys: &LogKeys) -> Result<Option<There>, StoreError> {
+        Ok(self.checkpoint_note(keys).await?.map(|(there, _)| there))
+    }
+
+    /// The same, with the note that says so.
+    pub(crate) async fn checkpoint_note(&self, keys: &LogKeys) -> Result<Option<(There, String)>, StoreError> {
         let Some(Found { bytes, version }) = self.get(CHECKPOINT).await? else { return Ok(None) };
         let foreign = |reason| StoreError::Foreign { name: CHECKPOINT.to_owned(), reason };
         let note = String::from_utf8(bytes).map_err(|error| foreign(error.to_string()))?;
         let (checkpoint, _) = keys.open(&note).map_err(|error| foreign(chain(&error)))?;
-        Ok(Some(There { checkpoint, version }))
+        Ok(Some((There { checkpoint, version }, note)))
     }
 
     /// Whether this store refuses what it must: creating what is there, and replacing another version. `name` is put in place
@@ -318,13 +326,30 @@ impl Bucket {
     /// [`StoreError::Unconditional`] when it does not.
     pub(crate) async fn examine(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.put_said(name, bytes.to_vec()).await?;
+        if self.refuses(name, bytes).await? {
+            return Ok(());
+        }
+        Err(StoreError::Unconditional { name: self.0.name.clone() })
+    }
+
+    /// The same of a bucket that is in use, tried on the verifier key that is there. `true` also where there is none yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Bucket`] when it cannot be reached, or lets nobody write with this key.
+    pub async fn keeps_conditions(&self) -> Result<bool, StoreError> {
+        let Some(found) = self.get(VKEY).await? else { return Ok(true) };
+        self.refuses(VKEY, &found.bytes).await
+    }
+
+    /// Whether an object that is there with these bytes is neither created again nor replaced in another version.
+    async fn refuses(&self, name: &str, bytes: &[u8]) -> Result<bool, StoreError> {
         let other = Version("\"00000000000000000000000000000000\"".to_owned());
         for put in [Put::New, Put::Over(other)] {
             if let Outcome::Done(_) = self.put(name, bytes.to_vec(), &put).await? {
-                return Err(StoreError::Unconditional { name: self.0.name.clone() });
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -16,7 +16,7 @@ use sqlx::{
     postgres::PgPoolOptions, sqlite::SqlitePoolOptions,
 };
 
-pub(crate) use self::place::{file, file_reader};
+pub(crate) use self::place::{file, file_reader, remove_file};
 pub use self::{
     place::{Place, ServerUrl},
     query::{Query, Row, Sql, Value, query},
@@ -160,6 +160,23 @@ pub enum Pool {
     Server(PgPool),
 }
 
+/// How long a connection to a server may have lain idle and be taken for alive: it was tried when it was laid down, and
+/// asking it at every turn is a journey for each page.
+const UNTRIED_MAX: Duration = Duration::from_secs(1);
+
+/// A pool of at most `connections_max` connections to a server.
+pub fn connections(connections_max: u32) -> PgPoolOptions {
+    let options = PgPoolOptions::new().max_connections(connections_max).test_before_acquire(false);
+    options.before_acquire(|connection, idle| {
+        Box::pin(async move {
+            if idle.idle_for >= UNTRIED_MAX {
+                connection.ping().await?;
+            }
+            Ok(true)
+        })
+    })
+}
+
 impl Pool {
     /// A pool of at most `readers_max` connections.
     pub(crate) fn new(place: &Place, readers_max: u32, busy_timeout: Duration) -> Self {
@@ -169,7 +186,7 @@ impl Pool {
                 Self::File(options.connect_lazy_with(file_reader(path, busy_timeout)))
             }
             Place::Server(url) => {
-                let options = PgPoolOptions::new().max_connections(readers_max.max(1)).acquire_timeout(busy_timeout);
+                let options = connections(readers_max.max(1)).acquire_timeout(busy_timeout);
                 Self::Server(options.connect_lazy_with(url.reader(busy_timeout)))
             }
         }
@@ -205,6 +222,13 @@ impl Pool {
                     Purpose::Trying => "BEGIN ISOLATION LEVEL REPEATABLE READ",
                     Purpose::Writing => "BEGIN",
                 };
+                // One that died since it was laid down leaves the pool by failing here, where nothing is lost yet.
+                for _ in 0..pool.size() {
+                    match pool.begin_with(begin).await {
+                        Err(sqlx::Error::Io(error)) => tracing::info!(%error, "a connection of the pool was lost"),
+                        done => return done.map(Transaction::Postgres),
+                    }
+                }
                 pool.begin_with(begin).await.map(Transaction::Postgres)
             }
         }

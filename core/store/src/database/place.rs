@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions as _, postgres::PgConnectOptions, sqlite::SqliteConnec
 use super::Connection;
 use crate::{
     error::{OpenError, StoreError},
-    layout::Layout,
+    layout::{Layout, with_suffix},
 };
 
 /// The schema that holds a ledger.
@@ -132,6 +132,11 @@ impl ServerUrl {
         Self { schema: SCHEMA_VAULT, ..self.clone() }
     }
 
+    /// The same database's store of that name beside the ledger.
+    pub(crate) fn beside(&self, schema: &'static str) -> Self {
+        Self { schema, ..self.clone() }
+    }
+
     /// Whether it is the draft.
     pub(crate) fn is_draft(&self) -> bool {
         self.schema == SCHEMA_DRAFT
@@ -152,6 +157,20 @@ impl ServerUrl {
     pub(crate) fn reader(&self, busy_timeout: Duration) -> PgConnectOptions {
         self.writer(busy_timeout).options([("default_transaction_read_only", "on")])
     }
+}
+
+/// Removes a database's file with what SQLite keeps beside it; it may be gone.
+pub(crate) fn remove_file(path: &Path) -> Result<(), StoreError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let path = with_suffix(path, suffix);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::file("removing", path, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Options of every connection to a ledger's file.

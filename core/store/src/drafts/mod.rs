@@ -1,27 +1,31 @@
 //! The working store: what people are writing, and what is half signed, beside the ledger.
 //!
-//! No part of the ledger: nothing here was said by anybody, and whoever loses the file loses unsigned work only. A draft is
+//! No part of the ledger: nothing here was said by anybody, and whoever loses it loses unsigned work only. A draft is
 //! a text under a key that the vault derives for it, so the disk tells neither what is written nor by whom; its owner and the
 //! people whom it names may see it, nobody else, and to them it does not exist. It is bounded in size and number, is gone when
-//! it was not touched for [`KEPT_DAYS`], and is removed when it was submitted.
+//! it was not touched for [`KEPT_DAYS`], and is removed when it was submitted. Where several nodes serve the ledger they have
+//! one working store: whoever writes has it alone from comparing revision and limits to the commit.
 //!
-//! Not here: what the text says, whose signatures it needs (the shell's), sessions. The clock's reading is handed in.
+//! Not here: what the text says, whose signatures it needs (the shell's), sessions, where the rows lie (`beside`). The clock's
+//! reading is handed in.
 
 mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use gongkai_domain::vault::{self as sealing, VaultError};
 use gongkai_log::StreamId;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+pub(crate) use self::table::STORE;
 use self::table::{Row, Table};
 use crate::{
+    beside::{self, BesideFault, Turn},
     error::StoreError,
     layout::Layout,
     vault::{Tag, Vault},
@@ -66,15 +70,24 @@ pub enum DraftFault {
     /// There is no room left for anybody's.
     #[error("the working store is full")]
     Full,
-    /// The file is another program's or a later version's; it was not touched.
-    #[error("{} is no working store that this program knows", .0.display())]
-    Foreign(PathBuf),
+    /// It is another program's or a later version's; it was not touched.
+    #[error("{0} is no working store that this program knows")]
+    Foreign(String),
     /// It could not be sealed.
     #[error("sealing a draft")]
     Seal(#[source] VaultError),
     /// The database failed.
     #[error("the working store")]
     Store(#[from] StoreError),
+}
+
+impl From<BesideFault> for DraftFault {
+    fn from(fault: BesideFault) -> Self {
+        match fault {
+            BesideFault::Foreign(what) => Self::Foreign(what),
+            BesideFault::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 /// A draft as somebody sees it who may.
@@ -116,10 +129,10 @@ pub struct Writing<'a> {
 }
 
 struct Inner {
-    path: PathBuf,
+    layout: Layout,
     vault: Vault,
-    // Opened when it is first needed: commands that read a ledger make no file.
-    table: Mutex<Option<Table>>,
+    // Opened when it is first needed: commands that read a ledger make nothing.
+    table: OnceCell<Mutex<Table>>,
 }
 
 /// The working store of one ledger. Cheap to clone.
@@ -128,24 +141,23 @@ pub struct Drafts(Arc<Inner>);
 
 impl std::fmt::Debug for Drafts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Drafts({})", self.0.path.display())
-    }
-}
-
-/// The lock on the opened table.
-struct Opened<'a>(MutexGuard<'a, Option<Table>>);
-
-impl Opened<'_> {
-    fn table(&mut self) -> Result<&mut Table, StoreError> {
-        let gone = || StoreError::sql("using the working store", sqlx::Error::PoolClosed);
-        self.0.as_mut().ok_or_else(gone)
+        write!(f, "Drafts({})", self.0.layout.root().display())
     }
 }
 
 impl Drafts {
     /// The store of a ledger; nothing is touched yet.
     pub(crate) fn new(layout: &Layout, vault: Vault) -> Self {
-        Self(Arc::new(Inner { path: layout.drafts(), vault, table: Mutex::new(None) }))
+        Self(Arc::new(Inner { layout: layout.clone(), vault, table: OnceCell::new() }))
+    }
+
+    /// Copies the working store of a ledger into a file that must not exist, also beside running servers; whether there is
+    /// one. It needs no key.
+    ///
+    /// # Errors
+    /// [`DraftFault::Store`], [`DraftFault::Foreign`].
+    pub async fn back_up(layout: &Layout, to: &Path) -> Result<bool, DraftFault> {
+        Ok(beside::back_up(&STORE, layout, to).await?)
     }
 
     /// The drafts that a person may see, the latest first.
@@ -153,9 +165,10 @@ impl Drafts {
     /// # Errors
     /// [`DraftFault::Store`], [`DraftFault::Foreign`].
     pub async fn list(&self, person: &StreamId, now: DateTime<Utc>) -> Result<Vec<Draft>, DraftFault> {
-        let mut opened = self.opened(now).await?;
+        let mut table = self.table(now, Turn::Among).await?;
         let tag = self.tag(person);
-        let rows = opened.table()?.of_person(tag, now.timestamp(), SHOWN_MAX).await?;
+        let rows = table.of_person(tag, now.timestamp(), SHOWN_MAX).await;
+        let rows = table.end(rows.map_err(DraftFault::from)).await?;
         Ok(rows.iter().filter_map(|row| self.read(row, tag)).collect())
     }
 
@@ -164,8 +177,9 @@ impl Drafts {
     /// # Errors
     /// [`DraftFault::Store`], [`DraftFault::Foreign`].
     pub async fn get(&self, id: Uuid, person: &StreamId, now: DateTime<Utc>) -> Result<Option<Draft>, DraftFault> {
-        let mut opened = self.opened(now).await?;
-        Ok(self.row(opened.table()?, id, person, now).await?.and_then(|row| self.read(&row, self.tag(person))))
+        let mut table = self.table(now, Turn::Among).await?;
+        let row = self.row(&mut table, id, person, now).await;
+        Ok(table.end(row).await?.and_then(|row| self.read(&row, self.tag(person))))
     }
 
     /// Keeps a draft, durably when it returns, and gives its revision. Who may see it is as given here.
@@ -176,8 +190,12 @@ impl Drafts {
         if writing.text.len() > DRAFT_BYTES_MAX {
             return Err(DraftFault::TooLong { bytes: writing.text.len() });
         }
-        let mut opened = self.opened(now).await?;
-        let table = opened.table()?;
+        let mut table = self.table(now, Turn::Alone).await?;
+        let put = self.put_in(&mut table, writing, now).await;
+        table.end(put).await
+    }
+
+    async fn put_in(&self, table: &mut Table, writing: Writing<'_>, now: DateTime<Utc>) -> Result<u64, DraftFault> {
         let owner = self.tag(writing.owner);
         let id = *writing.id.as_bytes();
         let before = table.one(id, now.timestamp()).await?;
@@ -209,8 +227,18 @@ impl Drafts {
         now: DateTime<Utc>,
         f: impl FnOnce(&str) -> Option<String>,
     ) -> Result<Option<Draft>, DraftFault> {
-        let mut opened = self.opened(now).await?;
-        let table = opened.table()?;
+        let mut table = self.table(now, Turn::Alone).await?;
+        let changed = self.change_in(&mut table, (id, person), now, f).await;
+        table.end(changed).await
+    }
+
+    async fn change_in(
+        &self,
+        table: &mut Table,
+        (id, person): (Uuid, &StreamId),
+        now: DateTime<Utc>,
+        f: impl FnOnce(&str) -> Option<String>,
+    ) -> Result<Option<Draft>, DraftFault> {
         let tag = self.tag(person);
         let Some(row) = self.row(table, id, person, now).await? else { return Ok(None) };
         let owner = row.owner;
@@ -230,8 +258,18 @@ impl Drafts {
     /// # Errors
     /// [`DraftFault::Store`], [`DraftFault::Foreign`].
     pub async fn remove(&self, id: Uuid, person: &StreamId, now: DateTime<Utc>) -> Result<bool, DraftFault> {
-        let mut opened = self.opened(now).await?;
-        let table = opened.table()?;
+        let mut table = self.table(now, Turn::Alone).await?;
+        let removed = self.remove_in(&mut table, id, person, now).await;
+        table.end(removed).await
+    }
+
+    async fn remove_in(
+        &self,
+        table: &mut Table,
+        id: Uuid,
+        person: &StreamId,
+        now: DateTime<Utc>,
+    ) -> Result<bool, DraftFault> {
         if self.row(table, id, person, now).await?.is_none() {
             return Ok(false);
         }
@@ -239,14 +277,12 @@ impl Drafts {
         Ok(true)
     }
 
-    async fn opened(&self, now: DateTime<Utc>) -> Result<Opened<'_>, DraftFault> {
-        let mut guard = self.0.table.lock().await;
-        if guard.is_none() {
-            *guard = Some(Table::open(&self.0.path).await?);
-        }
-        let mut opened = Opened(guard);
-        opened.table()?.expire(now.timestamp()).await?;
-        Ok(opened)
+    /// The table, in a transaction that sees nothing expired.
+    async fn table(&self, now: DateTime<Utc>, turn: Turn) -> Result<MutexGuard<'_, Table>, DraftFault> {
+        let open = async || Table::open(&self.0.layout).await.map(Mutex::new);
+        let mut table = self.0.table.get_or_try_init(open).await?.lock().await;
+        table.begin(now.timestamp(), turn).await?;
+        Ok(table)
     }
 
     /// The row of a draft, if this person may see it.

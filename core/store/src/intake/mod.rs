@@ -104,6 +104,23 @@ pub struct IntakeSettings {
     pub answer_hours: u32,
 }
 
+/// How an intake stands, for whoever runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntakeStands {
+    /// Whether packets are taken: none are after a commit that failed.
+    pub is_taking: bool,
+    /// Packets that wait for the running period to end.
+    pub waiting: u64,
+    /// Packets that one takes.
+    pub waiting_max: u64,
+    /// Periods in its log.
+    pub periods: u64,
+    /// Periods that the ledger has answered, as far as is known here.
+    pub answered: u64,
+    /// Packets that the ledger should have answered by now.
+    pub overdue: u64,
+}
+
 struct Inner {
     layout: Layout,
     key: SigningKey,
@@ -377,6 +394,23 @@ impl IntakeBook {
     pub async fn overdue(&self) -> Result<u64, IntakeFault> {
         let now = self.0.clock.now();
         Ok(self.0.state.lock().await.table.overdue(now).await?)
+    }
+
+    /// How it stands.
+    ///
+    /// # Errors
+    /// [`IntakeFault::Store`].
+    pub async fn stands(&self) -> Result<IntakeStands, IntakeFault> {
+        let now = self.0.clock.now();
+        let mut state = self.0.state.lock().await;
+        Ok(IntakeStands {
+            is_taking: self.running().is_ok(),
+            waiting: state.table.waiting_count().await?,
+            waiting_max: PERIOD_LEAVES as u64,
+            periods: state.growing.size(),
+            answered: state.table.answered().await?.map_or(0, |(_, upto)| upto),
+            overdue: state.table.overdue(now).await?,
+        })
     }
 }
 

@@ -48,7 +48,7 @@ impl Ledger {
 
     /// What was taken in; `None` without a vault. One handle serves everybody: clone it.
     pub fn taken(&self) -> Option<TakenBook> {
-        self.vault().map(|vault| TakenBook::new(self.layout(), vault.clone()))
+        self.0.taken.clone()
     }
 
     /// Says in public that everything of an intake's periods is answered.

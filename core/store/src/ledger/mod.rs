@@ -34,6 +34,7 @@ use crate::{
     cosigners::Cosigners,
     drafts::Drafts,
     error::{StoreError, SubmitError},
+    files::PARTIALS_KEPT,
     layout::Layout,
     map::Map,
     observer::Observer,
@@ -41,6 +42,7 @@ use crate::{
     recover::Recovery,
     sealed_reader::{self, SealedProof, SealedReader},
     sequencer::Message,
+    taken::TakenBook,
     vault::Vault,
 };
 
@@ -97,6 +99,8 @@ pub struct Settings {
     /// After how long without anything new the checkpoint is cosigned and published again: readers see that the ledger
     /// is alive, and a cosignature that came late is not lost.
     pub freshness: Duration,
+    /// How long partial tiles stay after their tile is full, in the directory and in the bucket.
+    pub partials_kept: Duration,
     /// Open although no key of the log is here, because it is about to be replaced. Nothing is published before that.
     pub awaits_key: bool,
     /// Where everything public is put besides the directory; `None` leaves it there alone.
@@ -121,6 +125,7 @@ impl Default for Settings {
             map_interval: Duration::from_mins(10),
             cosigners: None,
             freshness: Duration::from_mins(5),
+            partials_kept: PARTIALS_KEPT,
             awaits_key: false,
             bucket: None,
         }
@@ -213,6 +218,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
     reader: ReadStore,
+    drafts: Option<Drafts>,
+    taken: Option<TakenBook>,
     queue: mpsc::Sender<Message>,
     places: Places,
     // The sender ends with the sequencer's thread.
@@ -254,7 +261,7 @@ impl Ledger {
 
     /// The working store beside the ledger; `None` without a vault. One handle serves everybody: clone it.
     pub fn drafts(&self) -> Option<Drafts> {
-        self.0.settings.vault.clone().map(|vault| Drafts::new(&self.0.layout, vault))
+        self.0.drafts.clone()
     }
 
     /// Whether it accepts submissions, and how far it is.

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use chrono::SubsecRound as _;
 use gongkai_domain::{Submission, World, world::Role};
 use tokio::{
     runtime::Handle,
@@ -20,19 +19,20 @@ use crate::{
     admission::{self, Admitted},
     clock::Clock,
     database::{Place, ServerUrl},
+    drafts::Drafts,
     error::{OpenError, StoreError, SubmitError},
     event_store::{EventStore, LogHead},
     layout::Layout,
     map::{LedgerLog, Map},
-    moving::remove_leftovers,
-    node,
+    moving, node,
     publisher::Publisher,
     reader::ReadStore,
     recover::{Recover, Recovery},
+    regain::{Pending, pending},
     row_store::{self, RowStore},
     sequencer::{Item, Message, Sequencer},
     signing::Signing,
-    streams::Streams,
+    taken::TakenBook,
 };
 
 /// How often a node on a server asks whether another has committed.
@@ -94,6 +94,9 @@ impl Ledger {
         let place = Place::of(layout)?;
         row_store::examine(layout, &place, true).await?;
         let guard = take_lock(layout)?;
+        if let Some(Pending { size, seen, by }) = pending(layout)? {
+            return Err(OpenError::Unrecovered { size, seen, by });
+        }
         // Whoever opens a ledger inside a long command carries no more of it than a pointer.
         Box::pin(Self::start(layout, &place, keys, clock, settings, guard)).await
     }
@@ -106,7 +109,7 @@ impl Ledger {
         settings: Settings,
         guard: File,
     ) -> Result<Self, OpenError> {
-        remove_leftovers(layout)?;
+        moving::settle(layout)?;
         let store = RowStore::open(place, settings.busy_timeout).await?.numbered(node::number(layout, place)?);
         Self::start_with(store, layout, keys, clock, settings, guard).await
     }
@@ -136,24 +139,8 @@ impl Ledger {
         let signals = spawn_publisher(publisher);
         let (queue, messages) = mpsc::channel(settings.queue_max.max(1));
         let (done_sender, done) = watch::channel(());
-        let sequencer = Sequencer {
-            store,
-            shared: shared.clone(),
-            keys: Some(Arc::clone(&keys)),
-            reading: (clock.now().trunc_subsecs(6), clock.monotonic()),
-            clock: clock.clone(),
-            settings: settings.clone(),
-            head,
-            world,
-            streams: Streams::new(settings.streams_cached_max),
-            sealed_streams: Streams::new(settings.streams_cached_max),
-            sealed_count: 0,
-            publisher: signals,
-            reader: Some(reader.clone()),
-            lost: false,
-            erasure_heard: false,
-            server: None,
-        };
+        let over = Sequencer::over(store, shared.clone(), (head, world), clock.clone(), settings.clone(), signals);
+        let sequencer = Sequencer { keys: Some(Arc::clone(&keys)), reader: Some(reader.clone()), ..over };
         let (ready_sender, ready) = oneshot::channel();
         let runtime = Handle::current();
         let spawned = thread::Builder::new().name("sequencer".into()).spawn(move || {
@@ -182,9 +169,24 @@ impl Ledger {
         let map = Map::of_ledger(&layout.map(), log, settings.map_interval).await.map_err(Box::new)?;
         let (layout, runtime) = (layout.clone(), Handle::current());
         let places = Places::new(queue.max_capacity() / 2);
-        let inner =
-            Inner { layout, keys, runtime, settings, clock, shared, reader, queue, places, done, recovery, map };
-        Ok(Self(Arc::new(inner)))
+        let drafts = settings.vault.clone().map(|vault| Drafts::new(&layout, vault));
+        let taken = settings.vault.clone().map(|vault| TakenBook::new(&layout, vault));
+        Ok(Self(Arc::new(Inner {
+            layout,
+            keys,
+            runtime,
+            settings,
+            clock,
+            shared,
+            reader,
+            drafts,
+            taken,
+            queue,
+            places,
+            done,
+            recovery,
+            map,
+        })))
     }
 }
 
@@ -220,8 +222,9 @@ async fn get_ready(
         signing: Signing::of(&world, &keys.log.verifier()),
     };
     let recovered = task::spawn_blocking(move || recover.run()).await;
-    let (publisher, recovery) =
+    let (mut publisher, recovery) =
         recovered.map_err(|e| StoreError::file("checking", layout.root(), std::io::Error::other(e)))??;
+    publisher.files.keep_partials(settings.partials_kept);
     Ok(Ready { head, world, shared, publisher, recovery })
 }
 
@@ -290,8 +293,10 @@ async fn watch_others(reader: ReadStore, committed: watch::Receiver<u64>, queue:
     loop {
         every.tick().await;
         let Some(queue) = queue.upgrade() else { return };
-        let size = match reader.head().await {
-            Ok(head) => head.size,
+        let (size, is_there) = match reader.head().await {
+            Ok(head) => (head.size, true),
+            // The sequencer finds the same, and stops.
+            Err(StoreError::Moved { .. }) => (u64::MAX, false),
             Err(error) => {
                 tracing::debug!(%error, "the head cannot be read now");
                 continue;
@@ -306,6 +311,9 @@ async fn watch_others(reader: ReadStore, committed: watch::Receiver<u64>, queue:
         }
         // An error means that the sequencer ends, which the next round sees.
         let _ = followed.await;
+        if !is_there {
+            return;
+        }
     }
 }
 
@@ -322,24 +330,7 @@ async fn commit_genesis(
     let (publisher, _) = std_mpsc::sync_channel(1);
     let (answer, receipt) = oneshot::channel();
     let item = Item { key: None, admitted: Box::new(admitted), answer };
-    let first = Sequencer {
-        store,
-        shared,
-        keys: None,
-        reading: (clock.now().trunc_subsecs(6), clock.monotonic()),
-        clock,
-        settings,
-        head,
-        world: World::default(),
-        streams: Streams::new(2),
-        sealed_streams: Streams::new(2),
-        sealed_count: 0,
-        publisher,
-        reader: None,
-        lost: false,
-        erasure_heard: false,
-        server: None,
-    };
+    let first = Sequencer::over(store, shared, (head, World::default()), clock, settings, publisher);
     first.run_once(item).await?;
     match receipt.await {
         Ok(Ok(_)) => Ok(()),

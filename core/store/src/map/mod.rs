@@ -194,10 +194,12 @@ impl Map {
         let mut connection = self.pool.acquire().await.map_err(|e| StoreError::sql(doing, e))?;
         // Everything from one snapshot; it changes nothing, so dropping it ends it.
         let mut snapshot = connection.begin().await.map_err(|e| StoreError::sql(doing, e))?;
-        let Reached { size, entry: Some(entry) } = table::reached(&mut snapshot).await? else { return Ok(None) };
         let path = key.path();
-        let own = || (0..=map::BUCKET_DEPTH).map(|depth| map::number(&path, depth));
-        let nodes = table::nodes(&mut snapshot, own().chain(own().map(|number| number ^ 1))).await?;
+        let bucket = map::number(&path, map::BUCKET_DEPTH);
+        let Some((Reached { size, entry: Some(entry) }, nodes)) = table::on_the_way(&mut snapshot, bucket).await?
+        else {
+            return Ok(None);
+        };
         let node = |number| nodes.get(&number).copied().unwrap_or(Node::EMPTY);
         let leaves = table::leaves(&mut snapshot, map::ending(&path, node)).await?;
         let proof = map::prove(&path, node, &leaves);

@@ -3,13 +3,13 @@
 //! One connection writes; transactions are begun and ended by hand, because a root is logged between the two. A connection
 //! that is dropped in the middle leaves what was there before.
 
-use std::{collections::HashMap, fmt::Write as _, path::Path};
+use std::{collections::HashMap, path::Path};
 
 use gongkai_log::{
     Digest, TreeHash,
     map::{Head, Leaf, Node, paths_below},
 };
-use sqlx::{AssertSqlSafe, Connection as _, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Connection as _, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use super::Reached;
 use crate::{
@@ -28,6 +28,10 @@ const REACHED: &str = "SELECT size, entry FROM reached";
 const REACH: &str = "UPDATE reached SET size = ?, entry = ?";
 const BETWEEN: &str = "SELECT path, count, hash FROM leaf WHERE path BETWEEN ? AND ? ORDER BY path";
 const NODES: &str = "SELECT number, hash, leaves FROM node";
+/// What is reached, with the nodes of the upper tree from a bucket's to the root and those beside them.
+const ON_THE_WAY: &str = "WITH RECURSIVE own (number) AS (VALUES (?) UNION ALL SELECT number / 2 FROM own WHERE number > 1), \
+     wanted (number) AS (SELECT number FROM own UNION ALL SELECT number + 1 - 2 * (number % 2) FROM own WHERE number > 1) \
+     SELECT n.number, n.hash, n.leaves, r.size, r.entry FROM reached r CROSS JOIN wanted w CROSS JOIN node n WHERE n.number = w.number";
 
 /// Most rows that one statement writes: three values a row, far below SQLite's limit of 32,766.
 pub(super) const ROWS_MAX: usize = 512;
@@ -79,32 +83,27 @@ fn leaf(row: &SqliteRow) -> Result<Leaf, StoreError> {
 
 /// All nodes of the upper tree that have leaves.
 pub(super) async fn all_nodes(connection: &mut SqliteConnection) -> Result<HashMap<u32, Node>, StoreError> {
-    some_nodes(connection, NODES).await
+    let rows = sqlx::query(NODES).fetch_all(connection).await.map_err(sql("reading the map"))?;
+    rows.iter().map(node).collect()
 }
 
-/// These nodes; what has no leaves is not among them.
-pub(super) async fn nodes(
+/// How far the map is, and the nodes on the way from a bucket's to the root with those beside them; what has no leaves is
+/// not among them. `None` for a map without leaves.
+pub(super) async fn on_the_way(
     connection: &mut SqliteConnection,
-    numbers: impl Iterator<Item = u32>,
-) -> Result<HashMap<u32, Node>, StoreError> {
-    let mut text = format!("{NODES} WHERE number IN (0");
-    for number in numbers {
-        // Numbers that we computed; writing to a string does not fail.
-        let _ = write!(text, ", {number}");
-    }
-    text.push(')');
-    some_nodes(connection, &text).await
+    bucket: u32,
+) -> Result<Option<(Reached, HashMap<u32, Node>)>, StoreError> {
+    let rows = sqlx::query(ON_THE_WAY).bind(i64::from(bucket)).fetch_all(connection).await;
+    let rows = rows.map_err(sql("reading the map"))?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let reached = Reached { size: number(first, 3)?, entry: optional(first, 4)? };
+    Ok(Some((reached, rows.iter().map(node).collect::<Result<_, _>>()?)))
 }
 
-async fn some_nodes(connection: &mut SqliteConnection, text: &str) -> Result<HashMap<u32, Node>, StoreError> {
-    let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(connection).await.map_err(sql("reading the map"))?;
-    rows.iter()
-        .map(|row| {
-            let place: i64 = row.try_get(0).map_err(sql("reading the map"))?;
-            let node = Node { hash: TreeHash::from_bytes(bytes(row, 1)?), leaves: number(row, 2)? };
-            Ok((u32::try_from(place).unwrap_or(0), node))
-        })
-        .collect()
+fn node(row: &SqliteRow) -> Result<(u32, Node), StoreError> {
+    let place: i64 = row.try_get(0).map_err(sql("reading the map"))?;
+    let node = Node { hash: TreeHash::from_bytes(bytes(row, 1)?), leaves: number(row, 2)? };
+    Ok((u32::try_from(place).unwrap_or(0), node))
 }
 
 /// Removes every leaf and node.

@@ -43,6 +43,7 @@
 //! do not say which. No HTTP and no clock of its own: another place to follow is another [`Source`].
 
 mod acceptance;
+mod flushing;
 pub mod records;
 pub mod source;
 mod staging;

@@ -114,7 +114,7 @@ pub fn evidence(layout: &Layout) -> Result<Vec<Evidence>, StoreError> {
 }
 
 /// Keeps evidence, unless the same was kept before; gives where it lies.
-pub(super) fn keep(
+pub(crate) fn keep(
     layout: &Layout,
     fork: &Fork,
     size: u64,

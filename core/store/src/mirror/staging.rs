@@ -16,7 +16,6 @@ use std::{
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc,
     },
 };
 
@@ -26,6 +25,7 @@ use gongkai_log::{
 };
 
 use super::{
+    flushing::{self, OnDrop, Queue},
     source::{Source, attachment_path},
     watching::NamingLists,
 };
@@ -33,9 +33,6 @@ use crate::{error::StoreError, layout::Layout, log_fetch::DirectoryFetch};
 
 /// In the line of every file that a row names (`{"hash": …, "media_type": …, "size": …}`).
 const NAMES_A_FILE: &str = "{\"hash\":\"";
-
-/// Files that are forced to the disk at a time: file systems do some of it for all of them at once.
-const FLUSHERS: usize = 4;
 
 /// Why a file is not there for the checker.
 #[derive(Debug, thiserror::Error)]
@@ -86,8 +83,8 @@ pub(super) struct Staging<'s, S: Source> {
     ahead: Ahead,
     connections: Permits,
     drafts: AtomicU64,
-    // Gone when everything is flushed at once.
-    flushing: Mutex<Option<mpsc::Sender<PathBuf>>>,
+    // Closed when everything is flushed at once.
+    flushing: Queue,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -143,33 +140,21 @@ impl<'s, S: Source> Staging<'s, S> {
             ahead,
             connections: Permits { free: Mutex::new(free.max(1)), freed: Condvar::new() },
             drafts: AtomicU64::new(0),
-            flushing: Mutex::new(None),
+            flushing: Queue::closed(),
         }
     }
 
     /// Runs `check` while files are fetched ahead and flushed; gives what it gave when all that was staged is on the disk.
     pub fn while_fetching<T>(&self, check: impl FnOnce() -> T) -> Result<T, StoreError> {
-        let (sender, staged) = mpsc::channel();
-        *lock(&self.flushing) = Some(sender);
-        let staged = Mutex::new(staged);
-        let next = || lock(&staged).recv().ok();
-        std::thread::scope(|scope| {
-            let flush_all = || std::iter::from_fn(next).try_for_each(|path| flush_and_let_go(&path));
-            let flushed: Vec<_> = (0..FLUSHERS).map(|_| scope.spawn(flush_all)).collect();
-            for _ in 0..self.source.connections() {
-                scope.spawn(|| self.fetch_ahead());
-            }
-            // Also when the check panics: the threads of the scope are waited for.
-            let end = OnDrop(|| {
-                self.ahead.stop();
-                lock(&self.flushing).take();
-            });
-            let checked = check();
-            drop(end);
-            for flushed in flushed {
-                flushed.join().unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))?;
-            }
-            Ok(checked)
+        flushing::beside(&self.flushing, flush_and_let_go, || {
+            std::thread::scope(|scope| {
+                for _ in 0..self.source.connections() {
+                    scope.spawn(|| self.fetch_ahead());
+                }
+                // Also when the check panics: the threads of the scope are waited for.
+                let _end = OnDrop(|| self.ahead.stop());
+                check()
+            })
         })
     }
 
@@ -251,9 +236,8 @@ impl<'s, S: Source> Staging<'s, S> {
         let put = fs::write(&draft, bytes).and_then(|()| fs::rename(&draft, &path));
         put.map_err(|e| StoreError::file("staging", &path, e))?;
         self.take(name);
-        let sent = lock(&self.flushing).as_ref().map(|sender| sender.send(path.clone()));
-        // What cannot be flushed is told when all that was sent has been tried.
-        if sent.is_some() { Ok(()) } else { flush(&path) }
+        // What cannot be flushed is told when all that was put there has been tried.
+        if self.flushing.put(&path) { Ok(()) } else { flush(&path) }
     }
 
     /// Other threads write into it only once it is there.
@@ -285,7 +269,7 @@ impl<'s, S: Source> Staging<'s, S> {
             self.reused.store(true, Ordering::Relaxed);
             self.take(name);
             // As in `put`.
-            let _ = lock(&self.flushing).as_ref().map(|sender| sender.send(self.path(name)));
+            let _ = self.flushing.put(&self.path(name));
         }
         Ok(found)
     }
@@ -432,13 +416,4 @@ fn flush_and_let_go(path: &Path) -> Result<(), StoreError> {
     let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
     drop(file);
     Ok(())
-}
-
-/// Does something at the end, however it comes.
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
 }

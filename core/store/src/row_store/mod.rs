@@ -16,7 +16,7 @@ use gongkai_log::Digest;
 
 pub(crate) use self::{
     making::{draft, examine, forget_server, joined, put_in_place, refuse_taken, size_of, writer},
-    postgres::{connect as durable, drop_ledger, version_at},
+    postgres::{connect as durable, drop_ledger, version as version_on, version_at},
 };
 use crate::{
     database::{Connection, Driver, Place, query},

@@ -3,7 +3,8 @@
 //! Relied on: arrays as parameters and `unnest` of several, statements that change data in `WITH`, `ON CONFLICT`, row
 //! locks, schemas, triggers in PL/pgSQL, the collation "C". No extension and no superuser. What the server says is committed
 //! is durable: `fsync` is demanded and `synchronous_commit` switched on where it is off. To change the schema, add a file to
-//! `migrations/ledger/postgres` and a line to `MIGRATIONS`; never edit one that was released.
+//! `migrations/ledger/postgres` and a line to `MIGRATIONS`; never edit one that was released. Nodes of the version before go on
+//! writing while others are replaced, so a step leaves their statements working.
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use sqlx::{
 };
 
 use crate::{
+    beside,
     database::ServerUrl,
     error::{OpenError, StoreError, sql},
     event_store::{Batch, Changed, Erased, NewEntry, NewSealed, Period, SealedValue},
@@ -35,7 +37,7 @@ const _: () = assert!(MIGRATIONS.len() == 2, "VERSION counts the migrations");
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const FIND: &str = "SELECT count(*) FROM information_schema.tables WHERE table_schema = $1 AND table_name = 'version'";
-const LOAD_VERSION: &str = "SELECT version FROM version WHERE id = 1";
+const LOCK_VERSION: &str = "SELECT version FROM version WHERE id = 1 FOR UPDATE";
 const SAVE_VERSION: &str = "INSERT INTO version (id, version) VALUES (1, $1) \
                             ON CONFLICT (id) DO UPDATE SET version = excluded.version";
 const SETTING: &str = "SELECT setting FROM pg_settings WHERE name = $1";
@@ -114,11 +116,12 @@ pub(crate) async fn put_in_place(url: &ServerUrl) -> Result<(), StoreError> {
     run(url, rename, "naming the schema").await
 }
 
-/// Removes a ledger that has moved away, and its vault.
+/// Removes a ledger that has moved away, its vault, and the stores beside it.
 pub(crate) async fn drop_ledger(url: &ServerUrl) -> Result<(), StoreError> {
-    let (ledger, vault) = (url.schema(), url.vault());
-    let drop = format!("DROP SCHEMA IF EXISTS {ledger} CASCADE; DROP SCHEMA IF EXISTS {} CASCADE", vault.schema());
-    run(url, drop, "removing the schemas").await
+    let vault = url.vault();
+    let schemas = [url.schema(), vault.schema()].into_iter().chain(beside::SCHEMAS);
+    let drop: Vec<String> = schemas.map(|schema| format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).collect();
+    run(url, drop.join("; "), "removing the schemas").await
 }
 
 /// One statement about the schema, on a connection of its own.
@@ -152,13 +155,15 @@ pub(crate) async fn version_at(url: &ServerUrl) -> Result<Option<i64>, StoreErro
     Ok(version)
 }
 
-async fn version(connection: &mut PgConnection, schema: &str) -> Result<Option<i64>, StoreError> {
+/// The version of a schema of ours; `None` where there is none.
+pub(crate) async fn version(connection: &mut PgConnection, schema: &str) -> Result<Option<i64>, StoreError> {
     let doing = "reading the version";
     let tables: i64 = sqlx::query_scalar(FIND).bind(schema).fetch_one(&mut *connection).await.map_err(sql(doing))?;
     if tables == 0 {
         return Ok(None);
     }
-    sqlx::query_scalar(LOAD_VERSION).fetch_optional(connection).await.map_err(sql(doing))
+    let load = AssertSqlSafe(format!("SELECT version FROM {schema}.version WHERE id = 1"));
+    sqlx::query_scalar(load).fetch_optional(connection).await.map_err(sql(doing))
 }
 
 /// Opens the database for writing in turns with others; the connection and their epoch.
@@ -218,6 +223,15 @@ async fn migrate(connection: &mut PgConnection, version: i64) -> Result<(), Stor
     let done = usize::try_from(version).unwrap_or(0);
     for (step, text) in (1_i64..).zip(MIGRATIONS).skip(done) {
         let mut transaction = connection.begin().await.map_err(sql("migrating"))?;
+        if step > 1 {
+            // Of nodes that start together one takes the step, and the others find it taken.
+            let there: i64 =
+                sqlx::query_scalar(LOCK_VERSION).fetch_one(&mut *transaction).await.map_err(sql("migrating"))?;
+            if there >= step {
+                transaction.rollback().await.map_err(sql("migrating"))?;
+                continue;
+            }
+        }
         transaction.execute(sqlx::raw_sql(text)).await.map_err(sql("migrating"))?;
         sqlx::query(SAVE_VERSION).bind(step).execute(&mut *transaction).await.map_err(sql("migrating"))?;
         transaction.commit().await.map_err(sql("migrating"))?;

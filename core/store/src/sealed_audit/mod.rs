@@ -28,6 +28,7 @@ use chrono::{DateTime, Utc};
 use gongkai_domain::{
     World,
     audit_sealed::{self, Category, Finding, Inventory, Planted, Problem},
+    world::Recovery,
 };
 use gongkai_log::{Content, Digest, Entry, SealedPeriod};
 use tokio::task::JoinSet;
@@ -72,6 +73,8 @@ pub struct SealedReport {
     pub values: u64,
     /// Periods whose trees were built again.
     pub periods: u64,
+    /// Entries that were brought back from a copy: what was not public of them is lost, on record.
+    pub brought_back: u64,
     /// What was found, in the order of the log; of each category so many.
     pub findings: Vec<Finding>,
     /// How many there are of each category, those that are not listed included.
@@ -144,6 +147,7 @@ pub async fn run(
         vault,
         now,
         progress: &|done| progress(done, head.size + events),
+        recoveries: store.world().await?.recoveries().to_vec(),
         world: World::default(),
         orders: Orders::load(store, vault, 0).await?,
         read: head.size,
@@ -170,6 +174,11 @@ fn known(vault: &Vault, id: &Digest, inventory: Option<event_store::Inventory>) 
     }
 }
 
+/// Whether the vault that knew what is not public of an entry is lost, on record.
+fn is_lost(recoveries: &[Recovery], index: u64) -> bool {
+    recoveries.iter().any(|recovery| (recovery.said.from_size..recovery.said.size).contains(&index))
+}
+
 fn no_period() -> Problem {
     Problem::new(Category::Stray, "时段表里有这一号，账本里却不是封存时段").of("periods")
 }
@@ -183,6 +192,8 @@ struct Audit<'a> {
     now: DateTime<Utc>,
     progress: &'a (dyn Fn(u64) + Sync),
     world: World,
+    // When entries were brought back from a copy, to the end of the log.
+    recoveries: Vec<Recovery>,
     orders: Orders,
     // Entries up to which `orders` are known.
     read: u64,
@@ -244,12 +255,15 @@ impl Audit<'_> {
         self.events_until(index).await?;
         let entry = parse_entry(index, bytes)?;
         self.in_order(&entry);
+        let is_lost = is_lost(&self.recoveries, index);
+        self.report.brought_back += u64::from(is_lost);
         match &entry.content {
             Content::Statement(signed) => {
                 if nonce.is_some() {
                     self.found.entry(index, no_period());
                 }
                 let inventory = match inventory {
+                    None if is_lost => Inventory::Lost,
                     _ if index < self.vault.since() => Inventory::Before,
                     inventory => known(self.vault, &signed.hash, inventory),
                 };
@@ -302,6 +316,12 @@ impl Audit<'_> {
     ) -> Result<(), StoreError> {
         self.report.periods += 1;
         let events = self.planted(entry).await?;
+        if nonce.is_none() && is_lost(&self.recoveries, entry.index) {
+            // What was in it may have been a ballot or a rating.
+            self.tallies.unread();
+            self.ratings.unread();
+            return Ok(());
+        }
         let Some(nonce) = nonce else {
             let problem = Problem::new(Category::Missing, "诱饵的种子不在，无从证明诱饵里没有藏着事项");
             self.found.entry(entry.index, problem.of("periods"));
@@ -369,6 +389,19 @@ impl Audit<'_> {
     /// What shows only when everything was read.
     async fn finish(mut self) -> Result<SealedReport, StoreError> {
         self.unplaced().await?;
+        for recovery in &self.recoveries {
+            let said = &recovery.said;
+            let sentence = format!(
+                "第 {} 至 {} 号条目是从副本补回的：不公开的内容确知丢失 {} 项，另有 {} 项无从知道填过没有，\
+                 {} 个封存时段里的事项已丢失，都无法复核",
+                said.from_size,
+                said.size - 1,
+                said.openings_lost,
+                said.openings_undecided,
+                said.periods_lost
+            );
+            self.found.entry(recovery.index, Problem::new(Category::Lost, sentence));
+        }
         let mut connection = self.store.connection().await?;
         let beyond = sealed_tables::load_periods(&mut connection, self.report.entries, u64::MAX >> 1).await?;
         drop(connection);

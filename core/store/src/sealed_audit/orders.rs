@@ -11,7 +11,7 @@ use gongkai_domain::{
 };
 use gongkai_log::{Statement, StreamId};
 
-use super::{Audit, found::Spot};
+use super::{Audit, found::Spot, is_lost};
 use crate::{
     error::StoreError,
     reader::{ReadStore, parse_entry},
@@ -160,11 +160,14 @@ impl Audit<'_> {
         let mut connection = self.store.connection().await?;
         let wrong = |sentence: &str| Problem::new(Category::Erasure, sentence);
         let known: HashMap<Tag, bool> = sealed_tables::load_erasures(&mut connection).await?.into_iter().collect();
-        for index in &self.orders.aimless {
+        // What was to be erased may have been lost with the vault.
+        let lost = |index: u64| is_lost(&self.recoveries, index);
+        for index in self.orders.aimless.iter().filter(|index| !lost(**index)) {
             self.found.entry(*index, wrong("删除令所指的条目或封存事项不在"));
         }
         for Order { index, tag, stream } in &self.orders.erasures {
             match known.get(tag) {
+                None if lost(*index) => {}
                 None => self.found.entry(*index, wrong("有删除令，没有执行的记录").of("erasures")),
                 Some(false) => self.found.entry(*index, wrong("删除还没有完成：数据密钥没有销毁").of("wraps")),
                 Some(true) => {}

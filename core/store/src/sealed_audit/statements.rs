@@ -62,6 +62,12 @@ impl Audit<'_> {
             self.found.unless(problem, None, spot, &self.orders);
         }
         let Some(kind) = kind::find(&statement.kind).filter(|kind| kind.names.is_some()) else { return Ok(()) };
+        if inventory == Inventory::Lost {
+            // So is the matter that it was said by, or its last steps.
+            let problem = Problem::new(Category::Lost, "所据的封存事项在补回时已丢失，无法复核");
+            self.found.entry(entry.index, problem.of(kind.names.unwrap_or_default()));
+            return Ok(());
+        }
         let sealed = audit_sealed::openings(&held);
         let openings = openings.map_or(&[][..], |openings| &openings.open);
         let proposal = Proposal { kind, statement, openings, sealed: &sealed, lines: &[], envelope: None };

@@ -1,23 +1,34 @@
-//! What a ledger took in across a network gap, and its answers (`vault/taken.db`).
+//! What a ledger took in across a network gap, and its answers.
 //!
 //! A row is durable before its period is answered in public, so a file that is carried twice records nothing twice and
-//! changes no answer. Everything that says something is encrypted under a key of the vault: which packet became which
-//! matter is nobody's business. Rows are gone [`KEPT_DAYS`] after they were taken in; capsules end with them.
+//! changes no answer. Several nodes of a ledger have one such record: of those that take the same packet in, one answers it
+//! while the others wait ([`TakenBook::once`]). Which tree the answers make follows from them, so all nodes make the same one
+//! ([`TakenBook::root`]); where an answer is in it is found when its root is on record ([`TakenBook::all`]). Everything that
+//! says something is encrypted under a key of the vault: which packet became which matter is nobody's business. Rows are gone
+//! [`KEPT_DAYS`] after they were taken in; capsules end with them.
 //!
-//! Not here: judging a packet, checking a batch, what a capsule says (the shell's, and `gongkai_domain::gap`).
+//! Not here: judging a packet, checking a batch, what a capsule says (the shell's, and `gongkai_domain::gap`), where the rows
+//! lie (`beside`).
 
 mod table;
+#[cfg(test)]
+mod tests;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{future::Future, path::Path, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use gongkai_domain::gap::{Answer, GapError, Outcome, Secret, plant};
-use gongkai_log::{Digest, StreamId};
+use gongkai_domain::{
+    gap::{Answer, GapError, Outcome, Planted, Secret, plant},
+    world::Intake,
+};
+use gongkai_log::{Digest, StreamId, sealed::verify_period_path};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
+pub(crate) use self::table::STORE;
 use self::table::{Row, Table};
 use crate::{
+    beside::{self, BesideFault},
     error::StoreError,
     layout::Layout,
     vault::{Tag, Vault, VaultFault},
@@ -31,9 +42,9 @@ const CONTEXT: &str = "gongkai 2026 taken in v1";
 /// Why something was not kept or read.
 #[derive(Debug, thiserror::Error)]
 pub enum TakenFault {
-    /// The file is another program's or a later version's; it was not touched.
-    #[error("{} is no record of what was taken in that this program knows", .0.display())]
-    Foreign(PathBuf),
+    /// It is another program's or a later version's; it was not touched.
+    #[error("{0} is no record of what was taken in that this program knows")]
+    Foreign(String),
     /// More answers at once than a tree has places.
     #[error(transparent)]
     Gap(#[from] GapError),
@@ -43,6 +54,28 @@ pub enum TakenFault {
     /// The database failed.
     #[error("what was taken in")]
     Store(#[from] StoreError),
+}
+
+impl From<BesideFault> for TakenFault {
+    fn from(fault: BesideFault) -> Self {
+        match fault {
+            BesideFault::Foreign(what) => Self::Foreign(what),
+            BesideFault::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// Which packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The intake that took it.
+    pub intake: &'a StreamId,
+    /// Number of its period there.
+    pub batch: u64,
+    /// Its leaf in that period.
+    pub leaf: u64,
+    /// Its commitment there.
+    pub commitment: Digest,
 }
 
 /// A packet and what became of it.
@@ -66,7 +99,7 @@ pub struct Taken {
     pub asked: Option<Asked>,
     /// Salt of the answer.
     pub salt: Digest,
-    /// Place and path of the answer, once there is a root over it.
+    /// Place and path of the answer, once its root is on record and it was found under it.
     pub place: Option<(u64, Vec<Digest>)>,
 }
 
@@ -81,10 +114,10 @@ pub struct Asked {
 }
 
 struct Inner {
-    path: PathBuf,
+    layout: Layout,
     vault: Vault,
     // Opened when it is first needed.
-    table: Mutex<Option<Table>>,
+    table: OnceCell<Mutex<Table>>,
 }
 
 /// See the module. Cheap to clone.
@@ -93,22 +126,31 @@ pub struct TakenBook(Arc<Inner>);
 
 impl std::fmt::Debug for TakenBook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "TakenBook({})", self.0.path.display())
+        write!(f, "TakenBook({})", self.0.layout.root().display())
     }
 }
 
 impl TakenBook {
     /// The book of a ledger; nothing is touched yet.
     pub(crate) fn new(layout: &Layout, vault: Vault) -> Self {
-        Self(Arc::new(Inner { path: layout.taken(), vault, table: Mutex::new(None) }))
+        Self(Arc::new(Inner { layout: layout.clone(), vault, table: OnceCell::new() }))
     }
 
-    async fn opened(&self) -> Result<MutexGuard<'_, Option<Table>>, TakenFault> {
-        let mut guard = self.0.table.lock().await;
-        if guard.is_none() {
-            *guard = Some(Table::open(&self.0.path).await?);
-        }
-        Ok(guard)
+    /// Copies the book of a ledger into a file that must not exist, also beside running servers; whether there is one. It
+    /// needs no key.
+    ///
+    /// # Errors
+    /// [`TakenFault`].
+    pub async fn back_up(layout: &Layout, to: &Path) -> Result<bool, TakenFault> {
+        Ok(beside::back_up(&STORE, layout, to).await?)
+    }
+
+    /// The table, in a transaction.
+    async fn table(&self) -> Result<MutexGuard<'_, Table>, TakenFault> {
+        let open = async || Table::open(&self.0.layout).await.map(Mutex::new);
+        let mut table = self.0.table.get_or_try_init(open).await?.lock().await;
+        table.begin().await?;
+        Ok(table)
     }
 
     /// 32 random bytes, for the salt of an answer.
@@ -122,12 +164,9 @@ impl TakenBook {
         Tag(tag)
     }
 
-    fn row(&self, intake: &StreamId, place: u64, taken: &Taken, now: DateTime<Utc>) -> Result<Row, TakenFault> {
-        let tag = self.tag(&format!("packet\n{}", taken.commitment));
+    fn seal(&self, tag: Tag, taken: &Taken) -> Result<Vec<u8>, TakenFault> {
         let text = serde_json::to_string(taken).map_err(|_| StoreError::row(taken.batch, "taken", "no JSON form"))?;
-        let sealed = self.0.vault.conceal(CONTEXT, &tag.to_hex(), &text)?;
-        let (intake, batch, taken_at) = (self.tag(&intake.to_string()), taken.batch, now.timestamp());
-        Ok(Row { tag, intake, batch, place, taken_at, sealed })
+        Ok(self.0.vault.conceal(CONTEXT, &tag.to_hex(), &text)?)
     }
 
     fn read(&self, row: &Row) -> Result<Taken, TakenFault> {
@@ -135,70 +174,146 @@ impl TakenBook {
         Ok(serde_json::from_str(&text).map_err(|_| StoreError::row(row.batch, "taken", "another form"))?)
     }
 
-    /// Whether a packet was taken in already.
+    /// Answers a packet unless it was answered before, and keeps what became of it, durably when this returns; `None` where
+    /// it was. Whoever else takes it in meanwhile, at whichever node, waits. If `answer` fails or we stop, nothing is kept, and
+    /// the next one answers; what the ledger has recorded by then is found there under the packet's own key.
     ///
     /// # Errors
-    /// [`TakenFault`].
-    pub async fn knows(&self, commitment: &Digest) -> Result<bool, TakenFault> {
-        let tag = self.tag(&format!("packet\n{commitment}"));
-        let mut opened = self.opened().await?;
-        Ok(table(&mut opened)?.knows(tag).await?)
-    }
-
-    /// Keeps what became of a packet; `place` is its leaf in its period. Durable when it returns.
-    ///
-    /// # Errors
-    /// [`TakenFault`].
-    pub async fn keep(
+    /// What `answer` says; [`TakenFault`].
+    pub async fn once<E: From<TakenFault>>(
         &self,
-        intake: &StreamId,
-        place: u64,
-        taken: &Taken,
+        place: Place<'_>,
         now: DateTime<Utc>,
-    ) -> Result<(), TakenFault> {
-        let row = self.row(intake, place, taken, now)?;
-        let mut opened = self.opened().await?;
-        let table = table(&mut opened)?;
-        table.expire((now - TimeDelta::days(KEPT_DAYS)).timestamp()).await?;
-        Ok(table.write(&[row]).await?)
+        answer: impl Future<Output = Result<Taken, E>>,
+    ) -> Result<Option<Outcome>, E> {
+        let mut table = self.table().await?;
+        let kept = self.once_in(&mut table, place, now, answer).await;
+        table.end(kept.map_err(Unkept::Other)).await.map_err(|unkept| match unkept {
+            Unkept::Other(error) => error,
+            Unkept::Store(error) => TakenFault::from(error).into(),
+        })
     }
 
-    /// Puts the answers to everything in the periods `from..to` into one tree, keeps their places, and gives its root.
-    /// Until the root is on record it may be made again; each time is another tree.
-    ///
-    /// # Errors
-    /// [`TakenFault`].
-    pub async fn answer(&self, intake: &StreamId, origin: &str, (from, to): (u64, u64)) -> Result<Digest, TakenFault> {
-        let mut opened = self.opened().await?;
-        let table = table(&mut opened)?;
-        let mut rows = table.of_batches(self.tag(&intake.to_string()), from, to).await?;
-        let mut all = rows.iter().map(|row| self.read(row)).collect::<Result<Vec<_>, _>>()?;
-        let leaf = |taken: &Taken| {
-            let Taken { commitment, outcome, note, salt, .. } = taken;
-            Answer { intake: origin, commitment: *commitment, outcome: *outcome, note }.leaf(salt)
-        };
-        let leaves: Vec<Digest> = all.iter().map(leaf).collect();
-        let planted = plant(&leaves, &self.salt())?;
-        for ((taken, row), place) in all.iter_mut().zip(&mut rows).zip(planted.leaves) {
-            taken.place = Some(place);
-            let text = serde_json::to_string(taken).map_err(|_| StoreError::row(row.batch, "taken", "no JSON form"))?;
-            row.sealed = self.0.vault.conceal(CONTEXT, &row.tag.to_hex(), &text)?;
+    async fn once_in<E: From<TakenFault>>(
+        &self,
+        table: &mut Table,
+        Place { intake, batch, leaf, commitment }: Place<'_>,
+        now: DateTime<Utc>,
+        answer: impl Future<Output = Result<Taken, E>>,
+    ) -> Result<Option<Outcome>, E> {
+        let tag = self.tag(&format!("packet\n{commitment}"));
+        let intake = self.tag(&intake.to_string());
+        let row = Row { tag, intake, batch, place: leaf, taken_at: now.timestamp(), sealed: Vec::new() };
+        if !table.claim(&row).await.map_err(TakenFault::from)? {
+            return Ok(None);
         }
-        table.write(&rows).await?;
-        Ok(planted.root)
+        let taken = answer.await?;
+        table.seal(tag, &self.seal(tag, &taken)?).await.map_err(TakenFault::from)?;
+        Ok(Some(taken.outcome))
     }
 
-    /// Everything of an intake's periods before `to`, in their order.
+    /// The root of the tree of the answers to everything in the periods `from..to`, all of which was answered: the same
+    /// whenever and wherever it is made.
     ///
     /// # Errors
     /// [`TakenFault`].
-    pub async fn all(&self, intake: &StreamId, to: u64) -> Result<Vec<Taken>, TakenFault> {
-        let mut opened = self.opened().await?;
-        let rows = table(&mut opened)?.of_batches(self.tag(&intake.to_string()), 0, to).await?;
-        rows.iter().map(|row| self.read(row)).collect()
+    pub async fn root(
+        &self,
+        (intake, origin): (&StreamId, &str),
+        (from, to): (u64, u64),
+        now: DateTime<Utc>,
+    ) -> Result<Digest, TakenFault> {
+        let before = (now - TimeDelta::days(KEPT_DAYS)).timestamp();
+        let mut table = self.table().await?;
+        let rows = self.current(&mut table, before, (intake, from, to)).await;
+        let all = table.end(rows).await?.iter().map(|row| self.read(row)).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.plant((intake, origin), (from, to), &all)?.root)
+    }
+
+    /// The rows of these periods, when those that are over are gone.
+    async fn current(
+        &self,
+        table: &mut Table,
+        before: i64,
+        (intake, from, to): (&StreamId, u64, u64),
+    ) -> Result<Vec<Row>, TakenFault> {
+        table.expire(before).await?;
+        Ok(table.of_batches(self.tag(&intake.to_string()), from, to).await?)
+    }
+
+    /// The tree of these answers. Its places and decoys are what nobody knows without the vault and the answers.
+    fn plant(
+        &self,
+        (intake, origin): (&StreamId, &str),
+        (from, to): (u64, u64),
+        all: &[Taken],
+    ) -> Result<Planted, GapError> {
+        let leaves: Vec<Digest> = all.iter().map(|taken| leaf(origin, taken)).collect();
+        let mut nonce = self.0.vault.keyed(CONTEXT, format!("answers\n{intake}\n{from}\n{to}").as_bytes());
+        for leaf in &leaves {
+            nonce.update(leaf.as_bytes());
+        }
+        plant(&leaves, &Digest::from_bytes(*nonce.finalize().as_bytes()))
+    }
+
+    /// Everything of an intake's periods that are answered, in their order. What leads to no root on record is put under the
+    /// one over its period where it belongs there: so it is after each answer, also of another node, and after a crash.
+    ///
+    /// # Errors
+    /// [`TakenFault`].
+    pub async fn all(&self, intake: &Intake) -> Result<Vec<Taken>, TakenFault> {
+        let (answered, _) = intake.answered();
+        let mut table = self.table().await?;
+        let all = self.placed(&mut table, intake, answered).await;
+        table.end(all).await
+    }
+
+    async fn placed(&self, table: &mut Table, intake: &Intake, to: u64) -> Result<Vec<Taken>, TakenFault> {
+        let rows = table.of_batches(self.tag(&intake.stream.to_string()), 0, to).await?;
+        let mut all = rows.iter().map(|row| self.read(row)).collect::<Result<Vec<_>, _>>()?;
+        let (origin, mut first, mut from) = (intake.key.name(), 0, 0);
+        for answer in &intake.answers {
+            let count = all[first..].partition_point(|taken| taken.batch < answer.to);
+            let (some, rows) = (&mut all[first..first + count], &rows[first..first + count]);
+            if some.iter().any(|taken| !is_under(&answer.answers, origin, taken)) {
+                let planted = self.plant((&intake.stream, origin), (from, answer.to), some)?;
+                // Another root where some of its answers are gone: what leads to none is not sent out.
+                let places = (planted.root == answer.answers).then_some(planted.leaves);
+                let mut places = places.into_iter().flatten();
+                for (taken, row) in some.iter_mut().zip(rows) {
+                    let place = places.next();
+                    if is_under(&answer.answers, origin, taken) {
+                        continue;
+                    }
+                    taken.place = place;
+                    table.seal(row.tag, &self.seal(row.tag, taken)?).await?;
+                }
+            }
+            (first, from) = (first + count, answer.to);
+        }
+        Ok(all)
     }
 }
 
-fn table<'g>(guard: &'g mut MutexGuard<'_, Option<Table>>) -> Result<&'g mut Table, StoreError> {
-    guard.as_mut().ok_or_else(|| StoreError::sql("using what was taken in", sqlx::Error::PoolClosed))
+/// Why a packet was not kept: what its answer says, or the commit.
+enum Unkept<E> {
+    Other(E),
+    Store(StoreError),
+}
+
+impl<E> From<StoreError> for Unkept<E> {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+fn leaf(origin: &str, taken: &Taken) -> Digest {
+    let Taken { commitment, outcome, note, salt, .. } = taken;
+    Answer { intake: origin, commitment: *commitment, outcome: *outcome, note }.leaf(salt)
+}
+
+/// Whether the place that is known leads to this root.
+fn is_under(root: &Digest, origin: &str, taken: &Taken) -> bool {
+    let Some((place, path)) = &taken.place else { return false };
+    usize::try_from(*place).is_ok_and(|place| verify_period_path(root, place, &leaf(origin, taken), path))
 }

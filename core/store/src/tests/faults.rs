@@ -34,7 +34,7 @@ async fn sqlite_does_what_a_ledger_database_must_do() {
 
 /// How the next append fails.
 #[derive(Clone, Copy, Debug)]
-enum Fault {
+pub(super) enum Fault {
     Full,
     Locked,
     /// The write fails before anything is on disk.
@@ -43,12 +43,12 @@ enum Fault {
     Flush,
 }
 
-type Faults = Arc<Mutex<(Vec<Fault>, u64)>>;
+pub(super) type Faults = Arc<Mutex<(Vec<Fault>, u64)>>;
 
 /// A store that fails when it is told to, and counts appends.
-struct Faulty {
-    inner: RowStore,
-    faults: Faults,
+pub(super) struct Faulty {
+    pub inner: RowStore,
+    pub faults: Faults,
 }
 
 impl EventStore for Faulty {

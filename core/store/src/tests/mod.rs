@@ -13,6 +13,7 @@ mod opening;
 mod opening_and_erasure;
 mod publication;
 mod published_log;
+mod regain;
 mod rehearsal;
 mod review;
 mod rotation;

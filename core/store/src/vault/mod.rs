@@ -32,7 +32,7 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use crate::{
-    database::Place,
+    database::{Place, remove_file},
     error::StoreError,
     event_store::{Inventory, SealedValue},
     layout::Layout,
@@ -166,7 +166,7 @@ impl Vault {
         let place = place_of(layout).await?;
         if let Place::Server(_) = place {
             // What a move left. A node that was made before the vault has no folder for what it keeps beside.
-            place::remove_file(&layout.wraps())?;
+            remove_file(&layout.wraps())?;
             make_private(&layout.vault())?;
         }
         let writing = Wraps::open(&place).await?;
@@ -230,7 +230,7 @@ impl Vault {
         let Some(from @ Place::Server(_)) = place::of(layout).await? else { return Ok(()) };
         make_private(&layout.vault())?;
         // Of an earlier attempt.
-        place::remove_file(&layout.wraps())?;
+        remove_file(&layout.wraps())?;
         Self::copy(&from, &Place::File(layout.wraps())).await
     }
 
@@ -243,7 +243,7 @@ impl Vault {
             return Ok(false);
         }
         Self::copy(&from, &to).await?;
-        place::remove_file(&layout.wraps())?;
+        remove_file(&layout.wraps())?;
         Ok(true)
     }
 

@@ -16,9 +16,9 @@ use sqlx::{
 use super::VaultFault;
 use crate::{
     backup::flush_folder,
-    database::{Connection, Driver, Place, query},
+    database::{Connection, Driver, Place, query, remove_file},
     error::{StoreError, sql},
-    layout::{Layout, with_suffix},
+    layout::Layout,
     row_store,
 };
 
@@ -78,20 +78,6 @@ pub(super) fn beside(layout: &Layout) -> Result<Place, StoreError> {
 /// The name of a file while it is made.
 fn draft(path: &Path) -> std::path::PathBuf {
     path.with_extension("draft")
-}
-
-/// Removes a file that a vault was moved away from.
-pub(super) fn remove_file(path: &Path) -> Result<(), StoreError> {
-    for suffix in ["", "-wal", "-shm"] {
-        let path = with_suffix(path, suffix);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(StoreError::file("removing", path, error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// Makes an empty vault, a file under its name of a draft; an unfinished one is made again.

@@ -160,6 +160,21 @@ impl WitnessBook {
         keys
     }
 
+    /// Whether anything is cosigned still: nothing is after a commit that failed.
+    pub fn is_cosigning(&self) -> bool {
+        !self.asks.is_closed()
+    }
+
+    /// Requests that wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.asks.max_capacity() - self.asks.capacity()
+    }
+
+    /// Requests that may wait.
+    pub fn waiting_max(&self) -> usize {
+        self.asks.max_capacity()
+    }
+
     fn keys(&self, origin: &str) -> &[VerifierKey] {
         self.logs.get(origin).map_or(&[], Vec::as_slice)
     }

@@ -1,10 +1,9 @@
 //! The published log in a bucket: the same bytes as in the directory, whatever fails, whoever else puts there.
 //!
-//! The server is a real one (`server`). Here ledgers are opened in this process, so that a test can hold a request back
+//! The server is a real one (`gongkai_tests::objects`). Here ledgers are opened in this process, so that a test can hold a request back
 //! while the ledger goes on; `outside` runs the binary.
 
 mod outside;
-mod server;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,11 +12,10 @@ use gongkai_domain::Submission;
 use gongkai_log::{Checkpoint, Digest, checkpoint};
 use gongkai_store::testing::{COUNTY, Fixture, ledger_keys, pledge, refusal};
 use gongkai_store::{Bucket, Layout, Ledger, OpenError, Settings, StoreError};
+use gongkai_tests::objects::{BUCKET, How, ObjectServer, SECRET_KEY};
 use gongkai_tests::{copy, snapshot};
 use serde_json::json;
 use tempfile::TempDir;
-
-use self::server::{BUCKET, How, ObjectServer, SECRET_KEY};
 
 /// Longest time until something that has to happen has happened.
 const TIME_MAX: Duration = Duration::from_mins(1);
@@ -355,6 +353,68 @@ async fn a_store_without_conditions_and_a_bucket_of_another_ledger_are_not_used(
     for shown in [format!("{:?}", server.bucket()), format!("{opened:?}")] {
         assert!(!shown.contains(SECRET_KEY));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partial_tile_that_was_superseded_leaves_the_bucket_as_it_leaves_the_directory() {
+    let partial = |files: Vec<(PathBuf, Vec<u8>)>| -> Vec<PathBuf> {
+        files.into_iter().map(|(path, _)| path).filter(|path| path.to_str().unwrap().contains(".p/")).collect()
+    };
+    let both = |server: &ObjectServer, layout: &Layout| {
+        let (there, here) = (partial(files(&server.objects().join("log"))), partial(files(&layout.log())));
+        assert_eq!(there, here);
+        here
+    };
+    let of_first = |path: &PathBuf| path.starts_with("tile/0/000.p") || path.starts_with("tile/entries/000.p");
+    for (kept, stays) in [(Duration::ZERO, false), (Duration::from_hours(1), true)] {
+        let server = ObjectServer::start();
+        let mut fixture = Fixture::with(Settings { partials_kept: kept, ..settings(server.bucket()) }).await;
+        fixture.publisher("丙", COUNTY).await;
+        fixture.published().await;
+        assert!(both(&server, &fixture.layout()).iter().any(of_first));
+        append(&mut fixture, 300).await;
+        fixture.published().await;
+        fixture.ledger.shutdown().await;
+        let left = both(&server, &fixture.layout());
+        assert_eq!(left.iter().any(of_first), stays, "{left:?}");
+        assert!(left.iter().any(|path| path.starts_with("tile/0/001.p")), "the newest is not superseded: {left:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_file_goes_to_the_bucket_in_parts_and_is_whole_also_when_a_part_fails() {
+    let server = ObjectServer::start();
+    let fixture = ledger(&server).await;
+    let film: Vec<u8> = (0_u64..1 << 20).flat_map(|number| (number * number).to_be_bytes()).take(5_500_000).collect();
+    let name = |film: &[u8]| format!("attachments/{}", Digest::of(film).to_hex());
+    fixture.ledger.put_attachment(film.clone()).await.unwrap();
+    assert_eq!(server.object(&name(&film)), Some(film.clone()));
+    // Begun, two parts, ended.
+    let of = "/gk-test/qinghe/attachments/";
+    assert_eq!(
+        (server.asked("POST /gk-test/qinghe/attachments/"), server.asked("PUT /gk-test/qinghe/attachments/")),
+        (2, 2)
+    );
+    fixture.ledger.put_attachment(film.clone()).await.unwrap();
+    assert_eq!(server.asked("PUT /gk-test/qinghe/attachments/"), 2, "what is there is not put again");
+    for (fault, how) in [("PUT ", How::Refused), ("PUT ", How::Lost), ("POST ", How::Refused)] {
+        let mut other = film.clone();
+        other.push(u8::try_from(server.asked(of) % 256).unwrap());
+        server.fault(fault, how, 1);
+        fixture.ledger.put_attachment(other.clone()).await.unwrap();
+        assert_eq!(server.object(&name(&other)), Some(other), "{fault}{how:?}");
+    }
+    // One that cannot be put is not said to be there, and nothing of it is.
+    server.fault("PUT ", How::Refused, usize::MAX);
+    let mut never = film;
+    never.push(0);
+    never.push(0);
+    fixture.ledger.put_attachment(never.clone()).await.unwrap_err();
+    assert_eq!(server.object(&name(&never)), None);
+    server.heal();
+    fixture.ledger.put_attachment(never.clone()).await.unwrap();
+    assert_eq!(server.object(&name(&never)), Some(never));
+    fixture.ledger.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ use std::{
     task::{Context, Waker},
 };
 
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, Utc};
 use gongkai_domain::World;
 use gongkai_log::{Checkpoint, Edge, TreeHash, merkle::leaf_hash};
 use tokio::sync::{mpsc, oneshot};
@@ -23,14 +23,13 @@ use super::{
     rows::Rows,
 };
 use crate::{
-    Clock as _, ManualClock,
+    ManualClock,
     bucket::There,
     ledger::{Settings, Shared},
     publisher::Signal,
     read_back::ChainEnd,
     reader::{parse_entry, teaches, with_recorded},
     sequencer::{Message, Sequencer},
-    streams::Streams,
     testing::ORIGIN,
 };
 
@@ -143,24 +142,9 @@ impl Node {
         shared.published.send_replace(in_place);
         let (queue, messages) = mpsc::channel(QUEUE_MAX);
         let (publisher, signals) = std_mpsc::sync_channel(1);
-        let mut sequencer = Sequencer {
-            store,
-            shared: Arc::clone(&shared),
-            keys: Some(Arc::clone(&material().keys)),
-            clock: self.clock.clone(),
-            head: rows.head.clone(),
-            world,
-            streams: Streams::new(settings.streams_cached_max),
-            sealed_streams: Streams::new(settings.streams_cached_max),
-            sealed_count: 0,
-            reading: (self.clock.now().trunc_subsecs(6), self.clock.monotonic()),
-            publisher,
-            reader: None,
-            lost: false,
-            erasure_heard: false,
-            server: None,
-            settings,
-        };
+        let at = (rows.head.clone(), world);
+        let over = Sequencer::over(store, Arc::clone(&shared), at, self.clock.clone(), settings, publisher);
+        let mut sequencer = Sequencer { keys: Some(Arc::clone(&material().keys)), ..over };
         let (ready, _) = oneshot::channel();
         let life = Box::pin(async move {
             sequencer.serve(messages, ready).await;

@@ -19,7 +19,7 @@ use gongkai_log::{
 use super::{material::material, rows::Rows};
 use crate::{
     bucket::{Bucket, CHECKPOINT, Outcome, Put, There},
-    read_back::{ChainEnd, Segment, checkpoint_of, refuse_to_go_back},
+    read_back::{ChainEnd, Segment, checkpoint_of, refuse_if_gone, refuse_to_go_back},
     testing::ORIGIN,
 };
 
@@ -51,18 +51,29 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
 
 enum Stage {
     Idle,
-    /// Everything but the checkpoint is written; it is compared with the one outside.
-    Compare(Checkpoint),
-    /// It may be signed and put over that one.
+    /// Everything but the checkpoint is written; it is compared with the one outside, again if that one has changed since.
+    Compare(Checkpoint, Again),
+    /// It is asked whether the database still has it.
+    Ask(Checkpoint, Option<There>),
+    /// It is signed, and put over that one.
     Put(Checkpoint, Option<There>),
     /// It is in the bucket, and not in the directory.
     File(Checkpoint),
+}
+
+/// Whether a checkpoint is signed already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Yes,
+    No,
 }
 
 /// A checkpoint that was put where others see it.
 pub(super) struct Signed {
     pub checkpoint: Checkpoint,
     pub leaves: Vec<TreeHash>,
+    /// A standby that lacks commits took over after it was signed.
+    pub late: bool,
 }
 
 /// What came of a step.
@@ -79,6 +90,7 @@ pub(super) struct Publishing {
     end: ChainEnd,
     pub published: u64,
     stage: Stage,
+    late: bool,
     /// It cannot go on: nothing more is signed.
     pub stopped: bool,
 }
@@ -87,11 +99,16 @@ impl Publishing {
     /// After a start, which has read and checked everything.
     pub(super) fn new(published: u64) -> Self {
         let (edge, leaves, end) = (Edge::new(), Vec::new(), ChainEnd::start());
-        Self { edge, leaves, end, published, stage: Stage::Idle, stopped: false }
+        Self { edge, leaves, end, published, stage: Stage::Idle, late: false, stopped: false }
     }
 
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.stage, Stage::Idle)
+    }
+
+    /// A standby that lacks commits takes over: what is signed by now is of the database before.
+    pub(super) fn overtaken(&mut self) {
+        self.late = matches!(self.stage, Stage::Compare(_, Again::Yes) | Stage::Put(..) | Stage::File(_));
     }
 
     /// Takes one step; `directory` is the checkpoint that is in place there. An error is that nothing more is ever signed.
@@ -102,18 +119,31 @@ impl Publishing {
         directory: &mut Option<Checkpoint>,
     ) -> Result<Done, String> {
         match std::mem::replace(&mut self.stage, Stage::Idle) {
-            Stage::Idle => self.stage = Stage::Compare(self.read(rows, outside, directory.as_ref())?),
-            Stage::Compare(ours) => self.stage = self.compare(ours, rows, outside)?,
+            Stage::Idle => self.stage = Stage::Compare(self.read(rows, outside, directory.as_ref())?, Again::No),
+            Stage::Compare(ours, again) => {
+                let there = self.compare(&ours, rows, outside)?;
+                self.stage = if again == Again::Yes { Stage::Put(ours, there) } else { Stage::Ask(ours, there) };
+            }
+            Stage::Ask(ours, there) => {
+                let last = ours.size.checked_sub(1).and_then(|index| rows.range(index, ours.size).pop());
+                refuse_if_gone(&ours, &self.end, &rows.head, last.as_ref().map(|row| row.bytes.as_slice()))?;
+                self.late = false;
+                self.stage = Stage::Put(ours, there);
+            }
             Stage::Put(ours, there) => return self.put(ours, there, outside),
             Stage::File(ours) => {
                 self.published = ours.size;
                 *directory = Some(ours.clone());
                 if outside.bucket.is_none() {
-                    return Ok(Done::Signed(Signed { checkpoint: ours, leaves: self.leaves.clone() }));
+                    return Ok(self.signed(ours));
                 }
             }
         }
         Ok(Done::Nothing)
+    }
+
+    fn signed(&self, checkpoint: Checkpoint) -> Done {
+        Done::Signed(Signed { checkpoint, leaves: self.leaves.clone(), late: self.late })
     }
 
     /// Reads back what was committed; its checkpoint, if it leads to the head.
@@ -147,11 +177,11 @@ impl Publishing {
     }
 
     /// As `Publisher::agree`.
-    fn compare(&self, ours: Checkpoint, rows: &Rows, outside: &Outside) -> Result<Stage, String> {
-        let Some(there) = outside.checkpoint() else { return Ok(Stage::Put(ours, None)) };
+    fn compare(&self, ours: &Checkpoint, rows: &Rows, outside: &Outside) -> Result<Option<There>, String> {
+        let Some(there) = outside.checkpoint() else { return Ok(None) };
         let ahead = there.checkpoint.size > ours.size;
         let (small, leaves) = if ahead {
-            (&ours, outside.leaves.get(&there.checkpoint.size).expect("tiles are put before their checkpoint"))
+            (ours, outside.leaves.get(&there.checkpoint.size).expect("tiles are put before their checkpoint"))
         } else {
             (&there.checkpoint, &self.leaves)
         };
@@ -162,7 +192,7 @@ impl Publishing {
         if ahead && there.checkpoint.size > rows.head.size {
             return Err(format!("{} were published, the database has {}", there.checkpoint.size, rows.head.size));
         }
-        Ok(Stage::Put(ours, Some(there)))
+        Ok(Some(there))
     }
 
     /// As `Publisher::put_checkpoint`.
@@ -176,12 +206,12 @@ impl Publishing {
         let put = there.map_or(Put::New, |there| Put::Over(there.version));
         match at_once(bucket.put(CHECKPOINT, note.into_bytes(), &put)).expect("the bucket is in memory") {
             Outcome::Refused => {
-                self.stage = Stage::Compare(ours);
+                self.stage = Stage::Compare(ours, Again::Yes);
                 Ok(Done::Nothing)
             }
             Outcome::Done(_) => {
                 self.stage = Stage::File(ours.clone());
-                Ok(Done::Signed(Signed { checkpoint: ours, leaves: self.leaves.clone() }))
+                Ok(self.signed(ours))
             }
         }
     }

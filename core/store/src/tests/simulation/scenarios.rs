@@ -142,6 +142,20 @@ fn a_database_that_was_found_again_is_compared_before_anything_is_recorded_there
 }
 
 #[test]
+fn what_was_read_before_a_standby_took_over_that_lacks_it_is_not_signed_afterwards() {
+    let mut world = nodes(2);
+    submit(&mut world, 0, 0);
+    // It reads, compares with what is outside, and is about to sign.
+    (0..2).for_each(|_| step(&mut world, Action::Publish(0)));
+    step(&mut world, Action::Promote);
+    while world.nodes[0].up().unwrap().is_to_publish() {
+        step(&mut world, Action::Publish(0));
+    }
+    assert!(world.nodes[0].halted().unwrap().contains("the database has"), "{:?}", world.nodes[0].halted());
+    assert_eq!(world.checks.signed_size(), 0);
+}
+
+#[test]
 fn a_storage_fault_is_not_mended_by_resuming_after_the_clock_of_another_node() {
     let mut world = nodes(2);
     step(&mut world, Action::Submit(0, 0));

@@ -180,7 +180,10 @@ fn calm_actions(world: &World) -> Vec<Action> {
 }
 
 /// At the end: what was promised, signed and followed.
-fn ended(world: &World) -> Result<(), String> {
+fn ended(world: &mut World) -> Result<(), String> {
+    if world.signed_what_is_lost {
+        return nobody_goes_on(world);
+    }
     let rows = &lock(&world.database).rows;
     world.checks.receipts(rows)?;
     if world.nodes.iter().all(|node| node.refused) {
@@ -192,6 +195,19 @@ fn ended(world: &World) -> Result<(), String> {
     }
     if world.checks.signed_size() < rows.head.size {
         return Err(format!("not all is published: {} of {}", world.checks.signed_size(), rows.head.size));
+    }
+    Ok(())
+}
+
+/// What is signed stays and was lost in the database: no node begins with it again.
+fn nobody_goes_on(world: &mut World) -> Result<(), String> {
+    for node in 0..world.nodes.len() {
+        for action in [Action::Crash(node), Action::Open(node), Action::Begin(node)] {
+            world.step(action)?;
+        }
+        if !world.nodes[node].refused {
+            return Err(format!("a node begins with a database that lacks what was published: {node}"));
+        }
     }
     Ok(())
 }

@@ -107,6 +107,8 @@ pub(super) struct World {
     pub trace: Vec<Event>,
     /// The standby that took over lacks what was published: nobody may write there.
     lacks_published: bool,
+    /// A node put a checkpoint in place whose entries were lost between its last look at the database and then.
+    pub signed_what_is_lost: bool,
 }
 
 impl World {
@@ -140,6 +142,7 @@ impl World {
             attempts: Vec::new(),
             trace: Vec::new(),
             lacks_published: false,
+            signed_what_is_lost: false,
             random,
             plan,
             database,
@@ -230,7 +233,10 @@ impl World {
             Ok(Done::Nothing) => Ok(()),
             Ok(Done::Signed(signed)) => {
                 self.trace.push(Event::Signed { node, size: signed.checkpoint.size });
-                self.checks.signed(signed)
+                let late = signed.late;
+                self.checks.signed(signed)?;
+                self.signed_what_is_lost |= late && !self.checks.is_signed_of_the_log();
+                Ok(())
             }
             Err(reason) if self.checks.lost_some => {
                 // As the publisher does: nothing is signed from here on.
@@ -271,6 +277,9 @@ impl World {
         for node in &mut self.nodes {
             node.excused = true;
             node.knows_more |= node.up().is_some_and(|up| *up.shared.committed.borrow() > size);
+            if let Some(up) = node.up_mut() {
+                up.publishing.overtaken();
+            }
         }
         let published = self.outside.checkpoint().map_or(0, |there| there.checkpoint.size);
         self.lacks_published |= published > size;

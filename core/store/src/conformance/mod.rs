@@ -1,9 +1,13 @@
-//! What every implementation of [`EventStore`] must show.
+//! What every implementation of [`EventStore`] must show; of the stores beside the ledger, wherever they lie, [`drafts`] and
+//! [`taken`].
 //!
 //! Call [`run`] from a test of the implementation with a function that opens a writer on the same fresh
 //! database again and again; each call takes over from the one before. Where many write in turns call [`run_in_turns`].
 //! Entries here are plain bytes: a store judges nothing. To demand more of every database, add a check and call it in
 //! [`on_any`].
+
+pub mod drafts;
+pub mod taken;
 
 use std::{
     future::Future,

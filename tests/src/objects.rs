@@ -21,9 +21,12 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{RwLock, watch};
 
+/// The bucket.
 pub const BUCKET: &str = "gk-test";
+/// The folder in it.
 pub const FOLDER: &str = "qinghe";
 const ACCESS_KEY: &str = "the-name-of-a-key";
+/// The secret of the key that may write.
 pub const SECRET_KEY: &str = "the-secret-of-a-key-that-is-nowhere-shown";
 /// Longest time that a request waits at the gate.
 const GATE_MAX: Duration = Duration::from_mins(1);
@@ -157,6 +160,11 @@ impl ObjectServer {
         self.inner.seen.lock().unwrap().iter().filter(|seen| seen.contains(of)).count()
     }
 
+    /// Whether a request waits at the gate.
+    pub fn waiting(&self) -> bool {
+        *self.inner.waiting.borrow() > 0
+    }
+
     /// Returns when a request waits at the gate.
     pub async fn somebody_waits(&self) {
         let mut waiting = self.inner.waiting.subscribe();
@@ -166,6 +174,11 @@ impl ObjectServer {
     /// Lets those go who wait, and those who come after them.
     pub fn open_gate(&self) {
         self.inner.gate.send_replace(true);
+    }
+
+    /// Lets nobody go any more.
+    pub fn close_gate(&self) {
+        self.inner.gate.send_replace(false);
     }
 }
 
