@@ -4,18 +4,16 @@
 //! database nor a key is needed (design 6). Files that carry their hash or their place in their name
 //! never change; the checkpoint is replaced as a whole. Entries that were read are kept in a small
 //! memory, which is right for ever because an entry never changes; tiles of hashes, the checkpoint and the policy until
-//! their file is another ([`Stamp`]). The checkpoint's signatures are checked once for all pages.
+//! their file is another (`memory`). The checkpoint's signatures are checked once for all pages.
 //!
 //! Not here: HTTP (`log`), and who writes these files (the store).
 
-use std::collections::{HashMap, VecDeque};
+mod memory;
+
 use std::fmt::Display;
-use std::hash::Hash;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use axum::body::Bytes;
 use chrono::{DateTime, Utc};
@@ -24,6 +22,8 @@ use gongkai_log::tile::{self, TILE_WIDTH, TileKind, TilePath};
 use gongkai_log::{
     Checkpoint, Digest, Entry, List, LogKeys, Note, Openings, Policy, TileSource, TlogProof, TreeHash, VerifierKey,
 };
+
+use self::memory::{Latest, Recent, Stamp};
 
 /// The one file that makes the others count.
 const CHECKPOINT: &str = "checkpoint";
@@ -75,42 +75,11 @@ pub struct Signed {
 #[derive(Debug, Clone)]
 pub struct Published {
     dir: Arc<Path>,
-    entries: Arc<Mutex<Recent<u64, Arc<Entry>>>>,
-    tiles: Arc<Mutex<Recent<String, (Stamp, Bytes)>>>,
+    entries: Arc<Recent<u64, Arc<Entry>>>,
+    tiles: Arc<Recent<String, (Stamp, Bytes)>>,
     checkpoint: Arc<Latest<Signed>>,
     policy: Arc<Latest<Policy>>,
     judged: Arc<Mutex<Judged>>,
-}
-
-/// By what a file is known to be the one that was read before. Whoever replaces one renames another over it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    bytes: u64,
-    modified: SystemTime,
-}
-
-/// A small file as it was read last.
-#[derive(Debug)]
-struct Latest<T>(Mutex<Option<(Stamp, Arc<T>)>>);
-
-impl<T> Default for Latest<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<T> Latest<T> {
-    fn of(&self, stamp: Stamp) -> Option<Arc<T>> {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().filter(|(of, _)| *of == stamp).map(|(_, read)| Arc::clone(read))
-    }
-
-    fn keep(&self, stamp: Stamp, read: T) -> Arc<T> {
-        let read = Arc::new(read);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((stamp, Arc::clone(&read)));
-        read
-    }
 }
 
 /// A checkpoint, and hashes that lead from an entry to its root.
@@ -123,39 +92,6 @@ struct Judged {
     signed: Option<(Arc<Signed>, VerifierKey, bool)>,
     /// How many witnesses of a policy cosigned it.
     cosigned: Option<(Arc<Signed>, Arc<Policy>, u64)>,
-}
-
-/// What was read last, as much of it as fits; the oldest makes room.
-#[derive(Debug)]
-struct Recent<K, V> {
-    known: HashMap<K, (V, usize)>,
-    order: VecDeque<K>,
-    bytes: usize,
-    bytes_max: usize,
-}
-
-impl<K: Clone + Eq + Hash, V: Clone> Recent<K, V> {
-    fn new(bytes_max: usize) -> Mutex<Self> {
-        Mutex::new(Self { known: HashMap::new(), order: VecDeque::new(), bytes: 0, bytes_max })
-    }
-
-    fn get(&self, key: &K) -> Option<V> {
-        self.known.get(key).map(|(value, _)| value.clone())
-    }
-
-    fn keep(&mut self, key: K, value: V, bytes: usize) {
-        match self.known.insert(key.clone(), (value, bytes)) {
-            Some((_, before)) => self.bytes -= before,
-            None => self.order.push_back(key),
-        }
-        self.bytes += bytes;
-        while self.bytes > self.bytes_max {
-            let Some(oldest) = self.order.pop_front() else { break };
-            if let Some((_, gone)) = self.known.remove(&oldest) {
-                self.bytes -= gone;
-            }
-        }
-    }
 }
 
 impl Published {
@@ -185,7 +121,7 @@ impl Published {
     pub async fn tile(&self, path: TilePath) -> Result<Option<Bytes>, PublishedError> {
         let name = path.to_string();
         let stamp = self.stamp(&name)?;
-        let known = self.tiles.lock().unwrap_or_else(PoisonError::into_inner).get(&name);
+        let known = self.tiles.get(&name);
         if let (Some(stamp), Some((of, bytes))) = (stamp, known)
             && stamp == of
         {
@@ -193,9 +129,8 @@ impl Published {
         }
         let Some(bytes) = self.blocking(move |log| log.read_tile(&path)).await? else { return Ok(None) };
         let bytes = Bytes::from(bytes);
-        if let Some(stamp) = stamp.filter(|_| bytes.len() <= KEPT_TILE_BYTES_MAX) {
-            let mut tiles = self.tiles.lock().unwrap_or_else(PoisonError::into_inner);
-            tiles.keep(name, (stamp, bytes.clone()), bytes.len());
+        if let Some(stamp) = stamp.filter(|stamp| stamp.is_settled() && bytes.len() <= KEPT_TILE_BYTES_MAX) {
+            self.tiles.keep(name, (stamp, bytes.clone()), bytes.len());
         }
         Ok(Some(bytes))
     }
@@ -317,7 +252,7 @@ impl Published {
     }
 
     fn cached(&self, index: u64) -> Option<Arc<Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).get(&index)
+        self.entries.get(&index)
     }
 
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, PublishedError> {
@@ -342,9 +277,7 @@ impl Published {
 
     /// `None` when there is no such file.
     fn stamp(&self, path: &str) -> Result<Option<Stamp>, PublishedError> {
-        let known = std::fs::metadata(self.dir.join(path))
-            .and_then(|meta| Ok(Stamp { inode: meta.ino(), bytes: meta.len(), modified: meta.modified()? }));
-        match known {
+        match Stamp::of(&self.dir.join(path)) {
             Ok(stamp) => Ok(Some(stamp)),
             Err(error) if is_absent(&error) => Ok(None),
             Err(source) => Err(PublishedError::Read { path: path.to_owned(), source }),
@@ -391,8 +324,7 @@ impl Published {
             return Err(damaged(&name, "holds another entry at this place"));
         }
         let entry = Arc::new(entry);
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.keep(index, Arc::clone(&entry), entry.bytes.len());
+        self.entries.keep(index, Arc::clone(&entry), entry.bytes.len());
         Ok(Some(entry))
     }
 
@@ -477,19 +409,6 @@ fn damaged(path: &str, reason: impl Display) -> PublishedError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_kept_in_memory_is_bounded_and_the_oldest_makes_room() {
-        let recent = Recent::new(10);
-        let mut recent = recent.lock().unwrap();
-        for key in 0..4_u32 {
-            recent.keep(key, key, 4);
-        }
-        recent.keep(3, 7, 5);
-        assert_eq!((0..4).map(|key| recent.get(&key)).collect::<Vec<_>>(), [None, None, Some(2), Some(7)]);
-        recent.keep(9, 9, 11);
-        assert_eq!((recent.known.len(), recent.order.len(), recent.bytes), (0, 0, 0), "what is too long is not kept");
-    }
 
     #[tokio::test]
     async fn a_tile_and_a_checkpoint_that_are_replaced_on_the_disk_are_read_again() {
