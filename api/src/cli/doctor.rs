@@ -16,15 +16,16 @@ use std::path::{Path, PathBuf};
 use chrono::{Datelike as _, Utc};
 use gongkai_domain::World;
 use gongkai_log::tile::new_tiles;
-use gongkai_log::{Checkpoint, Note, TilePath};
+use gongkai_log::{Checkpoint, Note, TilePath, merkle};
 use gongkai_projections::Home;
 use gongkai_store::regain::{Pending, pending};
-use gongkai_store::{Layout, LogHead, ReadStore};
+use gongkai_store::{DirectoryFetch, Layout, LogHead, ReadStore};
 use serde::Serialize;
 use serde_json::json;
 
 use super::{local, terminal};
 use crate::config::Config;
+use crate::fetch::Tiles;
 use crate::http::zone;
 use crate::keyfile;
 use crate::outcome::{Fault, NEWER, Outcome, Verdict, chain};
@@ -255,13 +256,16 @@ impl Doctor {
         }
     }
 
+    /// The checkpoint among the published files, if there is one that can be read. No signature is checked.
+    fn checkpoint(&self) -> Option<Checkpoint> {
+        let text = std::fs::read_to_string(self.layout.checkpoint()).ok()?;
+        Checkpoint::parse(&Note::parse(&text).ok()?.text).ok()
+    }
+
     /// The published files lead as far as the database, and none is missing.
     fn published(&mut self, head: &LogHead, running: bool) {
         let dir = self.dir();
-        let text = std::fs::read_to_string(self.layout.checkpoint()).ok();
-        let checkpoint =
-            text.and_then(|text| Note::parse(&text).ok()).and_then(|note| Checkpoint::parse(&note.text).ok());
-        let Some(checkpoint) = checkpoint else {
+        let Some(checkpoint) = self.checkpoint() else {
             self.wrong("checkpoint", "检查点文件缺失或已损坏", format!("请运行 gongkai rebuild --dir {dir} --log"));
             return;
         };
@@ -304,6 +308,15 @@ impl Doctor {
 
 fn spelled(time: chrono::DateTime<Utc>) -> String {
     time.with_timezone(&zone()).format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// Whether the tree of the published files begins with what was seen elsewhere; `None` where they cannot be read.
+fn continues(seen: &Checkpoint, here: &Checkpoint, files: &DirectoryFetch) -> Option<bool> {
+    if seen.size == 0 {
+        return Some(true);
+    }
+    let proof = merkle::prove_consistency(seen.size, here.size, &Tiles(files)).ok()?;
+    Some(merkle::verify_consistency(seen.size, here.size, &seen.root, &here.root, &proof).is_ok())
 }
 
 /// Tiles and bundles that a log of this size has and the directory has not.

@@ -2,15 +2,13 @@
 //! there is what the ledger has. Nothing is put there but, where a store does not keep to its conditions, the bytes that it
 //! has.
 
-use gongkai_log::fsck::Tiles;
-use gongkai_log::merkle;
-use gongkai_log::{Checkpoint, Note};
+use gongkai_log::Checkpoint;
 use gongkai_store::{Bucket, DirectoryFetch, LogHead, ReadStore, StoreError};
 
-use super::Doctor;
+use super::{Doctor, continues};
 use crate::cli::local;
 use crate::config::{Config, bucket};
-use crate::outcome::chain;
+use crate::outcome::{NEWER, chain};
 
 impl Doctor {
     /// Asks the bucket of the configuration, if there is one.
@@ -86,7 +84,7 @@ impl Doctor {
                 "对象存储 {name} 已公布 {} 条，数据库只有 {} 条：数据库是旧备份，或被截断",
                 there.size, head.size
             );
-            return self.wrong("bucket_ahead", what, "请恢复更新的备份；不要用这份数据库启动");
+            return self.wrong("bucket_ahead", what, format!("{NEWER}；不要用这份数据库启动"));
         }
         if self.is_another_history(there, head) {
             let what = format!("对象存储 {name} 公布的前 {} 条和这里的不是同一部历史", there.size);
@@ -106,11 +104,7 @@ impl Doctor {
         if there.size == head.size {
             return there.root != head.edge.root();
         }
-        let text = std::fs::read_to_string(self.layout.checkpoint()).unwrap_or_default();
-        let here = Note::parse(&text).ok().and_then(|note| Checkpoint::parse(&note.text).ok());
-        let Some(here) = here.filter(|here| here.size >= there.size && there.size > 0) else { return false };
-        let files = DirectoryFetch::new(self.layout.log());
-        let Ok(proof) = merkle::prove_consistency(there.size, here.size, &Tiles(&files)) else { return false };
-        merkle::verify_consistency(there.size, here.size, &there.root, &here.root, &proof).is_err()
+        let Some(here) = self.checkpoint().filter(|here| here.size >= there.size) else { return false };
+        continues(there, &here, &DirectoryFetch::new(self.layout.log())) == Some(false)
     }
 }
