@@ -14,7 +14,7 @@ use super::serve::{fault, stop_signal};
 use super::{local, terminal};
 use crate::gap::numbers::Numbers;
 use crate::gap::{carry, server};
-use crate::http::metrics::requests;
+use crate::http::metrics::program;
 use crate::http::server::{Limits, Listener, run as listen};
 use crate::keyfile;
 use crate::outcome::{Fault, Outcome, Verdict, chain};
@@ -91,7 +91,7 @@ pub async fn run(args: Args) -> Outcome {
     let book = IntakeBook::open(layout, key, ledger, settings, Arc::clone(&clock), Arc::new(keyfile::random)).await;
     let book = book.map_err(|error| unusable(&args.dir, &error))?;
     let (limits, stop) = (Limits::default(), stop_signal());
-    let shown = requests::listener(args.metrics_listen).await.map_err(|error| fault(&error))?;
+    let shown = program::listener(args.metrics_listen).await.map_err(|error| fault(&error))?;
     let listener = Listener::bind(args.listen).await.map_err(|error| fault(&error))?;
     terminal::say(format_args!("收件 http://{}", listener.address()))?;
     terminal::say(format_args!("验证钥匙 {}", book.vkey()))?;

@@ -12,7 +12,7 @@ use gongkai_store::{Layout, WitnessBook, take_lock};
 use super::checking::verifier_key;
 use super::serve::{fault, stop_signal};
 use super::{local, terminal};
-use crate::http::metrics::requests;
+use crate::http::metrics::program;
 use crate::http::server::{Limits, Listener, run as listen};
 use crate::keyfile;
 use crate::outcome::{Fault, Outcome, Verdict, chain};
@@ -75,7 +75,7 @@ pub async fn run(args: Args) -> Outcome {
     let book = book.map_err(|error| unusable(&args.dir, &error))?;
     let limits = Limits::default();
     let stop = stop_signal();
-    let shown = requests::listener(args.metrics_listen).await.map_err(|error| fault(&error))?;
+    let shown = program::listener(args.metrics_listen).await.map_err(|error| fault(&error))?;
     let listener = Listener::bind(args.listen).await.map_err(|error| fault(&error))?;
     terminal::say(format_args!("见证 http://{}", listener.address()))?;
     terminal::say(format_args!("验证钥匙 {vkey}"))?;

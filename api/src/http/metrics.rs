@@ -7,8 +7,10 @@
 //!
 //! To add a number, add a member to [`Numbers`], and register it in its `new` with the sentence that says what it is.
 //! Not here: what is measured inside the ledger (`gongkai_store::Observer` tells), health and readiness (`api/health`),
-//! what every program that listens counts ([`requests`]), and what witness and intake count besides (their `numbers`).
+//! what every program that listens counts ([`program`], [`requests`]), and what witness and intake count besides (their
+//! `numbers`).
 
+pub mod program;
 pub mod requests;
 
 use std::sync::Arc;
@@ -22,18 +24,27 @@ use axum::routing::get;
 use gongkai_projections::replicas::Standing;
 use gongkai_store::{Layout, Observer};
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use self::requests::{Code, Refusals, Requests, Storage, seconds, set};
+use self::program::{Program, Stands, Words, set};
+use self::requests::{Requests, seconds};
 use super::App;
 use crate::cosigning::State as Witness;
 
 /// Bounds of the sizes of batches.
 const SIZES: [f64; 9] = [1.0, 2.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0];
+
+const WORDS: Words = Words {
+    taken_name: "receipts",
+    taken: "Submissions answered with a receipt or a promise",
+    refused: "Submissions refused or not taken, by code",
+    accepting: "1 while submissions are accepted",
+    waiting: "Submissions waiting for the sequencer",
+    waiting_max: "Submissions that may wait",
+};
 
 /// A replica, by its place in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,21 +58,16 @@ type Floating = Gauge<f64, AtomicU64>;
 #[derive(Debug)]
 struct Numbers {
     registry: Registry,
-    accepted: Counter,
-    refused: Refusals,
+    program: Program,
     batch: Histogram,
     commit: Histogram,
     publish: Histogram,
-    requests: Requests,
     now: Now,
 }
 
 /// What is looked up when it is asked for.
 #[derive(Debug, Default)]
 struct Now {
-    accepting: Gauge,
-    waiting: Gauge,
-    waiting_max: Gauge,
     committed: Gauge,
     published: Gauge,
     views: Gauge,
@@ -72,7 +78,6 @@ struct Now {
     checkpoint_age: Floating,
     witnesses: Gauge,
     answering: Gauge,
-    storage: Storage,
 }
 
 /// See the module. Cheap to clone.
@@ -90,20 +95,15 @@ impl Numbers {
         let mut registry = Registry::with_prefix("gongkai");
         let numbers = Self {
             registry: Registry::default(),
-            accepted: Counter::default(),
-            refused: Family::default(),
+            program: Program::new(&WORDS, &mut registry),
             batch: Histogram::new(SIZES),
             commit: seconds(),
             publish: seconds(),
-            requests: Requests::default(),
             now: Now::default(),
         };
-        registry.register("receipts", "Submissions answered with a receipt or a promise", numbers.accepted.clone());
-        registry.register("refusals", "Submissions refused or not taken, by code", numbers.refused.clone());
         registry.register("batch_entries", "Entries and sealed events in a commit", numbers.batch.clone());
         registry.register("commit_seconds", "Time of a commit, from look-ups to the disk", numbers.commit.clone());
         registry.register("publish_seconds", "Time of a publication, with cosignatures", numbers.publish.clone());
-        numbers.requests.register(&mut registry);
         numbers.now.register(&mut registry);
         Self { registry, ..numbers }
     }
@@ -112,9 +112,6 @@ impl Numbers {
 impl Now {
     fn register(&self, registry: &mut Registry) {
         let mut gauge = |name: &str, help: &str, gauge: &Gauge| registry.register(name, help, gauge.clone());
-        gauge("accepting", "1 while submissions are accepted", &self.accepting);
-        gauge("queue_waiting", "Submissions waiting for the sequencer", &self.waiting);
-        gauge("queue_max", "Submissions that may wait", &self.waiting_max);
         gauge("entries_committed", "Entries committed", &self.committed);
         gauge("entries_published", "Entries under the published checkpoint", &self.published);
         gauge("views_entries", "Entries that the served views reflect", &self.views);
@@ -126,7 +123,6 @@ impl Now {
         let behind = "Entries that a replica does not have yet, as far as is known";
         registry.register("replica_behind_entries", behind, self.replica_behind.clone());
         registry.register("checkpoint_age_seconds", "Since the checkpoint was written", self.checkpoint_age.clone());
-        self.storage.register(registry);
     }
 
     async fn look(&self, app: &App) {
@@ -136,7 +132,6 @@ impl Now {
         let committed = health.as_ref().map_or(published, |health| health.committed);
         let views = app.views.status().size;
         let inside = app.internal.as_ref().map(|internal| *internal.entries().borrow());
-        set(&self.accepting, u64::from(health.as_ref().is_some_and(|health| health.halted.is_none())));
         set(&self.committed, committed);
         set(&self.published, published);
         set(&self.views, views);
@@ -155,37 +150,20 @@ impl Now {
             let age = (app.now() - signed.written_at).to_std().unwrap_or_default();
             self.checkpoint_age.set(age.as_secs_f64());
         }
-        if let Some(ledger) = &app.ledger {
-            set(&self.waiting, ledger.waiting() as u64);
-            set(&self.waiting_max, ledger.waiting_max() as u64);
-        }
         let standings = app.about.cosigning.as_ref().map(crate::cosigning::Cosigning::standings).unwrap_or_default();
         let answering = standings.iter().filter(|standing| matches!(standing.state, Witness::Cosigned { .. })).count();
         set(&self.witnesses, standings.len() as u64);
         set(&self.answering, answering as u64);
-        self.measure(app.published.root().parent().map(Layout::new));
-    }
-
-    fn measure(&self, layout: Option<Layout>) {
-        let Some(layout) = layout else { return };
-        let files = [
-            ("ledger", layout.database()),
-            ("ledger_wal", layout.database().with_extension("db-wal")),
-            ("wraps", layout.wraps()),
-            ("drafts", layout.drafts()),
-            ("map", layout.map()),
-        ];
-        self.storage.measure(layout.root(), files.iter().map(|(part, path)| (*part, path.as_path())));
     }
 }
 
 impl Observer for Metrics {
     fn accepted(&self) {
-        self.0.accepted.inc();
+        self.0.program.taken();
     }
 
     fn refused(&self, code: &'static str) {
-        self.0.refused.get_or_create(&Code { code }).inc();
+        self.0.program.refused(code);
     }
 
     fn committed(&self, size: u64, took: Duration) {
@@ -201,15 +179,34 @@ impl Observer for Metrics {
 impl Metrics {
     /// The requests among them.
     pub fn requests(&self) -> Requests {
-        self.0.requests.clone()
+        self.0.program.requests.clone()
+    }
+
+    async fn look(&self, app: &App) {
+        let Numbers { program, now, .. } = self.0.as_ref();
+        now.look(app).await;
+        let ledger = app.ledger.as_ref();
+        program.stands(Stands {
+            is_accepting: ledger.is_some_and(|ledger| ledger.health().halted.is_none()),
+            waiting: ledger.map_or(0, gongkai_store::Ledger::waiting) as u64,
+            waiting_max: ledger.map_or(0, gongkai_store::Ledger::waiting_max) as u64,
+        });
+        let Some(layout) = app.published.root().parent().map(Layout::new) else { return };
+        let files = [
+            ("ledger", layout.database()),
+            ("ledger_wal", layout.database().with_extension("db-wal")),
+            ("wraps", layout.wraps()),
+            ("drafts", layout.drafts()),
+            ("map", layout.map()),
+        ];
+        program.measure(layout.root(), files.iter().map(|(part, path)| (*part, path.as_path())));
     }
 }
 
 /// `GET /metrics`.
 async fn metrics(State(app): State<App>) -> Response {
-    let numbers = &app.metrics.0;
-    numbers.now.look(&app).await;
-    requests::shown(&numbers.registry)
+    app.metrics.look(&app).await;
+    program::shown(&app.metrics.0.registry)
 }
 
 /// What the listener for whoever runs the ledger answers.

@@ -423,7 +423,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         Some((options, transport)) => Some(Listener::bind(options.listen).await?.speaking(transport)),
         None => None,
     };
-    let metrics = metrics::requests::listener(metrics).await?;
+    let metrics = metrics::program::listener(metrics).await?;
     let [inside, numbers] = [&internal, &metrics].map(|listener| listener.as_ref().map(Listener::address));
     let bound = Bound { public: public.address(), internal: inside, metrics: numbers };
     let about = About {
