@@ -71,6 +71,7 @@ pub const PARSERS: &[Parser] = &[
     parser("packet", gap::packet, Some(gongkai_domain::gap::PACKET_BYTES_MAX), OF_LINES),
     parser("archive", program::archive, None, OF_LINES),
     parser("key_file", program::key_file, Some(16_384), OF_LINES),
+    parser("key_history", program::key_history, Some(gongkai_log::log_keys::HISTORY_BYTES_MAX), OF_JSON),
     parser("mirror_status", program::mirror_status, Some(gongkai_store::mirror::records::STATUS_BYTES_MAX), OF_LINES),
     parser("submission", program::submission, None, OF_JSON),
 ];

@@ -1,16 +1,17 @@
-//! The parsers of the program: submissions, key files, bundles of an export, what a mirror wrote down.
+//! The parsers of the program: submissions, key files, what brought a log its keys, bundles of an export, what a mirror wrote
+//! down.
 
 use std::io::Cursor;
 use std::path::Path;
 
 use gongkai_api::fetch::TarFetch;
 use gongkai_api::keyfile;
-use gongkai_domain::{Submission, submission as submitted};
-use gongkai_log::Fetch as _;
+use gongkai_domain::{Submission, key_history as history, submission as submitted};
+use gongkai_log::{Fetch as _, tile};
 use gongkai_log::note::NOTE_BYTES_MAX;
 use gongkai_store::mirror::records;
 
-use super::log;
+use super::{log, log_key};
 use crate::ledger::ORIGIN;
 
 /// A submission's JSON, as far as it is judged alone.
@@ -32,6 +33,14 @@ pub fn key_file(bytes: &[u8]) -> bool {
         }
         Err(error) => matches!(error, keyfile::KeyFileError::PassphraseMissing(_)),
     }
+}
+
+/// What brought the keys of the log of which one knows one.
+pub fn key_history(bytes: &[u8]) -> bool {
+    let Ok(keys) = history::read(bytes, &log_key().verifier()) else { return false };
+    assert!(keys.knows(&log_key().verifier()), "the keys are those of the log that was asked for");
+    assert_eq!(tile::encode_bundle(&tile::decode_bundle(bytes).unwrap()).unwrap(), bytes, "a history has one spelling");
+    true
 }
 
 /// A bundle: its table of contents, and every file in it.

@@ -18,7 +18,7 @@ use gongkai_log::{
     AddCheckpoint, Checkpoint, Digest, Entry, Fork, KeyKind, List, MapFile, MapKey, MapProof, Note, Promise,
     RefusalReceipt, Row, SealedPeriod, SigningKey, TilePath, TlogProof, TreeHash, checkpoint, cosignature, note, time,
 };
-use gongkai_tests::ledger::{ORIGIN, key, pledge, sheet};
+use gongkai_tests::ledger::{COUNTY, ORIGIN, key, pledge, sheet, stream};
 use gongkai_tests::parsers::{log_key, witness_key};
 use gongkai_tests::statement::Draft;
 use serde_json::{Value, json};
@@ -39,6 +39,7 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static str, &'static [u8])
             policies(),
             of_the_program(&pledge, &sheet),
             across_the_gap(&pledge),
+            key_histories(),
         ]
         .concat()
     });
@@ -57,7 +58,11 @@ fn said_sheet() -> Value {
 }
 
 fn said(command: &Value) -> Said {
-    let json = Draft::new(command.clone(), vec![("publisher", key("publisher.example/1"))]).submission();
+    said_by(Draft::new(command.clone(), vec![("publisher", key("publisher.example/1"))]))
+}
+
+fn said_by(draft: Draft) -> Said {
+    let json = draft.submission();
     let parsed = Submission::parse(json.to_string().as_bytes()).unwrap();
     let checked = submission::check(ORIGIN, parsed).unwrap_or_else(|refusal| panic!("{refusal:?}"));
     Said { json, checked }
@@ -219,6 +224,37 @@ fn policies() -> Vec<Seed> {
     }
     let grouped = format!("{text}group x 2 w1 w2\ngroup y any w3 w4\n  group both all x y\nquorum both\n");
     vec![("policy", "groups", grouped.into_bytes()), ("policy", "none", b"quorum none\n".to_vec())]
+}
+
+/// A genesis, and the same with the first replacement of its key, which the recovery key endorsed.
+fn key_histories() -> Vec<Seed> {
+    let log = |seed: u8| SigningKey::from_seed(ORIGIN, KeyKind::Ed25519, [seed; 32]).unwrap();
+    let text = |key: &SigningKey| key.verifier().to_string();
+    let (old, new, recovery) = (log(1), log(3), "recovery.example/1");
+    let registrar = |number: u32| {
+        let name = format!("registrar.example/{number}");
+        json!({"person": stream("person", number), "key": text(&key(&name))})
+    };
+    let created = json!({"kind": "ledger.created.v1", "org": COUNTY, "stream": stream("ledger", 1), "fields": {
+        "name": "青禾县公开账本(虚构)", "log_key": text(&old), "intake_key": text(&intake()),
+        "recovery_key": text(&key(recovery)), "registrars": [registrar(1), registrar(2)]}});
+    let created = said_by(Draft::new(created, vec![("log", log(1))])).checked.signed;
+    let at = time::parse_recorded("2026-03-10T01:12:07.000001Z").unwrap();
+    let first = Entry::seal(0, at, Digest::ZERO, &created.note.to_string()).unwrap();
+    let head = Checkpoint { origin: ORIGIN.into(), size: 1, root: root_of(&[leaf_hash(&first)]) };
+    let rotated = json!({"kind": "ledger.key_rotated.v1", "org": COUNTY, "stream": stream("ledger", 1), "fields": {
+        "old_key": text(&old), "new_key": text(&new), "head_size": 1, "head_root": head.root, "reason": "lost",
+        "checkpoint": checkpoint::sign(&head, &[&old]).unwrap()}});
+    let rotated = Draft {
+        head: Some(gongkai_domain::Head { revision: 0, hash: created.hash }),
+        ..Draft::new(rotated, vec![("recovery", key(recovery)), ("log", new)])
+    };
+    let note = said_by(rotated).checked.signed.note.to_string();
+    let second = Entry::seal(1, at, Digest::of(&first), &note).unwrap();
+    vec![
+        ("key_history", "genesis", encode_bundle(std::slice::from_ref(&first)).unwrap()),
+        ("key_history", "rotated", encode_bundle(&[first, second]).unwrap()),
+    ]
 }
 
 fn of_the_program(pledge: &Said, sheet: &Said) -> Vec<Seed> {
