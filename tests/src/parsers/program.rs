@@ -7,8 +7,8 @@ use std::path::Path;
 use gongkai_api::fetch::TarFetch;
 use gongkai_api::keyfile;
 use gongkai_domain::{Submission, key_history as history, submission as submitted};
-use gongkai_log::{Fetch as _, tile};
 use gongkai_log::note::NOTE_BYTES_MAX;
+use gongkai_log::{Fetch as _, tile};
 use gongkai_store::mirror::records;
 
 use super::{log, log_key};
