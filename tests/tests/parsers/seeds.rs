@@ -58,10 +58,10 @@ fn said_sheet() -> Value {
 }
 
 fn said(command: &Value) -> Said {
-    said_by(Draft::new(command.clone(), vec![("publisher", key("publisher.example/1"))]))
+    said_by(&Draft::new(command.clone(), vec![("publisher", key("publisher.example/1"))]))
 }
 
-fn said_by(draft: Draft) -> Said {
+fn said_by(draft: &Draft) -> Said {
     let json = draft.submission();
     let parsed = Submission::parse(json.to_string().as_bytes()).unwrap();
     let checked = submission::check(ORIGIN, parsed).unwrap_or_else(|refusal| panic!("{refusal:?}"));
@@ -238,7 +238,7 @@ fn key_histories() -> Vec<Seed> {
     let created = json!({"kind": "ledger.created.v1", "org": COUNTY, "stream": stream("ledger", 1), "fields": {
         "name": "青禾县公开账本(虚构)", "log_key": text(&old), "intake_key": text(&intake()),
         "recovery_key": text(&key(recovery)), "registrars": [registrar(1), registrar(2)]}});
-    let created = said_by(Draft::new(created, vec![("log", log(1))])).checked.signed;
+    let created = said_by(&Draft::new(created, vec![("log", log(1))])).checked.signed;
     let at = time::parse_recorded("2026-03-10T01:12:07.000001Z").unwrap();
     let first = Entry::seal(0, at, Digest::ZERO, &created.note.to_string()).unwrap();
     let head = Checkpoint { origin: ORIGIN.into(), size: 1, root: root_of(&[leaf_hash(&first)]) };
@@ -249,7 +249,7 @@ fn key_histories() -> Vec<Seed> {
         head: Some(gongkai_domain::Head { revision: 0, hash: created.hash }),
         ..Draft::new(rotated, vec![("recovery", key(recovery)), ("log", new)])
     };
-    let note = said_by(rotated).checked.signed.note.to_string();
+    let note = said_by(&rotated).checked.signed.note.to_string();
     let second = Entry::seal(1, at, Digest::of(&first), &note).unwrap();
     vec![
         ("key_history", "genesis", encode_bundle(std::slice::from_ref(&first)).unwrap()),
