@@ -19,7 +19,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, sqlite::
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    follower::{FollowError, Follower},
+    follower::{BATCH_ENTRIES, FollowError, Follower},
     generation::{
         Builder, DOCUMENTS, PAGE_INDEXES_POSTGRES, PAGE_INDEXES_SQLITE, Pace, SCHEMA_POSTGRES, SCHEMA_SQLITE, Step,
         Writer,
@@ -37,6 +37,8 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(1);
 /// How often a node looks at rows that another one writes.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often rows are written while the log grows without a pause: a transaction costs as much as dozens of entries.
+pub(crate) const WRITE_EVERY: Duration = Duration::from_millis(50);
 /// How often the writing node looks for generations that nobody needs any more.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
 
@@ -270,8 +272,14 @@ impl Engine {
             if *stop.borrow() {
                 return self.close().await;
             }
+            let begun = Instant::now();
             let wait = match self.turn(Pace::Steady).await {
-                Ok(Step::Moved) => continue,
+                Ok(Step::Moved) if self.is_far_behind() => continue,
+                // What is committed meanwhile is written together. A stop waits as long, too.
+                Ok(Step::Moved) => {
+                    pause(WRITE_EVERY.saturating_sub(begun.elapsed())).await;
+                    continue;
+                }
                 Ok(Step::Later(rest)) => rest.min(self.look_again()),
                 Ok(Step::Done) => self.look_again(),
                 Err(error) => {
@@ -292,6 +300,13 @@ impl Engine {
                 () = pause(wait) => {}
             }
         }
+    }
+
+    /// Whether some generation lacks a whole batch.
+    fn is_far_behind(&self) -> bool {
+        let committed = *self.source.committed().borrow();
+        let generations = [&self.current, &self.frozen, &self.next].into_iter().flatten();
+        generations.map(|builder| builder.feed.size()).any(|size| committed >= size + BATCH_ENTRIES as u64)
     }
 
     /// After how long there may be something to do that nobody tells.

@@ -1,9 +1,9 @@
 //! Views and the log: halts, crashes, rebuilding, and what a reader sees meanwhile.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
-use crate::generation::INDEX_LOOK;
+use crate::{engine::WRITE_EVERY, generation::INDEX_LOOK};
 
 #[tokio::test]
 async fn an_unknown_kind_halts_only_the_projection_that_owns_its_family() {
@@ -132,6 +132,27 @@ async fn a_busy_log_is_indexed_once_in_a_while_and_never_left_behind() {
     tokio::time::resume();
     assert_eq!(indexed(&mut engine).await, Step::Done);
     assert_eq!(found(&views, "修路").await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_a_log_that_grows_without_a_pause_are_written_together() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    let (views, engine) = Views::open(dir.path(), log.clone()).await.unwrap();
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let following = tokio::spawn(engine.run(stopping));
+    let (start, mut sizes, mut writes, mut number) = (Instant::now(), views.size(), 0, 0);
+    while start.elapsed() < 10 * WRITE_EVERY {
+        number += 1;
+        log.pledge(number, "2026-12-31", "修路");
+        writes += u32::from(sizes.has_changed().unwrap());
+        sizes.mark_unchanged();
+        tokio::task::yield_now().await;
+    }
+    let allowed = u32::try_from(start.elapsed().as_millis() / WRITE_EVERY.as_millis()).unwrap() + 2;
+    assert!((1..=allowed).contains(&writes), "{number} entries were written {writes} times, allowed {allowed}");
+    sizes.wait_for(|size| *size == log.len()).await.unwrap();
+    stop.send_replace(true);
+    following.await.unwrap();
 }
 
 /// What the engine says once the index is no longer at work.
