@@ -111,10 +111,13 @@ async function answered() {
   });
 }
 
-/** Follows a code until the page says this; the capsules come a moment after the answer. */
+/**
+ * Follows a code until the page says this. What is new under a code comes with an answer of the ledger: nobody looks more
+ * often, and an address may not.
+ */
 async function follow(page, code, said) {
-  await answered();
   return until(`an answer like ${said}`, async () => {
+    await answered();
     await page.goto(`${site}/follow`);
     await page.locator("form[data-intakes] button:not([disabled])").waitFor();
     await page.locator("#f-code").fill(code);
