@@ -248,6 +248,8 @@ pub struct Turn {
     pub head: LogHead,
     /// The time by the database's clock, at some moment while the turn was waited for.
     pub clock: DateTime<Utc>,
+    /// Index and bytes of the entries from the one that was asked for on, in order: of very many the first.
+    pub entries: Vec<(u64, Vec<u8>)>,
 }
 
 /// A halt that is not in the log yet.
@@ -361,10 +363,12 @@ pub trait EventStore: Send + 'static {
     fn append(&mut self, batch: Batch) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Waits for this writer's turn among all that write here, until [`Self::append`] or [`Self::pass`] ends it: nobody else
-    /// commits meanwhile. In a turn it is the same turn again. `None` where only one writes, which is always its turn.
+    /// commits meanwhile. In a turn it is the same turn again. `None` where only one writes, which is always its turn. With it
+    /// comes what was committed from index `from` on: one way to the database and back, for all others wait meanwhile.
     ///
     /// [`StoreError::Fenced`] when another has taken over for itself.
-    fn take_turn(&mut self) -> impl Future<Output = Result<Option<Turn>, StoreError>> + Send {
+    fn take_turn(&mut self, from: u64) -> impl Future<Output = Result<Option<Turn>, StoreError>> + Send {
+        let _ = from;
         std::future::ready(Ok(None))
     }
 

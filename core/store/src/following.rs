@@ -43,7 +43,7 @@ impl<S: EventStore> Sequencer<S> {
             return Err(StoreError::Gone { doing: "waiting for a turn", source });
         }
         let Some(turn) = self.take_turn().await? else { return Ok(()) };
-        self.follow(&turn.head).await?;
+        self.follow(&turn.head, turn.entries).await?;
         self.hear_sealed().await?;
         if self.doubts_the_time() {
             // The same turn again: now the answer comes at once.
@@ -55,7 +55,7 @@ impl<S: EventStore> Sequencer<S> {
     /// Waits for the turn, or asks again in it, and notes what time it is there.
     async fn take_turn(&mut self) -> Result<Option<Turn>, StoreError> {
         let asked = self.clock.monotonic();
-        let Some(turn) = self.store.take_turn().await? else { return Ok(None) };
+        let Some(turn) = self.store.take_turn(self.head.size).await? else { return Ok(None) };
         self.server = Some(ServerTime { clock: turn.clock, asked, answered: self.clock.monotonic() });
         Ok(Some(turn))
     }
@@ -73,7 +73,7 @@ impl<S: EventStore> Sequencer<S> {
 
     async fn hear_head(&mut self) -> Result<(), StoreError> {
         let head = self.store.load_head().await?;
-        self.follow(&head).await
+        self.follow(&head, Vec::new()).await
     }
 
     /// Connects again if the database was lost. While it is not there each message tries once, and there are no turns. A
@@ -97,7 +97,7 @@ impl<S: EventStore> Sequencer<S> {
         // was lost is there by now.
         let published = self.published_there().await?;
         let head = self.store.load_head().await?;
-        self.follow(&head).await?;
+        self.follow(&head, Vec::new()).await?;
         let there = Checkpoint { origin: self.shared.origin.clone(), size: head.size, root: head.edge.root() };
         published.map_or(Ok(()), |published| published.refuse_behind(&there))?;
         self.begin_sealed().await
@@ -126,9 +126,12 @@ impl<S: EventStore> Sequencer<S> {
         }
     }
 
-    /// Takes in the entries up to a head, which must be where they lead.
-    async fn follow(&mut self, head: &LogHead) -> Result<(), StoreError> {
+    /// Takes in the entries up to a head, which must be where they lead; `first` are those that are here already.
+    async fn follow(&mut self, head: &LogHead, first: Vec<(u64, Vec<u8>)>) -> Result<(), StoreError> {
         let before = self.head.size;
+        for (index, bytes) in first {
+            self.learn(index, bytes)?;
+        }
         while self.head.size < head.size {
             let to = head.size.min(self.head.size + READ_ENTRIES_MAX);
             let rows = self.store.load_range(self.head.size, to).await?;

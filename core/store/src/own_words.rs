@@ -31,7 +31,7 @@ impl<S: EventStore> Sequencer<S> {
         let (first, head) = self.say("ledger.halted.v1", &genesis, &stream, head, &halted)?;
         let (second, _) = self.say("ledger.resumed.v1", &genesis, &stream, head, &json!({"cause": halt.cause}))?;
         let (items, answers): (Vec<_>, Vec<_>) = [first, second].into_iter().map(item).unzip();
-        self.turn(items, true).await;
+        self.turn(items, None, true).await;
         for answer in answers {
             answer.await.map_err(|_| SubmitError::Busy)??;
         }
@@ -73,7 +73,7 @@ impl<S: EventStore> Sequencer<S> {
         let fields = json!({"size": root.size, "root": root.root});
         let (said, _) = self.say("map.rooted.v1", &genesis, &stream, None, &fields)?;
         let (item, answer) = item(said);
-        self.turn(vec![item], true).await;
+        self.turn(vec![item], None, true).await;
         match answer.await.map_err(|_| SubmitError::Busy)?? {
             Accepted::Entry(receipt) => Ok(Spoken::Entry(receipt.index)),
             Accepted::Promise(_) => Err(SubmitError::Busy),

@@ -75,7 +75,7 @@ impl<S: EventStore> Sequencer<S> {
         if erased.is_empty() || self.settings.vault.is_none() {
             return;
         }
-        let unfinished = match self.store.take_turn().await {
+        let unfinished = match self.store.take_turn(self.head.size).await {
             Ok(None) => Ok(erased),
             Ok(Some(_)) => self.store.load_erasures().await,
             Err(error) => Err(error),

@@ -94,6 +94,30 @@ pub(crate) enum Message {
     Close,
 }
 
+/// Whoever waits to be taken in.
+pub(crate) struct Line<'q> {
+    queue: &'q mut mpsc::Receiver<Message>,
+    /// What is no submission; a batch ends there.
+    control: Option<Message>,
+}
+
+impl Line<'_> {
+    /// Adds all that wait, up to a batch.
+    fn join(&mut self, items: &mut Vec<Item>, batch_max: usize) {
+        let mut bytes: usize = items.iter().map(Item::bytes).sum();
+        while self.control.is_none() && items.len() < batch_max && bytes < BATCH_BYTES_MAX {
+            match self.queue.try_recv() {
+                Ok(Message::Submit(item)) => {
+                    bytes += item.bytes();
+                    items.push(item);
+                }
+                Ok(other) => self.control = Some(other),
+                Err(_) => break,
+            }
+        }
+    }
+}
+
 /// What a batch has come to so far.
 pub(crate) struct Draft {
     pub from: u64,
@@ -247,15 +271,12 @@ impl<S: EventStore> Sequencer<S> {
         let _ = ready.send(());
         while let Some(message) = queue.recv().await {
             self.find_again(matches!(message, Message::Resume(_))).await;
-            let mut control = None;
+            let mut line = Line { queue: &mut queue, control: None };
             match message {
-                Message::Submit(first) => {
-                    let items = self.collect(first, &mut queue, &mut control);
-                    self.turn(items, false).await;
-                }
-                other => control = Some(other),
+                Message::Submit(first) => self.turn(vec![first], Some(&mut line), false).await,
+                other => line.control = Some(other),
             }
-            match control {
+            match line.control {
                 Some(Message::Resume(answer)) => drop(answer.send(self.resume().await)),
                 Some(Message::Period(answer)) => self.period(answer).await,
                 Some(Message::Follow(done)) => {
@@ -274,28 +295,8 @@ impl<S: EventStore> Sequencer<S> {
 
     /// Takes one item, and ends: how a ledger begins.
     pub(crate) async fn run_once(mut self, item: Item) -> Result<(), StoreError> {
-        self.turn(vec![item], false).await;
+        self.turn(vec![item], None, false).await;
         self.store.close().await
-    }
-
-    /// All that wait, up to a batch.
-    fn collect(&self, first: Item, queue: &mut mpsc::Receiver<Message>, control: &mut Option<Message>) -> Vec<Item> {
-        let mut bytes = first.bytes();
-        let mut items = vec![first];
-        while items.len() < self.settings.batch_max && bytes < BATCH_BYTES_MAX {
-            match queue.try_recv() {
-                Ok(Message::Submit(item)) => {
-                    bytes += item.bytes();
-                    items.push(item);
-                }
-                Ok(other) => {
-                    *control = Some(other);
-                    break;
-                }
-                Err(_) => break,
-            }
-        }
-        items
     }
 
     /// Publishes what is committed, remembers how far, and closes the database.
@@ -324,13 +325,21 @@ impl<S: EventStore> Sequencer<S> {
         }
     }
 
-    /// One batch: judge, commit, answer.
-    pub(crate) async fn turn(&mut self, items: Vec<Item>, clears_halt: bool) {
-        let span = tracing::info_span!(target: TRACE, "commit", submissions = items.len());
-        self.take(items, clears_halt).instrument(span).await;
+    /// One batch of these and of whoever else waits: judge, commit, answer.
+    pub(crate) async fn turn(&mut self, items: Vec<Item>, line: Option<&mut Line<'_>>, clears_halt: bool) {
+        let span = tracing::info_span!(target: TRACE, "commit", submissions = tracing::field::Empty);
+        self.take(items, line, clears_halt).instrument(span).await;
     }
 
-    async fn take(&mut self, items: Vec<Item>, clears_halt: bool) {
+    async fn take(&mut self, mut items: Vec<Item>, mut line: Option<&mut Line<'_>>, clears_halt: bool) {
+        let batch_max = self.settings.batch_max;
+        let mut join = |items: &mut Vec<Item>| {
+            if let Some(line) = &mut line {
+                line.join(items, batch_max);
+            }
+            tracing::Span::current().record("submissions", items.len());
+        };
+        join(&mut items);
         if let Some(reason) = self.shared.halted() {
             return answer_all(&self.shared, items, &SubmitError::Halted(reason));
         }
@@ -338,6 +347,8 @@ impl<S: EventStore> Sequencer<S> {
             let error = self.fall_back(error).await;
             return answer_all(&self.shared, items, &error);
         }
+        // Among several nodes a turn is waited for, and the next one is as far away.
+        join(&mut items);
         let now = match self.read_clock() {
             Ok(now) => now,
             Err(fault) => {

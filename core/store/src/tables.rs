@@ -11,7 +11,7 @@ use gongkai_log::{Digest, Edge};
 use crate::{
     database::{Connection, Row, Sql, query},
     error::{StoreError, sql},
-    event_store::{At, Halt, Known, KnownRequest, LogHead, Publication, RawEntry, StreamEntry, Turn},
+    event_store::{At, Halt, Known, KnownRequest, LogHead, Publication, RawEntry, StreamEntry},
 };
 
 const LOAD_HEAD: &str = "SELECT size, entry_hash, edge, recorded_at, epoch FROM head WHERE id = 1";
@@ -45,9 +45,6 @@ const LOAD_ATTACHMENTS: &str = "SELECT idx, hash FROM attachments WHERE idx >= $
 // Without an index: asked only when a line is withdrawn.
 const LOAD_ATTACHING: &str = "SELECT idx FROM attachments WHERE hash = $1 ORDER BY idx";
 const LAST_INDEX: &str = "SELECT max(idx) FROM entries";
-// Of a server: the lock on this row is the writer's turn.
-const TAKE_TURN: &str = "SELECT size, entry_hash, edge, recorded_at, epoch, \
-                         (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT FROM head WHERE id = 1 FOR UPDATE";
 pub(crate) const SAVE_PUBLICATION: &str = "INSERT INTO publication (id, durable_size, checkpoint) VALUES ($1, $2, $3) \
                                 ON CONFLICT (id) DO UPDATE SET durable_size = excluded.durable_size, \
                                 checkpoint = excluded.checkpoint";
@@ -78,24 +75,16 @@ pub(crate) async fn load_head(connection: &mut Connection) -> Result<(LogHead, u
     head(&row)
 }
 
-/// Waits for the lock on the head, in the transaction that is open; the head as it is then, and the writer's epoch.
-pub(crate) async fn take_turn(connection: &mut Connection) -> Result<(Turn, u64), StoreError> {
-    let row = query(TAKE_TURN).fetch_one(connection).await.map_err(sql("waiting for a turn"))?;
-    let (head, epoch) = head(&row)?;
-    let clock = DateTime::from_timestamp_micros(row.get(5))
-        .ok_or_else(|| StoreError::row(head.size, "head", "the server's clock is out of range"))?;
-    Ok((Turn { head, clock }, epoch))
-}
-
-fn head(row: &Row) -> Result<(LogHead, u64), StoreError> {
+/// The head and the writer's epoch in a row of `size, entry_hash, edge, recorded_at, epoch`.
+pub(crate) fn head(row: &Row) -> Result<(LogHead, u64), StoreError> {
     let size = row.number(0);
-    let edge = Edge::from_bytes(row.get(2)).map_err(|e| StoreError::row(size, "head", e.to_string()))?;
+    let edge = Edge::from_bytes(&row.get::<Vec<u8>>(2)).map_err(|e| StoreError::row(size, "head", e.to_string()))?;
     if edge.size() != size {
         return Err(StoreError::row(size, "head", format!("the tree edge is of {} entries", edge.size())));
     }
     let head = LogHead {
         size,
-        entry_hash: digest(row.get(1), size, "head")?,
+        entry_hash: digest(&row.get::<Vec<u8>>(1), size, "head")?,
         edge,
         recorded_at: DateTime::from_timestamp_micros(row.get(3))
             .ok_or_else(|| StoreError::row(size, "head", "recorded_at is out of range"))?,

@@ -179,22 +179,25 @@ async fn of_two_writers_at_one_head_exactly_one_commits<S: EventStore>(one: &mut
 }
 
 async fn a_turn_is_waited_for_and_begins_at_the_head_that_the_one_before_left<S: EventStore>(mut one: S, mut other: S) {
-    let turn = one.take_turn().await.expect("a turn").expect("many write here");
-    assert_eq!(one.take_turn().await.expect("the same turn").expect("many write here").head, turn.head);
+    let turn = one.take_turn(5).await.expect("a turn").expect("many write here");
+    let again = one.take_turn(3).await.expect("the same turn").expect("many write here");
+    assert_eq!(again.head, turn.head);
+    let rows = one.load_range(3, 5).await.expect("a range").into_iter().map(|row| (row.index, row.bytes));
+    assert_eq!((turn.entries, again.entries), (Vec::new(), rows.collect()), "what was committed from there on");
     let mut next = batch(&turn.head, vec![entry(5, "pledge/turn", 0)]);
     next.clears_halt = true;
     let after = next.head.clone();
     {
-        let mut waiting = pin!(other.take_turn());
+        let mut waiting = pin!(other.take_turn(5));
         let asked = waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(matches!(asked, Poll::Pending), "one turn at a time: {asked:?}");
         one.append(next).await.expect("a batch ends the turn");
         let turn = waiting.await.expect("a turn").expect("many write here");
-        assert_eq!(turn.head, after, "as of the last commit");
+        assert_eq!((turn.head, turn.entries.len()), (after.clone(), 1), "as of the last commit, with what it brought");
     }
     assert_eq!(other.load_halt().await.expect("the halt"), None, "it is on record");
     other.pass().await;
-    let turn = one.take_turn().await.expect("a turn that was given up").expect("many write here");
+    let turn = one.take_turn(6).await.expect("a turn that was given up").expect("many write here");
     assert_eq!(turn.head, after, "nothing was committed in it");
     one.pass().await;
     one.close().await.expect("closing");

@@ -63,7 +63,7 @@ impl<S: EventStore> Sequencer<S> {
         future: &Future,
         source: RecoverySource,
     ) -> Result<Brought, RegainError> {
-        if let Some(turn) = self.store.take_turn().await?
+        if let Some(turn) = self.store.take_turn(self.head.size).await?
             && turn.head != self.head
         {
             return Err(StoreError::Fenced { size: turn.head.size, epoch: 0 }.into());

@@ -162,15 +162,10 @@ impl EventStore for RowStore {
         Ok(())
     }
 
-    async fn take_turn(&mut self) -> Result<Option<Turn>, StoreError> {
-        if matches!(self.place, Place::File(_)) {
-            return Ok(None);
-        }
-        if !self.in_turn {
-            query("BEGIN").execute(&mut self.connection).await.map_err(sql("beginning a turn"))?;
-            self.in_turn = true;
-        }
-        let (turn, epoch) = tables::take_turn(&mut self.connection).await?;
+    async fn take_turn(&mut self, from: u64) -> Result<Option<Turn>, StoreError> {
+        let Driver::Postgres(connection) = self.connection.driver() else { return Ok(None) };
+        let begins = !std::mem::replace(&mut self.in_turn, true);
+        let (turn, epoch) = postgres::take_turn(connection, begins, from).await?;
         let fenced = StoreError::Fenced { size: turn.head.size, epoch: self.epoch };
         if epoch == self.epoch { Ok(Some(turn)) } else { Err(fenced) }
     }

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, Postgres, Row as _,
     postgres::PgArguments, query::Query,
@@ -15,12 +16,13 @@ use sqlx::{
 
 use crate::{
     beside,
-    database::ServerUrl,
+    database::{Row, ServerUrl},
     error::{OpenError, StoreError, sql},
-    event_store::{Batch, Changed, Erased, NewEntry, NewSealed, Period, SealedValue},
+    event_store::{Batch, Changed, Erased, NewEntry, NewSealed, Period, SealedValue, Turn},
     layout::Layout,
+    reader::READ_ENTRIES_MAX,
     sealed_tables::event_of,
-    tables::SAVE_PUBLICATION,
+    tables::{self, SAVE_PUBLICATION},
     vault::tier_number,
 };
 
@@ -44,6 +46,13 @@ const SETTING: &str = "SELECT setting FROM pg_settings WHERE name = $1";
 const SIZE: &str = "SELECT size FROM head WHERE id = 1";
 const EPOCH: &str = "SELECT epoch FROM head WHERE id = 1";
 const TAKE_OVER: &str = "UPDATE head SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch";
+
+// Each statement after the lock sees what was committed before it was given, whatever the server's default is.
+const BEGIN_TURN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; ";
+// The lock on this row is the writer's turn.
+const TAKE_TURN: &str = "SELECT size, entry_hash, edge, recorded_at, epoch, \
+                         (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT FROM head WHERE id = 1 FOR UPDATE; \
+                         SELECT idx, bytes FROM entries WHERE idx >= ";
 
 // One way there and back, and one commit. Where the head is not the one that this writer left, nothing is inserted.
 const APPEND: &str = "\
@@ -201,6 +210,8 @@ async fn open(url: &ServerUrl, busy_timeout: Duration) -> Result<PgConnection, O
 pub(crate) async fn connect(url: &ServerUrl, busy_timeout: Duration) -> Result<PgConnection, StoreError> {
     let idle_max = (busy_timeout * 3 / 5).as_millis().to_string();
     let options = url.writer(busy_timeout).options([("idle_in_transaction_session_timeout", &idle_max)]);
+    // As text bytes are read in this form only.
+    let options = options.options([("bytea_output", "hex")]);
     let mut connection = options.connect().await.map_err(sql("connecting"))?;
     if setting(&mut connection, "synchronous_commit").await?.is_some_and(|setting| setting == "off") {
         connection.execute("SET synchronous_commit = on").await.map_err(sql("asking for durable commits"))?;
@@ -256,6 +267,24 @@ pub(crate) async fn vacuum(connection: &mut PgConnection) -> bool {
             false
         }
     }
+}
+
+/// Begins a turn unless it has begun, waits for the lock on the head, and reads the entries from `from` on as of then. The turn,
+/// and the writer's epoch.
+pub(crate) async fn take_turn(
+    connection: &mut PgConnection,
+    begins: bool,
+    from: u64,
+) -> Result<(Turn, u64), StoreError> {
+    let begin = if begins { BEGIN_TURN } else { "" };
+    let text = AssertSqlSafe(format!("{begin}{TAKE_TURN}{from} ORDER BY idx LIMIT {READ_ENTRIES_MAX}"));
+    let rows = connection.fetch_all(sqlx::raw_sql(text)).await.map_err(sql("waiting for a turn"))?;
+    let mut rows = rows.into_iter().map(Row::Postgres);
+    let row = rows.next().ok_or_else(|| StoreError::row(from, "head", "the row is missing"))?;
+    let (head, epoch) = tables::head(&row)?;
+    let clock = DateTime::from_timestamp_micros(row.get(5))
+        .ok_or_else(|| StoreError::row(head.size, "head", "the server's clock is out of range"))?;
+    Ok((Turn { head, clock, entries: rows.map(|row| (row.number(0), row.get(1))).collect() }, epoch))
 }
 
 /// Ends the turn with a batch, in the transaction that it is.

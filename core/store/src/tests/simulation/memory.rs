@@ -403,7 +403,7 @@ impl EventStore for MemoryStore {
         }
     }
 
-    async fn take_turn(&mut self) -> Result<Option<Turn>, StoreError> {
+    async fn take_turn(&mut self, from: u64) -> Result<Option<Turn>, StoreError> {
         if lock(&self.database).alone {
             return Ok(None);
         }
@@ -429,7 +429,9 @@ impl EventStore for MemoryStore {
         if database.epoch != self.epoch {
             return Err(StoreError::Fenced { size: database.rows.head.size, epoch: self.epoch });
         }
-        Ok(Some(Turn { head: database.rows.head.clone(), clock: database.now }))
+        let (head, clock) = (database.rows.head.clone(), database.now);
+        let entries = database.rows.range(from, head.size).into_iter().map(|row| (row.index, row.bytes)).collect();
+        Ok(Some(Turn { head, clock, entries }))
     }
 
     async fn pass(&mut self) {

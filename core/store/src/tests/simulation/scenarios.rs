@@ -68,6 +68,26 @@ fn a_connection_that_is_lost_while_a_node_starts_does_not_stop_it() {
 }
 
 #[test]
+fn whoever_comes_while_a_turn_is_waited_for_is_taken_in_with_it() {
+    let mut world = nodes(2);
+    step(&mut world, Action::Submit(0, 0));
+    go_on(&mut world, 0, Some(Op::Append));
+    step(&mut world, Action::Submit(1, 1));
+    go_on(&mut world, 1, None);
+    assert_eq!(asks(&world, 1), Asks::Turn, "it is the turn of the other");
+    for job in [2, 3] {
+        step(&mut world, Action::Submit(job, 1));
+    }
+    settle(&mut world, 0);
+    step(&mut world, Action::Wake(1));
+    go_on(&mut world, 1, Some(Op::Append));
+    step(&mut world, Action::Go(1, Op::Append, Fate::Done));
+    go_on(&mut world, 1, Some(Op::Append));
+    assert_eq!(asks(&world, 1), Asks::Nothing, "one batch is enough");
+    assert!(world.jobs.iter().all(|job| job.settled));
+}
+
+#[test]
 fn a_clock_that_is_set_while_a_turn_is_waited_for_stops_its_own_node_and_no_other() {
     let mut world = nodes(2);
     step(&mut world, Action::Submit(0, 0));
