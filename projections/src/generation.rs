@@ -21,7 +21,7 @@ use crate::{
     lease::Fence,
     projection::TABLES,
     read::{Reader, Remembered},
-    search::{Opened, SearchIndex, SearchWriter},
+    search::{Opened, SearchIndex, SearchWriter, quietly},
     source::Source,
     watcher::{Feed, Watcher},
 };
@@ -36,11 +36,18 @@ pub const SCHEMA_POSTGRES: &str = include_str!("../../migrations/views/postgres/
 pub const PAGE_INDEXES_POSTGRES: &str = include_str!("../../migrations/views/postgres/0002_page_indexes.sql");
 /// Memory of indexing while the views are behind; given back when they have caught up.
 const HEAP_BYTES: usize = 64 << 20;
+/// Memory of indexing a portion, which is work for one thread: each thread leaves a file to be merged.
+const PORTION_HEAP_BYTES: usize = 16 << 20;
 /// Streams whose documents wait before the index is committed.
 const DOCUMENTS_WAITING_MAX: usize = 10_000;
 /// How long the index waits for more documents when one follows the other: a commit costs tens of
 /// milliseconds, and every commit leaves files to be merged.
 pub(crate) const INDEX_PAUSE: Duration = Duration::from_secs(1);
+/// How often as long as a portion took the index rests, up to [`INDEX_PAUSE_MAX`]: where there is much to index it is not what
+/// the machine is busy with.
+const RESTS: u32 = 3;
+/// The longest pause.
+const INDEX_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How often it is looked whether the index is done while nothing else is to do.
 pub(crate) const INDEX_LOOK: Duration = Duration::from_millis(20);
 /// Version of the documents; raise it when `documents` makes others.
@@ -61,7 +68,7 @@ pub(crate) struct Generation {
 pub(crate) enum Pace {
     /// At once.
     Hurry,
-    /// At most once in [`INDEX_PAUSE`].
+    /// At most once in [`INDEX_PAUSE`], and for a part of the time.
     Steady,
 }
 
@@ -96,7 +103,8 @@ pub(crate) struct Builder {
     /// What the rows have and the search index is not told yet.
     waiting: Touched,
     indexing: Option<Indexing>,
-    indexed_at: Option<Instant>,
+    /// When the index got its last portion, and how long it rests from then on.
+    indexed_at: Option<(Instant, Duration)>,
     /// Whether withdrawn values may still be where deleted rows were.
     scrub: bool,
 }
@@ -104,7 +112,12 @@ pub(crate) struct Builder {
 /// A portion on its way into the search index.
 struct Indexing {
     portion: Arc<Touched>,
-    work: JoinHandle<Result<SearchWriter, FollowError>>,
+    work: JoinHandle<Result<(SearchWriter, Duration), FollowError>>,
+}
+
+/// How long the index rests after a portion that took so long.
+pub(crate) fn rest_after(took: Duration) -> Duration {
+    (took * RESTS).clamp(INDEX_PAUSE, INDEX_PAUSE_MAX)
 }
 
 impl Builder {
@@ -151,8 +164,12 @@ impl Builder {
             self.generation.make_page_indexes(self.fence.as_ref()).await?;
             self.is_indexed = true;
         }
+        if !self.is_indexing() {
+            // Its rest begins when it is done, and not when the next portion is due.
+            self.settle().await?;
+        }
         let rest = match (pace, self.indexed_at) {
-            (Pace::Steady, Some(at)) => INDEX_PAUSE.saturating_sub(at.elapsed()),
+            (Pace::Steady, Some((at, rest))) => rest.saturating_sub(at.elapsed()),
             _ => Duration::ZERO,
         };
         let Some(touched) = moved else { return self.rest(pace, rest).await };
@@ -203,30 +220,34 @@ impl Builder {
         // Names that hold from a later day are names too.
         let search = self.generation.search.clone();
         let rows = (&self.generation.read, None);
-        let mut reader = Reader::new(rows, self.feed.registry(), search, NaiveDate::MAX).await?;
-        let mut writer = match self.writer.take() {
-            Some(writer) => writer,
-            None => self.generation.search.writer(HEAP_BYTES)?,
-        };
+        let mut reader = Reader::new(rows, self.feed.registry(), search.clone(), NaiveDate::MAX).await?;
+        let is_large = self.waiting.streams.len() >= DOCUMENTS_WAITING_MAX;
+        let heap_bytes = if is_large { HEAP_BYTES } else { PORTION_HEAP_BYTES };
+        let kept = self.writer.take();
         let portion = Arc::new(std::mem::take(&mut self.waiting));
         let withdrawn = portion.withdrawn;
         // Whoever writes the rows takes the values out of them.
         self.scrub |= withdrawn && self.feed.is_ours();
         let touched = Arc::clone(&portion);
         let work = tokio::spawn(async move {
+            let begun = Instant::now();
             let changes = documents::changes(&mut reader, &touched).await?;
             drop(touched);
             reader.close().await?;
             let apply = move || {
+                let mut writer = match kept.filter(|writer| writer.heap_bytes() == heap_bytes) {
+                    Some(writer) => writer,
+                    None => search.writer(heap_bytes)?,
+                };
                 writer.apply(changes, size - 1)?;
                 if withdrawn && !writer.purge()?.complete {
                     tracing::error!(
                         "a withdrawn text may still be in a file of the search index; it is removed with the next purge"
                     );
                 }
-                Ok::<_, FollowError>(writer)
+                Ok::<_, FollowError>((writer, begun.elapsed()))
             };
-            tokio::task::spawn_blocking(apply).await?
+            tokio::task::spawn_blocking(|| quietly(apply)).await?
         });
         self.indexing = Some(Indexing { portion, work });
         Ok(())
@@ -236,9 +257,9 @@ impl Builder {
     async fn settle(&mut self) -> Result<(), FollowError> {
         let Some(Indexing { portion, work }) = self.indexing.take() else { return Ok(()) };
         match work.await.map_err(FollowError::from).flatten() {
-            Ok(writer) => {
+            Ok((writer, took)) => {
                 self.writer = Some(writer);
-                self.indexed_at = Some(Instant::now());
+                self.indexed_at = Some((Instant::now(), rest_after(took)));
                 Ok(())
             }
             Err(error) => {

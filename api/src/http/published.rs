@@ -3,8 +3,8 @@
 //! Everything that the public can check is read from here and from nowhere else: neither the ledger's
 //! database nor a key is needed (design 6). Files that carry their hash or their place in their name
 //! never change; the checkpoint is replaced as a whole. Entries that were read are kept in a small
-//! memory, which is right for ever because an entry never changes; tiles of hashes, the checkpoint and the policy until
-//! their file is another (`memory`). The checkpoint's signatures are checked once for all pages.
+//! memory, which is right for ever because an entry never changes; tiles, the checkpoint and the policy until their file
+//! is another (`memory`). The checkpoint's signatures are checked once for all pages.
 //!
 //! Not here: HTTP (`log`), and who writes these files (the store).
 
@@ -32,8 +32,10 @@ const CHECKPOINT: &str = "checkpoint";
 const ENTRY_BYTES_MAX: usize = 8 << 20;
 /// Bytes of tiles that are kept in memory: all tiles of hashes of half a million entries.
 const TILE_BYTES_MAX: usize = 16 << 20;
-/// The longest tile that is kept, which is one of hashes: beside the bytes of a bundle its reading hardly counts.
-const KEPT_TILE_BYTES_MAX: usize = 8 << 10;
+/// Bytes of bundles that are kept in memory: those at the end of the log, which every mirror asks for.
+const BUNDLE_BYTES_MAX: usize = 32 << 20;
+/// The longest bundle that is kept.
+const KEPT_BUNDLE_BYTES_MAX: usize = 1 << 20;
 
 /// Why something that is published could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +79,8 @@ pub struct Published {
     dir: Arc<Path>,
     entries: Arc<Recent<u64, Arc<Entry>>>,
     tiles: Arc<Recent<String, (Stamp, Bytes)>>,
+    // Apart, so that whoever reads all bundles does not put the tiles of hashes out.
+    bundles: Arc<Recent<String, (Stamp, Bytes)>>,
     checkpoint: Arc<Latest<Signed>>,
     policy: Arc<Latest<Policy>>,
     judged: Arc<Mutex<Judged>>,
@@ -101,6 +105,7 @@ impl Published {
             dir: Arc::from(dir),
             entries: Arc::new(Recent::new(ENTRY_BYTES_MAX)),
             tiles: Arc::new(Recent::new(TILE_BYTES_MAX)),
+            bundles: Arc::new(Recent::new(BUNDLE_BYTES_MAX)),
             checkpoint: Arc::default(),
             policy: Arc::default(),
             judged: Arc::default(),
@@ -121,7 +126,8 @@ impl Published {
     pub async fn tile(&self, path: TilePath) -> Result<Option<Bytes>, PublishedError> {
         let name = path.to_string();
         let stamp = self.stamp(&name)?;
-        let known = self.tiles.get(&name);
+        let kept = if path.kind() == TileKind::Entries { &self.bundles } else { &self.tiles };
+        let known = kept.get(&name);
         if let (Some(stamp), Some((of, bytes))) = (stamp, known)
             && stamp == of
         {
@@ -129,8 +135,8 @@ impl Published {
         }
         let Some(bytes) = self.blocking(move |log| log.read_tile(&path)).await? else { return Ok(None) };
         let bytes = Bytes::from(bytes);
-        if let Some(stamp) = stamp.filter(|stamp| stamp.is_settled() && bytes.len() <= KEPT_TILE_BYTES_MAX) {
-            self.tiles.keep(name, (stamp, bytes.clone()), bytes.len());
+        if let Some(stamp) = stamp.filter(|stamp| stamp.is_settled() && bytes.len() <= KEPT_BUNDLE_BYTES_MAX) {
+            kept.keep(name, (stamp, bytes.clone()), bytes.len());
         }
         Ok(Some(bytes))
     }
@@ -414,18 +420,21 @@ mod tests {
     async fn a_tile_and_a_checkpoint_that_are_replaced_on_the_disk_are_read_again() {
         let dir = tempfile::tempdir().unwrap();
         let log = Published::new(dir.path());
-        let path = TilePath::parse("tile/0/000").unwrap();
+        let tiles = ["tile/0/000", "tile/entries/000"].map(|path| TilePath::parse(path).unwrap());
         let replace = |name: &str, bytes: &[u8]| {
             let (file, new) = (dir.path().join(name), dir.path().join("new"));
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(&new, bytes).unwrap();
             std::fs::rename(&new, &file).unwrap();
         };
-        assert!(log.tile(path).await.unwrap().is_none() && log.checkpoint().await.unwrap().is_none());
-        for fill in [1_u8, 2] {
-            replace("tile/0/000", &[fill; 8_192]);
-            for _ in 0..2 {
-                assert_eq!(log.tile(path).await.unwrap().unwrap()[..], [fill; 8_192]);
+        assert!(log.checkpoint().await.unwrap().is_none());
+        for path in tiles {
+            assert!(log.tile(path).await.unwrap().is_none());
+            for fill in [1_u8, 2] {
+                replace(&path.to_string(), &[fill; 8_192]);
+                for _ in 0..2 {
+                    assert_eq!(log.tile(path).await.unwrap().unwrap()[..], [fill; 8_192]);
+                }
             }
         }
         let key =

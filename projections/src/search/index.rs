@@ -408,6 +408,11 @@ pub struct SearchWriter {
 }
 
 impl SearchWriter {
+    /// As [`SearchIndex::writer`] was told.
+    pub fn heap_bytes(&self) -> usize {
+        self.heap_bytes
+    }
+
     /// Applies a batch and commits it together with `reached`, the log index up to which the log has been read. Of
     /// several changes to one stream the last one holds. If this fails or the process stops, the index stays as it was.
     pub fn apply(&mut self, changes: impl IntoIterator<Item = Change>, reached: u64) -> Result<(), SearchError> {

@@ -11,9 +11,11 @@
 mod analyze;
 mod index;
 mod query;
+mod quiet;
 #[cfg(test)]
 mod tests;
 
 pub use index::{Change, Document, Opened, Purged, RebuildReason, SearchError, SearchIndex, SearchWriter};
 pub use query::{Hit, Hits, Query, QueryParams, QueryRefused, Segment};
 pub use query::{LIMIT_MAX, OFFSET_MAX, STATUSES_MAX, TERMS_MAX, TEXT_CHARS_MAX};
+pub(crate) use quiet::quietly;

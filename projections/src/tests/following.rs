@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::{engine::WRITE_EVERY, generation::INDEX_LOOK};
+use crate::{
+    engine::WRITE_EVERY,
+    generation::{INDEX_LOOK, rest_after},
+};
 
 #[tokio::test]
 async fn an_unknown_kind_halts_only_the_projection_that_owns_its_family() {
@@ -132,6 +135,13 @@ async fn a_busy_log_is_indexed_once_in_a_while_and_never_left_behind() {
     tokio::time::resume();
     assert_eq!(indexed(&mut engine).await, Step::Done);
     assert_eq!(found(&views, "修路").await.len(), 2);
+}
+
+#[test]
+fn the_index_rests_longer_than_it_works_and_not_for_long() {
+    for (took, rest) in [(10, 1_000), (800, 2_400), (60_000, 5_000)] {
+        assert_eq!(rest_after(Duration::from_millis(took)), Duration::from_millis(rest));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

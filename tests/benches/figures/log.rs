@@ -49,7 +49,7 @@ fn signed(layout: &Layout) -> Outcome<Checkpoint> {
 }
 
 /// Bytes of all files below a path, or of the file that it is; none where there is nothing.
-fn bytes_of(path: &Path) -> Outcome<u64> {
+pub(crate) fn bytes_of(path: &Path) -> Outcome<u64> {
     if !path.is_dir() {
         return Ok(path.metadata().map_or(0, |file| file.len()));
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    path::PathBuf,
     sync::Arc,
     time::Instant,
 };
@@ -18,6 +19,7 @@ use gongkai_tests::Postgres;
 use crate::{
     Outcome, Setup,
     limits::Signatures,
+    log::bytes_of,
     process::{self, Process, argument},
     table::{Figure, Table, as_f64, whole},
     writing::{Written, median},
@@ -154,6 +156,9 @@ pub(crate) fn rebuild(setup: &Setup, written: &Written, table: &mut Table) -> Ou
     let figure = Figure::new(name, as_f64(size) / seconds, "events/s").at_least(10_000.0);
     table.add(figure.flushed(flushes, size));
     table.add(Figure::new("rebuild: peak memory", peak_mb, "MB"));
+    let each = |path: PathBuf| Outcome::Ok(as_f64(bytes_of(&path)?) / as_f64(size));
+    table.add(Figure::new("disk: rows of the views in files", each(written.layout.views())?, "B an entry"));
+    table.add(Figure::new("disk: search index", each(written.layout.search())?, "B an entry"));
     let postgres = Postgres::start();
     let (said, _) = Process::start(setup, VIEWS, &[argument(written.layout.root())?, &postgres.url])?.finish()?;
     let (size, seconds, peak_mb) = numbers(&said)?;
