@@ -38,7 +38,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How often a node looks at rows that another one writes.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often rows are written while the log grows without a pause: a transaction costs as much as dozens of entries.
-pub(crate) const WRITE_EVERY: Duration = Duration::from_millis(50);
+pub(crate) const WRITE_EVERY: Duration = Duration::from_millis(20);
 /// How often the writing node looks for generations that nobody needs any more.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
 
