@@ -20,10 +20,9 @@ pub(crate) fn quietly<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(lowered).join().unwrap_or_else(|panic| resume_unwind(panic)))
 }
 
+#[cfg(target_os = "linux")]
 #[cfg(test)]
 mod tests {
-    #![cfg(target_os = "linux")]
-
     use super::*;
 
     fn priority() -> i32 {
