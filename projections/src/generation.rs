@@ -36,7 +36,7 @@ pub const SCHEMA_POSTGRES: &str = include_str!("../../migrations/views/postgres/
 pub const PAGE_INDEXES_POSTGRES: &str = include_str!("../../migrations/views/postgres/0002_page_indexes.sql");
 /// Memory of indexing while the views are behind; given back when they have caught up.
 const HEAP_BYTES: usize = 64 << 20;
-/// Memory of indexing a portion, which is work for one thread: each thread leaves a file to be merged.
+/// Memory of indexing a portion of a log that grows, which is work for one thread: each thread leaves a file to be merged.
 const PORTION_HEAP_BYTES: usize = 16 << 20;
 /// Streams whose documents wait before the index is committed.
 const DOCUMENTS_WAITING_MAX: usize = 10_000;
@@ -177,7 +177,7 @@ impl Builder {
         let (caught_up, withdrawn) = (rest.is_zero() && self.feed.told() >= end, self.waiting.withdrawn);
         let due = caught_up && !(pace == Pace::Steady && self.is_indexing());
         if due || withdrawn || self.waiting.streams.len() >= DOCUMENTS_WAITING_MAX {
-            self.index().await?;
+            self.index(pace).await?;
         }
         // Rows wait for the index only where somebody waits for both, or something has to go from both.
         if withdrawn || (caught_up && pace == Pace::Hurry) {
@@ -193,7 +193,7 @@ impl Builder {
         }
         let goes_on = |builder: &Self| pace == Pace::Steady && builder.is_indexing();
         if !goes_on(self) {
-            self.index().await?;
+            self.index(pace).await?;
         }
         if goes_on(self) {
             return Ok(Step::Later(INDEX_LOOK));
@@ -210,7 +210,7 @@ impl Builder {
     }
 
     /// Begins to bring the search index up to the rows; they may grow meanwhile.
-    async fn index(&mut self) -> Result<(), FollowError> {
+    async fn index(&mut self, pace: Pace) -> Result<(), FollowError> {
         self.settle().await?;
         let size = self.feed.told();
         let reached = self.generation.search.reached().map_or(0, |reached| reached + 1);
@@ -221,7 +221,7 @@ impl Builder {
         let search = self.generation.search.clone();
         let rows = (&self.generation.read, None);
         let mut reader = Reader::new(rows, self.feed.registry(), search.clone(), NaiveDate::MAX).await?;
-        let is_large = self.waiting.streams.len() >= DOCUMENTS_WAITING_MAX;
+        let is_large = pace == Pace::Hurry || self.waiting.streams.len() >= DOCUMENTS_WAITING_MAX;
         let heap_bytes = if is_large { HEAP_BYTES } else { PORTION_HEAP_BYTES };
         let kept = self.writer.take();
         let portion = Arc::new(std::mem::take(&mut self.waiting));
