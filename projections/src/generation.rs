@@ -158,7 +158,10 @@ impl Builder {
 
     /// One batch of entries before `end`, or what is left to do when there is none.
     pub(crate) async fn step(&mut self, end: u64, pace: Pace) -> Result<Step, FollowError> {
-        let moved = self.feed.step(end).await?;
+        let touched = self.feed.step(end).await?;
+        let moved = touched.is_some();
+        // Before anything can fail: the rows have it, and nobody tells it again.
+        self.waiting.extend(touched.unwrap_or_default());
         let end = self.feed.end(end);
         if !self.is_indexed && self.feed.told() >= end && self.feed.is_ours() {
             self.generation.make_page_indexes(self.fence.as_ref()).await?;
@@ -172,8 +175,9 @@ impl Builder {
             (Pace::Steady, Some((at, rest))) => rest.saturating_sub(at.elapsed()),
             _ => Duration::ZERO,
         };
-        let Some(touched) = moved else { return self.rest(pace, rest).await };
-        self.waiting.extend(touched);
+        if !moved {
+            return self.rest(pace, rest).await;
+        }
         let (caught_up, withdrawn) = (rest.is_zero() && self.feed.told() >= end, self.waiting.withdrawn);
         let due = caught_up && !(pace == Pace::Steady && self.is_indexing());
         if due || withdrawn || self.waiting.streams.len() >= DOCUMENTS_WAITING_MAX {

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::{
     engine::WRITE_EVERY,
-    generation::{INDEX_LOOK, rest_after},
+    follower::FollowError,
+    generation::{DOCUMENTS, INDEX_LOOK, rest_after},
+    search::{Opened, SearchIndex},
 };
 
 #[tokio::test]
@@ -135,6 +137,30 @@ async fn a_busy_log_is_indexed_once_in_a_while_and_never_left_behind() {
     tokio::time::resume();
     assert_eq!(indexed(&mut engine).await, Step::Done);
     assert_eq!(found(&views, "修路").await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_recorded_while_a_portion_fails_is_found_once_the_index_can_be_written() {
+    let (log, dir) = (Log::new(), tempfile::tempdir().unwrap());
+    let (views, mut engine) = views(&log, dir.path()).await;
+    assert_eq!(indexed(&mut engine).await, Step::Done);
+    let place = dir.path().join("search").join(views.status().generation);
+    let Opened::Ready(index) = SearchIndex::open(&place, DOCUMENTS).unwrap() else { panic!("it is there") };
+    let elsewhere = index.writer(0).unwrap();
+    let mut number = 0;
+    let failed = loop {
+        number += 1;
+        log.pledge(number, "2026-12-31", "修路");
+        if let Err(error) = engine.turn(Pace::Steady).await {
+            break error;
+        }
+    };
+    assert!(matches!(failed, FollowError::Search(_)), "{failed}");
+    drop(elsewhere);
+    engine.catch_up().await.unwrap();
+    let mut reader = views.read(day(TODAY), None).await.unwrap();
+    let filter = SearchFilter { text: "修路".into(), ..SearchFilter::default() };
+    assert_eq!(reader.search(&filter).await.unwrap().total as u64, number);
 }
 
 #[test]
