@@ -34,8 +34,8 @@ const ENTRY_BYTES_MAX: usize = 8 << 20;
 const TILE_BYTES_MAX: usize = 16 << 20;
 /// Bytes of bundles that are kept in memory: those at the end of the log, which every mirror asks for.
 const BUNDLE_BYTES_MAX: usize = 32 << 20;
-/// The longest bundle that is kept.
-const KEPT_BUNDLE_BYTES_MAX: usize = 1 << 20;
+/// The longest tile that is kept; one of hashes is always shorter.
+const KEPT_TILE_BYTES_MAX: usize = 1 << 20;
 
 /// Why something that is published could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +135,7 @@ impl Published {
         }
         let Some(bytes) = self.blocking(move |log| log.read_tile(&path)).await? else { return Ok(None) };
         let bytes = Bytes::from(bytes);
-        if let Some(stamp) = stamp.filter(|stamp| stamp.is_settled() && bytes.len() <= KEPT_BUNDLE_BYTES_MAX) {
+        if let Some(stamp) = stamp.filter(|stamp| stamp.is_settled() && bytes.len() <= KEPT_TILE_BYTES_MAX) {
             kept.keep(name, (stamp, bytes.clone()), bytes.len());
         }
         Ok(Some(bytes))

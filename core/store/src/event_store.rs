@@ -364,11 +364,10 @@ pub trait EventStore: Send + 'static {
 
     /// Waits for this writer's turn among all that write here, until [`Self::append`] or [`Self::pass`] ends it: nobody else
     /// commits meanwhile. In a turn it is the same turn again. `None` where only one writes, which is always its turn. With it
-    /// comes what was committed from index `from` on: one way to the database and back, for all others wait meanwhile.
+    /// comes what was committed from index `_from` on: one way to the database and back, for all others wait meanwhile.
     ///
     /// [`StoreError::Fenced`] when another has taken over for itself.
-    fn take_turn(&mut self, from: u64) -> impl Future<Output = Result<Option<Turn>, StoreError>> + Send {
-        let _ = from;
+    fn take_turn(&mut self, _from: u64) -> impl Future<Output = Result<Option<Turn>, StoreError>> + Send {
         std::future::ready(Ok(None))
     }
 

@@ -56,6 +56,15 @@ fn submit(world: &mut World, job: usize, node: usize) {
     settle(world, node);
 }
 
+/// Brings the first node to its commit, for whose end the second one waits.
+fn keep_waiting(world: &mut World) {
+    step(world, Action::Submit(0, 0));
+    go_on(world, 0, Some(Op::Append));
+    step(world, Action::Submit(1, 1));
+    go_on(world, 1, None);
+    assert_eq!(asks(world, 1), Asks::Turn, "it is the turn of the other");
+}
+
 #[test]
 fn a_connection_that_is_lost_while_a_node_starts_does_not_stop_it() {
     let mut world = nodes(1);
@@ -70,11 +79,7 @@ fn a_connection_that_is_lost_while_a_node_starts_does_not_stop_it() {
 #[test]
 fn whoever_comes_while_a_turn_is_waited_for_is_taken_in_with_it() {
     let mut world = nodes(2);
-    step(&mut world, Action::Submit(0, 0));
-    go_on(&mut world, 0, Some(Op::Append));
-    step(&mut world, Action::Submit(1, 1));
-    go_on(&mut world, 1, None);
-    assert_eq!(asks(&world, 1), Asks::Turn, "it is the turn of the other");
+    keep_waiting(&mut world);
     for job in [2, 3] {
         step(&mut world, Action::Submit(job, 1));
     }
@@ -90,11 +95,7 @@ fn whoever_comes_while_a_turn_is_waited_for_is_taken_in_with_it() {
 #[test]
 fn a_clock_that_is_set_while_a_turn_is_waited_for_stops_its_own_node_and_no_other() {
     let mut world = nodes(2);
-    step(&mut world, Action::Submit(0, 0));
-    go_on(&mut world, 0, Some(Op::Append));
-    step(&mut world, Action::Submit(1, 1));
-    go_on(&mut world, 1, None);
-    assert_eq!(asks(&world, 1), Asks::Turn, "it is the turn of the other");
+    keep_waiting(&mut world);
     step(&mut world, Action::Jump(1, 5_000));
     settle(&mut world, 0);
     step(&mut world, Action::Wake(1));
@@ -108,10 +109,7 @@ fn a_clock_that_is_set_while_a_turn_is_waited_for_stops_its_own_node_and_no_othe
 fn a_clock_that_was_wrong_all_along_is_not_hidden_by_a_long_wait_for_the_turn() {
     let mut world = nodes(2);
     step(&mut world, Action::Jump(1, 5_000));
-    step(&mut world, Action::Submit(0, 0));
-    go_on(&mut world, 0, Some(Op::Append));
-    step(&mut world, Action::Submit(1, 1));
-    go_on(&mut world, 1, None);
+    keep_waiting(&mut world);
     // A database whose clock is read before the lock is waited for would hide as much.
     step(&mut world, Action::Pass(4_000));
     settle(&mut world, 0);
