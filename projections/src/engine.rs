@@ -38,7 +38,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How often a node looks at rows that another one writes.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often rows are written while the log grows without a pause: a transaction costs as much as dozens of entries.
-pub(crate) const WRITE_EVERY: Duration = Duration::from_millis(20);
+const WRITE_EVERY: Duration = Duration::from_millis(20);
 /// How often the writing node looks for generations that nobody needs any more.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
 
@@ -126,6 +126,8 @@ pub struct Engine {
     /// Views of another version of the program, served until ours have caught up.
     frozen: Option<Box<Builder>>,
     tidied: Option<Instant>,
+    /// [`WRITE_EVERY`]; a test sets another time, beside which that of its own writes does not count.
+    pub(crate) write_every: Duration,
 }
 
 impl Engine {
@@ -134,7 +136,8 @@ impl Engine {
         let names = Names::of(&home);
         let lease = home.lease(&names.filling)?;
         let (current, next, frozen, tidied) = (None, None, None, None);
-        let mut engine = Self { home, names, source, views, lease, current, next, frozen, tidied };
+        let write_every = WRITE_EVERY;
+        let mut engine = Self { home, names, source, views, lease, current, next, frozen, tidied, write_every };
         if engine.lease.is_some() {
             engine.home.tidy_indexes(&engine.home.found().await?.1);
             Box::pin(engine.begin()).await?;
@@ -277,7 +280,7 @@ impl Engine {
                 Ok(Step::Moved) if self.is_far_behind() => continue,
                 // What is committed meanwhile is written together. A stop waits as long, too.
                 Ok(Step::Moved) => {
-                    pause(WRITE_EVERY.saturating_sub(begun.elapsed())).await;
+                    pause(self.write_every.saturating_sub(begun.elapsed())).await;
                     continue;
                 }
                 Ok(Step::Later(rest)) => rest.min(self.look_again()),
